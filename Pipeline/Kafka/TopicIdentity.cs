@@ -1,0 +1,12 @@
+namespace OrdersStream.Kafka;
+
+/// <summary>
+/// Which topic a state file belongs to: the cluster's id, the topic's name and, where the brokers tell one
+/// (from 2.8 on), the topic's own id, which changes when a topic is deleted and made anew.
+/// </summary>
+public sealed record TopicIdentity(string ClusterId, string Topic, string? TopicId)
+{
+    /// <summary>The same topic as far as both sides know: ids are compared only where both have one.</summary>
+    public bool Matches(TopicIdentity other) =>
+        Topic == other.Topic && (TopicId is not null && other.TopicId is not null ? TopicId == other.TopicId : ClusterId == other.ClusterId);
+}

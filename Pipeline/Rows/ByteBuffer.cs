@@ -1,0 +1,47 @@
+namespace OrdersStream.Rows;
+
+/// <summary>
+/// A growing array of bytes that is written at its end and reused. Hot code asks for room once and writes into the
+/// span, so no cell costs an object.
+/// </summary>
+public sealed class ByteBuffer(int initialBytes = 4096)
+{
+    private byte[] bytes = new byte[initialBytes];
+
+    /// <summary>Bytes written.</summary>
+    public int Length { get; private set; }
+
+    public ReadOnlySpan<byte> Written => bytes.AsSpan(0, Length);
+
+    /// <summary>The array itself: valid until the next growth.</summary>
+    public byte[] Array => bytes;
+
+    /// <summary>At least <paramref name="count"/> free bytes; <see cref="Advance"/> tells how many were used.</summary>
+    public Span<byte> GetSpan(int count)
+    {
+        if (bytes.Length - Length < count) Grow(count);
+        return bytes.AsSpan(Length);
+    }
+
+    public void Advance(int count) => Length += count;
+
+    public void Append(byte value)
+    {
+        if (bytes.Length == Length) Grow(1);
+        bytes[Length++] = value;
+    }
+
+    public void Append(ReadOnlySpan<byte> value)
+    {
+        value.CopyTo(GetSpan(value.Length));
+        Length += value.Length;
+    }
+
+    /// <summary>Cuts back to a length that was reached before.</summary>
+    public void Truncate(int length) => Length = length;
+
+    public void Clear() => Length = 0;
+
+    private void Grow(int count) =>
+        System.Array.Resize(ref bytes, (int)Math.Min(Math.Max((long)bytes.Length * 2, (long)Length + count), System.Array.MaxLength));
+}
