@@ -130,6 +130,12 @@ public sealed record KafkaOptions
     [Setting("How long a page may take to be acknowledged before its transaction is given up.", Unit = "seconds", Min = 5, Max = 900)]
     public int TransactionTimeout { get; init; } = 60;
 
+    /// <summary>
+    /// False for brokers that answer no admin calls (the embedded one): the topic is then known by its name alone, without
+    /// waiting for an answer that never comes. No key of the file: the embedded broker sets it.
+    /// </summary>
+    public bool BrokerTellsTopicIds { get; init; } = true;
+
     /// <summary>The consumer group in force.</summary>
     public string EffectiveGroupId => string.IsNullOrEmpty(GroupId) ? $"{Topic}-to-lake" : GroupId;
 }

@@ -1,0 +1,84 @@
+using Confluent.Kafka;
+using OrdersStream.Configuration;
+
+namespace OrdersStream.Kafka;
+
+/// <summary>
+/// The settings of every Kafka client of the product, in one place: brokers, TLS and SASL from the configuration, and
+/// limits that keep librdkafka's own buffers small (invariant 7).
+/// </summary>
+public static class KafkaClients
+{
+    /// <summary>Largest record, bytes: the topic is created with it, and producer and consumer allow it.</summary>
+    public const int RecordBytesMax = 16 * 1024 * 1024;
+
+    /// <summary>How long a broker may take for one answer before the client tries again.</summary>
+    public static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(15);
+
+    public static ClientConfig Common(KafkaOptions options) => new()
+    {
+        BootstrapServers = options.Brokers,
+        ClientId = "orders-stream",
+        SecurityProtocol = Enum.Parse<SecurityProtocol>(options.SecurityProtocol.Replace("_", ""), ignoreCase: true),
+        SaslMechanism = options.SaslMechanism?.ToUpperInvariant() switch
+        {
+            null or "" => null,
+            "PLAIN" => SaslMechanism.Plain,
+            "SCRAM-SHA-256" => SaslMechanism.ScramSha256,
+            "SCRAM-SHA-512" => SaslMechanism.ScramSha512,
+            var other => throw new ArgumentException($"unknown SASL mechanism {other}"),
+        },
+        SaslUsername = options.SaslUsername,
+        SaslPassword = options.SaslPassword,
+        SslCaLocation = options.SslCaLocation,
+        SslCertificateLocation = options.SslCertificateLocation,
+        SslKeyLocation = options.SslKeyLocation,
+        SslKeyPassword = options.SslKeyPassword,
+        SocketKeepaliveEnable = true,
+        ReconnectBackoffMs = 50,
+        ReconnectBackoffMaxMs = 2_000,
+        TopicMetadataRefreshIntervalMs = 60_000,
+        // A cluster that is only just up answers "no such broker" for a moment; that is no reason to be slow afterwards.
+        SocketConnectionSetupTimeoutMs = 10_000,
+        MessageMaxBytes = RecordBytesMax,
+    };
+
+    /// <summary>
+    /// The publisher: idempotent and transactional. Delivery reports are off: the commit fails if any record failed, and
+    /// a report per record would cost more than sending it.
+    /// </summary>
+    public static ProducerConfig Publisher(PipelineOptions options) => new(Common(options.Kafka))
+    {
+        TransactionalId = options.StreamName,
+        EnableIdempotence = true,
+        Acks = Acks.All,
+        TransactionTimeoutMs = options.Kafka.TransactionTimeout * 1000,
+        MessageTimeoutMs = options.Kafka.TransactionTimeout * 1000,
+        CompressionType = Enum.Parse<CompressionType>(options.Kafka.Compression, ignoreCase: true),
+        LingerMs = 5,
+        BatchSize = 1024 * 1024,
+        BatchNumMessages = 10_000,
+        QueueBufferingMaxKbytes = 32 * 1024,
+        QueueBufferingMaxMessages = 200_000,
+        EnableDeliveryReports = false,
+    };
+
+    /// <summary>A consumer that reads committed records only, and whose position is told by the lake and not by the group.</summary>
+    public static ConsumerConfig Reader(PipelineOptions options, string groupId) => new(Common(options.Kafka))
+    {
+        GroupId = groupId,
+        IsolationLevel = IsolationLevel.ReadCommitted,
+        EnableAutoCommit = false,
+        EnableAutoOffsetStore = false,
+        AutoOffsetReset = AutoOffsetReset.Error,
+        EnablePartitionEof = true,
+        ConsumeResultFields = "headers,timestamp",
+        // With a small queue the default back-off of a second, not the network, would set the pace.
+        FetchQueueBackoffMs = 5,
+        QueuedMaxMessagesKbytes = 16 * 1024,
+        QueuedMinMessages = 100_000,
+        MaxPartitionFetchBytes = 1024 * 1024,
+        FetchWaitMaxMs = 100,
+        AllowAutoCreateTopics = false,
+    };
+}

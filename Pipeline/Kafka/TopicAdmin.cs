@@ -1,0 +1,107 @@
+using Confluent.Kafka;
+using Confluent.Kafka.Admin;
+using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+
+namespace OrdersStream.Kafka;
+
+/// <summary>What both halves need to know of the topic before they start.</summary>
+/// <param name="Identity">Cluster, name and id.</param>
+/// <param name="Partitions">Number of partitions.</param>
+public sealed record TopicDescription(TopicIdentity Identity, int Partitions);
+
+/// <summary>Creates the topic where it is absent, and tells which topic it is.</summary>
+public sealed class TopicAdmin(PipelineOptions options)
+{
+    private readonly KafkaOptions kafka = options.Kafka;
+
+    /// <summary>Describes the topic; creates it with the configured partitions first, where it is absent.</summary>
+    /// <exception cref="KafkaException">No broker answers, or it refuses.</exception>
+    public async Task<TopicDescription> EnsureAsync(CancellationToken cancellationToken)
+    {
+        using var admin = new AdminClientBuilder(KafkaClients.Common(kafka)).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
+        if (!kafka.BrokerTellsTopicIds) return await DescribeByNameAsync(admin, cancellationToken);
+        try
+        {
+            return await DescribeAsync(admin, cancellationToken) ?? await CreateAsync(admin, cancellationToken);
+        }
+        catch (KafkaException e) when (e.Error.Code is ErrorCode.Local_TimedOut or ErrorCode.Local_UnsupportedFeature or ErrorCode.UnsupportedVersion)
+        {
+            // A broker that cannot describe topics (before 2.8, or in process) still tells its metadata.
+            return await DescribeByNameAsync(admin, cancellationToken);
+        }
+    }
+
+    private async Task<TopicDescription?> DescribeAsync(IAdminClient admin, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var answer = await admin.DescribeTopicsAsync(
+                TopicCollection.OfTopicNames([kafka.Topic]),
+                new DescribeTopicsOptions { RequestTimeout = TimeSpan.FromSeconds(5) }).WaitAsync(cancellationToken);
+            var cluster = await admin.DescribeClusterAsync(new DescribeClusterOptions { RequestTimeout = TimeSpan.FromSeconds(5) }).WaitAsync(cancellationToken);
+            var topic = answer.TopicDescriptions.Single();
+            var id = topic.TopicId.ToString();
+            return new TopicDescription(
+                new TopicIdentity(cluster.ClusterId, kafka.Topic, IsNoId(id) ? null : id),
+                topic.Partitions.Count);
+        }
+        catch (DescribeTopicsException e) when (e.Results.TopicDescriptions.Single().Error.Code == ErrorCode.UnknownTopicOrPart)
+        {
+            return null;
+        }
+        catch (DescribeTopicsException e)
+        {
+            throw new KafkaException(e.Results.TopicDescriptions.Single().Error, e);
+        }
+    }
+
+    private async Task<TopicDescription> CreateAsync(IAdminClient admin, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await admin.CreateTopicsAsync([new TopicSpecification
+            {
+                Name = kafka.Topic,
+                NumPartitions = kafka.Partitions,
+                ReplicationFactor = (short)kafka.ReplicationFactor,
+                Configs = new() { ["max.message.bytes"] = KafkaClients.RecordBytesMax.ToString(System.Globalization.CultureInfo.InvariantCulture) },
+            }], new CreateTopicsOptions { RequestTimeout = KafkaClients.AnswerTimeout }).WaitAsync(cancellationToken);
+        }
+        catch (CreateTopicsException e) when (e.Results.Single().Error.Code == ErrorCode.TopicAlreadyExists)
+        {
+            // Another instance was faster.
+        }
+        catch (CreateTopicsException e)
+        {
+            throw new PipelineException(
+                e.Results.Single().Error.Code is ErrorCode.TopicAuthorizationFailed or ErrorCode.ClusterAuthorizationFailed or ErrorCode.InvalidReplicationFactor
+                    ? FailureAction.Stop : FailureAction.Retry,
+                $"Topic '{kafka.Topic}' cannot be created ({e.Results.Single().Error.Reason}).",
+                "Create it by hand, or correct kafka.partitions and kafka.replication_factor.", e);
+        }
+        // The creation is known to the controller at once, to the broker that answers us a moment later.
+        for (var attempt = 0; attempt < 50; attempt++)
+        {
+            if (await DescribeAsync(admin, cancellationToken) is { Partitions: > 0 } description) return description;
+            await Task.Delay(TimeSpan.FromMilliseconds(100), cancellationToken);
+        }
+        throw new PipelineException(FailureAction.Retry, $"Topic '{kafka.Topic}' was created but is not visible after 5 s.", "It will be tried again.");
+    }
+
+    private async Task<TopicDescription> DescribeByNameAsync(IAdminClient admin, CancellationToken cancellationToken)
+    {
+        for (var attempt = 0; attempt < 50; attempt++)
+        {
+            var metadata = await Task.Run(() => admin.GetMetadata(kafka.Topic, KafkaClients.AnswerTimeout), cancellationToken);
+            var topic = metadata.Topics.SingleOrDefault(t => t.Topic == kafka.Topic);
+            if (topic is { Error.Code: ErrorCode.NoError, Partitions.Count: > 0 })
+                return new TopicDescription(new TopicIdentity(ClusterId: "", kafka.Topic, TopicId: null), topic.Partitions.Count);
+            await Task.Delay(TimeSpan.FromMilliseconds(100), cancellationToken);
+        }
+        throw new PipelineException(FailureAction.Retry, $"Topic '{kafka.Topic}' is not there.", "Create it, or let the brokers create topics by themselves.");
+    }
+
+    // Uuid.ZERO: what a broker that keeps no ids answers.
+    private static bool IsNoId(string id) => id.Trim('A', '=') is "";
+}

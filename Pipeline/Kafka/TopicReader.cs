@@ -1,0 +1,43 @@
+using System.Runtime.CompilerServices;
+using Confluent.Kafka;
+using OrdersStream.Configuration;
+
+namespace OrdersStream.Kafka;
+
+/// <summary>Reads given stretches of the topic, committed records only, outside any consumer group.</summary>
+public sealed class TopicReader(PipelineOptions options)
+{
+    /// <summary>The first offset kept, and the end of what is committed (the last stable offset), of one partition.</summary>
+    public Task<(long Low, long High)> OffsetsAsync(int partition, CancellationToken cancellationToken) => Task.Run(() =>
+    {
+        using var consumer = Build();
+        var offsets = consumer.QueryWatermarkOffsets(new TopicPartition(options.Kafka.Topic, partition), KafkaClients.AnswerTimeout);
+        return (offsets.Low.Value, offsets.High.Value);
+    }, cancellationToken);
+
+    /// <summary>
+    /// The records of one partition with offsets in [<paramref name="from"/>, <paramref name="toExclusive"/>). Ends early at the
+    /// partition's end. Offsets that no record has (transaction markers, aborted records) are passed over.
+    /// </summary>
+    public async IAsyncEnumerable<StreamRecord> ReadRangeAsync(
+        int partition, long from, long toExclusive, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await Task.Yield();
+        using var consumer = Build();
+        consumer.Assign(new TopicPartitionOffset(options.Kafka.Topic, partition, from));
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            var result = consumer.Consume(cancellationToken);
+            if (result.IsPartitionEOF || result.Offset.Value >= toExclusive) yield break;
+            yield return StreamRecords.From(result);
+            if (result.Offset.Value + 1 >= toExclusive) yield break;
+        }
+        cancellationToken.ThrowIfCancellationRequested();
+    }
+
+    internal IConsumer<byte[], byte[]> Build() =>
+        new ConsumerBuilder<byte[], byte[]>(KafkaClients.Reader(options, options.Kafka.EffectiveGroupId + "-reader"))
+            .SetLogHandler((_, _) => { })
+            .SetErrorHandler((_, _) => { })
+            .Build();
+}
