@@ -1,23 +1,120 @@
 namespace OrdersStream.Storage;
 
-// Contract; see the summary of each member.
+/// <summary>
+/// Files that are whole and durable once they have their name. Every name appears by one atomic step, after the content
+/// was fsynced, and the folder is fsynced after it (invariants 4 and 5).
+/// </summary>
 public static class DurableFile
 {
+    private const UnixFileMode ReadableFile = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+
+    private const UnixFileMode DirectoryMode = ReadableFile | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+
     /// <summary>Replaces <paramref name="path"/> atomically by <paramref name="content"/>: temporary file in the same folder, fsync, rename, fsync of the folder. Creates the folder.</summary>
-    public static void Replace(string path, ReadOnlySpan<byte> content) => throw new NotImplementedException();
+    public static void Replace(string path, ReadOnlySpan<byte> content)
+    {
+        var directory = CreateDirectoryOf(path);
+        var temporary = WriteTemporary(path, content);
+        try
+        {
+            File.Move(temporary, path, overwrite: true);
+        }
+        catch
+        {
+            TryDelete(temporary);
+            throw;
+        }
+        SyncDirectory(directory);
+    }
 
     /// <summary>
     /// Publishes <paramref name="content"/> under <paramref name="path"/> if nothing is there: whole and fsynced, or not at all.
     /// False when the name is taken. The exclusive step is link(2) or renameat2(RENAME_NOREPLACE), so no reader ever sees a torn file.
+    /// Creates the folder.
     /// </summary>
-    public static bool TryCreateExclusive(string path, ReadOnlySpan<byte> content) => throw new NotImplementedException();
+    public static bool TryCreateExclusive(string path, ReadOnlySpan<byte> content)
+    {
+        var directory = CreateDirectoryOf(path);
+        var temporary = WriteTemporary(path, content);
+        try
+        {
+            if (!ExclusiveName.TryPublish(temporary, path)) return false;
+        }
+        finally
+        {
+            TryDelete(temporary);
+        }
+        SyncDirectory(directory);
+        return true;
+    }
 
-    /// <summary>Renames within a file system; false when the target exists already. Never overwrites.</summary>
-    public static bool TryRenameExclusive(string from, string to) => throw new NotImplementedException();
+    /// <summary>Renames within a file system; false when the target exists already. Never overwrites. The caller syncs the folders.</summary>
+    public static bool TryRenameExclusive(string from, string to) => ExclusiveName.TryRename(from, to);
+
+    /// <summary>Opens a new file for writing, readable by all, writable by its owner; fails when the name is taken.</summary>
+    public static FileStream OpenNew(string path, int bufferSize = 4096)
+    {
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None, BufferSize = bufferSize };
+        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = ReadableFile;
+        return new FileStream(path, options);
+    }
 
     /// <summary>fsync of an open file's data and metadata.</summary>
     public static void Sync(FileStream file) => file.Flush(flushToDisk: true);
 
-    /// <summary>fsync of a folder, so that names created, renamed or removed in it are durable.</summary>
-    public static void SyncDirectory(string path) => throw new NotImplementedException();
+    /// <summary>fsync of a folder, so that names created, renamed or removed in it are durable. Windows journals names itself.</summary>
+    public static void SyncDirectory(string path)
+    {
+        if (!OperatingSystem.IsWindows()) Posix.SyncDirectory(path);
+    }
+
+    /// <summary>Creates a folder and those above it that are missing, each durable in the one above.</summary>
+    public static void CreateDirectory(string path)
+    {
+        path = Path.GetFullPath(path);
+        if (Directory.Exists(path)) return;
+        var parent = Path.GetDirectoryName(path);
+        if (parent is not null) CreateDirectory(parent);
+        if (OperatingSystem.IsWindows()) Directory.CreateDirectory(path);
+        else Directory.CreateDirectory(path, DirectoryMode);
+        if (parent is not null) SyncDirectory(parent);
+    }
+
+
+    private static string CreateDirectoryOf(string path)
+    {
+        var directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        CreateDirectory(directory);
+        return directory;
+    }
+
+    // Hidden, and of a name of its own: readers pass over it, two writers never share it.
+    private static string WriteTemporary(string path, ReadOnlySpan<byte> content)
+    {
+        var temporary = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, $".{Path.GetFileName(path)}.{Guid.NewGuid():N}.tmp");
+        try
+        {
+            using var file = OpenNew(temporary, bufferSize: 0);
+            file.Write(content);
+            Sync(file);
+        }
+        catch
+        {
+            TryDelete(temporary);
+            throw;
+        }
+        return temporary;
+    }
+
+    // Cleaning up never hides the failure that it cleans up after.
+    private static void TryDelete(string path)
+    {
+        try
+        {
+            File.Delete(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+        }
+    }
 }

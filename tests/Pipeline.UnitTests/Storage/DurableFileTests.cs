@@ -1,0 +1,105 @@
+using OrdersStream.Storage;
+using Xunit;
+
+namespace OrdersStream.UnitTests.Storage;
+
+public sealed class DurableFileTests : IDisposable
+{
+    private readonly TempFolder folder = new();
+
+    public void Dispose() => folder.Dispose();
+
+    [Fact]
+    public void replace_creates_the_folder_and_overwrites_whole()
+    {
+        var path = folder["a", "b", "state.json"];
+        DurableFile.Replace(path, "first, and long"u8);
+        DurableFile.Replace(path, "second"u8);
+        Assert.Equal("second", File.ReadAllText(path));
+        Assert.Equal([path], Directory.GetFileSystemEntries(folder["a", "b"]));
+    }
+
+    [Fact]
+    public void an_exclusive_name_is_given_once_and_its_content_stays()
+    {
+        var path = folder["log", "1.json"];
+        Assert.True(DurableFile.TryCreateExclusive(path, "mine"u8));
+        Assert.False(DurableFile.TryCreateExclusive(path, "theirs"u8));
+        Assert.Equal("mine", File.ReadAllText(path));
+        Assert.Equal([path], Directory.GetFileSystemEntries(folder["log"]));
+    }
+
+    [Fact]
+    public async Task of_many_that_create_one_name_exactly_one_wins()
+    {
+        for (var round = 0; round < 20; round++)
+        {
+            var path = folder["race", $"{round}.json"];
+            using var start = new Barrier(4);
+            var writers = Enumerable.Range(0, 4).Select(w => Task.Factory.StartNew(() =>
+            {
+                start.SignalAndWait();
+                return DurableFile.TryCreateExclusive(path, [(byte)w]) ? w : -1;
+            }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default));
+            var winner = Assert.Single(await Task.WhenAll(writers), w => w >= 0);
+            Assert.Equal([(byte)winner], File.ReadAllBytes(path));
+        }
+    }
+
+    [Fact]
+    public void a_rename_never_overwrites()
+    {
+        File.WriteAllText(folder["from"], "new");
+        File.WriteAllText(folder["to"], "old");
+        Assert.False(DurableFile.TryRenameExclusive(folder["from"], folder["to"]));
+        Assert.Equal("old", File.ReadAllText(folder["to"]));
+        Assert.Equal("new", File.ReadAllText(folder["from"]));
+    }
+
+    [Fact]
+    public void a_rename_to_a_free_name_moves_the_file()
+    {
+        File.WriteAllText(folder["from"], "new");
+        Assert.True(DurableFile.TryRenameExclusive(folder["from"], folder["to"]));
+        Assert.Equal("new", File.ReadAllText(folder["to"]));
+        Assert.False(File.Exists(folder["from"]));
+    }
+
+    [Fact]
+    public void a_rename_of_what_is_not_there_says_so()
+    {
+        var e = Assert.Throws<FileNotFoundException>(() => DurableFile.TryRenameExclusive(folder["from"], folder["to"]));
+        Assert.Contains(folder["from"], e.Message);
+    }
+
+    [Fact]
+    public void a_failed_replace_leaves_no_temporary_file()
+    {
+        Directory.CreateDirectory(folder["taken", "inside"]);
+        Assert.ThrowsAny<Exception>(() => DurableFile.Replace(folder["taken"], "x"u8));
+        Assert.Equal([folder["taken"]], Directory.GetFileSystemEntries(folder.Path));
+    }
+
+    [Fact]
+    public void files_and_folders_are_not_writable_by_others()
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            Assert.Skip("Windows has access lists instead of modes");
+            return;
+        }
+        DurableFile.Replace(folder["made", "file"], "x"u8);
+        const UnixFileMode Others = UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
+        Assert.Equal(UnixFileMode.None, File.GetUnixFileMode(folder["made", "file"]) & Others);
+        Assert.Equal(UnixFileMode.None, File.GetUnixFileMode(folder["made"]) & Others);
+        Assert.True(File.GetUnixFileMode(folder["made", "file"]).HasFlag(UnixFileMode.OtherRead));
+    }
+
+    [Fact]
+    public void syncing_a_missing_folder_says_which()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows needs no fsync of folders");
+        DurableFile.SyncDirectory(folder.Path);
+        Assert.Contains(folder["none"], Assert.Throws<IOException>(() => DurableFile.SyncDirectory(folder["none"])).Message);
+    }
+}
