@@ -1,1 +1,4 @@
-Console.WriteLine("orders-stream");
+using OrdersStream.LocalHost.CommandLine;
+
+using var signals = new StopSignals();
+return await Invocation.RunAsync(args, signals.Token);

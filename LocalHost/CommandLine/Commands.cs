@@ -1,0 +1,91 @@
+using System.CommandLine;
+using Microsoft.Extensions.Logging;
+using OrdersStream.Configuration;
+using OrdersStream.LocalHost.Verbs;
+
+namespace OrdersStream.LocalHost.CommandLine;
+
+/// <summary>The command line's grammar. It parses and hands over; what a verb does stands in Verbs/.</summary>
+internal static class Commands
+{
+    private static readonly Option<LogLevel> LogLevelOption = new("--log-level")
+    {
+        Description = "Least severe log line to show",
+        HelpName = "trace|debug|information|warning|error|critical|none",
+        DefaultValueFactory = _ => LogLevel.Information,
+    };
+
+    public static RootCommand Root()
+    {
+        var root = new RootCommand("Orders Stream: captures a Postgres table into Kafka, and the topic into a Parquet data lake. "
+            + "Without a verb it plays a demonstration on a private Postgres and an in-process Kafka.");
+        ConfigureDemo(root);
+        root.Add(Run());
+        root.Add(Verify());
+        root.Add(Status());
+        return root;
+    }
+
+    private static void ConfigureDemo(RootCommand root)
+    {
+        var seconds = new Option<int>("--seconds") { Description = "How long to play orders", HelpName = "seconds", DefaultValueFactory = _ => 15 };
+        var rate = new Option<int>("--rate") { Description = "New orders a second", HelpName = "orders", DefaultValueFactory = _ => 200 };
+        var directory = new Option<string?>("--dir") { Description = "Folder for the demonstration's database, state and lake", HelpName = "folder" };
+        var keep = new Option<bool>("--keep") { Description = "Add to the files of an earlier demonstration instead of beginning anew" };
+        seconds.Validators.Add(r => RequireRange(r, 1, 86_400));
+        rate.Validators.Add(r => RequireRange(r, 1, 100_000));
+        foreach (var option in new Option[] { seconds, rate, directory, keep, LogLevelOption }) root.Add(option);
+        root.SetAction((arguments, cancellationToken) => DemoVerb.ExecuteAsync(
+            new DemoOptions(
+                arguments.GetValue(seconds), arguments.GetValue(rate), arguments.GetValue(directory), arguments.GetValue(keep), arguments.GetValue(LogLevelOption)),
+            cancellationToken));
+    }
+
+    private static Command Run()
+    {
+        var only = new Option<string?>("--only") { Description = "Run one half alone", HelpName = "half" };
+        only.AcceptOnlyFromAmong("postgres-to-kafka", "kafka-to-lake");
+        var once = new Option<bool>("--once") { Description = "Drain what is there and end" };
+        var command = new Command("run", "Runs both halves against the configured servers until Ctrl+C or SIGTERM") { only, once };
+        return WithConfiguration(command, (arguments, pipeline, cancellationToken) => RunVerb.ExecuteAsync(
+            new RunOptions(pipeline, ToHalf(arguments.GetValue(only)), arguments.GetValue(once), arguments.GetValue(LogLevelOption)), cancellationToken));
+    }
+
+    private static Command Verify() => WithConfiguration(
+        new Command("verify", "Compares the lake with the source table; ends with 1 when they differ"),
+        (arguments, pipeline, cancellationToken) =>
+            VerifyVerb.ExecuteAsync(new VerifyOptions(pipeline, arguments.GetValue(LogLevelOption)), cancellationToken));
+
+    private static Command Status() => WithConfiguration(
+        new Command("status", "Shows where both halves stand"),
+        (arguments, pipeline, cancellationToken) =>
+            StatusVerb.ExecuteAsync(new StatusOptions(pipeline, arguments.GetValue(LogLevelOption)), cancellationToken));
+
+    private static Command WithConfiguration(Command command, Func<ParseResult, PipelineOptions, CancellationToken, Task<int>> execute)
+    {
+        var configuration = new ConfigurationInput();
+        configuration.AddTo(command);
+        command.Add(LogLevelOption);
+        command.SetAction(async (arguments, cancellationToken) =>
+        {
+            var pipeline = configuration.Load(arguments);
+            if (!configuration.IsPrintOnly(arguments)) return await execute(arguments, pipeline, cancellationToken);
+            await Console.Out.WriteAsync(ConfigurationLoader.Print(pipeline));
+            return ExitCode.Ok;
+        });
+        return command;
+    }
+
+    private static PipelineHalf? ToHalf(string? name) => name switch
+    {
+        null => null,
+        "postgres-to-kafka" => PipelineHalf.PostgresToKafka,
+        _ => PipelineHalf.KafkaToLake,
+    };
+
+    private static void RequireRange(System.CommandLine.Parsing.OptionResult result, int min, int max)
+    {
+        if (result.GetValueOrDefault<int>() is var value && (value < min || value > max))
+            result.AddError($"{result.Option.Name} is {value}, which is not in {min} to {max}");
+    }
+}

@@ -1,0 +1,39 @@
+using System.CommandLine;
+using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+
+namespace OrdersStream.LocalHost.CommandLine;
+
+/// <summary>Runs one command line and turns whatever becomes of it into an exit code and lines on stderr.</summary>
+internal static class Invocation
+{
+    public static async Task<int> RunAsync(string[] args, CancellationToken cancellationToken)
+    {
+        var arguments = Commands.Root().Parse(args);
+        if (arguments.Errors.Count > 0) return await ReportAsync(ExitCode.BadUsage, [.. arguments.Errors.Select(e => e.Message), "--help shows what can be asked for"]);
+        try
+        {
+            // Signals come by our own token, and exceptions are told apart below.
+            var settings = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
+            return await arguments.InvokeAsync(settings, cancellationToken);
+        }
+        catch (ConfigurationException e)
+        {
+            return await ReportAsync(ExitCode.BadUsage, e.Faults.Select(f => f.ToString()));
+        }
+        catch (PipelineException e)
+        {
+            return await ReportAsync(ExitCode.Failure, [e.Problem, e.Remedy]);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            return await ReportAsync(ExitCode.Failure, ["stopped before the end"]);
+        }
+    }
+
+    private static async Task<int> ReportAsync(int exitCode, IEnumerable<string> lines)
+    {
+        foreach (var line in lines) await Console.Error.WriteLineAsync(line);
+        return exitCode;
+    }
+}
