@@ -1,0 +1,139 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+
+namespace OrdersStream.LocalHost.Embedded;
+
+/// <summary>
+/// The folder in which everything of one private server lies. A marker names the process it belongs to; a folder whose owner is
+/// gone is stale, and the next start stops what still runs in it and removes it. A folder without our marker is never touched.
+/// </summary>
+public sealed class ServerFolder
+{
+    private const string NamePrefix = "orders-stream-pg-";
+    private const string MarkerName = "owner.json";
+
+    /// <summary>sun_path of the shortest platform (macOS: 104 bytes with the closing zero), less the socket's own name and a margin.</summary>
+    private const int SocketDirectoryBytesMax = 80;
+
+    /// <summary>A process's start is computed from the time since boot, which is not exact.</summary>
+    private const int StartToleranceSeconds = 5;
+
+    private ServerFolder(string path) => Root = path;
+
+    public string Root { get; }
+    public string Data => Path.Combine(Root, "data");
+
+    /// <summary>Socket and log: what the server writes beside its data.</summary>
+    public string Run => Path.Combine(Root, "run");
+    public string LogFile => Path.Combine(Run, "postgres.log");
+
+    /// <summary>A fresh folder that only we (and, as root, the server's user) can look into.</summary>
+    public static ServerFolder Create()
+    {
+        var folder = new ServerFolder(Path.Combine(Parent(), NamePrefix + Path.GetRandomFileName().Replace(".", "")));
+        if (OperatingSystem.IsWindows())
+        {
+            Directory.CreateDirectory(folder.Root);
+        }
+        else
+        {
+            const UnixFileMode own = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+            var pass = Environment.IsPrivilegedProcess ? UnixFileMode.GroupExecute | UnixFileMode.OtherExecute : UnixFileMode.None;
+            Directory.CreateDirectory(folder.Root, own | pass);
+            Directory.CreateDirectory(folder.Data, own);
+            Directory.CreateDirectory(folder.Run, own);
+        }
+        Directory.CreateDirectory(folder.Data);
+        Directory.CreateDirectory(folder.Run);
+        using var self = Process.GetCurrentProcess();
+        File.WriteAllText(Path.Combine(folder.Root, MarkerName), JsonSerializer.Serialize(new Marker(self.Id, StartOf(self))));
+        return folder;
+    }
+
+    /// <summary>The server's process id as its own lock file names it, or null when it has none.</summary>
+    public int? PostmasterId()
+    {
+        try
+        {
+            return int.TryParse(File.ReadLines(Path.Combine(Data, "postmaster.pid")).FirstOrDefault(), CultureInfo.InvariantCulture, out var id) ? id : null;
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Whether a server process that works in this folder is alive (a process id alone may have been given anew).</summary>
+    public bool IsServed()
+    {
+        if (PostmasterId() is not { } id) return false;
+        try
+        {
+            using var process = Process.GetProcessById(id);
+            if (!process.ProcessName.StartsWith("postgres", StringComparison.Ordinal)) return false;
+            var commandLine = $"/proc/{id}/cmdline";
+            return !File.Exists(commandLine) || File.ReadAllText(commandLine).Contains(Data, StringComparison.Ordinal);
+        }
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException or IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Folders of runs that died without cleaning up.</summary>
+    public static IReadOnlyList<ServerFolder> Stale() =>
+        [.. Directory.GetDirectories(Parent(), NamePrefix + "*").Where(d => OwnerIsGone(Path.Combine(d, MarkerName))).Select(d => new ServerFolder(d))];
+
+    public void Remove()
+    {
+        try
+        {
+            Directory.Delete(Root, recursive: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Another run removes the same stale folder, or a file is still open (Windows): the next start tries again.
+        }
+    }
+
+    private static string Parent()
+    {
+        var parent = Path.TrimEndingDirectorySeparator(Path.GetTempPath());
+        if (OperatingSystem.IsWindows()) return parent;
+        return parent.Length + NamePrefix.Length + 16 <= SocketDirectoryBytesMax && (!Environment.IsPrivilegedProcess || OthersMayPass(parent)) ? parent : "/tmp";
+    }
+
+    private static bool OthersMayPass(string directory)
+    {
+        for (var d = new DirectoryInfo(directory); d is not null; d = d.Parent)
+            if (!OperatingSystem.IsWindows() && !d.UnixFileMode.HasFlag(UnixFileMode.OtherExecute)) return false;
+        return true;
+    }
+
+    private static bool OwnerIsGone(string markerFile)
+    {
+        try
+        {
+            if (!OperatingSystem.IsWindows())
+                // Only a file's owner may do this: markers of other users fail here and are left alone.
+                File.SetUnixFileMode(markerFile, File.GetUnixFileMode(markerFile));
+            var marker = JsonSerializer.Deserialize<Marker>(File.ReadAllText(markerFile));
+            if (marker is null) return false;
+            using var owner = Process.GetProcessById(marker.ProcessId);
+            return Math.Abs(StartOf(owner) - marker.ProcessStart) > StartToleranceSeconds;
+        }
+        catch (ArgumentException)
+        {
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or InvalidOperationException)
+        {
+            return false;
+        }
+    }
+
+    private static long StartOf(Process process) => new DateTimeOffset(process.StartTime).ToUnixTimeSeconds();
+
+    private sealed record Marker(int ProcessId, long ProcessStart);
+}
