@@ -1,0 +1,56 @@
+using OrdersStream.IntegrationTests.Servers;
+
+[assembly: AssemblyFixture(typeof(KafkaServer))]
+
+namespace OrdersStream.IntegrationTests.Servers;
+
+/// <summary>
+/// The broker of all tests of the assembly: a real one where the environment names one or can start one, else the
+/// in-process one. Each test takes a topic and a group of its own.
+/// </summary>
+public sealed class KafkaServer : IAsyncLifetime
+{
+    private IAsyncDisposable? owned;
+    private string? whyNotReal;
+
+    /// <summary>Bootstrap address.</summary>
+    public string Brokers { get; private set; } = "";
+
+    /// <summary>True for Apache Kafka, false for the in-process broker.</summary>
+    public bool IsReal => whyNotReal is null;
+
+    public async ValueTask InitializeAsync()
+    {
+        if (TestEnvironment.Read(TestEnvironment.Kafka) is { } address)
+        {
+            Brokers = address;
+        }
+        else if (TestEnvironment.Read(TestEnvironment.KafkaLauncher) is { } launcher)
+        {
+            var broker = await LaunchedBroker.StartAsync(launcher);
+            (owned, Brokers) = (broker, broker.Address);
+        }
+        else if (await ContainerBroker.TryStartAsync() is { } container)
+        {
+            (owned, Brokers) = (container, container.Address);
+        }
+        else
+        {
+            whyNotReal = $"no real broker: neither {TestEnvironment.Kafka} nor {TestEnvironment.KafkaLauncher} is set, and no Docker engine answers";
+            var broker = InProcessBroker.Start();
+            (owned, Brokers) = (broker, broker.Address);
+        }
+    }
+
+    /// <summary>Ends the test here unless the broker is a real one.</summary>
+    /// <param name="what">What only a real broker shows.</param>
+    public void RequireReal(string what)
+    {
+        if (whyNotReal is not null) TestEnvironment.MissingServer($"needs a real broker ({what}); {whyNotReal}");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (owned is not null) await owned.DisposeAsync();
+    }
+}

@@ -1,0 +1,90 @@
+using Npgsql;
+using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.LocalHost.Embedded;
+
+[assembly: AssemblyFixture(typeof(PostgresServer))]
+
+namespace OrdersStream.IntegrationTests.Servers;
+
+/// <summary>
+/// The Postgres of all tests of the assembly: a private one from this machine's binaries, or the one that the environment
+/// names. Each test takes a database of its own, so that no test's sessions or tables are another one's.
+/// </summary>
+public sealed class PostgresServer : IAsyncLifetime
+{
+    /// <summary>Least privilege: may read what it is granted, and sees the sessions of all roles.</summary>
+    public const string PipelineRole = "orders_stream_test_pipeline";
+
+    /// <summary>The same without pg_read_all_stats: the sessions of other roles are hidden from it.</summary>
+    public const string BlindRole = "orders_stream_test_blind";
+
+    /// <summary>Password of both roles.</summary>
+    public const string RolePassword = "test-only-word";
+
+    private LocalPostgres? local;
+    private string? whyMissing;
+    private string adminConnectionString = "";
+
+    public async ValueTask InitializeAsync()
+    {
+        if (TestEnvironment.Read(TestEnvironment.Postgres) is { } connectionString)
+        {
+            adminConnectionString = connectionString;
+        }
+        else
+        {
+            try
+            {
+                local = await LocalPostgres.StartAsync(new LocalPostgresOptions { Settings = Settings }, CancellationToken.None);
+            }
+            catch (LocalPostgresException e)
+            {
+                whyMissing = $"needs Postgres: {e.Message} Or set {TestEnvironment.Postgres} to the connection string of a superuser.";
+                return;
+            }
+            adminConnectionString = local.ConnectionString("postgres");
+        }
+        await CreateRolesAsync();
+    }
+
+    /// <summary>A fresh, empty database.</summary>
+    public async Task<TestDatabase> CreateDatabaseAsync()
+    {
+        if (whyMissing is not null) TestEnvironment.MissingServer(whyMissing);
+        var name = "test_" + Guid.NewGuid().ToString("N")[..12];
+        await ExecuteAsync($"CREATE DATABASE {name} TEMPLATE template0");
+        return new TestDatabase(this, new NpgsqlConnectionStringBuilder(adminConnectionString) { Database = name, IncludeErrorDetail = true });
+    }
+
+    /// <summary>One statement in the maintenance database, outside any transaction.</summary>
+    internal async Task ExecuteAsync(string sql)
+    {
+        await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(adminConnectionString) { Pooling = false }.ConnectionString);
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        NpgsqlConnection.ClearAllPools();
+        if (local is not null) await local.DisposeAsync();
+    }
+
+    private static Dictionary<string, string> Settings => new()
+    {
+        ["max_prepared_transactions"] = "50",
+        ["max_connections"] = "200",
+        // Background sessions would make "nothing was committed meanwhile" a matter of luck.
+        ["autovacuum"] = "off",
+        ["shared_buffers"] = "128MB",
+    };
+
+    private async Task CreateRolesAsync()
+    {
+        foreach (var role in new[] { PipelineRole, BlindRole })
+            await ExecuteAsync(
+                $"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN CREATE ROLE {role} LOGIN PASSWORD '{RolePassword}'; END IF; END $$");
+        await ExecuteAsync($"GRANT pg_read_all_stats TO {PipelineRole}");
+    }
+}
