@@ -64,7 +64,7 @@ public sealed record PostgresOptions
     public int LateCommitSeconds { get; init; } = 3_600;
 
     [Setting("Greatest number of transaction ids that a horizon remembers; above it rows are held back to the next window.", Unit = "transactions", Min = 1, Max = 1_000_000)]
-    public int SeenTransactions { get; init; } = 10_000;
+    public int SeenTransactions { get; init; } = 100_000;
 
     [Setting("How to use TLS, as libpq names it.", OneOf = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"])]
     public string Sslmode { get; init; } = "prefer";

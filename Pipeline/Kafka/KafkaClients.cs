@@ -58,8 +58,9 @@ public static class KafkaClients
         LingerMs = 5,
         BatchSize = 1024 * 1024,
         BatchNumMessages = 10_000,
-        QueueBufferingMaxKbytes = 32 * 1024,
-        QueueBufferingMaxMessages = 200_000,
+        // Room for a page and its largest row, so that producing never waits for room.
+        QueueBufferingMaxKbytes = Math.Max(32 * 1024, options.Postgres.PageBytes / 1024 + 2 * RecordBytesMax / 1024),
+        QueueBufferingMaxMessages = 10_000_000,
         EnableDeliveryReports = false,
     };
 

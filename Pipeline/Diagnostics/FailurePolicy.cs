@@ -1,0 +1,80 @@
+using System.Net.Sockets;
+using Confluent.Kafka;
+using Npgsql;
+using OrdersStream.Rows;
+
+namespace OrdersStream.Diagnostics;
+
+/// <summary>What to do about a failure, and what an operator does next.</summary>
+public sealed record FailureVerdict(FailureAction Action, string Problem, string Remedy);
+
+/// <summary>
+/// The one table of failures (invariant 8). Retry is for causes that pass by themselves; whatever is not listed stops the
+/// half. Nothing is skipped. Texts of servers are passed on only where they hold no row values (invariant 9).
+/// </summary>
+public static class FailurePolicy
+{
+    private const string SeesItself = "It is tried again with growing pauses; nothing is lost meanwhile.";
+
+    public static FailureVerdict Judge(Exception failure) => failure switch
+    {
+        PipelineException e => new(e.Action, e.Problem, e.Remedy),
+        UndecodableException e => new(FailureAction.Quarantine, e.Message, "See the quarantine folder of the lake."),
+        PostgresException e => Postgres(e),
+        NpgsqlException { InnerException: not null } e when Find<System.Security.Authentication.AuthenticationException>(e) is { } tls =>
+            new(FailureAction.Stop, $"TLS to Postgres failed: {tls.Message}", "Check postgres.sslmode, postgres.sslrootcert and the server's certificate and host name."),
+        NpgsqlException e when Find<SocketException>(e) is { } socket => Retry($"Postgres cannot be reached ({socket.SocketErrorCode})", "Check postgres.host and postgres.port, and that the server runs."),
+        NpgsqlException e when Find<TimeoutException>(e) is not null => Retry("Postgres did not answer in time", "Check the server and the network."),
+        NpgsqlException e when e.IsTransient || Find<IOException>(e) is not null => Retry("The connection to Postgres broke", "Check the server and the network."),
+        KafkaException e => Kafka(e),
+        IOException e => File(e),
+        UnauthorizedAccessException => new(FailureAction.Stop, "A state or lake file may not be written.", "Give the process's user write permission on datalake.path and the two streaming folders."),
+        SocketException e => Retry($"A server cannot be reached ({e.SocketErrorCode})", "Check the addresses in the configuration."),
+        TimeoutException => Retry("A server did not answer in time", "Check the servers and the network."),
+        _ => new(FailureAction.Stop, $"Unexpected failure ({failure.GetType().Name}).", "This is a defect: please report it with the stack trace."),
+    };
+
+    private static FailureVerdict Postgres(PostgresException e) => e.SqlState[..2] switch
+    {
+        "08" or "53" or "57" or "58" or "40" or "55" => Retry($"Postgres refused for now ({e.SqlState} {e.MessageText})", "Check the server's log."),
+        "28" => new(FailureAction.Stop, $"Postgres refused the login ({e.SqlState}).", "Check postgres.user and postgres.password, and pg_hba.conf on the server."),
+        "3D" => new(FailureAction.Stop, "The database does not exist.", "Check postgres.db, or create it."),
+        "42" when e.SqlState == "42501" => new(FailureAction.Stop, $"The role lacks a permission ({e.MessageText}).", "GRANT SELECT on the table and USAGE on its schema to postgres.user (db/orders.sql does)."),
+        _ => new(FailureAction.Stop, $"Postgres reported {e.SqlState}.", "See the server's log for the statement."),
+    };
+
+    private static FailureVerdict Kafka(KafkaException e) => e.Error.Code switch
+    {
+        ErrorCode.Local_Fenced or ErrorCode.ProducerFenced or ErrorCode.InvalidProducerEpoch =>
+            Retry("Another publisher took over this stream", "Harmless where two instances run: one stands by."),
+        ErrorCode.Local_Authentication or ErrorCode.SaslAuthenticationFailed or ErrorCode.Local_Ssl =>
+            new(FailureAction.Stop, $"Kafka refused the login ({e.Error.Code}).", "Check kafka.security_protocol, the SASL user and password, and the certificates."),
+        ErrorCode.TopicAuthorizationFailed or ErrorCode.GroupAuthorizationFailed or ErrorCode.ClusterAuthorizationFailed or ErrorCode.TransactionalIdAuthorizationFailed =>
+            new(FailureAction.Stop, $"The Kafka user lacks a permission ({e.Error.Code}).", "Grant READ, WRITE, DESCRIBE (and CREATE) on the topic, READ on the group, WRITE on the transactional id."),
+        ErrorCode.MsgSizeTooLarge or ErrorCode.Local_InvalidArg =>
+            new(FailureAction.Stop, $"A record does not fit the topic ({e.Error.Code}).", "Raise the topic's max.message.bytes."),
+        ErrorCode.UnknownTopicOrPart or ErrorCode.Local_UnknownTopic or ErrorCode.Local_UnknownPartition =>
+            Retry($"The topic is not there ({e.Error.Code})", "Check kafka.topic; it is created where the brokers allow it."),
+        ErrorCode.OffsetOutOfRange or ErrorCode.Local_AutoOffsetReset =>
+            new(FailureAction.Stop, "Kafka no longer has the offset that is next for the lake.", "Records were removed before they were stored: raise the topic's retention, and read docs/operations.md on how to get them back."),
+        _ => Retry($"Kafka failed ({e.Error.Code}: {e.Error.Reason})", "Check kafka.brokers and that the brokers run."),
+    };
+
+    private const int NoSpace = 28, ReadOnlyFileSystem = 30;
+
+    private static FailureVerdict File(IOException e) => (e.HResult & 0xffff) switch
+    {
+        NoSpace => Retry("The disk is full", "Make room on the file system of datalake.path and the streaming folders."),
+        ReadOnlyFileSystem => Retry("The file system is read-only", "Mount the file system of datalake.path and the streaming folders writable."),
+        _ => Retry($"A state or lake file could not be read or written ({e.GetType().Name}, error {e.HResult & 0xffff})", "Check the file system of datalake.path and the streaming folders."),
+    };
+
+    private static FailureVerdict Retry(string problem, string check) => new(FailureAction.Retry, problem + ".", $"{SeesItself} {check}");
+
+    private static T? Find<T>(Exception? e) where T : Exception
+    {
+        for (; e is not null; e = e.InnerException)
+            if (e is T found) return found;
+        return null;
+    }
+}

@@ -1,0 +1,146 @@
+using System.Text;
+using Confluent.Kafka;
+using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+using OrdersStream.Postgres;
+
+namespace OrdersStream.Kafka;
+
+/// <summary>
+/// Publishes pages, each in one transaction: all of it is visible to read_committed, or none (invariants 2, 5). Opening
+/// one fences every earlier publisher of the same stream, and ends what it left unfinished.
+/// </summary>
+internal sealed class PagePublisher : IDisposable
+{
+    private readonly IProducer<byte[], byte[]> producer;
+    private readonly TopicPartition[] partitions;
+    private readonly TimeSpan timeout;
+    private readonly CrashPoints crashPoints;
+
+    private PagePublisher(IProducer<byte[], byte[]> producer, TopicPartition[] partitions, TimeSpan timeout, CrashPoints crashPoints) =>
+        (this.producer, this.partitions, this.timeout, this.crashPoints) = (producer, partitions, timeout, crashPoints);
+
+    /// <exception cref="KafkaException">No broker answers, or it refuses.</exception>
+    public static async Task<PagePublisher> OpenAsync(PipelineOptions options, int partitions, CrashPoints crashPoints, CancellationToken cancellationToken)
+    {
+        var timeout = TimeSpan.FromSeconds(options.Kafka.TransactionTimeout);
+        var producer = new ProducerBuilder<byte[], byte[]>(KafkaClients.Publisher(options))
+            .SetLogHandler((_, _) => { })
+            .SetErrorHandler((_, _) => { })
+            .Build();
+        try
+        {
+            await Task.Run(() => Repeat(producer.InitTransactions, timeout, cancellationToken), cancellationToken);
+            return new PagePublisher(producer, [.. Enumerable.Range(0, partitions).Select(p => new TopicPartition(options.Kafka.Topic, p))], timeout, crashPoints);
+        }
+        catch
+        {
+            producer.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>On return the page is durable and visible.</summary>
+    /// <param name="page">What to publish; it is not empty.</param>
+    /// <param name="position">The watermark after the page: goes into a header of each partition's last record.</param>
+    /// <param name="cancellationToken">Gives the page up while it is being sent; a commit that has begun is ended.</param>
+    /// <returns>Records per partition.</returns>
+    public Task<int[]> PublishAsync(Page page, byte[] position, CancellationToken cancellationToken) => Task.Run(() =>
+    {
+        producer.BeginTransaction();
+        try
+        {
+            var counts = Send(page, position, cancellationToken);
+            crashPoints.Reached(CrashPoint.PageProduced);
+            // From here on the page is committed or not, whatever this process wishes: no cancellation.
+            Repeat(producer.CommitTransaction, timeout, CancellationToken.None);
+            crashPoints.Reached(CrashPoint.PageCommitted);
+            return counts;
+        }
+        catch (Exception e) when (e is KafkaTxnRequiresAbortException or OperationCanceledException)
+        {
+            Abort();
+            throw;
+        }
+    }, CancellationToken.None);
+
+    private int[] Send(Page page, byte[] position, CancellationToken cancellationToken)
+    {
+        var counts = new int[partitions.Length];
+        foreach (var record in page.Records) counts[record.Partition]++;
+        var sent = new int[partitions.Length];
+        var plain = new Message<byte[], byte[]>();
+        var schema = Encoding.ASCII.GetBytes(page.Schema.Fingerprint);
+        foreach (var record in page.Records)
+        {
+            var p = record.Partition;
+            var isFirst = sent[p]++ == 0;
+            var isLast = sent[p] == counts[p];
+            var message = plain;
+            if (isFirst || isLast)
+            {
+                // Headers are dear, so only a page's first and last record of a partition has one.
+                message = new Message<byte[], byte[]> { Headers = [] };
+                if (isFirst) message.Headers.Add(StreamHeader.Schema, schema);
+                if (isLast) message.Headers.Add(StreamHeader.Position, position);
+                cancellationToken.ThrowIfCancellationRequested();
+            }
+            message.Key = record.Key;
+            message.Value = record.Value;
+            Produce(partitions[p], message);
+        }
+        return counts;
+    }
+
+    private void Produce(TopicPartition partition, Message<byte[], byte[]> message)
+    {
+        while (true)
+        {
+            try
+            {
+                producer.Produce(partition, message);
+                return;
+            }
+            catch (ProduceException<byte[], byte[]> e) when (e.Error.Code == ErrorCode.Local_QueueFull)
+            {
+                producer.Poll(TimeSpan.FromMilliseconds(50));
+            }
+        }
+    }
+
+    private void Abort()
+    {
+        try
+        {
+            producer.AbortTransaction(TimeSpan.FromSeconds(5));
+        }
+        catch (KafkaException)
+        {
+            // The next publisher's InitTransactions ends it; until then nobody who reads committed records sees it.
+        }
+    }
+
+    /// <summary>Calls that the client says may be repeated are, until the time is over: it goes on where it was.</summary>
+    private static void Repeat(Action<TimeSpan> call, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        var deadline = Environment.TickCount64 + (long)timeout.TotalMilliseconds;
+        while (true)
+        {
+            try
+            {
+                call(TimeSpan.FromSeconds(5));
+                return;
+            }
+            catch (KafkaRetriableException) when (Environment.TickCount64 < deadline)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+            }
+            catch (KafkaException e) when (e.Error.Code == ErrorCode.Local_TimedOut && !e.Error.IsFatal && Environment.TickCount64 < deadline)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+            }
+        }
+    }
+
+    public void Dispose() => producer.Dispose();
+}

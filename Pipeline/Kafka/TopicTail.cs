@@ -1,0 +1,75 @@
+using System.Text;
+using Confluent.Kafka;
+using OrdersStream.Configuration;
+using OrdersStream.Postgres;
+
+namespace OrdersStream.Kafka;
+
+/// <summary>What the committed end of the topic tells.</summary>
+/// <param name="Newest">The newest position that a page left there; null: none was found.</param>
+/// <param name="Ends">The end of what is committed, per partition.</param>
+public sealed record TailPosition(Watermark? Newest, IReadOnlyDictionary<int, long> Ends);
+
+/// <summary>
+/// Reads the position of the last committed page back from the topic. After a crash between the commit of a page and the
+/// writing of the watermark file, the topic knows more than the file (invariant 2).
+/// </summary>
+public sealed class TopicTail(PipelineOptions options)
+{
+    private const int RecordsBack = 64;
+
+    /// <summary>Looks at everything behind the given offsets.</summary>
+    /// <param name="offsets">From the watermark file; a partition that is missing there is read from its end backwards.</param>
+    /// <param name="partitions">Number of partitions.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public Task<TailPosition> ReadAsync(IReadOnlyDictionary<int, long> offsets, int partitions, CancellationToken cancellationToken) => Task.Run(() =>
+    {
+        using var consumer = new TopicReader(options).Build();
+        Watermark? newest = null;
+        var ends = new Dictionary<int, long>();
+        for (var p = 0; p < partitions; p++)
+        {
+            var partition = new TopicPartition(options.Kafka.Topic, p);
+            var (low, high) = (consumer.QueryWatermarkOffsets(partition, KafkaClients.AnswerTimeout) is var w ? (w.Low.Value, w.High.Value) : default);
+            ends[p] = high;
+            var found = offsets.TryGetValue(p, out var from)
+                ? Newest(consumer, partition, Math.Max(from, low), high, cancellationToken)
+                : NewestBackwards(consumer, partition, low, high, cancellationToken);
+            if (found is not null && (newest is null || found.Position.CompareTo(newest.Position) > 0)) newest = found;
+        }
+        consumer.Unassign();
+        return new TailPosition(newest, ends);
+    }, cancellationToken);
+
+    // A partition's last committed record carries a position, unless another producer wrote behind it: then look further back.
+    private static Watermark? NewestBackwards(IConsumer<byte[], byte[]> consumer, TopicPartition partition, long low, long high, CancellationToken cancellationToken)
+    {
+        for (long back = RecordsBack; ; back *= 8)
+        {
+            var from = Math.Max(low, high - back);
+            if (Newest(consumer, partition, from, high, cancellationToken) is { } found) return found;
+            if (from == low) return null;
+        }
+    }
+
+    private static Watermark? Newest(IConsumer<byte[], byte[]> consumer, TopicPartition partition, long from, long high, CancellationToken cancellationToken)
+    {
+        if (from >= high) return null;
+        byte[]? newest = null;
+        consumer.Assign(new TopicPartitionOffset(partition, from));
+        while (consumer.Consume(cancellationToken) is { IsPartitionEOF: false } result)
+        {
+            if (PositionOf(result.Message.Headers) is { } position) newest = position;
+            if (result.Offset.Value + 1 >= high) break;
+        }
+        return newest is null ? null : Watermark.FromJson(newest);
+    }
+
+    private static byte[]? PositionOf(Headers? headers)
+    {
+        if (headers is null) return null;
+        for (var i = headers.Count - 1; i >= 0; i--)
+            if (headers[i].Key == StreamHeader.Position) return headers[i].GetValueBytes();
+        return null;
+    }
+}

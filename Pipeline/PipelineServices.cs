@@ -1,0 +1,24 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+using OrdersStream.Kafka;
+
+namespace OrdersStream;
+
+/// <summary>The wiring that both hosts share.</summary>
+public static class PipelineServices
+{
+    /// <summary>Registers both halves. A host or a test that registers its own clock or crash points before keeps them.</summary>
+    public static IServiceCollection AddPipeline(this IServiceCollection services, PipelineOptions options)
+    {
+        services.AddLogging();
+        services.TryAddSingleton(options);
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton(CrashPoints.None);
+        services.TryAddSingleton<TopicAdmin>();
+        services.TryAddSingleton<TopicReader>();
+        services.TryAddSingleton<PostgresToKafka>();
+        return services;
+    }
+}

@@ -1,0 +1,130 @@
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+using OrdersStream.Kafka;
+using OrdersStream.Lake;
+using OrdersStream.Rows;
+
+namespace OrdersStream.Postgres;
+
+/// <summary>
+/// What one poller holds while it is the one: the publisher and the position, on the connection with the lock. Any failure
+/// ends the session as a whole; the next one finds its position anew, so no state survives that could be stale.
+/// </summary>
+internal sealed class CaptureSession : IDisposable
+{
+    private readonly NpgsqlConnection connection;
+    private readonly PagePublisher publisher;
+    private readonly HorizonReader horizons;
+    private readonly CaptureServices services;
+    private readonly int partitions;
+    private readonly SourceServer server;
+
+    private CaptureSession(NpgsqlConnection connection, SourceServer server, PagePublisher publisher, int partitions, Watermark watermark, CaptureServices services)
+    {
+        (this.connection, this.server, this.publisher, this.partitions, this.services) = (connection, server, publisher, partitions, services);
+        horizons = new HorizonReader(connection, server, services.Options.Postgres);
+        Watermark = watermark;
+    }
+
+    /// <summary>Where capture has got to.</summary>
+    public Watermark Watermark { get; private set; }
+
+    /// <summary>Opens the session of the connection that holds the lock.</summary>
+    public static async Task<CaptureSession> OpenAsync(NpgsqlConnection connection, CaptureServices services, CancellationToken cancellationToken)
+    {
+        var options = services.Options;
+        var server = await SourceServer.ReadAsync(connection, cancellationToken);
+        var table = await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken);
+        var source = new SourceIdentity(server.System, server.Timeline, options.Postgres.Db, $"{options.Postgres.Schema}.{options.Postgres.Table}", table.Oid);
+        Announce(services, server, table, source);
+
+        var topic = await new TopicAdmin(options).EnsureAsync(cancellationToken);
+        var publisher = await PagePublisher.OpenAsync(options, topic.Partitions, services.CrashPoints, cancellationToken);
+        try
+        {
+            // Only now: the publisher has ended what its predecessor left open, so the topic's end stands still.
+            var watermark = await new WatermarkRecovery(services).FindAsync(source, topic, cancellationToken);
+            return new CaptureSession(connection, server, publisher, topic.Partitions, watermark, services);
+        }
+        catch
+        {
+            publisher.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The window in progress, or a new one; null: nothing was committed since the last.</summary>
+    public async Task<Window?> TakeWindowAsync(CancellationToken cancellationToken)
+    {
+        if (Watermark.Window is { } inProgress && !IsOfAnotherTime(inProgress.To)) return inProgress;
+
+        var last = Watermark.Window?.From ?? Watermark.Horizon;
+        if (Watermark.Window is null && last is not null && !IsOfAnotherTime(last)
+            && await horizons.SnapshotAsync(cancellationToken) == last.Snapshot) return null;
+
+        var table = await SourceCatalog.ReadAsync(connection, services.Options.Postgres, cancellationToken);
+        var rewound = last is not null && IsOfAnotherTime(last) || Watermark.Window is { } abandoned && IsOfAnotherTime(abandoned.To);
+        var to = await horizons.TakeAsync(table, rewound ? null : last, cancellationToken);
+        if (!rewound && last is not null && to.Xmax < last.Xmax)
+            throw new PipelineException(FailureAction.Stop,
+                $"The server's transaction counter went back from {last.Xmax} to {to.Xmax} on one timeline: its data directory was replaced by an older copy.",
+                "Rows may have vanished, and no position in them can be trusted: start a new stream with a new topic, new streaming folders and a new datalake.path.");
+        var window = WindowPlan.Next(Watermark.WindowNumber + 1, last, to, rewound, TimeSpan.FromSeconds(services.Options.Postgres.OverlapSeconds));
+        if (window.IsReread) services.Logger.Rereading(window.Reason, window.Window.LowerBound);
+        Watermark = Watermark.Begin(window.Window) with { Source = Watermark.Source with { Timeline = server.Timeline } };
+        services.CrashPoints.Reached(CrashPoint.WindowTaken);
+        return window.Window;
+    }
+
+    /// <summary>The rest of the window, page by page.</summary>
+    public IAsyncEnumerable<Page> PagesAsync(Window window, CancellationToken cancellationToken) =>
+        new PageReader(connection, services.Options.Postgres, partitions, services.Time).ReadAsync(window, cancellationToken);
+
+    /// <summary>Schema durable, page committed, watermark written: in this order (invariant 5).</summary>
+    public async Task PublishAsync(Page page, CancellationToken cancellationToken)
+    {
+        services.Schemas.Write(page.Schema);
+        services.CrashPoints.Reached(CrashPoint.SchemaWritten);
+        var after = Watermark.Advance(page.Cursor!);
+        var counts = await publisher.PublishAsync(page, (after with { Offsets = Watermark.NoOffsets }).ToJson(indented: false), cancellationToken);
+        // A record takes one offset and so does each partition's transaction marker. Others' records only move the true end further.
+        var offsets = Watermark.Offsets.ToBuilder();
+        for (var p = 0; p < counts.Length; p++)
+            if (counts[p] > 0) offsets[p] = offsets.GetValueOrDefault(p) + counts[p] + 1;
+        Save(after with { Offsets = offsets.ToImmutable() });
+    }
+
+    /// <summary>The window is published whole.</summary>
+    public void CompleteWindow() => Save(Watermark.Complete());
+
+    public void Dispose() => publisher.Dispose();
+
+    private void Save(Watermark watermark)
+    {
+        services.File.Write(watermark);
+        Watermark = watermark;
+        services.CrashPoints.Reached(CrashPoint.WatermarkWritten);
+    }
+
+    /// <summary>
+    /// Committed rows may have vanished, and their transaction ids been given to others: after a promotion or a restored
+    /// backup, and after a restart of a server that acknowledges commits before they are durable.
+    /// </summary>
+    private bool IsOfAnotherTime(Horizon horizon) =>
+        Watermark.Source.Timeline != server.Timeline || (horizon.ServerStarted != server.StartedAt && !server.CommitsAreSynchronous);
+
+    private static void Announce(CaptureServices services, SourceServer server, SourceTable table, SourceIdentity source)
+    {
+        services.Logger.SourceOpened(source.ToString(), table.Schema.Columns.Length, table.Schema.Fingerprint);
+        foreach (var warning in table.Warnings()) services.Logger.SourceWarning(warning);
+        if (!server.SeesAllSessions)
+            services.Logger.SourceWarning(
+                $"the role is no member of pg_read_all_stats, so others' open transactions cannot be seen: rows of one open for more than {services.Options.Postgres.LateCommitSeconds} s would be missed; GRANT pg_read_all_stats to it");
+    }
+}
+
+/// <summary>What a session needs of its surroundings.</summary>
+internal sealed record CaptureServices(
+    PipelineOptions Options, WatermarkFile File, SchemaStore Schemas, CrashPoints CrashPoints, TimeProvider Time, ILogger Logger);

@@ -1,0 +1,106 @@
+using System.Collections.Immutable;
+using System.Data;
+using System.Globalization;
+using Npgsql;
+using OrdersStream.Configuration;
+
+namespace OrdersStream.Postgres;
+
+/// <summary>Takes horizons. The order of the statements is the proof that nothing is missed (invariant 1); do not change it.</summary>
+internal sealed class HorizonReader(NpgsqlConnection connection, SourceServer server, PostgresOptions options)
+{
+    /// <summary>S as text: equal to the last horizon's, nothing was committed anywhere since. One round trip.</summary>
+    public async Task<string> SnapshotAsync(CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand("SELECT pg_current_snapshot()::text", connection);
+        return (string)(await command.ExecuteScalarAsync(cancellationToken))!;
+    }
+
+    /// <summary>One look at the database.</summary>
+    /// <param name="table">The source table.</param>
+    /// <param name="previous">The horizon before; null: this is the first.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<Horizon> TakeAsync(SourceTable table, Horizon? previous, CancellationToken cancellationToken)
+    {
+        var (clock, oldestStart, hidden, prepared) = await OpenTransactionsAsync(previous, cancellationToken);
+        var slack = options.SlackSeconds is { } s ? TimeSpan.FromSeconds(s) : table.DefaultSlack;
+        var bound =
+            !server.SeesAllSessions ? clock - TimeSpan.FromSeconds(options.LateCommitSeconds) - slack
+            : hidden ? previous?.LowerBound // a session hides its start: the bound stays where it was
+            : Horizon.Bound(clock, oldestStart, prepared.Values, slack);
+
+        await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken);
+        var (snapshot, xmin, xmax) = await BeginSnapshotAsync(cancellationToken);
+        var seen = xmin == xmax
+            ? ImmutableArray<uint>.Empty // nothing was running: every visible row is below H
+            : await SeenAsync(table, xmin, previous, bound, cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+
+        var horizon = new Horizon(snapshot, xmin, xmax, seen.GetValueOrDefault(), bound, clock, server.StartedAt, prepared);
+        // Too many to remember: their rows are held back to the next window, whose bound must then reach as far back as this one's.
+        return seen is null ? horizon with { LowerBound = previous?.LowerBound } : horizon;
+    }
+
+    private async Task<(DateTime Clock, DateTime? OldestStart, bool Hidden, ImmutableSortedDictionary<uint, DateTime?> Prepared)> OpenTransactionsAsync(
+        Horizon? previous, CancellationToken cancellationToken)
+    {
+        // Three statements in this order, and outside the snapshot's transaction: the statistics views are read once in
+        // each. A transaction that is being prepared meanwhile is seen twice, never missed.
+        await using var batch = new NpgsqlBatch(connection)
+        {
+            BatchCommands =
+            {
+                new NpgsqlBatchCommand("SELECT clock_timestamp()"),
+                new NpgsqlBatchCommand(
+                    """
+                    SELECT min(xact_start), coalesce(bool_or(state = 'disabled'), false) FROM pg_stat_activity
+                    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type NOT IN ('autovacuum worker', 'walsender')
+                    """),
+                new NpgsqlBatchCommand("SELECT transaction::text FROM pg_prepared_xacts WHERE database = current_database()"),
+            },
+        };
+        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
+        await reader.ReadAsync(cancellationToken);
+        var clock = reader.GetDateTime(0);
+        await reader.NextResultAsync(cancellationToken);
+        await reader.ReadAsync(cancellationToken);
+        var oldest = reader.IsDBNull(0) ? (DateTime?)null : reader.GetDateTime(0);
+        var hidden = reader.GetBoolean(1);
+        await reader.NextResultAsync(cancellationToken);
+        var prepared = ImmutableSortedDictionary.CreateBuilder<uint, DateTime?>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            var xid = uint.Parse(reader.GetString(0), CultureInfo.InvariantCulture);
+            // When it began is not told. One that was not prepared at the horizon before was open then, or began later.
+            prepared[xid] = previous is null ? null : previous.Prepared.TryGetValue(xid, out var known) ? known : previous.LowerBound;
+        }
+        return (clock, oldest, hidden, prepared.ToImmutable());
+    }
+
+    private async Task<(string Snapshot, ulong Xmin, ulong Xmax)> BeginSnapshotAsync(CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand(
+            "SET TRANSACTION READ ONLY; SELECT s::text, pg_snapshot_xmin(s)::text, pg_snapshot_xmax(s)::text FROM pg_current_snapshot() s", connection);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        await reader.ReadAsync(cancellationToken);
+        return (reader.GetString(0), ulong.Parse(reader.GetString(1), CultureInfo.InvariantCulture), ulong.Parse(reader.GetString(2), CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>Transactions at or above H with visible rows; null when there are more than the limit.</summary>
+    private async Task<ImmutableArray<uint>?> SeenAsync(SourceTable table, ulong xmin, Horizon? previous, DateTime? bound, CancellationToken cancellationToken)
+    {
+        var column = table.Schema.Columns[table.Schema.TimestampColumn];
+        var ts = Sql.Identifier(column.Name);
+        var least = previous?.LowerBound is { } from && bound is { } to ? (from < to ? from : to) : (DateTime?)null;
+        var recent = least is null ? "" // the first horizon, or no bound: of all rows
+            : $"AND ({ts} >= {Sql.Timestamp(least.Value)}{(table.TimestampHasZone ? "" : " AT TIME ZONE 'UTC'")}{(column.Nullable ? $" OR {ts} IS NULL" : "")})";
+        await using var command = new NpgsqlCommand(
+            $"SELECT DISTINCT xmin::text FROM {table.QualifiedName} WHERE age(xmin) BETWEEN 0 AND age('{(uint)xmin}'::xid) {recent} LIMIT {options.SeenTransactions + 1}", connection);
+        var seen = ImmutableArray.CreateBuilder<uint>();
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken)) seen.Add(uint.Parse(reader.GetString(0), CultureInfo.InvariantCulture));
+        if (seen.Count > options.SeenTransactions) return null;
+        seen.Sort();
+        return seen.ToImmutable();
+    }
+}

@@ -1,0 +1,101 @@
+using System.Runtime.CompilerServices;
+using System.Threading.Channels;
+using Npgsql;
+using OrdersStream.Configuration;
+using OrdersStream.Kafka;
+using OrdersStream.Rows;
+
+namespace OrdersStream.Postgres;
+
+/// <summary>
+/// Reads a window as pages: one binary COPY, streamed, cut by bytes, and reopened at the cursor before a snapshot grows old.
+/// The columns are read from the catalogue under the lock that the COPY holds anyway, so a page is always of one schema.
+/// </summary>
+internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions options, int partitions, TimeProvider time)
+{
+    /// <summary>The pages of the window behind its cursor; the next is read while the last one is being published.</summary>
+    /// <remarks>Disposing the enumeration cancels what the server still sends.</remarks>
+    public async IAsyncEnumerable<Page> ReadAsync(Window window, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var ahead = Channel.CreateBounded<Page>(new BoundedChannelOptions(1) { SingleReader = true, SingleWriter = true });
+        var reading = Task.Run(() => FillAsync(window, ahead.Writer, stop.Token), CancellationToken.None);
+        try
+        {
+            await foreach (var page in ahead.Reader.ReadAllAsync(cancellationToken)) yield return page;
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await reading;
+        }
+    }
+
+    private async Task FillAsync(Window window, ChannelWriter<Page> pages, CancellationToken cancellationToken)
+    {
+        try
+        {
+            for (Window? rest = window; rest is not null;)
+                rest = await ReadOneSnapshotAsync(rest, pages, cancellationToken);
+            pages.Complete();
+        }
+        catch (Exception e)
+        {
+            pages.Complete(e);
+        }
+    }
+
+    /// <returns>What is left of the window, null when nothing is.</returns>
+    private async Task<Window?> ReadOneSnapshotAsync(Window window, ChannelWriter<Page> pages, CancellationToken cancellationToken)
+    {
+        var opened = time.GetTimestamp();
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await LockAsync(cancellationToken);
+        var table = await SourceCatalog.ReadAsync(connection, options, cancellationToken);
+        var encoder = new RowEncoder(table.Schema);
+        var key = new ByteBuffer();
+        var value = new ByteBuffer();
+        var page = new Page(table.Schema);
+
+        await using (var copy = new CopyStream(await connection.BeginRawBinaryCopyAsync($"COPY ({window.Query(table)}) TO STDOUT (FORMAT binary)", cancellationToken)))
+        {
+            await copy.ReadHeaderAsync(cancellationToken);
+            while (true)
+            {
+                var bytes = copy.IsAtEnd ? -1 : encoder.Encode(copy.Unread, key, value);
+                if (bytes < 0) break;
+                if (bytes == 0)
+                {
+                    await copy.FillAsync(cancellationToken);
+                    continue;
+                }
+                page.Add(new PageRecord(key.Written.ToArray(), value.Written.ToArray(), DefaultPartitioner.Partition(key.Written, partitions)));
+                key.Clear();
+                value.Clear();
+                copy.Consume(bytes);
+                if (page.Bytes < options.PageBytes) continue;
+
+                page.Cursor = encoder.CursorAt(copy.Previous);
+                await pages.WriteAsync(page, cancellationToken);
+                window = window with { Page = window.Page + 1, Cursor = page.Cursor };
+                page = new Page(table.Schema);
+                if (time.GetElapsedTime(opened) > TimeSpan.FromSeconds(options.SnapshotSeconds)) return window;
+            }
+            if (page.Records.Count > 0)
+            {
+                page.Cursor = encoder.CursorAt(copy.Previous);
+                await pages.WriteAsync(page, cancellationToken);
+            }
+            await copy.FinishAsync(cancellationToken);
+        }
+        await transaction.CommitAsync(cancellationToken);
+        return null;
+    }
+
+    private async Task LockAsync(CancellationToken cancellationToken)
+    {
+        var name = $"{Sql.Identifier(options.Schema)}.{Sql.Identifier(options.Table)}";
+        await using var command = new NpgsqlCommand($"SET TRANSACTION READ ONLY; LOCK TABLE {name} IN ACCESS SHARE MODE", connection);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+}

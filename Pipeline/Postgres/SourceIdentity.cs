@@ -1,0 +1,19 @@
+namespace OrdersStream.Postgres;
+
+/// <summary>
+/// Which table of which server a position belongs to (invariant 6). Transaction ids mean nothing across a rewind, so the
+/// timeline is part of it: it changes when a standby is promoted or a backup is restored.
+/// </summary>
+/// <param name="System">The cluster's system identifier.</param>
+/// <param name="Timeline">Eight hexadecimal digits.</param>
+/// <param name="Database">Database name.</param>
+/// <param name="Table">Schema and table name, as <c>schema.table</c>.</param>
+/// <param name="TableOid">The table's oid: another one under the same name is another table.</param>
+public sealed record SourceIdentity(string System, string Timeline, string Database, string Table, uint TableOid)
+{
+    /// <summary>The same table, whatever the timeline.</summary>
+    public bool IsSameTable(SourceIdentity other) =>
+        System == other.System && Database == other.Database && Table == other.Table && TableOid == other.TableOid;
+
+    public override string ToString() => $"table {Table} (oid {TableOid}) of database {Database} on system {System}, timeline {Timeline}";
+}

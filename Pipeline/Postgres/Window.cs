@@ -1,0 +1,51 @@
+using System.Collections.Immutable;
+using OrdersStream.Rows;
+
+namespace OrdersStream.Postgres;
+
+/// <summary>
+/// The row versions between two horizons: not visible at <see cref="From"/>, visible at <see cref="To"/> (invariants 1, 2).
+/// Without <see cref="From"/> it is the initial load, or what has to be read again after the source went back in time.
+/// </summary>
+/// <param name="Number">Counts up over the stream's life.</param>
+/// <param name="From">Null: every row visible at <paramref name="To"/>, from <paramref name="LowerBound"/> on.</param>
+/// <param name="LowerBound">Least value of the ordering column; null: none.</param>
+/// <param name="Page">Pages published so far.</param>
+/// <param name="Cursor">The last row published; null: none yet.</param>
+public sealed record Window(long Number, Horizon? From, Horizon To, DateTime? LowerBound, int Page, Cursor? Cursor)
+{
+    /// <summary>
+    /// The whole table is read in key order: a table loaded in one transaction has one updated_at for all rows, and
+    /// ordering by that would sort the whole table for each page.
+    /// </summary>
+    public bool IsInKeyOrder => From is null && LowerBound is null;
+
+    /// <summary>The rest of the window behind its cursor, as the SELECT of a COPY.</summary>
+    public string Query(SourceTable table)
+    {
+        var schema = table.Schema;
+        var ts = Sql.Identifier(schema.Columns[schema.TimestampColumn].Name);
+        var nullableTs = schema.Columns[schema.TimestampColumn].Nullable;
+        var key = string.Join(", ", schema.KeyColumns.Select(k => Sql.Identifier(schema.Columns[k].Name)));
+        var conditions = new List<string> { To.Contains("xmin") };
+        if (From is not null) conditions.Add($"NOT {From.Contains("xmin")}");
+        if (LowerBound is { } bound)
+        {
+            var least = Sql.Timestamp(bound) + (table.TimestampHasZone ? "" : " AT TIME ZONE 'UTC'");
+            conditions.Add(nullableTs ? $"({ts} >= {least} OR {ts} IS NULL)" : $"{ts} >= {least}");
+        }
+        if (Cursor is not null) conditions.Add(Behind(Cursor, schema, ts, key, nullableTs));
+        return $"SELECT {string.Join(", ", schema.Columns.Select(c => Sql.Identifier(c.Name)))} FROM {table.QualifiedName} " +
+            $"WHERE {string.Join(" AND ", conditions)} ORDER BY {(IsInKeyOrder ? key : $"{ts}, {key}")}";
+    }
+
+    private string Behind(Cursor cursor, TableSchema schema, string ts, string key, bool nullableTs)
+    {
+        var keyValues = string.Join(", ", cursor.Key.Select((k, i) => $"{Sql.Literal(k)}::{schema.Columns[schema.KeyColumns[i]].Type.PostgresName}"));
+        if (IsInKeyOrder) return $"({key}) > ({keyValues})";
+        // Nulls sort last: behind a row without a timestamp there are only others without one.
+        if (cursor.Timestamp is null) return $"({ts} IS NULL AND ({key}) > ({keyValues}))";
+        var behind = $"({ts}, {key}) > ({Sql.Literal(cursor.Timestamp)}::{schema.Columns[schema.TimestampColumn].Type.PostgresName}, {keyValues})";
+        return nullableTs ? $"({behind} OR {ts} IS NULL)" : behind;
+    }
+}
