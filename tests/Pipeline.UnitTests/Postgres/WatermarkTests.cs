@@ -1,0 +1,89 @@
+using System.Collections.Immutable;
+using System.Text;
+using CsCheck;
+using OrdersStream.Postgres;
+using static OrdersStream.UnitTests.Postgres.Horizons;
+
+namespace OrdersStream.UnitTests.Postgres;
+
+public sealed class WatermarkTests
+{
+    private static readonly Horizon To = At(100, 2000, Noon, [.. Enumerable.Range(100, 900).Select(i => (uint)i), 1500, 1501, 1999]);
+
+    private static Watermark Sample() => Watermark.Start(Source, Topic)
+        .Begin(new Window(1, At(90, 95, null), To, Noon, 0, null))
+        .Advance(new Cursor("2026-03-01 12:00:00+00", ["1", "o'brien \"x\""])) with
+    { Offsets = ImmutableSortedDictionary<int, long>.Empty.Add(0, 17).Add(3, 4) };
+
+    [Fact]
+    public void a_watermark_is_read_back_as_it_was_written()
+    {
+        var written = Sample();
+        foreach (var indented in new[] { true, false })
+        {
+            var json = written.ToJson(indented);
+            Assert.Equal(json, Watermark.FromJson(json).ToJson(indented));
+            var read = Watermark.FromJson(json);
+            Assert.Equal(written.Window!.Cursor, read.Window!.Cursor);
+            Assert.Equal(written.Window.To.Seen, read.Window.To.Seen);
+            Assert.Equal(written.Window.To.LowerBound, read.Window.To.LowerBound);
+            Assert.Equal(written.Source, read.Source);
+            Assert.Equal(written.Topic, read.Topic);
+            Assert.Equal(written.Offsets, read.Offsets);
+        }
+    }
+
+    [Fact]
+    public void neighbouring_transaction_ids_are_written_as_ranges() =>
+        Assert.Contains("\"seen\":\"100-999,1500-1501,1999\"", Encoding.UTF8.GetString(Sample().ToJson(indented: false)));
+
+    [Fact]
+    public void any_ids_survive_their_ranges() =>
+        Gen.UInt.Array.Select(ids => ids.Distinct().Order().ToImmutableArray()).Sample(ids =>
+        {
+            var watermark = Sample() with { Horizon = To with { Seen = ids } };
+            return Watermark.FromJson(watermark.ToJson(false)).Horizon!.Seen.SequenceEqual(ids);
+        });
+
+    [Fact]
+    public void a_page_further_is_a_later_position_and_the_window_done_a_later_one_still()
+    {
+        var begun = Watermark.Start(Source, Topic).Begin(new Window(1, null, To, null, 0, null));
+        var page = begun.Advance(new Cursor(null, ["1"]));
+        var done = page.Complete();
+        var next = done.Begin(new Window(2, To, To, null, 0, null));
+        Assert.True(begun.Position.CompareTo(page.Position) < 0);
+        Assert.True(page.Position.CompareTo(done.Position) < 0);
+        Assert.True(done.Position.CompareTo(next.Position) < 0);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("null")]
+    [InlineData("[]")]
+    [InlineData("{}")]
+    [InlineData("{\"version\":1}")]
+    [InlineData("{\"version\":1,\"watermark\":null}")]
+    [InlineData("{\"version\":2,\"watermark\":{}}")]
+    [InlineData("{\"version\":1,\"watermark\":{\"windowNumber\":1}}")]
+    public void what_is_no_watermark_is_refused(string json) =>
+        Assert.Throws<FormatException>(() => Watermark.FromJson(Encoding.UTF8.GetBytes(json)));
+
+    [Fact]
+    public void a_watermark_cut_short_anywhere_is_refused()
+    {
+        var json = Sample().ToJson(indented: true);
+        for (var length = 0; length < json.Length - 1; length++)
+            Assert.Throws<FormatException>(() => Watermark.FromJson(json.AsSpan(0, length)));
+    }
+
+    [Fact]
+    public void damaged_bytes_never_fail_otherwise_than_as_no_watermark() =>
+        Gen.Select(Gen.Int[0, 1 << 20], Gen.Byte).Sample((at, value) =>
+        {
+            var json = Sample().ToJson(indented: false);
+            json[at % json.Length] = value;
+            try { Watermark.FromJson(json); }
+            catch (FormatException) { }
+        });
+}
