@@ -1,0 +1,160 @@
+using System.Runtime.InteropServices;
+using OrdersStream.Rows;
+using Parquet.Meta;
+using PhysicalType = Parquet.Meta.Type;
+
+namespace OrdersStream.Lake;
+
+/// <summary>A page's share of a column: whole rows.</summary>
+/// <param name="Slot">First slot.</param>
+/// <param name="Slots">A slot is a value, a null or an empty list: what the levels count.</param>
+/// <param name="Value">First value.</param>
+/// <param name="Values">Values that are not null: what is encoded.</param>
+/// <param name="Rows">Rows.</param>
+internal readonly record struct PageSlice(int Slot, int Slots, int Value, int Values, int Rows);
+
+/// <summary>
+/// One column of a batch, in the shape that Parquet stores: the values that are not null, one after another, and beside
+/// them one byte of definition level a slot where the column is nullable or a list, and one of repetition level where it
+/// is a list. The arrays are kept from batch to batch, and given back when a batch was far smaller than they are.
+/// </summary>
+internal abstract class ColumnBuffer(ParquetColumn column)
+{
+    private byte[] definitionLevels = [];
+    private byte[] repetitionLevels = [];
+
+    public ParquetColumn Column { get; } = column;
+    public int Rows { get; private set; }
+    public int Slots { get; private set; }
+    public int Values { get; private set; }
+
+    public ReadOnlySpan<byte> DefinitionLevels(PageSlice page) => definitionLevels.AsSpan(page.Slot, page.Slots);
+
+    public ReadOnlySpan<byte> RepetitionLevels(PageSlice page) => repetitionLevels.AsSpan(page.Slot, page.Slots);
+
+    public static ColumnBuffer For(ParquetColumn column) => column.Type.Physical switch
+    {
+        PhysicalType.INT32 => new Int32Buffer(column),
+        PhysicalType.INT64 => new Int64Buffer(column),
+        PhysicalType.FLOAT => new FloatBuffer(column),
+        PhysicalType.DOUBLE => new DoubleBuffer(column),
+        PhysicalType.BOOLEAN => new BooleanBuffer(column),
+        PhysicalType.FIXED_LEN_BYTE_ARRAY => new DecimalBuffer(column),
+        PhysicalType.BYTE_ARRAY => new BytesBuffer(column),
+        _ => throw new ArgumentOutOfRangeException(nameof(column), column.Type.Physical, "no buffer for this physical type"),
+    };
+
+    /// <summary>Appends one row's cell.</summary>
+    /// <returns>Bytes by which the column has grown.</returns>
+    public int Append(in Cell cell, DecodedRow row)
+    {
+        CountRow();
+        if (Column.IsList) return AppendList(cell, row);
+        if (!Column.Nullable) return cell.IsNull ? throw NullRefused() : AppendValue(cell, row.Bytes.Array);
+        AddDefinitionLevel(cell.IsNull ? 0 : 1);
+        return 1 + (cell.IsNull ? 0 : AppendValue(cell, row.Bytes.Array));
+    }
+
+    /// <summary>The next page from a slot and value on: as many whole rows as fit, and at least one.</summary>
+    public PageSlice Page(int slot, int value, int rowsMax, int bytesMax)
+    {
+        var fit = Math.Max(1, FittingValues(value, bytesMax));
+        if (Column.MaxDefinitionLevel == 0)
+        {
+            var count = Math.Min(rowsMax, fit);
+            return new PageSlice(slot, count, value, count, count);
+        }
+        var (slots, values, rows) = (0, 0, 0);
+        while (rows < rowsMax)
+        {
+            var (rowSlots, rowValues) = RowAt(slot + slots);
+            if (rows > 0 && values + rowValues > fit) break;
+            slots += rowSlots;
+            values += rowValues;
+            rows++;
+        }
+        return new PageSlice(slot, slots, value, values, rows);
+    }
+
+    /// <summary>Appends the values of a page in the PLAIN encoding.</summary>
+    public abstract void EncodePlain(PageSlice page, ByteBuffer to);
+
+    /// <summary>Least and greatest value in <paramref name="slice"/>; left out where they would mislead a reader.</summary>
+    public abstract void AddMinMax(PageSlice slice, Statistics statistics);
+
+    public virtual void Clear()
+    {
+        definitionLevels = Fit(definitionLevels, Slots);
+        repetitionLevels = Fit(repetitionLevels, Column.IsList ? Slots : 0);
+        Rows = Slots = Values = 0;
+    }
+
+    /// <summary>Appends a value at index <see cref="Values"/>, then counts it with <see cref="CountValue"/>.</summary>
+    /// <returns>Bytes by which the column has grown.</returns>
+    protected abstract int AppendValue(in Cell cell, byte[] bytes);
+
+    /// <summary>How many values from <paramref name="value"/> on take at most so many bytes in the PLAIN encoding.</summary>
+    protected abstract int FittingValues(int value, int bytesMax);
+
+    protected void CountRow() => Rows++;
+
+    protected void CountValue()
+    {
+        Values++;
+        if (Column.MaxDefinitionLevel == 0) Slots++;
+    }
+
+    /// <summary>The array for the next batch: the same, or a smaller one where less than a quarter of a large one was used.</summary>
+    protected static T[] Fit<T>(T[] array, int used) => array.Length > 256 * 1024 && used < array.Length / 4 ? new T[used * 2] : array;
+
+    protected static void Grow<T>(ref T[] array, int needed) =>
+        Array.Resize(ref array, (int)Math.Min(Math.Max(Math.Max(256, needed), (long)array.Length * 2), Array.MaxLength));
+
+    private int AppendList(in Cell cell, DecodedRow row)
+    {
+        var present = Column.Nullable ? 1 : 0;
+        if (cell.IsNull && !Column.Nullable) throw NullRefused();
+        AddRepetitionLevel(0);
+        if (cell.IsNull || cell.Length == 0)
+        {
+            AddDefinitionLevel(cell.IsNull ? 0 : present);
+            return 2;
+        }
+        var bytes = 0;
+        var elements = CollectionsMarshal.AsSpan(row.Elements).Slice(cell.Start, cell.Length);
+        for (var i = 0; i < elements.Length; i++)
+        {
+            if (i > 0) AddRepetitionLevel(1);
+            AddDefinitionLevel(present + (elements[i].IsNull ? 1 : 2));
+            bytes += 2 + (elements[i].IsNull ? 0 : AppendValue(elements[i], row.Bytes.Array));
+        }
+        return bytes;
+    }
+
+    private void AddDefinitionLevel(int level)
+    {
+        if (Slots == definitionLevels.Length) Grow(ref definitionLevels, Slots + 1);
+        definitionLevels[Slots++] = (byte)level;
+    }
+
+    /// <summary>Before the slot's definition level, which counts it.</summary>
+    private void AddRepetitionLevel(int level)
+    {
+        if (Slots == repetitionLevels.Length) Grow(ref repetitionLevels, Slots + 1);
+        repetitionLevels[Slots] = (byte)level;
+    }
+
+    private (int Slots, int Values) RowAt(int slot)
+    {
+        var (end, values) = (slot, 0);
+        do
+        {
+            if (definitionLevels[end] == Column.MaxDefinitionLevel) values++;
+            end++;
+        }
+        while (Column.IsList && end < Slots && repetitionLevels[end] > 0);
+        return (end - slot, values);
+    }
+
+    private InvalidOperationException NullRefused() => new($"Column '{Column.Name}' is NOT NULL in its schema, and a row without a value was appended.");
+}

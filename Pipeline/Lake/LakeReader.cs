@@ -1,0 +1,163 @@
+using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
+using System.Text;
+using OrdersStream.Rows;
+using Parquet;
+using Parquet.Meta;
+using Parquet.Schema;
+
+namespace OrdersStream.Lake;
+
+/// <summary>One row of the lake.</summary>
+/// <param name="Row">Reused: valid until the next row is asked for.</param>
+/// <param name="Op">The lake column <c>_op</c>.</param>
+/// <param name="Partition">The lake column <c>_partition</c>.</param>
+/// <param name="Offset">The lake column <c>_offset</c>.</param>
+public readonly record struct LakeRow(DecodedRow Row, string Op, int Partition, long Offset);
+
+/// <summary>Reads this program's own data files back, every value exactly; memory is bounded by a row group.</summary>
+/// <param name="schemaOf">The schema of a fingerprint.</param>
+public sealed class LakeReader(Func<string, TableSchema> schemaOf)
+{
+    /// <summary>Data files below a lake's folder, in the order of their names. What begins with a dot or an underscore is not the lake's.</summary>
+    public static IEnumerable<string> Files(string lakePath)
+    {
+        if (!Directory.Exists(lakePath)) yield break;
+        foreach (var file in Directory.EnumerateFiles(lakePath, "*.parquet").Where(IsVisible).Order(StringComparer.Ordinal)) yield return file;
+        foreach (var folder in Directory.EnumerateDirectories(lakePath).Where(IsVisible).Order(StringComparer.Ordinal))
+            foreach (var file in Files(folder)) yield return file;
+    }
+
+    /// <summary>What a file says about itself; none of its rows is read.</summary>
+    /// <exception cref="FormatException">It is no data file of this program.</exception>
+    public static async Task<FileFooter> ReadFooterAsync(string file, CancellationToken cancellationToken)
+    {
+        await using var reader = await OpenAsync(file, cancellationToken);
+        return FooterOf(reader, file);
+    }
+
+    /// <summary>All rows of a file, in offset order.</summary>
+    /// <exception cref="FormatException">The file is not what its footer says, or not of the schema that the footer names.</exception>
+    public async IAsyncEnumerable<LakeRow> ReadAsync(string file, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await using var reader = await OpenAsync(file, cancellationToken);
+        var footer = FooterOf(reader, file);
+        var schema = schemaOf(footer.SchemaFingerprint);
+        if (schema.Fingerprint != footer.SchemaFingerprint)
+            throw new FormatException($"{file}: its footer names schema {footer.SchemaFingerprint}; schema {schema.Fingerprint} was given.");
+
+        var columns = Columns(reader, schema, file);
+        var row = new DecodedRow(schema);
+        var rows = 0L;
+        var last = footer.FirstOffset - 1;
+        for (var g = 0; g < reader.RowGroupCount; g++)
+        {
+            var group = reader.OpenRowGroupReader(g);
+            foreach (var column in columns) await column.LoadAsync(group, cancellationToken);
+            for (var i = 0L; i < group.RowCount; i++, rows++)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                var next = Next(row, columns);
+                if (next.Offset <= last || next.Offset > footer.LastOffset || next.Partition != footer.Partition)
+                    throw new FormatException($"{file}: row {rows} is offset {next.Offset} of partition {next.Partition}, behind offset {last}; the footer says partition {footer.Partition}, offsets {footer.FirstOffset} to {footer.LastOffset}.");
+                last = next.Offset;
+                yield return next;
+            }
+        }
+        if (rows != footer.Rows || last != footer.LastOffset)
+            throw new FormatException($"{file}: {rows} rows up to offset {last} were read; the footer says {footer.Rows} rows up to offset {footer.LastOffset}.");
+    }
+
+    private static bool IsVisible(string path) => Path.GetFileName(path) is not ['.' or '_', ..];
+
+    private static LakeRow Next(DecodedRow row, ImmutableArray<ColumnReader> columns)
+    {
+        row.Bytes.Clear();
+        row.Elements.Clear();
+        for (var i = 0; i < row.Cells.Length; i++) columns[i].Read(row, out row.Cells[i]);
+        var lake = row.Cells.Length;
+        columns[lake].Read(row, out var op);
+        columns[lake + 1].Read(row, out var partition);
+        columns[lake + 2].Read(row, out var offset);
+        return new LakeRow(row, Op(row.Bytes.Written.Slice(op.Start, op.Length)), (int)partition.Bits, offset.Bits);
+    }
+
+    /// <summary>The operation is one of few: an object a row would be a waste.</summary>
+    private static string Op(ReadOnlySpan<byte> utf8) =>
+        utf8.SequenceEqual("upsert"u8) ? "upsert" : utf8.SequenceEqual("delete"u8) ? "delete" : System.Text.Encoding.UTF8.GetString(utf8);
+
+    private static async Task<ParquetReader> OpenAsync(string file, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await ParquetReader.CreateAsync(file, cancellationToken: cancellationToken);
+        }
+        catch (IOException e) when (e is not (FileNotFoundException or DirectoryNotFoundException))
+        {
+            throw new FormatException($"{file}: {e.Message}", e);
+        }
+    }
+
+    private static FileFooter FooterOf(ParquetReader reader, string file)
+    {
+        FileFooter footer;
+        try
+        {
+            footer = FileFooter.FromMetadata(reader.CustomMetadata);
+        }
+        catch (FormatException e)
+        {
+            throw new FormatException($"{file}: {e.Message}", e);
+        }
+        return reader.Metadata!.NumRows == footer.Rows
+            ? footer
+            : throw new FormatException($"{file}: it holds {reader.Metadata.NumRows} rows; its footer says {footer.Rows}.");
+    }
+
+    /// <summary>Readers for the columns that the schema leads to, after a check that these are the file's.</summary>
+    private static ImmutableArray<ColumnReader> Columns(ParquetReader reader, TableSchema schema, string file)
+    {
+        var expected = ParquetSchemaFactory.Columns(schema);
+        var wanted = ParquetSchemaFactory.Elements(expected).Select(Describe);
+        var found = reader.Metadata!.Schema.Select(Describe);
+        if (wanted.Zip(found).FirstOrDefault(pair => pair.First != pair.Second) is { First: not null } difference)
+            throw new FormatException($"{file}: schema {schema.Fingerprint} leads to {difference.First}; the file has {difference.Second}.");
+        if (reader.Metadata.Schema.Count != wanted.Count())
+            throw new FormatException($"{file}: schema {schema.Fingerprint} leads to {wanted.Count()} schema elements; the file has {reader.Metadata.Schema.Count}.");
+
+        ForgetMeaning(reader.Metadata);
+        return [.. reader.Schema.DataFields.Zip(expected, ColumnReader.For)];
+    }
+
+    /// <summary>
+    /// The package would turn annotated integers into DateTime and decimal, which hold neither infinity nor 38 digits.
+    /// Without the annotations it hands out what is stored.
+    /// </summary>
+    private static void ForgetMeaning(FileMetaData metadata)
+    {
+        foreach (var leaf in metadata.Schema.Where(e => e.Type is not null))
+        {
+            leaf.LogicalType = null;
+            leaf.ConvertedType = null;
+        }
+    }
+
+    private static string Describe(SchemaElement e)
+    {
+        var text = new StringBuilder($"'{e.Name}' {e.RepetitionType} {e.Type}");
+        if (e.TypeLength is > 0) text.Append($"({e.TypeLength})");
+        if (e.LogicalType is { } l)
+            text.Append(l switch
+            {
+                { DECIMAL: { } d } => $" DECIMAL({d.Precision},{d.Scale})",
+                { TIMESTAMP: { } t } => $" TIMESTAMP({(t.Unit.MICROS is null ? "?" : "MICROS")},{(t.IsAdjustedToUTC ? "UTC" : "local")})",
+                { TIME: { } t } => $" TIME({(t.Unit.MICROS is null ? "?" : "MICROS")},{(t.IsAdjustedToUTC ? "UTC" : "local")})",
+                { INTEGER: { } n } => $" INT({n.BitWidth})",
+                { STRING: not null } => " STRING",
+                { DATE: not null } => " DATE",
+                { LIST: not null } => " LIST",
+                _ => " of another meaning",
+            });
+        return text.ToString();
+    }
+}

@@ -1,0 +1,58 @@
+using OrdersStream.Lake;
+using Xunit;
+
+namespace OrdersStream.UnitTests.Lake;
+
+public sealed class FileFooterTests
+{
+    private static readonly FileFooter Footer = new(LakeRows.Topic, 3, 100, 199, 42, "0123456789abcdef");
+
+    [Fact]
+    public void it_comes_back_from_its_own_pairs() => Assert.Equal(Footer, FileFooter.FromMetadata(Footer.ToMetadata()));
+
+    [Fact]
+    public void a_topic_without_an_id_comes_back_without_one()
+    {
+        var footer = Footer with { Topic = Footer.Topic with { TopicId = null } };
+        Assert.Equal(footer, FileFooter.FromMetadata(footer.ToMetadata()));
+    }
+
+    [Fact]
+    public void pairs_of_others_are_ignored() =>
+        Assert.Equal(Footer, FileFooter.FromMetadata(new Dictionary<string, string>(Footer.ToMetadata()) { ["ARROW:schema"] = "x" }));
+
+    [Theory]
+    [InlineData("format_version")]
+    [InlineData("cluster_id")]
+    [InlineData("topic")]
+    [InlineData("partition")]
+    [InlineData("first_offset")]
+    [InlineData("last_offset")]
+    [InlineData("rows")]
+    [InlineData("schema_fingerprint")]
+    public void a_missing_key_is_named(string key)
+    {
+        var pairs = new Dictionary<string, string>(Footer.ToMetadata());
+        Assert.True(pairs.Remove("orders_stream." + key));
+        Assert.Contains($"'orders_stream.{key}' is missing", Assert.Throws<FormatException>(() => FileFooter.FromMetadata(pairs)).Message);
+    }
+
+    [Theory]
+    [InlineData("format_version", "2")]
+    [InlineData("format_version", "x")]
+    [InlineData("partition", "-1")]
+    [InlineData("partition", "2147483648")]
+    [InlineData("first_offset", "1e3")]
+    [InlineData("last_offset", " 7")]
+    [InlineData("last_offset", "99")]
+    [InlineData("rows", "0")]
+    [InlineData("rows", "101")]
+    [InlineData("rows", "99999999999999999999")]
+    public void a_wrong_value_is_shown_with_its_key(string key, string value)
+    {
+        var pairs = new Dictionary<string, string>(Footer.ToMetadata()) { ["orders_stream." + key] = value };
+        var message = Assert.Throws<FormatException>(() => FileFooter.FromMetadata(pairs)).Message;
+        Assert.Contains($"'orders_stream.{key}'", message);
+        Assert.Contains(value, message);
+    }
+}

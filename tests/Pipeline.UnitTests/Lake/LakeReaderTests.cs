@@ -1,0 +1,115 @@
+using OrdersStream.Lake;
+using OrdersStream.Rows;
+using Xunit;
+using static OrdersStream.UnitTests.Lake.LakeRows;
+
+namespace OrdersStream.UnitTests.Lake;
+
+public sealed class LakeReaderTests
+{
+    private static readonly TableSchema Orders = Schema(Column("id", ColumnKind.BigInt, nullable: false), Column("status", ColumnKind.Text));
+
+    [Fact]
+    public void the_lakes_files_are_those_in_visible_folders()
+    {
+        using var lake = new TempFolder();
+        foreach (var name in new[] { "b.parquet", "a.parquet", "_a.parquet", ".tmp.parquet", "a.txt", "order_date=2026-02-28/x.parquet", "order_date=2026-01-01/y.parquet", "_quarantine/q.parquet", ".staging/s.parquet", "d/_x/z.parquet" })
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(lake[name])!);
+            File.WriteAllText(lake[name], "");
+        }
+        Assert.Equal(["a.parquet", "b.parquet", "order_date=2026-01-01/y.parquet", "order_date=2026-02-28/x.parquet"],
+            LakeReader.Files(lake.Path).Select(f => Path.GetRelativePath(lake.Path, f)));
+    }
+
+    [Fact]
+    public void a_lake_that_is_not_there_has_no_files() => Assert.Empty(LakeReader.Files("/nowhere/at/all"));
+
+    [Fact]
+    public async Task rows_come_with_their_operation_partition_and_offset()
+    {
+        using var folder = new TempFolder();
+        var batch = new ColumnBatch(Orders);
+        batch.Append(Row(Orders, 1L, "PLACED"), 3, 100, "upsert");
+        batch.Append(Row(Orders, 2L, null), 3, 205, "delete");
+        batch.Append(Row(Orders, 3L, null), 3, 206, "größer");
+        var file = await WriteAsync(folder, batch);
+
+        var seen = new List<(string, int, long)>();
+        await foreach (var row in new LakeReader(_ => Orders).ReadAsync(file, TestContext.Current.CancellationToken)) seen.Add((row.Op, row.Partition, row.Offset));
+        Assert.Equal([("upsert", 3, 100L), ("delete", 3, 205L), ("größer", 3, 206L)], seen);
+    }
+
+    [Fact]
+    public async Task the_footer_is_read_alone()
+    {
+        using var folder = new TempFolder();
+        var batch = Batch(Orders, [[1L, "a"], [2L, "b"]]);
+        var file = await WriteAsync(folder, batch);
+        Assert.Equal(Footer(batch), await LakeReader.ReadFooterAsync(file, TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task a_schema_that_is_not_the_files_is_refused_by_the_column()
+    {
+        using var folder = new TempFolder();
+        var file = await WriteAsync(folder, Batch(Orders, [[1L, "a"]]));
+        var other = Schema(Column("id", ColumnKind.BigInt, nullable: false), Column("status", ColumnKind.Integer));
+        var error = await Assert.ThrowsAsync<FormatException>(() => ReadAsync(file, other));
+        Assert.Contains(other.Fingerprint, error.Message);
+    }
+
+    [Fact]
+    public async Task a_file_whose_columns_are_not_its_schemas_is_refused()
+    {
+        using var folder = new TempFolder();
+        var other = Schema(Column("id", ColumnKind.BigInt, nullable: false), Column("status", ColumnKind.Integer));
+        var batch = Batch(Orders, [[1L, "a"]]);
+        await using (var file = new FileStream(folder["lie.parquet"], FileMode.CreateNew))
+            await new ParquetFileWriter(new()).WriteAsync(file, batch, (Footer(batch) with { SchemaFingerprint = other.Fingerprint }).ToMetadata(), TestContext.Current.CancellationToken);
+        var error = await Assert.ThrowsAsync<FormatException>(() => ReadAsync(folder["lie.parquet"], other));
+        Assert.Contains("'status' OPTIONAL INT32", error.Message);
+        Assert.Contains("'status' OPTIONAL BYTE_ARRAY STRING", error.Message);
+    }
+
+    [Theory]
+    [InlineData("rows")]
+    [InlineData("first_offset")]
+    [InlineData("last_offset")]
+    [InlineData("partition")]
+    public async Task a_file_that_is_not_what_its_footer_says_is_refused(string key)
+    {
+        using var folder = new TempFolder();
+        var batch = new ColumnBatch(Orders);
+        batch.Append(Row(Orders, 1L, "a"), 3, 100, "upsert");
+        batch.Append(Row(Orders, 2L, "b"), 3, 200, "upsert");
+        var footer = Footer(batch).ToMetadata().ToDictionary();
+        footer["orders_stream." + key] = key switch { "rows" => "3", "first_offset" => "101", "last_offset" => "250", _ => "4" };
+        await using (var file = new FileStream(folder["lie.parquet"], FileMode.CreateNew))
+            await new ParquetFileWriter(new()).WriteAsync(file, batch, footer, TestContext.Current.CancellationToken);
+        var error = await Assert.ThrowsAsync<FormatException>(() => ReadAsync(folder["lie.parquet"], Orders));
+        Assert.Contains("footer says", error.Message);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(5)]
+    [InlineData(100)]
+    public async Task a_torn_file_is_refused(int bytes)
+    {
+        using var folder = new TempFolder();
+        var file = await WriteAsync(folder, Batch(Orders, ParquetFileWriterTests.OrderRows(100).Select(r => r[..2])));
+        await using (var stream = new FileStream(file, FileMode.Open)) stream.SetLength(bytes);
+        var error = await Assert.ThrowsAsync<FormatException>(() => LakeReader.ReadFooterAsync(file, TestContext.Current.CancellationToken));
+        Assert.Contains(file, error.Message);
+    }
+
+    [Fact]
+    public async Task a_file_of_another_program_is_refused()
+    {
+        using var folder = new TempFolder();
+        DuckDb.Query(folder["other.parquet"], "COPY (SELECT 1 AS id) TO $file (FORMAT parquet)");
+        var error = await Assert.ThrowsAsync<FormatException>(() => LakeReader.ReadFooterAsync(folder["other.parquet"], TestContext.Current.CancellationToken));
+        Assert.Contains("orders_stream.format_version", error.Message);
+    }
+}

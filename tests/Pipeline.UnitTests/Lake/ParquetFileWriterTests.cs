@@ -1,0 +1,164 @@
+using System.Globalization;
+using OrdersStream.Configuration;
+using OrdersStream.Lake;
+using OrdersStream.Rows;
+using Xunit;
+using static OrdersStream.UnitTests.Lake.LakeRows;
+
+namespace OrdersStream.UnitTests.Lake;
+
+public sealed class ParquetFileWriterTests
+{
+    private static readonly TableSchema Orders = Schema(
+        Column("id", ColumnKind.BigInt, nullable: false), Column("status", ColumnKind.Text), Column("tags", ColumnKind.Integer, isArray: true));
+
+    [Theory]
+    [InlineData("none", "fastest")]
+    [InlineData("snappy", "fastest")]
+    [InlineData("gzip", "fastest")]
+    [InlineData("gzip", "smallest")]
+    [InlineData("zstd", "fastest")]
+    [InlineData("zstd", "optimal")]
+    [InlineData("zstd", "smallest")]
+    public async Task every_codec_is_read_back(string compression, string level)
+    {
+        using var folder = new TempFolder();
+        var rows = OrderRows(5_000);
+        var file = await WriteAsync(folder, Batch(Orders, rows), new DatalakeOptions { Compression = compression, CompressionLevel = level });
+
+        AssertSame(rows, DuckDb.Rows(file, Orders));
+        AssertSame(rows, await ReadAsync(file, Orders));
+        var codec = compression == "none" ? "UNCOMPRESSED" : compression.ToUpperInvariant();
+        Assert.Equal(codec, DuckDb.Scalar(file, "SELECT DISTINCT compression FROM parquet_metadata($file)"));
+    }
+
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(7, 2)]
+    [InlineData(1_000, 1_000)]
+    [InlineData(1_001, 100)]
+    [InlineData(999, 100)]
+    public async Task a_batch_is_cut_into_row_groups_of_at_most_row_group_rows(int rowCount, int rowGroupRows)
+    {
+        using var folder = new TempFolder();
+        var rows = OrderRows(rowCount);
+        var file = await WriteAsync(folder, Batch(Orders, rows), new DatalakeOptions { RowGroupRows = rowGroupRows });
+
+        AssertSame(rows, DuckDb.Rows(file, Orders));
+        AssertSame(rows, await ReadAsync(file, Orders));
+        Assert.Equal((long)((rowCount + rowGroupRows - 1) / rowGroupRows), DuckDb.Scalar(file, "SELECT num_row_groups FROM parquet_file_metadata($file)"));
+    }
+
+    [Fact]
+    public async Task a_column_of_many_pages_is_read_back()
+    {
+        using var folder = new TempFolder();
+        var schema = Schema(
+            Column("id", ColumnKind.BigInt, nullable: false), Column("unique", ColumnKind.Text), Column("few", ColumnKind.Text),
+            Column("maybe", ColumnKind.Double), Column("list", ColumnKind.Text, isArray: true), Column("flag", ColumnKind.Boolean, nullable: false));
+        var rows = Enumerable.Range(0, 200_000).Select(i => new object?[]
+        {
+            (long)i, i % 3 == 0 ? null : $"unique {i}", i % 5 == 0 ? null : $"few {i % 40_000 / 40}", i % 7 == 0 ? null : i / 4.0,
+            i % 4 == 0 ? null : Enumerable.Range(0, i % 4).Select(e => e == 2 ? null : $"element {i} {e}").ToArray(), (long)(i / 3 % 2),
+        }).ToArray();
+        var file = await WriteAsync(folder, Batch(schema, rows));
+
+        AssertSame(rows, DuckDb.Rows(file, schema));
+        AssertSame(rows, await ReadAsync(file, schema));
+    }
+
+    [Fact]
+    public async Task long_text_is_read_back_and_costs_a_page_of_its_own_at_most()
+    {
+        using var folder = new TempFolder();
+        var schema = Schema(Column("id", ColumnKind.BigInt, nullable: false), Column("text", ColumnKind.Text), Column("list", ColumnKind.Text, isArray: true));
+        var megabyte = string.Concat(Enumerable.Range(0, 150_000).Select(i => i.ToString("x7", CultureInfo.InvariantCulture)));
+        var rows = Enumerable.Range(0, 20).Select(i => new object?[] { (long)i, i + megabyte, i == 3 ? new object?[] { megabyte, null, megabyte } : null }).ToArray();
+        var batch = Batch(schema, rows);
+        var file = await WriteAsync(folder, batch);
+
+        AssertSame(rows, DuckDb.Rows(file, schema));
+        AssertSame(rows, await ReadAsync(file, schema));
+    }
+
+    [Fact]
+    public async Task a_reused_batch_and_writer_give_files_of_their_own()
+    {
+        using var folder = new TempFolder();
+        var batch = new ColumnBatch(Orders);
+        var writer = new ParquetFileWriter(new DatalakeOptions { RowGroupRows = 300 });
+        object?[][][] contents = [OrderRows(1_000), OrderRows(3), [[9L, null, null]], OrderRows(700)];
+        for (var i = 0; i < contents.Length; i++)
+        {
+            batch.Clear();
+            Fill(batch, contents[i]);
+            await using var file = new FileStream(folder[$"{i}.parquet"], FileMode.CreateNew);
+            await writer.WriteAsync(file, batch, Footer(batch).ToMetadata(), TestContext.Current.CancellationToken);
+        }
+        for (var i = 0; i < contents.Length; i++)
+        {
+            AssertSame(contents[i], DuckDb.Rows(folder[$"{i}.parquet"], Orders));
+            AssertSame(contents[i], await ReadAsync(folder[$"{i}.parquet"], Orders));
+        }
+    }
+
+    [Fact]
+    public async Task one_batch_written_twice_gives_the_same_bytes()
+    {
+        using var folder = new TempFolder();
+        var batch = Batch(Orders, OrderRows(2_000));
+        var first = await WriteAsync(folder, batch, name: "1.parquet");
+        var second = await WriteAsync(folder, batch, name: "2.parquet");
+        Assert.Equal(await File.ReadAllBytesAsync(first, TestContext.Current.CancellationToken), await File.ReadAllBytesAsync(second, TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task a_file_without_rows_is_refused()
+    {
+        using var folder = new TempFolder();
+        await Assert.ThrowsAsync<InvalidOperationException>(() => WriteAsync(folder, new ColumnBatch(Orders)));
+        Assert.Equal(0, new FileInfo(folder["rows.parquet"]).Length);
+    }
+
+    [Fact]
+    public async Task the_lakes_own_columns_follow_the_tables()
+    {
+        using var folder = new TempFolder();
+        var batch = new ColumnBatch(Orders);
+        batch.Append(Row(Orders, 1L, "PLACED", null), 12, 100, "upsert");
+        batch.Append(Row(Orders, 2L, "PLACED", null), 12, 205, "delete");
+        batch.Append(Row(Orders, 3L, "PLACED", null), 12, 206, "upsert");
+        var file = await WriteAsync(folder, batch);
+
+        Assert.Equal(["id", "status", "tags", "_op", "_partition", "_offset"], DuckDb.Query(file, "DESCRIBE SELECT * FROM $file").Select(r => r[0]));
+        Assert.Equal([["upsert", 12, 100L], ["delete", 12, 205L], ["upsert", 12, 206L]], DuckDb.Query(file, "SELECT _op, _partition, _offset FROM $file"));
+    }
+
+    [Fact]
+    public async Task the_footers_pairs_stand_in_the_file()
+    {
+        using var folder = new TempFolder();
+        var batch = Batch(Orders, OrderRows(2));
+        var file = await WriteAsync(folder, batch);
+        var pairs = DuckDb.Query(file, "SELECT decode(key), decode(value) FROM parquet_kv_metadata($file)").ToDictionary(r => (string)r[0]!, r => (string)r[1]!);
+        Assert.Equal(Footer(batch).ToMetadata(), pairs);
+    }
+
+    [Fact]
+    public async Task values_that_repeat_are_stored_once_and_indexed()
+    {
+        using var folder = new TempFolder();
+        var file = await WriteAsync(folder, Batch(Orders, OrderRows(20_000)));
+        Assert.Contains("RLE_DICTIONARY", (string)DuckDb.Scalar(file, "SELECT encodings FROM parquet_metadata($file) WHERE path_in_schema = 'status'")!);
+        Assert.InRange((long)DuckDb.Scalar(file, "SELECT total_compressed_size FROM parquet_metadata($file) WHERE path_in_schema = 'status'")!, 1, 10_000);
+    }
+
+    internal static object?[][] OrderRows(int count)
+    {
+        string[] statuses = ["PLACED", "PREPARING", "OUT_FOR_DELIVERY", "DELIVERED", "CANCELLED"];
+        return [.. Enumerable.Range(0, count).Select(i => new object?[]
+        {
+            (long)i, i % 11 == 0 ? null : statuses[i * 7 % 5], i % 3 == 0 ? null : Enumerable.Range(0, i % 4).Select(e => e == 2 ? null : (object?)(long)(i + e)).ToArray(),
+        })];
+    }
+}
