@@ -117,8 +117,8 @@ internal ref partial struct RowParser
     {
         var start = at;
         if (Next == '-') at++;
-        if (Next == '0') at++;
-        else if (!TrySkipDigits()) throw column.Unexpected();
+        var first = at;
+        if (!TrySkipDigits() || json[first] == '0' && at > first + 1) throw column.Unexpected();
         if (Next == '.')
         {
             at++;

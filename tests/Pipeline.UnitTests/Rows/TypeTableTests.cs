@@ -84,4 +84,37 @@ public sealed class TypeTableTests
     [InlineData(null, null)]
     public void any_other_numeric_is_text(int? p, int? s) =>
         Assert.Null(DecimalShape.Of(new ColumnType(ColumnKind.Numeric, "n", p, s)));
+
+    [Fact]
+    public void docs_types_md_shows_this_table()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "OrdersStream.slnx"))) folder = folder.Parent;
+        Assert.NotNull(folder);
+        Assert.Contains(TypeTable.ToMarkdown(), File.ReadAllText(Path.Combine(folder.FullName, "docs", "types.md")));
+    }
+
+    public static TheoryData<int> RowNumbers => [.. Enumerable.Range(0, TypeTable.Rows.Length)];
+
+    [Theory]
+    [MemberData(nameof(RowNumbers))]
+    public void the_tables_examples_are_what_the_message_holds(int number)
+    {
+        var example = TypeTable.Rows[number];
+        var schema = new TableSchema([new Column("c", example.ExampleType, true)], [0], 0);
+        var json = $"{{\"c\":{example.Example}}}";
+        var (row, text) = (new DecodedRow(schema), new ByteBuffer());
+        new RowDecoder(schema).Decode(System.Text.Encoding.UTF8.GetBytes(json), row);
+        new RowText(schema).Write(row, text);
+        Assert.Equal(json, System.Text.Encoding.UTF8.GetString(text.Written));
+    }
+
+    [Fact]
+    public void every_kind_has_a_line() =>
+        Assert.Equal(Enum.GetValues<ColumnKind>().Order(), TypeTable.Rows.Select(row => row.Kind).Distinct().Order());
+
+    [Fact]
+    public void a_refusal_can_say_what_is_carried() => Assert.Equal(
+        "smallint, integer, bigint, numeric(p,s), real, double precision, boolean, text, varchar(n), char(n), name, date, time, timestamp, timestamptz, uuid, bytea, json, jsonb, enums, and one-dimensional arrays of these",
+        TypeTable.Carried);
 }
