@@ -23,6 +23,7 @@ internal static class Commands
         root.Add(Run());
         root.Add(Verify());
         root.Add(Status());
+        root.Add(Config());
         return root;
     }
 
@@ -60,6 +61,13 @@ internal static class Commands
         new Command("status", "Shows where both halves stand"),
         (arguments, pipeline, cancellationToken) =>
             StatusVerb.ExecuteAsync(new StatusOptions(pipeline, arguments.GetValue(LogLevelOption)), cancellationToken));
+
+    private static Command Config()
+    {
+        var command = new Command("config", "Prints every key of the configuration: meaning, unit, range and default, as YAML comments");
+        command.SetAction(_ => Console.Out.Write(SettingsText.Describe()));
+        return command;
+    }
 
     private static Command WithConfiguration(Command command, Func<ParseResult, PipelineOptions, CancellationToken, Task<int>> execute)
     {

@@ -1,21 +1,6 @@
 namespace OrdersStream.Configuration;
 
-/// <summary>One fault of the configuration and where it stands.</summary>
-/// <param name="Where"><c>file:line:column</c>, the name of an environment variable, or the option of the command line.</param>
-/// <param name="Message">What is wrong, the value seen (never a secret's), what would be right.</param>
-public sealed record ConfigurationFault(string Where, string Message)
-{
-    public override string ToString() => $"{Where}: {Message}";
-}
-
-/// <summary>The configuration cannot be used; all its faults at once.</summary>
-public sealed class ConfigurationException(IReadOnlyList<ConfigurationFault> faults)
-    : Exception(string.Join(Environment.NewLine, faults))
-{
-    public IReadOnlyList<ConfigurationFault> Faults { get; } = faults;
-}
-
-// Contract.
+/// <summary>From a YAML file, the environment and the command line to checked options, or to all that is wrong with them.</summary>
 public static class ConfigurationLoader
 {
     /// <summary>Reads the YAML file, then environment variables (<c>Postgres__Port</c>), then overrides (<c>postgres.port=5433</c>); the later wins.</summary>
@@ -24,9 +9,23 @@ public static class ConfigurationLoader
     /// <param name="environment">The environment; also the source of <c>${NAME}</c> and of ROLLNUMBER.</param>
     /// <param name="rollnumber">Replaces <c>&lt;rollnumber&gt;</c>; null: the environment's ROLLNUMBER.</param>
     /// <exception cref="ConfigurationException">With every fault found.</exception>
-    public static PipelineOptions Load(string path, IReadOnlyList<string> overrides, IReadOnlyDictionary<string, string> environment, string? rollnumber) =>
-        throw new NotImplementedException();
+    public static PipelineOptions Load(string path, IReadOnlyList<string> overrides, IReadOnlyDictionary<string, string> environment, string? rollnumber)
+    {
+        var faults = new FaultList();
+        var file = YamlSource.Read(path, faults);
+        IEnumerable<GivenValue> given = [
+            .. file?.Values ?? [],
+            .. EnvironmentSource.Read(environment, faults),
+            .. CommandLineSource.Read(overrides, faults)];
+        var placeholders = new Placeholders(environment, RollNumber.From(rollnumber, environment), faults);
+        var resolved = ResolvedSettings.From(given, placeholders, faults);
+        // Of a file that cannot be read, nothing can be said to be missing.
+        if (file is not null) RequiredKeys.Check(path, file, resolved, faults);
+        var options = resolved.ToOptions();
+        new ConfigurationChecks(options, resolved, faults).Run();
+        return faults.Count == 0 ? options : throw new ConfigurationException(faults.Sorted());
+    }
 
     /// <summary>The configuration in force as YAML, secrets masked.</summary>
-    public static string Print(PipelineOptions options) => throw new NotImplementedException();
+    public static string Print(PipelineOptions options) => ConfigurationPrinter.Print(options);
 }

@@ -6,9 +6,16 @@ namespace OrdersStream.Configuration;
 /// </summary>
 public sealed record PipelineOptions
 {
+    [Setting("The source: one table of one Postgres database.")]
     public PostgresOptions Postgres { get; init; } = new();
+
+    [Setting("The topic between the two halves, and how to reach its brokers.")]
     public KafkaOptions Kafka { get; init; } = new();
+
+    [Setting("Where and how Parquet files are written.")]
     public DatalakeOptions Datalake { get; init; } = new();
+
+    [Setting("Progress files and cadence.")]
     public StreamingOptions Streaming { get; init; } = new();
 
     /// <summary>The stream's name: one source table to one topic. It names the transactional id and the poller's lock.</summary>
@@ -21,13 +28,13 @@ public sealed record PostgresOptions
     [Setting("The server and database as a JDBC URL (jdbc:postgresql://host:port/db?sslmode=...); replaces host, port and db, and must agree with them where both are given.")]
     public string? JdbcUrl { get; init; }
 
-    [Setting("Host name or address of the server, or the folder of its Unix socket.")]
+    [Setting("Host name or address of the server, or the folder of its Unix socket.", RequiredUnless = "jdbc_url")]
     public string Host { get; init; } = "";
 
     [Setting("TCP port.", Min = 1, Max = 65535)]
     public int Port { get; init; } = 5432;
 
-    [Setting("Database name.")]
+    [Setting("Database name.", RequiredUnless = "jdbc_url")]
     public string Db { get; init; } = "";
 
     [Setting("Role to connect as.", Required = true)]
@@ -69,17 +76,23 @@ public sealed record PostgresOptions
     [Setting("How to use TLS, as libpq names it.", OneOf = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"])]
     public string Sslmode { get; init; } = "prefer";
 
-    [Setting("File with the certificate authority to trust (PEM).")]
+    [Setting("File with the certificate authorities to trust (PEM); empty: those that the system trusts. Looked at with sslmode verify-ca and verify-full only.")]
     public string? Sslrootcert { get; init; }
 
     [Setting("File with the client's certificate (PEM).")]
     public string? Sslcert { get; init; }
 
-    [Setting("File with the client's private key (PEM).")]
+    [Setting("File with the client's private key (PEM), where sslcert does not hold it.")]
     public string? Sslkey { get; init; }
 
     [Setting("How long to wait for a connection.", Unit = "seconds", Min = 1, Max = 300)]
     public int ConnectTimeout { get; init; } = 15;
+
+    [Setting("Name that the server shows for the pipeline's sessions (pg_stat_activity).")]
+    public string ApplicationName { get; init; } = "orders-stream";
+
+    /// <summary>The one that the compiler would make shows the password.</summary>
+    public override string ToString() => ConfigurationPrinter.PrintSection("postgres", this);
 }
 
 /// <summary>The topic between the two halves, and how to reach its brokers.</summary>
@@ -115,7 +128,7 @@ public sealed record KafkaOptions
     [Setting("SASL password.", Secret = true)]
     public string? SaslPassword { get; init; }
 
-    [Setting("File with the certificate authorities to trust (PEM).")]
+    [Setting("File with the certificate authorities to trust (PEM); empty: those that the system trusts.")]
     public string? SslCaLocation { get; init; }
 
     [Setting("File with the client's certificate (PEM).")]
@@ -138,6 +151,9 @@ public sealed record KafkaOptions
 
     /// <summary>The consumer group in force.</summary>
     public string EffectiveGroupId => string.IsNullOrEmpty(GroupId) ? $"{Topic}-to-lake" : GroupId;
+
+    /// <summary>The one that the compiler would make shows passwords.</summary>
+    public override string ToString() => ConfigurationPrinter.PrintSection("kafka", this);
 }
 
 /// <summary>Where and how Parquet files are written.</summary>
@@ -155,7 +171,7 @@ public sealed record DatalakeOptions
     [Setting("Compression of the files.", OneOf = ["none", "snappy", "gzip", "zstd"])]
     public string Compression { get; init; } = "snappy";
 
-    [Setting("Effort of gzip and zstd: fastest, optimal or smallest.", OneOf = ["fastest", "optimal", "smallest"])]
+    [Setting("Effort of gzip and zstd.", OneOf = ["fastest", "optimal", "smallest"])]
     public string CompressionLevel { get; init; } = "fastest";
 
     [Setting("Size of decoded rows at which a batch is committed even before batch_interval is over.", Unit = "bytes", Min = 1_024, Max = 1_073_741_824)]

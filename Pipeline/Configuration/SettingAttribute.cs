@@ -1,8 +1,8 @@
 namespace OrdersStream.Configuration;
 
 /// <summary>
-/// What one key of the YAML file means. The loader checks <see cref="Min"/>, <see cref="Max"/> and <see cref="OneOf"/>;
-/// <c>--help</c> and error messages show <see cref="Meaning"/> and <see cref="Unit"/>.
+/// What one key (or, on a property of <see cref="PipelineOptions"/>, one section) of the YAML file means. The loader checks
+/// <see cref="Min"/>, <see cref="Max"/> and <see cref="OneOf"/>; help, error messages and the shipped file's comments show the rest.
 /// The default is the property's own initial value.
 /// </summary>
 [AttributeUsage(AttributeTargets.Property)]
@@ -25,6 +25,9 @@ public sealed class SettingAttribute(string meaning) : Attribute
 
     /// <summary>Must be given (there is no default).</summary>
     public bool Required { get; init; }
+
+    /// <summary>Must be given, unless this other key of the section stands for it.</summary>
+    public string? RequiredUnless { get; init; }
 
     /// <summary>Never shown in a log, an error or <c>--print-config</c>.</summary>
     public bool Secret { get; init; }

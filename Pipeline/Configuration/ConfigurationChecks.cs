@@ -1,0 +1,152 @@
+using System.Text;
+
+namespace OrdersStream.Configuration;
+
+/// <summary>
+/// What a single key's range cannot say: names that a server would refuse, keys that need or exclude one another. A value that
+/// has a fault already is passed over.
+/// </summary>
+internal sealed class ConfigurationChecks(PipelineOptions options, ResolvedSettings resolved, FaultList faults)
+{
+    private const int IdentifierBytesMax = 63;
+    private const int TopicLengthMax = 249;
+    private const int KeyColumnsMax = 32;
+
+    public void Run()
+    {
+        CheckPostgresNames();
+        CheckHost();
+        CheckPostgresTls();
+        CheckTopic();
+        CheckBrokers();
+        CheckSasl();
+        CheckKafkaTls();
+        CheckPartitionBy();
+        new PathChecks(options, resolved, faults).Run();
+    }
+
+    private void CheckPostgresNames()
+    {
+        var postgres = options.Postgres;
+        CheckIdentifier("postgres.table", postgres.Table);
+        CheckIdentifier("postgres.schema", postgres.Schema);
+        CheckIdentifier("postgres.db", postgres.Db);
+        CheckIdentifier("postgres.user", postgres.User);
+        CheckIdentifier("postgres.application_name", postgres.ApplicationName);
+        CheckIdentifier("postgres.timestamp_column", postgres.TimestampColumn ?? "");
+        foreach (var column in postgres.KeyColumns) CheckIdentifier("postgres.key_columns", column);
+        if (postgres.KeyColumns.Count > KeyColumnsMax) Fault("postgres.key_columns", $"names {postgres.KeyColumns.Count} columns; an index of Postgres has at most {KeyColumnsMax}");
+    }
+
+    /// <summary>Postgres cuts a longer name without a word, and would then look for another table.</summary>
+    private void CheckIdentifier(string name, string value)
+    {
+        var bytes = Encoding.UTF8.GetByteCount(value);
+        if (bytes > IdentifierBytesMax) Fault(name, $"has a name of {bytes} bytes ({ShownValue.Of(value)}); Postgres allows {IdentifierBytesMax}");
+    }
+
+    private void CheckHost()
+    {
+        var host = options.Postgres.Host;
+        if (host.StartsWith('/') || host.StartsWith('@')) return;
+        if (host.Contains(',', StringComparison.Ordinal)) Fault("postgres.host", "names several hosts; one source is read, so name one");
+        else if (host.Contains(':', StringComparison.Ordinal) && !(System.Net.IPAddress.TryParse(host, out var address) && address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6))
+            Fault("postgres.host", $"is {ShownValue.Of(host)}; a port goes to postgres.port");
+        else if (host.Any(c => char.IsWhiteSpace(c) || c is '/' or '@' or '?')) Fault("postgres.host", $"is {ShownValue.Of(host)}, which is no host name, address or socket folder");
+    }
+
+    private void CheckPostgresTls()
+    {
+        var postgres = options.Postgres;
+        if (resolved.IsBroken("postgres.sslmode")) return;
+        // Certificates that a mode does not look at would give a false sense of safety.
+        if (postgres.Sslrootcert is not null && !postgres.Sslmode.StartsWith("verify-", StringComparison.Ordinal))
+            Fault("postgres.sslrootcert", $"has no effect with sslmode {postgres.Sslmode}; set sslmode to verify-ca or verify-full, or remove it");
+        if (postgres.Sslcert is not null && postgres.Sslmode == "disable")
+            Fault("postgres.sslcert", "has no effect with sslmode disable; set another sslmode, or remove it");
+        Needs("postgres.sslkey", postgres.Sslkey, "postgres.sslcert", postgres.Sslcert);
+    }
+
+    private void CheckTopic()
+    {
+        const string name = "kafka.topic";
+        var topic = options.Kafka.Topic;
+        if (topic is "." or "..") Fault(name, $"is {ShownValue.Of(topic)}, which Kafka does not allow");
+        else if (topic.Any(c => !char.IsAsciiLetterOrDigit(c) && c is not ('.' or '_' or '-')))
+            Fault(name, $"is {ShownValue.Of(topic)}; Kafka allows letters, digits, '.', '_' and '-' in a topic's name");
+        else if (topic.Length > TopicLengthMax) Fault(name, $"has a name of {topic.Length} characters; Kafka allows {TopicLengthMax}");
+    }
+
+    private void CheckBrokers()
+    {
+        foreach (var broker in options.Kafka.Brokers.Split(',', StringSplitOptions.TrimEntries))
+        {
+            if (options.Kafka.Brokers == "") return;
+            var colon = broker.LastIndexOf(':');
+            var host = colon < 0 ? broker : broker[..colon];
+            if (broker.Contains("://", StringComparison.Ordinal))
+                Fault("kafka.brokers", "names a protocol; write host:port, and set kafka.security_protocol");
+            else if (colon < 0 || (host.Contains(':', StringComparison.Ordinal) && !host.EndsWith(']')))
+                Fault("kafka.brokers", $"holds {ShownValue.Of(broker)} without a port; write host:port, comma-separated");
+            else if (host == "" || host.Any(c => char.IsWhiteSpace(c) || c is '/' or '@'))
+                Fault("kafka.brokers", $"holds {ShownValue.Of(broker)}, which is no host:port");
+            else if (!ushort.TryParse(broker.AsSpan(colon + 1), System.Globalization.NumberStyles.None, null, out var port) || port == 0)
+                Fault("kafka.brokers", $"holds {ShownValue.Of(broker)}, whose port is not in 1 to 65535");
+        }
+    }
+
+    private void CheckSasl()
+    {
+        var kafka = options.Kafka;
+        if (resolved.IsBroken("kafka.security_protocol")) return;
+        (string Name, string? Value)[] keys =
+            [("kafka.sasl_mechanism", kafka.SaslMechanism), ("kafka.sasl_username", kafka.SaslUsername), ("kafka.sasl_password", kafka.SaslPassword)];
+        var wanted = kafka.SecurityProtocol.StartsWith("sasl_", StringComparison.Ordinal);
+        foreach (var (name, value) in keys)
+        {
+            if (!wanted && value is not null) Fault(name, $"needs security_protocol sasl_plaintext or sasl_ssl (it is {kafka.SecurityProtocol})");
+            if (wanted && value is null && !resolved.IsBroken(name)) Fault("kafka.security_protocol", $"{kafka.SecurityProtocol} needs {name}");
+        }
+    }
+
+    private void CheckKafkaTls()
+    {
+        var kafka = options.Kafka;
+        if (resolved.IsBroken("kafka.security_protocol")) return;
+        (string Name, string? Value)[] keys =
+        [
+            ("kafka.ssl_ca_location", kafka.SslCaLocation), ("kafka.ssl_certificate_location", kafka.SslCertificateLocation),
+            ("kafka.ssl_key_location", kafka.SslKeyLocation), ("kafka.ssl_key_password", kafka.SslKeyPassword),
+        ];
+        if (!kafka.SecurityProtocol.EndsWith("ssl", StringComparison.Ordinal))
+        {
+            foreach (var (name, value) in keys)
+                if (value is not null) Fault(name, $"needs security_protocol ssl or sasl_ssl (it is {kafka.SecurityProtocol})");
+            return;
+        }
+        Needs("kafka.ssl_key_location", kafka.SslKeyLocation, "kafka.ssl_certificate_location", kafka.SslCertificateLocation);
+        Needs("kafka.ssl_certificate_location", kafka.SslCertificateLocation, "kafka.ssl_key_location", kafka.SslKeyLocation);
+        Needs("kafka.ssl_key_password", kafka.SslKeyPassword, "kafka.ssl_key_location", kafka.SslKeyLocation);
+    }
+
+    private void CheckPartitionBy()
+    {
+        var column = options.Datalake.PartitionBy;
+        CheckIdentifier("datalake.partition_by", column);
+        if (column.Any(c => c is '/' or '\\' or '='))
+            Fault("datalake.partition_by", $"is {ShownValue.Of(column)}; it becomes a folder's name, so it holds no /, \\ or =");
+        else if (column[0] is '_' or '.')
+            Fault("datalake.partition_by", $"is {ShownValue.Of(column)}; Spark and Hive hide folders that begin with _ or .");
+    }
+
+    private void Needs(string name, string? value, string other, string? otherValue)
+    {
+        if (value is not null && otherValue is null && !resolved.IsBroken(other)) Fault(name, $"needs {other}");
+    }
+
+    /// <summary>Only a given value can be at fault: the defaults are sound.</summary>
+    private void Fault(string name, string message)
+    {
+        if (resolved.OriginOf(name) is { } origin) faults.Add(origin, $"{name} {message}");
+    }
+}

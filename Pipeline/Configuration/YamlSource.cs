@@ -1,0 +1,295 @@
+using System.Text;
+using System.Text.RegularExpressions;
+using YamlDotNet.Core;
+using YamlDotNet.Core.Events;
+
+namespace OrdersStream.Configuration;
+
+/// <summary>
+/// Reads the configuration file: sections that hold keys that hold a scalar or a list of scalars, and nothing else of
+/// YAML. Works on the parser's events, so that every fault has its position and no construct can surprise the binder.
+/// </summary>
+internal sealed partial class YamlSource
+{
+    private const int BytesMax = 1024 * 1024;
+    private const int DepthMax = 64;
+    private const string Remedy = "write the value out, or use ${NAME}";
+
+    private readonly SourceText source;
+    private readonly FaultList faults;
+    private readonly Parser parser;
+    private readonly List<GivenValue> values = [];
+    private readonly Dictionary<string, Origin> sections = [];
+
+    private YamlSource(SourceText source, FaultList faults)
+    {
+        this.source = source;
+        this.faults = faults;
+        parser = new Parser(new Scanner(new StringReader(source.Text), skipComments: true));
+    }
+
+    /// <summary>What the file holds.</summary>
+    /// <param name="Values">Values of known keys.</param>
+    /// <param name="Sections">Where each section that is there begins.</param>
+    public sealed record Content(IReadOnlyList<GivenValue> Values, IReadOnlyDictionary<string, Origin> Sections);
+
+    /// <summary>Null when the file cannot be read as YAML: what is missing from it is then unknown.</summary>
+    public static Content? Read(string path, FaultList faults)
+    {
+        if (ReadText(path, faults) is not { } text) return null;
+        var reader = new YamlSource(new SourceText(path, text), faults);
+        try
+        {
+            reader.ReadStream();
+            return new Content(reader.values, reader.sections);
+        }
+        catch (YamlException e)
+        {
+            reader.ReportMalformed(e);
+            return null;
+        }
+    }
+
+    private void ReportMalformed(YamlException e)
+    {
+        // The parser tells the beginning of the mapping, not where the tab is.
+        var tab = IndentingTab().Match(source.Text);
+        if (e.Message.Contains("tab", StringComparison.Ordinal) && tab.Success)
+        {
+            var line = source.Text.AsSpan(0, tab.Index).Count('\n') + 1;
+            var mark = new Mark(tab.Index, line, tab.Length);
+            faults.Add(Place(mark, mark), "not valid YAML: a tab in the indentation; use spaces");
+            return;
+        }
+        // The parser's texts name constructs, never content: safe to show beside a secret.
+        faults.Add(Place(e.Start, e.End), $"not valid YAML: {char.ToLowerInvariant(e.Message[0])}{e.Message[1..].TrimEnd('.')}; quote a value that holds special characters");
+    }
+
+    [GeneratedRegex("(?m)^ *\t")]
+    private static partial Regex IndentingTab();
+
+    private static string? ReadText(string path, FaultList faults)
+    {
+        var problem = "";
+        try
+        {
+            if (Directory.Exists(path)) problem = "is a folder; name the YAML file";
+            else if (ReadBytes(path) is not { } bytes) problem = $"is larger than {BytesMax} bytes, so no configuration file";
+            else return Decode(bytes);
+        }
+        catch (DecoderFallbackException)
+        {
+            problem = "is not UTF-8 text";
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or ArgumentException)
+        {
+            problem = "no such file; --config names another one";
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
+        {
+            problem = $"cannot be read: {e.Message}";
+        }
+        faults.Add(Origin.File(path), problem);
+        return null;
+    }
+
+    private static byte[]? ReadBytes(string path)
+    {
+        using var file = File.OpenRead(path);
+        using var content = new MemoryStream();
+        var buffer = new byte[64 * 1024];
+        for (int read; (read = file.Read(buffer)) > 0;)
+        {
+            content.Write(buffer, 0, read);
+            if (content.Length > BytesMax) return null;
+        }
+        return content.ToArray();
+    }
+
+    private static string Decode(byte[] bytes)
+    {
+        var text = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true).GetString(bytes);
+        return text.StartsWith('\uFEFF') ? text[1..] : text;
+    }
+
+    private void ReadStream()
+    {
+        Next(); // stream start
+        if (Next() is not DocumentStart) return; // empty: every section is missing
+        ReadRoot(Next());
+        Next(); // document end
+        if (Next() is DocumentStart second) faults.Add(Place(second), "a second YAML document; the configuration is one");
+    }
+
+    private void ReadRoot(ParsingEvent root)
+    {
+        if (root is Scalar { Style: ScalarStyle.Plain, Value: "" }) return;
+        if (root is not MappingStart)
+        {
+            faults.Add(Place(root), $"the file must hold sections ({string.Join(", ", SettingsReference.Sections.Select(s => s.Name))})");
+            Skip(root);
+            return;
+        }
+        RefuseProperties(root);
+        ReadMapping("", (name, origin, node) =>
+        {
+            if (SettingsReference.Section(name) is { } section)
+            {
+                sections[name] = origin;
+                ReadSection(section, node);
+            }
+            else
+            {
+                faults.Add(origin, UnknownSection(name));
+                Skip(node);
+            }
+        });
+    }
+
+    private void ReadSection(SettingsSection section, ParsingEvent node)
+    {
+        if (IsNull(node)) return;
+        if (node is not MappingStart)
+        {
+            faults.Add(Place(node), $"section {section.Name} must hold keys, each on a line of its own ('key: value'), not {Describe(node)}");
+            Skip(node);
+            return;
+        }
+        if (!RefuseProperties(node)) { Skip(node); return; }
+        ReadMapping(section.Name, (key, origin, value) =>
+        {
+            if (section.Settings.FirstOrDefault(s => s.Key == key) is { } setting) ReadValue(setting, value);
+            else
+            {
+                faults.Add(origin, UnknownKey.Message(section, key));
+                Skip(value);
+            }
+        });
+    }
+
+    /// <summary>Reads a mapping whose start was read: scalar keys, each once.</summary>
+    private void ReadMapping(string section, Action<string, Origin, ParsingEvent> read)
+    {
+        var seen = new Dictionary<string, Origin>();
+        for (var key = Next(); key is not MappingEnd; key = Next())
+        {
+            var origin = Place(key);
+            if (key is not Scalar { Value: var name } || !RefuseProperties(key))
+            {
+                if (key is not Scalar) faults.Add(origin, key is AnchorAlias ? Aliases : $"a key must be a word, not {Describe(key)}");
+                Skip(key);
+                Skip(Next());
+            }
+            else if (name == "<<")
+            {
+                faults.Add(origin, $"merge keys (<<) are not supported; {Remedy}");
+                Skip(Next());
+            }
+            else
+            {
+                var known = seen.TryAdd(name, origin);
+                if (!known) faults.Add(origin, $"'{Shown(name)}' is given twice{(section == "" ? "" : " in " + section)}; first at {seen[name]}");
+                var value = Next();
+                if (known) read(name, origin, value);
+                else Skip(value);
+            }
+        }
+    }
+
+    private void ReadValue(SettingInfo setting, ParsingEvent node)
+    {
+        var origin = Place(node);
+        var before = faults.Count;
+        var items = new List<string>();
+        if (node is AnchorAlias) faults.Add(origin, Aliases);
+        else if (!RefuseProperties(node)) Skip(node);
+        else if (IsNull(node)) faults.Add(origin, $"{setting.Name} has no value; give one, or remove the line");
+        else if (node is SequenceStart && setting.Kind == SettingKind.List) ReadList(setting, items);
+        else if (node is not Scalar)
+        {
+            faults.Add(origin, $"{setting.Name} must be one value, not {Describe(node)}");
+            Skip(node);
+        }
+        values.Add(new GivenValue(setting, (node as Scalar)?.Value ?? "", origin, node is SequenceStart ? items : null) { IsUnusable = faults.Count > before });
+    }
+
+    private void ReadList(SettingInfo setting, List<string> items)
+    {
+        for (var node = Next(); node is not SequenceEnd; node = Next())
+        {
+            if (node is Scalar scalar && !IsNull(node) && RefuseProperties(node)) items.Add(scalar.Value);
+            else
+            {
+                if (node is not Scalar || IsNull(node)) faults.Add(Place(node), node is AnchorAlias ? Aliases : $"an element of {setting.Name} must be one value, not {Describe(node)}");
+                Skip(node);
+            }
+        }
+    }
+
+    private const string Aliases = "aliases (*name) are not supported; " + Remedy;
+
+    /// <summary>Anchors and tags: their names are not shown, since a secret that begins with &amp; or ! looks like one.</summary>
+    private bool RefuseProperties(ParsingEvent node)
+    {
+        if (node is not NodeEvent { } n || (n.Anchor.IsEmpty && n.Tag.IsEmpty)) return true;
+        faults.Add(Place(node), n.Anchor.IsEmpty
+            ? "tags (!name) are not supported; remove it, or quote a value that begins with !"
+            : "anchors (&name) are not supported; remove it, or quote a value that begins with &");
+        return false;
+    }
+
+    private ParsingEvent Next()
+    {
+        if (!parser.MoveNext()) throw new YamlException(Mark.Empty, Mark.Empty, "The file ends early");
+        return parser.Current!;
+    }
+
+    /// <summary>Goes to the end of a node whose first event was read; a counter, not recursion: depth is the file's to choose.</summary>
+    private void Skip(ParsingEvent node)
+    {
+        for (var depth = node.NestingIncrease; depth > 0; depth += Next().NestingIncrease)
+            if (depth > DepthMax) throw new YamlException(node.Start, node.End, "Nested too deeply");
+    }
+
+    private Origin Place(ParsingEvent node) => Place(node.Start, node.End);
+
+    private Origin Place(Mark start, Mark end) => Origin.InFile(source, start, end);
+
+    private static bool IsNull(ParsingEvent node) =>
+        node is Scalar { Style: ScalarStyle.Plain, Value: "" or "~" or "null" or "Null" or "NULL" } scalar && scalar.Tag.IsEmpty && scalar.Anchor.IsEmpty;
+
+    private static string Describe(ParsingEvent node) => node switch
+    {
+        MappingStart => "a mapping",
+        SequenceStart => "a list",
+        AnchorAlias => "an alias",
+        _ => IsNull(node) ? "nothing" : "a single value",
+    };
+
+    private static string UnknownSection(string name)
+    {
+        var hint = NearestName.Hint(name, SettingsReference.Sections.Select(s => s.Name));
+        if (hint == "" && UnknownKey.SectionOf(name) is { } owner) hint = $"; the key '{name}' belongs to section {owner.Name}";
+        if (hint == "") hint = $"; the sections are {string.Join(", ", SettingsReference.Sections.Select(s => s.Name))}";
+        return $"unknown section '{Shown(name)}'{hint}";
+    }
+
+    private static string Shown(string name) => ShownValue.Of(name).Trim('\'');
+}
+
+/// <summary>What to say of a key that does not exist.</summary>
+internal static class UnknownKey
+{
+    public static string Message(SettingsSection section, string key) =>
+        $"unknown key {ShownValue.Of(key)} in {section.Name}{Hint(section, key)}";
+
+    public static SettingsSection? SectionOf(string key) =>
+        SettingsReference.Sections.FirstOrDefault(s => s.Settings.Any(k => k.Key == key));
+
+    public static string Hint(SettingsSection section, string key)
+    {
+        if (SectionOf(key) is { } owner && owner != section) return $"; it belongs to section {owner.Name}";
+        var hint = NearestName.Hint(key, section.Settings.Select(s => s.Key));
+        return hint != "" ? hint : $"; known are {string.Join(", ", section.Settings.Select(s => s.Key))}";
+    }
+}
