@@ -1,5 +1,3 @@
-using Xunit;
-
 namespace OrdersStream.UnitTests.Configuration;
 
 public class BadConfigurationTests

@@ -1,5 +1,4 @@
 using OrdersStream.Configuration;
-using Xunit;
 
 namespace OrdersStream.UnitTests.Configuration;
 

@@ -1,6 +1,5 @@
 using System.Text.RegularExpressions;
 using OrdersStream.Configuration;
-using Xunit;
 
 namespace OrdersStream.UnitTests.Configuration;
 
