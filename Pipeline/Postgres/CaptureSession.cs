@@ -80,7 +80,7 @@ internal sealed class CaptureSession : IDisposable
 
     /// <summary>The rest of the window, page by page.</summary>
     public IAsyncEnumerable<Page> PagesAsync(Window window, CancellationToken cancellationToken) =>
-        new PageReader(connection, services.Options.Postgres, partitions, services.Time).ReadAsync(window, cancellationToken);
+        new PageReader(connection, services.Options.Postgres, Watermark.Source, partitions, services.Time).ReadAsync(window, cancellationToken);
 
     /// <summary>Schema durable, page committed, watermark written: in this order (invariant 5).</summary>
     public async Task PublishAsync(Page page, CancellationToken cancellationToken)

@@ -11,7 +11,7 @@ namespace OrdersStream.Postgres;
 /// Reads a window as pages: one binary COPY, streamed, cut by bytes, and reopened at the cursor before a snapshot grows old.
 /// The columns are read from the catalogue under the lock that the COPY holds anyway, so a page is always of one schema.
 /// </summary>
-internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions options, int partitions, TimeProvider time)
+internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions options, SourceIdentity source, int partitions, TimeProvider time)
 {
     /// <summary>The pages of the window behind its cursor; the next is read while the last one is being published.</summary>
     /// <remarks>Disposing the enumeration cancels what the server still sends.</remarks>
@@ -52,6 +52,8 @@ internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions op
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         await LockAsync(cancellationToken);
         var table = await SourceCatalog.ReadAsync(connection, options, cancellationToken);
+        // Invariant 6, under the lock: the name may lead to another table since the last look.
+        source.CheckSameTable(source with { TableOid = table.Oid });
         var encoder = new RowEncoder(table.Schema);
         var key = new ByteBuffer();
         var value = new ByteBuffer();

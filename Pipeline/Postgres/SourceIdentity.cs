@@ -1,3 +1,5 @@
+using OrdersStream.Diagnostics;
+
 namespace OrdersStream.Postgres;
 
 /// <summary>
@@ -14,6 +16,15 @@ public sealed record SourceIdentity(string System, string Timeline, string Datab
     /// <summary>The same table, whatever the timeline.</summary>
     public bool IsSameTable(SourceIdentity other) =>
         System == other.System && Database == other.Database && Table == other.Table && TableOid == other.TableOid;
+
+    /// <exception cref="PipelineException">A position in one table says nothing about another.</exception>
+    public void CheckSameTable(SourceIdentity present)
+    {
+        if (IsSameTable(present)) return;
+        throw new PipelineException(FailureAction.Stop,
+            $"The position of this stream belongs to {this}, but the configuration leads to {present}.",
+            "Correct the postgres section. If the table really was replaced by another one, start a new stream: a new topic, new streaming folders and a new datalake.path.");
+    }
 
     public override string ToString() => $"table {Table} (oid {TableOid}) of database {Database} on system {System}, timeline {Timeline}";
 }

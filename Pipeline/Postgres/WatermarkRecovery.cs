@@ -18,7 +18,7 @@ internal sealed class WatermarkRecovery(CaptureServices services)
         if (newest is null) services.Logger.StartingAfresh();
         else
         {
-            CheckSource(newest, source);
+            newest.Source.CheckSameTable(source);
             if (!ReferenceEquals(newest, file)) services.Logger.RecoveredFromTopic(newest.WindowNumber, newest.Window?.Page ?? 0);
         }
         return (newest ?? Watermark.Start(source, topic.Identity)) with
@@ -34,14 +34,6 @@ internal sealed class WatermarkRecovery(CaptureServices services)
         throw new PipelineException(FailureAction.Stop,
             $"The watermark file {services.File.Path} belongs to topic {Text(known)}, but kafka.topic is now {Text(present)}.",
             "If the topic was deleted and made anew, its records are gone: to capture the whole table again, move the watermark file and the commit log (streaming.checkpoint_location) away and give the lake a new datalake.path. Otherwise correct kafka.brokers or kafka.topic.");
-    }
-
-    private void CheckSource(Watermark known, SourceIdentity present)
-    {
-        if (!known.Source.IsSameTable(present))
-            throw new PipelineException(FailureAction.Stop,
-                $"The position in {services.File.Path} and in the topic belongs to {known.Source}, but the configuration leads to {present}.",
-                "Correct the postgres section. If the table really was replaced by another one, start a new stream: a new topic, new streaming folders and a new datalake.path.");
     }
 
     private static string Text(TopicIdentity t) => $"{t.Topic} (id {t.TopicId ?? "unknown"}, cluster {t.ClusterId})";
