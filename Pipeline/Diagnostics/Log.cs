@@ -32,6 +32,29 @@ public static partial class Log
     public static partial void Published(this ILogger logger, long rows, int pages, long bytes, double durationMs, long window, string more);
 
     // 3xxx: storing in the lake
+    [LoggerMessage(3001, LogLevel.Information, "stored {Rows} rows in {Files} files ({Bytes} bytes) of {Partitions} partitions in {DurationMs} ms")]
+    public static partial void BatchStored(this ILogger logger, long rows, int files, long bytes, int partitions, long durationMs);
+
+    [LoggerMessage(3002, LogLevel.Warning, "quarantined {Records} records of partition {Partition}, the first at offset {Offset}: {Reason}; they are kept in '{Path}'")]
+    public static partial void RecordsQuarantined(this ILogger logger, long records, int partition, long offset, string reason, string path);
+
+    [LoggerMessage(3003, LogLevel.Information, "partition {Partition}: another instance stored up to offset {NextOffset}; the rest of this batch is taken from there")]
+    public static partial void PartitionSuperseded(this ILogger logger, int partition, long nextOffset);
+
+    [LoggerMessage(3004, LogLevel.Information, "partition {Partition}: the lake has all below offset {NextOffset}, a batch begins at {Offset}; what lies between is read from Kafka")]
+    public static partial void GapRead(this ILogger logger, int partition, long nextOffset, long offset);
+
+    [LoggerMessage(3005, LogLevel.Warning, "partition {Partition}: this lake is new and Kafka no longer has the first {Records} offsets; it begins at offset {Offset}")]
+    public static partial void LakeBeginsAt(this ILogger logger, int partition, long records, long offset);
+
+    [LoggerMessage(3006, LogLevel.Warning, "partition {Partition}: Kafka has lost {Records} offsets from {NextOffset} on; going on at {Offset}, since '{Path}' says so")]
+    public static partial void LossAccepted(this ILogger logger, int partition, long records, long nextOffset, long offset, string path);
+
+    [LoggerMessage(3007, LogLevel.Information, "partition {Partition}: no record names its schema; the table's present one, {Fingerprint}, is used from offset {Offset} on")]
+    public static partial void SchemaAssumed(this ILogger logger, int partition, string fingerprint, long offset);
+
+    [LoggerMessage(3008, LogLevel.Information, "removed {Files} temporary files that crashed writers left in the lake")]
+    public static partial void TemporaryFilesRemoved(this ILogger logger, int files);
 
     // 9xxx: the host
     [LoggerMessage(9001, LogLevel.Information, "stopping: {Reason}")]

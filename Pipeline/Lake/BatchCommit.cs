@@ -1,0 +1,139 @@
+using OrdersStream.Diagnostics;
+using OrdersStream.Kafka;
+using OrdersStream.Storage;
+
+namespace OrdersStream.Lake;
+
+/// <summary>What one commit of all partitions did.</summary>
+internal sealed record Committed(BatchResult Result, IReadOnlyList<int> Superseded);
+
+/// <summary>
+/// Makes a batch part of the lake, in the one order that survives a crash anywhere: files under hidden names, fsynced;
+/// the log entry, which is the commit; the final names (invariants 3, 4 and 5).
+/// </summary>
+internal sealed class BatchCommit(LakeStorage storage)
+{
+    /// <summary>A temporary file older than this is not committed: <see cref="LeftoverFiles"/> may take it at a day.</summary>
+    public static readonly TimeSpan TemporaryAgeMax = TimeSpan.FromHours(1);
+
+    private const int WritersMax = 4;
+
+    public async Task<Committed> RunAsync(IReadOnlyList<PartitionBatch> batches, CancellationToken cancellationToken)
+    {
+        if (batches.Count == 0) return new Committed(BatchResult.Nothing, []);
+        var begun = storage.Time.GetUtcNow();
+        var started = storage.Time.GetTimestamp();
+        var pending = batches.Select(b => new PendingCommit(b, storage.NewWriterId())).ToList();
+        await WriteAsync([.. pending.SelectMany(p => p.Files)], cancellationToken);
+        CheckAge(begun);
+
+        var entries = pending.Select(p => (p.Batch, Entry: p.ToEntry(storage.Topic.Identity, storage.Time.GetUtcNow()))).ToList();
+        var won = entries.Where(e => e.Batch.Stored.TryAppend(e.Entry)).ToList();
+        Publish([.. won.Select(e => e.Entry)], [.. won.Select(e => e.Batch)]);
+        var lost = entries.Except(won).ToList();
+        foreach (var (batch, entry) in lost) GiveWay(batch, entry);
+
+        storage.Leftovers.SweepWhenDue();
+        var result = Count(won.Select(e => e.Entry), storage.Time.GetElapsedTime(started));
+        if (won.Count > 0) storage.Logger.BatchStored(result.Rows, result.Files, result.Bytes, won.Count, (long)result.Duration.TotalMilliseconds);
+        return new Committed(result, [.. lost.Select(e => e.Batch.Partition)]);
+    }
+
+    // Steps 1: the hidden names are durable before the entry that lists them is.
+    private async Task WriteAsync(IReadOnlyList<PendingFile> files, CancellationToken cancellationToken)
+    {
+        storage.Publisher.CheckFree(files.Select(f => f.Path));
+        try
+        {
+            foreach (var folder in files.Select(f => Path.GetDirectoryName(Absolute(f.TemporaryPath))!).Distinct()) DurableFile.CreateDirectory(folder);
+            var options = new ParallelOptions { MaxDegreeOfParallelism = Math.Min(WritersMax, Environment.ProcessorCount), CancellationToken = cancellationToken };
+            await Parallel.ForEachAsync(files, options, async (file, token) => await WriteAsync(file, token));
+            storage.Publisher.SyncFolders(files.Select(f => f.Path));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or OperationCanceledException)
+        {
+            // No entry names them yet; a full disk must not fill further with each try.
+            foreach (var file in files) TryDelete(file.TemporaryPath);
+            throw;
+        }
+    }
+
+    private async Task WriteAsync(PendingFile file, CancellationToken cancellationToken)
+    {
+        await using var stream = DurableFile.OpenNew(Absolute(file.TemporaryPath), bufferSize: 64 * 1024);
+        if (file.Rows is { } rows)
+        {
+            // Check just before writing: the footer, the name and the log say the same.
+            var footer = new FileFooter(storage.Topic.Identity, file.Name.Partition, rows.FirstOffset, rows.LastOffset, rows.Rows, rows.Schema.Fingerprint);
+            await storage.Parquet.WriteAsync(stream, rows, footer.ToMetadata(), cancellationToken);
+        }
+        else
+        {
+            await stream.WriteAsync(file.Lines, cancellationToken);
+        }
+        await stream.FlushAsync(cancellationToken);
+        storage.CrashPoints.Reached(CrashPoint.DataFileWritten);
+        DurableFile.Sync(stream);
+        file.Bytes = stream.Length;
+        storage.CrashPoints.Reached(CrashPoint.DataFileSynced);
+    }
+
+    // Step 3.
+    private void Publish(IReadOnlyList<CommitEntry> entries, IReadOnlyList<PartitionBatch> batches)
+    {
+        for (var i = 0; i < entries.Count; i++) batches[i].Stored.Rename(entries[i]);
+        storage.Publisher.SyncFolders(entries.SelectMany(e => e.AllFiles).Select(f => f.Path));
+        storage.CrashPoints.Reached(CrashPoint.DirectorySynced);
+        for (var i = 0; i < entries.Count; i++)
+        {
+            batches[i].Stored.Adopt(entries[i]);
+            batches[i].Stored.Prune();
+            Report(batches[i], entries[i]);
+        }
+    }
+
+    private void GiveWay(PartitionBatch batch, CommitEntry entry)
+    {
+        foreach (var file in entry.AllFiles) TryDelete(file.TemporaryPath);
+        batch.Stored.Reload();
+        storage.Logger.PartitionSuperseded(batch.Partition, batch.Stored.State.NextOffset);
+    }
+
+    private void CheckAge(DateTimeOffset begun)
+    {
+        if (storage.Time.GetUtcNow() - begun is var age && age > TemporaryAgeMax)
+            throw new PipelineException(FailureAction.Retry,
+                $"Writing a batch's files took {age.TotalMinutes:0} minutes, and nothing older than {TemporaryAgeMax.TotalMinutes:0} is committed.",
+                "The batch is written again. Lower datalake.batch_bytes if the disk is that slow; nothing is wrong if the machine slept.");
+    }
+
+    private void Report(PartitionBatch batch, CommitEntry entry)
+    {
+        foreach (var file in entry.Quarantine)
+            storage.Logger.RecordsQuarantined(file.Rows, batch.Partition, file.FirstOffset, batch.Quarantine.FirstReason, Absolute(file.Path));
+    }
+
+    private static BatchResult Count(IEnumerable<CommitEntry> entries, TimeSpan duration) => entries.Aggregate(
+        BatchResult.Nothing with { Duration = duration },
+        (sum, entry) => sum with
+        {
+            Rows = sum.Rows + entry.Files.Sum(f => f.Rows),
+            Quarantined = sum.Quarantined + entry.Quarantine.Sum(f => f.Rows),
+            Files = sum.Files + entry.Files.Count,
+            Bytes = sum.Bytes + entry.Files.Sum(f => f.Bytes),
+        });
+
+    private string Absolute(string relative) => LakePath.Absolute(storage.Root, relative);
+
+    private void TryDelete(string relative)
+    {
+        try
+        {
+            File.Delete(Absolute(relative));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The sweep takes it in a day.
+        }
+    }
+}

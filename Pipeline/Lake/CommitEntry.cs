@@ -1,0 +1,54 @@
+using OrdersStream.Kafka;
+
+namespace OrdersStream.Lake;
+
+/// <summary>One committed file. Paths are relative to the lake's folder, with '/'.</summary>
+/// <param name="Path">The final path.</param>
+/// <param name="TemporaryPath">Where the writer left it, until it is renamed.</param>
+/// <param name="Rows">Rows, or quarantined records.</param>
+/// <param name="FirstOffset">Offset of its first record.</param>
+/// <param name="LastOffset">Offset of its last record.</param>
+/// <param name="Bytes">Size on disk.</param>
+public sealed record CommittedFile(string Path, string TemporaryPath, long Rows, long FirstOffset, long LastOffset, long Bytes);
+
+/// <summary>Where storing one partition stands: all that the next batch needs to know of those before it.</summary>
+/// <param name="NextOffset">Every record below it is in the lake.</param>
+/// <param name="Fingerprint">The schema in force at the end; null while no record had one.</param>
+/// <param name="FingerprintAssumed">The schema was the table's present one and not told by a header.</param>
+/// <param name="PageEnded">The last record carried a position header: one transaction marker follows.</param>
+/// <param name="Rows">Rows stored so far.</param>
+/// <param name="Quarantined">Records quarantined so far.</param>
+/// <param name="Files">Parquet files written so far.</param>
+public sealed record PartitionState(
+    long NextOffset, string? Fingerprint, bool FingerprintAssumed, bool PageEnded, long Rows, long Quarantined, long Files)
+{
+    /// <summary>Nothing was stored yet.</summary>
+    public static PartitionState Empty { get; } = new(0, null, false, false, 0, 0, 0);
+}
+
+/// <summary>
+/// One entry of a partition's commit log: what a batch added, and the whole state after it, so that the newest entry
+/// alone is enough to go on from.
+/// </summary>
+/// <param name="Sequence">Number in the log, from 1 on, without gaps.</param>
+/// <param name="Writer">Unique per commit; tells a writer its own entry from another's.</param>
+/// <param name="CommittedAt">By the writer's clock.</param>
+/// <param name="FirstOffset">First offset of the batch.</param>
+/// <param name="LastOffset">Last offset of the batch.</param>
+/// <param name="Files">Parquet files.</param>
+/// <param name="Quarantine">Files of records that are no rows.</param>
+/// <param name="State">The state after it.</param>
+public sealed record CommitEntry(
+    long Sequence,
+    string Writer,
+    DateTimeOffset CommittedAt,
+    TopicIdentity Topic,
+    int Partition,
+    long FirstOffset,
+    long LastOffset,
+    IReadOnlyList<CommittedFile> Files,
+    IReadOnlyList<CommittedFile> Quarantine,
+    PartitionState State)
+{
+    internal IEnumerable<CommittedFile> AllFiles => Files.Concat(Quarantine);
+}

@@ -1,0 +1,132 @@
+using System.Globalization;
+using OrdersStream.Diagnostics;
+using OrdersStream.Kafka;
+using OrdersStream.Storage;
+
+namespace OrdersStream.Lake;
+
+/// <summary>
+/// Which offsets of one partition are in the lake: a folder of numbered entries. Creating the next number, which fails
+/// when it exists, is the commit point and the fence: of two writers one wins (invariant 3).
+/// </summary>
+internal sealed class CommitLog(
+    string directory, TopicIdentity topic, int partition, TimeProvider time, CrashPoints crashPoints, Func<string, byte[], bool>? createExclusive = null)
+{
+    /// <summary>Entries kept whatever their age.</summary>
+    public const int EntriesKept = 16;
+
+    /// <summary>Entries are kept for this long: a writer that slept for less still finds its number taken.</summary>
+    public static readonly TimeSpan KeptFor = TimeSpan.FromDays(1);
+
+    private readonly Func<string, byte[], bool> createExclusive = createExclusive ?? ((path, content) => DurableFile.TryCreateExclusive(path, content));
+
+    public string Directory { get; } = directory;
+
+    public string PathOf(long sequence) => Path.Combine(Directory, sequence.ToString("D20", CultureInfo.InvariantCulture) + ".json");
+
+    /// <summary>The newest entry, which alone counts; null for a log without any.</summary>
+    /// <exception cref="PipelineException">It is torn, of a later version, or another topic's.</exception>
+    public CommitEntry? ReadNewest()
+    {
+        while (Sequences() is [.., var newest])
+        {
+            try
+            {
+                return Check(newest, File.ReadAllBytes(PathOf(newest)));
+            }
+            catch (FileNotFoundException)
+            {
+                // Pruned between the listing and the reading: there is a newer one.
+            }
+        }
+        return null;
+    }
+
+    /// <summary>
+    /// The commit point. False when another writer has this number, or had it and it was pruned: nothing of
+    /// <paramref name="entry"/> is in the log then.
+    /// </summary>
+    public bool TryAppend(CommitEntry entry)
+    {
+        var path = PathOf(entry.Sequence);
+        if (!TryCreate(path, CommitEntryFormat.Write(entry))) return false;
+        crashPoints.Reached(CrashPoint.CommitCreated);
+        if (Sequences()[^1] == entry.Sequence) return true;
+        // A number above ours: ours was used and pruned while this writer slept.
+        File.Delete(path);
+        DurableFile.SyncDirectory(Directory);
+        return false;
+    }
+
+    /// <summary>Removes entries that are both old and far from the newest.</summary>
+    public void Prune()
+    {
+        var sequences = Sequences();
+        var oldest = time.GetUtcNow() - KeptFor;
+        var pruned = 0;
+        foreach (var sequence in sequences.Take(Math.Max(0, sequences.Count - EntriesKept)))
+        {
+            if (File.GetLastWriteTimeUtc(PathOf(sequence)) > oldest) break;
+            File.Delete(PathOf(sequence));
+            pruned++;
+        }
+        if (pruned > 0) crashPoints.Reached(CrashPoint.CommitPruned);
+    }
+
+    // A create may be done and yet be reported as failed, or as taken (a server's answer was lost and the call repeated):
+    // what stands in the file decides.
+    private bool TryCreate(string path, byte[] content)
+    {
+        try
+        {
+            return createExclusive(path, content) || IsOurs(path, content);
+        }
+        catch (IOException)
+        {
+            if (!IsOurs(path, content)) throw;
+            return true;
+        }
+    }
+
+    private bool IsOurs(string path, byte[] content)
+    {
+        if (!File.Exists(path) || !File.ReadAllBytes(path).AsSpan().SequenceEqual(content)) return false;
+        DurableFile.SyncDirectory(Directory);
+        return true;
+    }
+
+    private List<long> Sequences()
+    {
+        var found = new List<long>();
+        if (!System.IO.Directory.Exists(Directory)) return found;
+        foreach (var path in System.IO.Directory.EnumerateFiles(Directory, "*.json"))
+        {
+            var name = Path.GetFileNameWithoutExtension(path.AsSpan());
+            if (name.Length == 20 && long.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var sequence)) found.Add(sequence);
+        }
+        found.Sort();
+        return found;
+    }
+
+    private CommitEntry Check(long sequence, byte[] file)
+    {
+        var path = PathOf(sequence);
+        CommitEntry entry;
+        try
+        {
+            entry = CommitEntryFormat.Read(file);
+        }
+        catch (FormatException e)
+        {
+            throw new PipelineException(FailureAction.Stop,
+                $"Commit log entry '{path}' cannot be used: {e.Message}.",
+                "Use the version of the program that wrote it, or restore the file from a backup; the entries before it do not say what it committed.", e);
+        }
+        // Invariant 6: the log says itself whose it is.
+        if (entry.Sequence != sequence || entry.Partition != partition || !entry.Topic.Matches(topic))
+            throw new PipelineException(FailureAction.Stop,
+                $"Commit log entry '{path}' is number {entry.Sequence} of partition {entry.Partition} of {entry.Topic}, not number {sequence} of partition {partition} of {topic}.",
+                "Give each topic a streaming.checkpoint_location of its own, and restore the folder if its files were moved.");
+        return entry;
+    }
+}

@@ -1,0 +1,246 @@
+using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+using OrdersStream.Kafka;
+
+namespace OrdersStream.Lake;
+
+/// <summary>What a commit did.</summary>
+/// <param name="Result">Rows, files and the like since the last commit.</param>
+/// <param name="Superseded">
+/// Partitions that another instance stored meanwhile, and the next offset of each: their records from that offset on must be
+/// added again.
+/// </param>
+public sealed record CommitOutcome(BatchResult Result, IReadOnlyDictionary<int, long> Superseded);
+
+/// <summary>
+/// A batch that grows record by record and is committed as a whole; used again after each commit. A record is decoded as
+/// it is added, so its raw bytes need not be kept. After an exception the batch is empty: deliver again from
+/// <see cref="NextOffsetAsync"/>. For one caller at a time; two batches are kept apart by the commit log, like two processes.
+/// </summary>
+public sealed class LakeBatch
+{
+    /// <summary>Files of one batch, whatever their size: a partitioning by many values costs memory per file.</summary>
+    private const int FilesMax = 4_096;
+
+    private readonly LakeStorage storage;
+    private readonly DatalakeOptions options;
+    private readonly LakeFilePool pool;
+    private readonly BatchCommit commit;
+    private readonly Dictionary<int, PartitionBatch> partitions = [];
+    private readonly Dictionary<string, RowShape> shapes = [];
+    private readonly Dictionary<int, long> superseded = [];
+    private PartitionBatch? last;
+    private BatchResult done = BatchResult.Nothing;
+    private int files;
+
+    internal LakeBatch(LakeStorage storage)
+    {
+        this.storage = storage;
+        options = storage.Options;
+        pool = new LakeFilePool(options.BatchBytes);
+        commit = new BatchCommit(storage);
+    }
+
+    /// <summary>Rows and quarantined records that wait for the commit.</summary>
+    public long Records { get; private set; }
+
+    /// <summary>Their decoded size.</summary>
+    public long Bytes { get; private set; }
+
+    /// <summary>A limit is reached: commit before more is added (invariant 7).</summary>
+    public bool IsFull => Bytes >= options.BatchBytes || Records >= options.BatchRows || files >= FilesMax;
+
+    /// <summary>Where a consumer of the partition begins: everything below is in the lake, or waits in this batch.</summary>
+    /// <exception cref="PipelineException">Kafka no longer has what comes next.</exception>
+    public async Task<long> NextOffsetAsync(int partition, CancellationToken cancellationToken)
+    {
+        var batch = await OpenAsync(partition, cancellationToken);
+        if (batch.IsEmpty) Reload(batch);
+        return await storage.Bounds.FirstKeptAsync(batch, cancellationToken);
+    }
+
+    /// <summary>Adds one record, each partition's in offset order. Completes at once but for what must be asked of Kafka or Postgres.</summary>
+    public ValueTask AddAsync(in StreamRecord record, CancellationToken cancellationToken)
+    {
+        var batch = last is not null && last.Partition == record.Partition ? last : partitions.GetValueOrDefault(record.Partition);
+        if (batch is null || batch.IsEmpty || batch.Shape is null || record.Headers is { Count: > 0 }) return AddFirstAsync(record, cancellationToken);
+        last = batch;
+        try
+        {
+            if (record.Offset < batch.NextOffset) return DropStored();
+            return TryAdd(batch, in record) is { } fault ? AddFaultyAsync(batch, record, fault, cancellationToken) : default;
+        }
+        catch
+        {
+            Abandon();
+            throw;
+        }
+    }
+
+    /// <summary>Writes what was added and commits it, per partition. On return it is durable, but for the partitions that were superseded.</summary>
+    public async Task<CommitOutcome> CommitAsync(CancellationToken cancellationToken)
+    {
+        await CommitPartitionsAsync(cancellationToken);
+        var outcome = new CommitOutcome(done, new Dictionary<int, long>(superseded));
+        done = BatchResult.Nothing;
+        superseded.Clear();
+        return outcome;
+    }
+
+    /// <summary>Gives up what was added and not committed; the commit log is read anew.</summary>
+    public void Abandon()
+    {
+        foreach (var batch in partitions.Values) batch.Restart(null);
+        partitions.Clear();
+        superseded.Clear();
+        last = null;
+        (Records, Bytes, files) = (0, 0, 0);
+        done = BatchResult.Nothing;
+    }
+
+    private async Task CommitPartitionsAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            var committed = await commit.RunAsync([.. partitions.Values.Where(b => !b.IsEmpty)], cancellationToken);
+            done += committed.Result;
+            foreach (var batch in partitions.Values) batch.Restart(ShapeAt(batch));
+            foreach (var partition in committed.Superseded) superseded[partition] = partitions[partition].NextOffset;
+            (Records, Bytes, files) = (0, 0, 0);
+        }
+        catch
+        {
+            Abandon();
+            throw;
+        }
+    }
+
+    private async ValueTask AddFirstAsync(StreamRecord record, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var batch = await OpenAsync(record.Partition, cancellationToken);
+            if (batch.IsEmpty) await CloseGapAsync(batch, record.Offset, cancellationToken);
+            await AddNextAsync(batch, record, cancellationToken);
+        }
+        catch
+        {
+            Abandon();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// The gap rule: a batch begins where the log ends, or one transaction marker behind it. Else what lies between is read
+    /// from Kafka and stored first, in commits of its own where it is large.
+    /// </summary>
+    private async Task CloseGapAsync(PartitionBatch batch, long offset, CancellationToken cancellationToken)
+    {
+        while (offset > batch.NextOffset && !batch.Continues(offset))
+        {
+            // Another instance may have stored it.
+            Reload(batch);
+            if (offset <= batch.NextOffset || batch.Continues(offset)) return;
+            var from = await storage.Bounds.FirstKeptAsync(batch, cancellationToken);
+            storage.Logger.GapRead(batch.Partition, batch.NextOffset, offset);
+            if (await AddRangeAsync(batch, from, offset, cancellationToken)) return;
+        }
+    }
+
+    // False when another instance stored the partition meanwhile: the gap is another one now.
+    private async Task<bool> AddRangeAsync(PartitionBatch batch, long from, long toExclusive, CancellationToken cancellationToken)
+    {
+        await foreach (var record in storage.Topic.ReadRangeAsync(batch.Partition, from, toExclusive, cancellationToken))
+        {
+            await AddNextAsync(batch, record, cancellationToken);
+            if (!IsFull) continue;
+            await CommitPartitionsAsync(cancellationToken);
+            if (superseded.ContainsKey(batch.Partition)) return false;
+        }
+        return true;
+    }
+
+    private async ValueTask AddNextAsync(PartitionBatch batch, StreamRecord record, CancellationToken cancellationToken)
+    {
+        if (record.Offset < batch.NextOffset)
+        {
+            _ = DropStored();
+            return;
+        }
+        if (SchemaFinder.FingerprintIn(record.Headers) is { } fingerprint)
+        {
+            batch.Use(ShapeOf(fingerprint), isAssumed: false);
+        }
+        else if (batch.Shape is null)
+        {
+            var (schema, isAssumed) = await storage.Schemas.FindAsync(batch.Partition, record.Offset, cancellationToken);
+            batch.Use(ShapeOf(schema.Fingerprint), isAssumed);
+        }
+        if (TryAdd(batch, in record) is { } fault) await AddFaultyAsync(batch, record, fault, cancellationToken);
+    }
+
+    private async ValueTask AddFaultyAsync(PartitionBatch batch, StreamRecord record, string fault, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (batch.IsAssumed && await TryNewerSchemaAsync(batch, record, cancellationToken)) return;
+        }
+        catch
+        {
+            Abandon();
+            throw;
+        }
+        var sizeBefore = batch.Bytes;
+        batch.AddToQuarantine(in record, fault);
+        Bytes += batch.Bytes - sizeBefore;
+        Records++;
+    }
+
+    // A producer that names no schema may have changed the shape of its records along with the table.
+    private async Task<bool> TryNewerSchemaAsync(PartitionBatch batch, StreamRecord record, CancellationToken cancellationToken)
+    {
+        var assumed = batch.Shape!;
+        if (await storage.Schemas.FindNewerAsync(assumed.Schema, batch.Partition, record.Offset, cancellationToken) is not { } newer) return false;
+        batch.Use(ShapeOf(newer.Fingerprint), isAssumed: true);
+        if (TryAdd(batch, in record) is null) return true;
+        batch.Use(assumed, isAssumed: true);
+        return false;
+    }
+
+    private string? TryAdd(PartitionBatch batch, in StreamRecord record)
+    {
+        var (sizeBefore, filesBefore) = (batch.Bytes, batch.Files.Count);
+        if (batch.TryAdd(in record) is { } fault) return fault;
+        Bytes += batch.Bytes - sizeBefore;
+        files += batch.Files.Count - filesBefore;
+        Records++;
+        return null;
+    }
+
+    private ValueTask DropStored()
+    {
+        done = done with { AlreadyStored = done.AlreadyStored + 1 };
+        return default;
+    }
+
+    private async ValueTask<PartitionBatch> OpenAsync(int partition, CancellationToken cancellationToken)
+    {
+        if (partitions.TryGetValue(partition, out var batch)) return batch;
+        var stored = storage.NewStoredPartition(partition);
+        await storage.Bounds.OpenAsync(stored, cancellationToken);
+        batch = new PartitionBatch(stored, storage.Topic.Identity.Topic, options, pool);
+        batch.Restart(ShapeAt(batch));
+        return partitions[partition] = batch;
+    }
+
+    private void Reload(PartitionBatch batch)
+    {
+        batch.Stored.Reload();
+        batch.Restart(ShapeAt(batch));
+    }
+
+    private RowShape? ShapeAt(PartitionBatch batch) => batch.Before.Fingerprint is { } fingerprint ? ShapeOf(fingerprint) : null;
+
+    private RowShape ShapeOf(string fingerprint) =>
+        shapes.TryGetValue(fingerprint, out var shape) ? shape : shapes[fingerprint] = new RowShape(storage.SchemaStore.Read(fingerprint), options.PartitionBy);
+}

@@ -1,0 +1,76 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace OrdersStream.Lake;
+
+/// <summary>What kind of file of the lake.</summary>
+internal enum LakeFileKind
+{
+    /// <summary>Rows: <c>part-….parquet</c>.</summary>
+    Data,
+    /// <summary>Records that are no rows: <c>_quarantine/quarantine-….jsonl</c>.</summary>
+    Quarantine,
+}
+
+/// <summary>What a file's name tells.</summary>
+internal readonly record struct LakeFileName(LakeFileKind Kind, int Partition, long FirstOffset, long LastOffset);
+
+/// <summary>
+/// The grammar of names in the lake: <c>order_date=YYYY-MM-DD/part-&lt;partition&gt;-&lt;first&gt;-&lt;last&gt;.parquet</c>, and
+/// <c>_quarantine/quarantine-&lt;partition&gt;-&lt;first&gt;-&lt;last&gt;.jsonl</c>. Until it is committed a file has a hidden name that no
+/// reader's pattern matches (invariant 4), in the same folder, so that the last step is a rename. Relative paths use '/'.
+/// </summary>
+internal static partial class LakePath
+{
+    public const string QuarantineFolder = "_quarantine";
+
+    /// <summary>The final path below the lake's folder.</summary>
+    /// <param name="folder">The lake partition's folder; empty where the lake has none.</param>
+    public static string Final(string folder, LakeFileName file)
+    {
+        var name = file.Kind == LakeFileKind.Data
+            ? string.Create(CultureInfo.InvariantCulture, $"part-{file.Partition}-{file.FirstOffset}-{file.LastOffset}.parquet")
+            : string.Create(CultureInfo.InvariantCulture, $"quarantine-{file.Partition}-{file.FirstOffset}-{file.LastOffset}.jsonl");
+        return folder.Length == 0 ? name : $"{folder}/{name}";
+    }
+
+    /// <summary>The hidden path beside it under which one writer writes the file.</summary>
+    public static string Temporary(string final, string writerId)
+    {
+        var slash = final.LastIndexOf('/') + 1;
+        return $"{final[..slash]}.{final[slash..]}.{writerId}.tmp";
+    }
+
+    /// <summary>Reads back a final name, with or without its folders.</summary>
+    public static bool TryParse(string path, out LakeFileName file)
+    {
+        file = default;
+        var match = FinalName().Match(path[(path.LastIndexOf('/') + 1)..]);
+        if (!match.Success) return false;
+        var kind = match.Groups["data"].Success ? LakeFileKind.Data : LakeFileKind.Quarantine;
+        if (!int.TryParse(match.Groups["p"].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var partition)
+            || !long.TryParse(match.Groups["f"].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var first)
+            || !long.TryParse(match.Groups["l"].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var last)
+            || last < first)
+            return false;
+        file = new LakeFileName(kind, partition, first, last);
+        // One name, one file: what would be written differently (leading zeros) is not ours.
+        return match.Value == Final("", file);
+    }
+
+    /// <summary>True for a hidden name that a writer with this prefix of its id gave.</summary>
+    public static bool IsTemporary(string fileName, string writerPrefix)
+    {
+        var match = TemporaryName().Match(fileName);
+        return match.Success && match.Groups["w"].Value.StartsWith(writerPrefix, StringComparison.Ordinal) && TryParse(match.Groups["n"].Value, out _);
+    }
+
+    /// <summary>The path in the file system.</summary>
+    public static string Absolute(string lake, string relative) => Path.Combine(lake, relative.Replace('/', Path.DirectorySeparatorChar));
+
+    [GeneratedRegex(@"\A(?:(?<data>part)-(?<p>[0-9]{1,10})-(?<f>[0-9]{1,19})-(?<l>[0-9]{1,19})\.parquet|quarantine-(?<p>[0-9]{1,10})-(?<f>[0-9]{1,19})-(?<l>[0-9]{1,19})\.jsonl)\z")]
+    private static partial Regex FinalName();
+
+    [GeneratedRegex(@"\A\.(?<n>(?:part|quarantine)-[0-9-]+\.(?:parquet|jsonl))\.(?<w>[0-9a-z-]+)\.tmp\z")]
+    private static partial Regex TemporaryName();
+}

@@ -1,0 +1,39 @@
+using Microsoft.Extensions.Logging;
+using OrdersStream.Diagnostics;
+
+namespace OrdersStream.Lake;
+
+/// <summary>
+/// Temporary files that a crashed writer left. Only those go that are a day old and that no newest log entry names: a
+/// writer commits nothing older than an hour (<see cref="BatchCommit"/>), so the two never meet.
+/// </summary>
+internal sealed class LeftoverFiles(string lakePath, string writerPrefix, TopicCommits commits, TimeProvider time, ILogger logger)
+{
+    public static readonly TimeSpan MinimumAge = TimeSpan.FromDays(1);
+
+    private DateTimeOffset? sweptAt;
+
+    /// <summary>Sweeps at the first call, and then once a day.</summary>
+    public void SweepWhenDue()
+    {
+        var now = time.GetUtcNow();
+        if (sweptAt is { } last && now - last < MinimumAge) return;
+        sweptAt = now;
+        var removed = Sweep(now - MinimumAge);
+        if (removed > 0) logger.TemporaryFilesRemoved(removed);
+    }
+
+    private int Sweep(DateTimeOffset olderThan)
+    {
+        if (!Directory.Exists(lakePath)) return 0;
+        var everyFolder = new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint, IgnoreInaccessible = true };
+        var old = new DirectoryInfo(lakePath).EnumerateFiles(".*.tmp", everyFolder)
+            .Where(f => LakePath.IsTemporary(f.Name, writerPrefix) && f.LastWriteTimeUtc < olderThan).ToList();
+        if (old.Count == 0) return 0;
+        // Committed but not renamed: a crash left it so, and its partition was not opened since.
+        var committed = commits.NewestEntries().SelectMany(e => e.AllFiles).Select(f => LakePath.Absolute(lakePath, f.TemporaryPath)).ToHashSet();
+        var leftovers = old.Where(f => !committed.Contains(f.FullName)).ToList();
+        foreach (var file in leftovers) file.Delete();
+        return leftovers.Count;
+    }
+}

@@ -1,0 +1,64 @@
+using System.Buffers;
+using System.Text.Json;
+using OrdersStream.Kafka;
+
+namespace OrdersStream.Lake;
+
+/// <summary>
+/// Records that are no rows, as lines of JSON that hold all that was received, so that they can be looked at and
+/// replayed. The reason says what was expected, never what was found (invariant 9); the raw bytes stay in the file.
+/// </summary>
+internal sealed class QuarantineLines(string topic)
+{
+    private readonly ArrayBufferWriter<byte> lines = new();
+
+    public int Records { get; private set; }
+    public long Bytes => lines.WrittenCount;
+    public long FirstOffset { get; private set; }
+    public long LastOffset { get; private set; }
+
+    /// <summary>Why the first of them is here: for the log.</summary>
+    public string FirstReason { get; private set; } = "";
+
+    public ReadOnlyMemory<byte> Written => lines.WrittenMemory;
+
+    public void Add(in StreamRecord record, string reason)
+    {
+        using (var json = new Utf8JsonWriter(lines))
+        {
+            json.WriteStartObject();
+            json.WriteString("topic", topic);
+            json.WriteNumber("partition", record.Partition);
+            json.WriteNumber("offset", record.Offset);
+            json.WriteNumber("timestamp_ms", record.TimestampMs);
+            json.WriteString("reason", reason);
+            WriteBytes(json, "key_base64", record.Key);
+            WriteBytes(json, "value_base64", record.Value);
+            json.WriteStartArray("headers");
+            foreach (var header in record.Headers ?? [])
+            {
+                json.WriteStartObject();
+                json.WriteString("name", header.Name);
+                WriteBytes(json, "value_base64", header.Value);
+                json.WriteEndObject();
+            }
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+        lines.Write("\n"u8);
+        if (Records++ == 0) (FirstOffset, FirstReason) = (record.Offset, reason);
+        LastOffset = record.Offset;
+    }
+
+    public void Clear()
+    {
+        lines.ResetWrittenCount();
+        Records = 0;
+    }
+
+    private static void WriteBytes(Utf8JsonWriter json, string name, byte[]? value)
+    {
+        if (value is null) json.WriteNull(name);
+        else json.WriteBase64String(name, value);
+    }
+}

@@ -1,0 +1,78 @@
+using System.Text;
+using Microsoft.Extensions.Logging;
+using OrdersStream.Diagnostics;
+using OrdersStream.Kafka;
+using OrdersStream.Rows;
+
+namespace OrdersStream.Lake;
+
+/// <summary>
+/// The schema of a record that none before it in the batch or the log named one for. A page's first record names it, so
+/// it is looked for in the records before; a topic that another producer filled has none, and the table's present one is taken.
+/// </summary>
+internal sealed class SchemaFinder(
+    TopicAccess topic, SchemaStore store, Func<CancellationToken, Task<TableSchema>>? presentSchema, TimeProvider time, ILogger logger)
+{
+    /// <summary>How far back, at most: more than the largest page.</summary>
+    private static readonly long[] Distances = [10_000, 1_000_000];
+
+    /// <summary>A flood of records that are no rows does not become a flood of questions to Postgres.</summary>
+    private static readonly TimeSpan AskAgainAfter = TimeSpan.FromSeconds(10);
+
+    private long? askedAt;
+
+    /// <summary>The schema for a record, and whether it is only assumed.</summary>
+    public async Task<(TableSchema Schema, bool IsAssumed)> FindAsync(int partition, long offset, CancellationToken cancellationToken)
+    {
+        if (await ReadBackAsync(partition, offset, cancellationToken) is { } fingerprint) return (store.Read(fingerprint), false);
+        return (await PresentAsync(partition, offset, cancellationToken), true);
+    }
+
+    /// <summary>The table's present schema where it differs from <paramref name="assumed"/>; null where it does not, or was asked for just now.</summary>
+    public async Task<TableSchema?> FindNewerAsync(TableSchema assumed, int partition, long offset, CancellationToken cancellationToken)
+    {
+        if (presentSchema is null || (askedAt is { } last && time.GetElapsedTime(last) < AskAgainAfter)) return null;
+        var present = await PresentAsync(partition, offset, cancellationToken);
+        return present.Fingerprint == assumed.Fingerprint ? null : present;
+    }
+
+    /// <summary>The fingerprint that a record's own header names; null where it has none of ours.</summary>
+    public static string? FingerprintIn(IReadOnlyList<StreamHeader>? headers)
+    {
+        if (headers is null) return null;
+        foreach (var header in headers)
+            if (header.Name == StreamHeader.Schema && header.Value is { } value && SchemaStore.IsFingerprint(value))
+                return Encoding.ASCII.GetString(value);
+        return null;
+    }
+
+    private async Task<string?> ReadBackAsync(int partition, long offset, CancellationToken cancellationToken)
+    {
+        var (low, _) = await topic.OffsetsAsync(partition, cancellationToken);
+        var end = offset;
+        foreach (var distance in Distances)
+        {
+            var from = Math.Max(low, offset - distance);
+            string? newest = null;
+            if (from < end)
+                await foreach (var record in topic.ReadRangeAsync(partition, from, end, cancellationToken))
+                    newest = FingerprintIn(record.Headers) ?? newest;
+            if (newest is not null) return newest;
+            end = from;
+        }
+        return null;
+    }
+
+    private async Task<TableSchema> PresentAsync(int partition, long offset, CancellationToken cancellationToken)
+    {
+        if (presentSchema is null)
+            throw new PipelineException(FailureAction.Stop,
+                $"No record of topic '{topic.Identity.Topic}', partition {partition}, at or before offset {offset} names its schema, and the table cannot be asked.",
+                "Let KafkaToLake reach Postgres (the postgres section of the configuration), so that it can take the table's present schema.");
+        var schema = await presentSchema(cancellationToken);
+        askedAt = time.GetTimestamp();
+        store.Write(schema);
+        logger.SchemaAssumed(partition, schema.Fingerprint, offset);
+        return schema;
+    }
+}

@@ -1,0 +1,54 @@
+using System.Globalization;
+using OrdersStream.Diagnostics;
+
+namespace OrdersStream.Lake;
+
+/// <summary>
+/// What the lake has of one partition, as its commit log says. Whoever reads a log entry first makes sure that its files
+/// have their final names, so an entry is only ever followed by another when its files are visible.
+/// </summary>
+internal sealed class StoredPartition(int partition, CommitLog log, FilePublisher publisher, CrashPoints crashPoints)
+{
+    private long newest;
+
+    public int Partition { get; } = partition;
+
+    public PartitionState State { get; private set; } = PartitionState.Empty;
+
+    /// <summary>No batch was ever committed.</summary>
+    public bool IsNew => newest == 0;
+
+    /// <summary>Number of the next entry.</summary>
+    public long NextSequence => newest + 1;
+
+    /// <summary>Reads the log again and rolls its newest entry forward.</summary>
+    public void Reload()
+    {
+        if (log.ReadNewest() is not { } entry || entry.Sequence == newest) return;
+        crashPoints.Reached(CrashPoint.RollForwardBegun);
+        Rename(entry);
+        publisher.SyncFolders(entry.AllFiles.Select(f => f.Path));
+        crashPoints.Reached(CrashPoint.DirectorySynced);
+        Adopt(entry);
+    }
+
+    /// <summary>Where a log without entries begins.</summary>
+    public void BeginAt(long offset) => State = PartitionState.Empty with { NextOffset = offset };
+
+    /// <summary>The commit point of one partition's batch; false when another writer was faster.</summary>
+    public bool TryAppend(CommitEntry entry) => log.TryAppend(entry);
+
+    /// <summary>The state that a committed and published entry leaves.</summary>
+    public void Adopt(CommitEntry entry) => (newest, State) = (entry.Sequence, entry.State);
+
+    public void Rename(CommitEntry entry)
+    {
+        var accepted = log.PathOf(entry.Sequence)[..^".json".Length] + ".accept-missing";
+        publisher.Rename(entry, File.Exists(accepted), accepted);
+    }
+
+    public void Prune() => log.Prune();
+
+    /// <summary>The file by which a human lets the partition go on although Kafka has lost what begins at <paramref name="offset"/>.</summary>
+    public string AcceptLossPath(long offset) => Path.Combine(log.Directory, string.Create(CultureInfo.InvariantCulture, $"accept-loss-from-{offset}"));
+}

@@ -1,0 +1,93 @@
+using System.Globalization;
+using System.Text.Json;
+using OrdersStream.Diagnostics;
+using OrdersStream.Kafka;
+using OrdersStream.Storage;
+
+namespace OrdersStream.Lake;
+
+/// <summary>
+/// The commit logs of one topic: <c>&lt;checkpoint&gt;/commits/&lt;topic id&gt;/&lt;partition&gt;/</c>. The folder names its topic in
+/// <c>topic.json</c>; a topic of the same name but another id is another topic (invariant 6).
+/// </summary>
+internal sealed class TopicCommits
+{
+    private const int FormatVersion = 1;
+
+    private readonly TopicIdentity topic;
+
+    private TopicCommits(string directory, TopicIdentity topic) => (Directory, this.topic) = (directory, topic);
+
+    public string Directory { get; }
+
+    public string PartitionDirectory(int partition) => Path.Combine(Directory, partition.ToString(CultureInfo.InvariantCulture));
+
+    /// <summary>The newest entry of each partition's log.</summary>
+    public IEnumerable<CommitEntry> NewestEntries() =>
+        from directory in System.IO.Directory.EnumerateDirectories(Directory)
+        let name = Path.GetFileName(directory)
+        where int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out _)
+        let partition = int.Parse(name, CultureInfo.InvariantCulture)
+        let newest = new CommitLog(directory, topic, partition, TimeProvider.System, CrashPoints.None).ReadNewest()
+        where newest is not null
+        select newest;
+
+    /// <summary>Finds the topic's folder or makes it.</summary>
+    /// <exception cref="PipelineException">The checkpoint belongs to another topic of this name.</exception>
+    public static TopicCommits Open(string checkpointLocation, TopicIdentity topic)
+    {
+        var commits = Path.Combine(checkpointLocation, "commits");
+        DurableFile.CreateDirectory(commits);
+        foreach (var directory in System.IO.Directory.EnumerateDirectories(commits).Order(StringComparer.Ordinal))
+        {
+            if (ReadOwner(directory) is not { } owner || owner.Topic != topic.Topic) continue;
+            if (owner.Matches(topic)) return new TopicCommits(directory, topic);
+            if (HasEntries(directory)) throw AnotherTopic(directory, owner, topic);
+        }
+        var own = Path.Combine(commits, FolderName(topic));
+        DurableFile.TryCreateExclusive(Path.Combine(own, "topic.json"), WriteOwner(topic));
+        return new TopicCommits(own, topic);
+    }
+
+    private static string FolderName(TopicIdentity topic) =>
+        PathSegment.Encode(topic.TopicId ?? $"{(topic.ClusterId.Length == 0 ? "cluster" : topic.ClusterId)}-{topic.Topic}");
+
+    private static bool HasEntries(string directory) =>
+        System.IO.Directory.EnumerateDirectories(directory).Any(d => System.IO.Directory.EnumerateFiles(d, "*.json").Any());
+
+    private static PipelineException AnotherTopic(string directory, TopicIdentity owner, TopicIdentity topic) => new(FailureAction.Stop,
+        $"The checkpoint belongs to another topic of the name '{topic.Topic}': '{directory}' is of {Describe(owner)}, the brokers have {Describe(topic)}.",
+        "If the topic was deleted and made anew, its offsets began again at 0: give it a new streaming.checkpoint_location and datalake.path, or move both folders away. " +
+        "If kafka.brokers points at another cluster, correct it.");
+
+    private static string Describe(TopicIdentity topic) =>
+        topic.TopicId is { } id ? $"topic id {id}" : topic.ClusterId.Length > 0 ? $"cluster {topic.ClusterId} (no topic id)" : "a cluster without ids";
+
+    private static byte[] WriteOwner(TopicIdentity topic) => JsonSerializer.SerializeToUtf8Bytes(
+        new Dictionary<string, object?>
+        {
+            ["version"] = FormatVersion, ["clusterId"] = topic.ClusterId, ["topic"] = topic.Topic, ["topicId"] = topic.TopicId,
+        },
+        Indented);
+
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    private static TopicIdentity? ReadOwner(string directory)
+    {
+        var path = Path.Combine(directory, "topic.json");
+        if (!File.Exists(path)) return null;
+        try
+        {
+            using var document = JsonDocument.Parse(File.ReadAllBytes(path));
+            var root = document.RootElement;
+            if (root.GetProperty("version").GetInt32() is var version and not FormatVersion)
+                throw new FormatException($"it is of format version {version}, and this program reads version {FormatVersion}");
+            return new TopicIdentity(root.GetProperty("clusterId").GetString()!, root.GetProperty("topic").GetString()!, root.GetProperty("topicId").GetString());
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        {
+            throw new PipelineException(FailureAction.Stop, $"'{path}' cannot be used: {e.Message}.",
+                "Use the version of the program that wrote it, or restore the file from a backup.", e);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+using OrdersStream.Diagnostics;
+using OrdersStream.Kafka;
+
+namespace OrdersStream.UnitTests.Lake;
+
+public sealed class KafkaToLakeTests : IDisposable
+{
+    private readonly TestLake lake = new();
+    private TestTopic Topic => lake.Topic;
+
+    public void Dispose() => lake.Dispose();
+
+    [Fact]
+    public async Task a_batch_of_mixed_partitions_is_stored_once_and_named_by_its_offsets()
+    {
+        Topic.Page(0, 3);
+        Topic.Page(1, 2);
+        var result = await lake.StoreAsync(Topic.All);
+        await lake.AssertStoredOnceAsync();
+        Assert.Equal((5, 0, 0, 2), (result.Rows, result.Quarantined, result.AlreadyStored, result.Files));
+        Assert.Equal(["order_date=2026-02-28/part-0-0-2.parquet", "order_date=2026-02-28/part-1-0-1.parquet"], lake.Files());
+        Assert.Equal(result.Bytes, lake.Files().Sum(f => new FileInfo(Path.Combine(lake.Root, f)).Length));
+    }
+
+    [Fact]
+    public async Task a_redelivered_batch_is_dropped()
+    {
+        Topic.Page(0, 3);
+        await lake.StoreAsync(Topic.All);
+        Topic.Page(0, 2);
+        var result = await lake.StoreAsync([.. Topic.All, .. Topic.All]);
+        await lake.AssertStoredOnceAsync();
+        Assert.Equal((2, 5 + 3), (result.Rows, result.AlreadyStored));
+    }
+
+    [Fact]
+    public async Task one_instance_goes_on_where_it_was()
+    {
+        using var instance = lake.NewInstance();
+        for (var page = 0; page < 3; page++) await instance.StoreAsync(Topic.Page(0, 4), CancellationToken.None);
+        await lake.AssertStoredOnceAsync();
+        Assert.Equal(14, await instance.NextOffsetAsync(0, CancellationToken.None));
+        Assert.Empty(Topic.Read);
+    }
+
+    [Fact]
+    public async Task a_batch_of_nothing_leaves_no_file()
+    {
+        Assert.Equal(BatchResult.Nothing, await lake.StoreAsync([]));
+        Assert.Empty(lake.Files());
+    }
+
+    [Fact]
+    public async Task rows_of_each_day_have_a_folder_and_offsets_name_the_files_own_rows()
+    {
+        string[] days = ["2026-02-28", "2026-03-01", "2026-02-28", "2026-03-01"];
+        Topic.Page(0, 4, value: i => TestTopic.Row(i, days[i]));
+        await lake.StoreAsync(Topic.All);
+        await lake.AssertStoredOnceAsync();
+        Assert.Equal(["order_date=2026-02-28/part-0-0-2.parquet", "order_date=2026-03-01/part-0-1-3.parquet"], lake.Files());
+    }
+
+    [Fact]
+    public async Task a_batch_over_its_limit_is_stored_in_several_commits()
+    {
+        lake.Datalake = lake.Datalake with { BatchRows = 10 };
+        Topic.Page(0, 35);
+        var result = await lake.StoreAsync(Topic.All);
+        await lake.AssertStoredOnceAsync();
+        Assert.Equal((35, 4), (result.Rows, result.Files));
+    }
+
+    [Fact]
+    public async Task a_file_over_its_limit_is_followed_by_another()
+    {
+        lake.Datalake = lake.Datalake with { FileBytes = 1_024 };
+        Topic.Page(0, 100);
+        var result = await lake.StoreAsync(Topic.All);
+        await lake.AssertStoredOnceAsync();
+        Assert.InRange(result.Files, 3, 50);
+        Assert.Single(Directory.GetFiles(lake.PartitionLog(0), "*.json"));
+    }
+
+    [Fact]
+    public async Task a_crash_at_any_point_changes_nothing_in_the_end()
+    {
+        var reached = new HashSet<CrashPoint>();
+        var crashed = true;
+        for (var at = 0; crashed; at++)
+        {
+            using var fresh = new TestLake();
+            fresh.Topic.Page(0, 3, value: i => i == 1 ? "no row" : TestTopic.Row(i, $"2026-03-0{i + 1}"));
+            fresh.Topic.Page(1, 2);
+            var batches = new[] { fresh.Topic.All, [.. fresh.Topic.Page(0, 2), .. fresh.Topic.Page(1, 2)] };
+            crashed = await CrashAsync(fresh, batches, at, reached);
+            Assert.Distinct(await fresh.StoredAsync());
+
+            // The next process meets the same batches again, as a consumer that committed nothing does.
+            await fresh.StoreAsync(batches[0]);
+            await fresh.StoreAsync(fresh.Topic.All);
+            await fresh.AssertStoredOnceAsync();
+            Assert.Empty(fresh.Topic.Read);
+        }
+        Assert.Superset(
+            new HashSet<CrashPoint> { CrashPoint.DataFileWritten, CrashPoint.DataFileSynced, CrashPoint.CommitCreated, CrashPoint.DataFileRenamed, CrashPoint.DirectorySynced }, reached);
+    }
+
+    [Fact]
+    public async Task a_crash_while_rolling_forward_is_rolled_forward_again()
+    {
+        var crashed = true;
+        for (var at = 0; crashed; at++)
+        {
+            using var fresh = new TestLake();
+            fresh.Topic.Page(0, 3, value: i => TestTopic.Row(i, $"2026-03-0{i + 1}"));
+            await Assert.ThrowsAsync<CrashException>(() => StoreUntilAsync(fresh, p => p == CrashPoint.CommitCreated));
+            var count = 0;
+            try
+            {
+                await StoreUntilAsync(fresh, _ => count++ == at);
+                crashed = false;
+            }
+            catch (CrashException)
+            {
+            }
+            Assert.Distinct(await fresh.StoredAsync());
+            await fresh.StoreAsync(fresh.Topic.All);
+            await fresh.AssertStoredOnceAsync();
+        }
+    }
+
+    private static async Task StoreUntilAsync(TestLake lake, Func<CrashPoint, bool> crash)
+    {
+        using var instance = lake.NewInstance(p =>
+        {
+            if (crash(p)) throw new CrashException();
+        });
+        await instance.StoreAsync(lake.Topic.All, CancellationToken.None);
+    }
+
+    private static async Task<bool> CrashAsync(TestLake lake, IReadOnlyList<StreamRecord>[] batches, int at, HashSet<CrashPoint> reached)
+    {
+        var count = 0;
+        try
+        {
+            using var instance = lake.NewInstance(p =>
+            {
+                lock (reached)
+                {
+                    reached.Add(p);
+                    if (count++ == at) throw new CrashException();
+                }
+            });
+            foreach (var batch in batches) await instance.StoreAsync(batch, CancellationToken.None);
+            return false;
+        }
+        catch (CrashException)
+        {
+            return true;
+        }
+    }
+}

@@ -1,0 +1,94 @@
+using System.Text.Json;
+using Microsoft.Extensions.Logging.Abstractions;
+using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+using OrdersStream.Kafka;
+using OrdersStream.Lake;
+using OrdersStream.Rows;
+
+namespace OrdersStream.UnitTests.Lake;
+
+/// <summary>A lake and its checkpoint in a folder of their own, and what stands in them.</summary>
+internal sealed class TestLake : IDisposable
+{
+    private readonly TempFolder folder = new();
+
+    public TestLake() => new SchemaStore(Checkpoint).Write(TestTopic.Orders);
+
+    public TestTopic Topic { get; } = new();
+    public TestTime Time { get; } = new();
+    public DatalakeOptions Datalake { get; set; } = new();
+    public Func<CancellationToken, Task<TableSchema>>? PresentSchema { get; set; }
+    public string Root => folder["lake"];
+    public string Checkpoint => folder["checkpoint"];
+
+    public string PartitionLog(int partition) => Path.Combine(Checkpoint, "commits", Topic.Identity.TopicId!, partition.ToString());
+
+    /// <summary>A process: knows only what the folders say.</summary>
+    public KafkaToLake NewInstance(Action<CrashPoint>? onReached = null) => new(
+        new PipelineOptions
+        {
+            Datalake = Datalake with { Path = Root },
+            Streaming = new StreamingOptions { CheckpointLocation = Checkpoint },
+        },
+        Topic.Access, PresentSchema, Time, new CrashPoints(onReached), NullLogger<KafkaToLake>.Instance);
+
+    public async Task<BatchResult> StoreAsync(IReadOnlyList<StreamRecord> records)
+    {
+        using var lake = NewInstance();
+        return await lake.StoreAsync(records, CancellationToken.None);
+    }
+
+    /// <summary>Every (partition, offset) that a reader finds, in rows and in quarantine, sorted; doubled ones twice.</summary>
+    public async Task<List<(int Partition, long Offset)>> StoredAsync()
+    {
+        var found = new List<(int, long)>();
+        var store = new SchemaStore(Checkpoint);
+        foreach (var file in LakeReader.Files(Root))
+            await foreach (var row in new LakeReader(store.Read).ReadAsync(file, CancellationToken.None))
+                found.Add((row.Partition, row.Offset));
+        found.AddRange(Quarantined().Select(q => (q.GetProperty("partition").GetInt32(), q.GetProperty("offset").GetInt64())));
+        found.Sort();
+        return found;
+    }
+
+    public IEnumerable<JsonElement> Quarantined()
+    {
+        var quarantine = Path.Combine(Root, "_quarantine");
+        return Directory.Exists(quarantine)
+            ? Directory.EnumerateFiles(quarantine, "*.jsonl").Where(f => Path.GetFileName(f)[0] != '.').SelectMany(File.ReadAllLines).Select(l => JsonElement.Parse(l))
+            : [];
+    }
+
+    /// <summary>All of the topic is in the lake, each record once.</summary>
+    public async Task AssertStoredOnceAsync() =>
+        Assert.Equal(Topic.All.Select(r => (r.Partition, r.Offset)).Order(), await StoredAsync());
+
+    /// <summary>Relative paths of the lake's files, hidden ones too.</summary>
+    public List<string> Files() => Directory.Exists(Root)
+        ? [.. new DirectoryInfo(Root).EnumerateFiles("*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 })
+            .Select(f => Path.GetRelativePath(Root, f.FullName).Replace('\\', '/')).Order(StringComparer.Ordinal)]
+        : [];
+
+    public void Dispose() => folder.Dispose();
+}
+
+/// <summary>A clock that stands still until it is moved; its timers fire at once.</summary>
+internal sealed class TestTime : TimeProvider
+{
+    private DateTimeOffset now = System.GetUtcNow();
+
+    public void Advance(TimeSpan time) => now += time;
+
+    public override DateTimeOffset GetUtcNow() => now;
+
+    public override long GetTimestamp() => now.Ticks;
+
+    public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+        System.CreateTimer(callback, state, TimeSpan.Zero, period);
+}
+
+/// <summary>Stands for the end of a process: nothing handles it.</summary>
+internal sealed class CrashException : Exception;

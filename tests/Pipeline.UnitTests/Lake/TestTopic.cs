@@ -1,0 +1,80 @@
+using System.Runtime.CompilerServices;
+using System.Text;
+using OrdersStream.Kafka;
+using OrdersStream.Rows;
+
+namespace OrdersStream.UnitTests.Lake;
+
+/// <summary>A topic in memory: what was produced, what retention removed, and what was read of it.</summary>
+internal sealed class TestTopic
+{
+    public static readonly TableSchema Orders = new(
+        [
+            new Column("order_id", new ColumnType(ColumnKind.BigInt, "bigint"), false),
+            new Column("status", new ColumnType(ColumnKind.Text, "text"), true),
+            new Column("created_at", new ColumnType(ColumnKind.TimestampTz, "timestamp with time zone"), true),
+            new Column("updated_at", new ColumnType(ColumnKind.TimestampTz, "timestamp with time zone"), false),
+        ], [0], 3);
+
+    private readonly Dictionary<int, List<StreamRecord>> partitions = [];
+    private readonly Dictionary<int, long> low = [];
+    private readonly Dictionary<int, long> next = [];
+
+    public TopicIdentity Identity { get; set; } = new("cluster-1", "orders", "topic-id-1");
+
+    /// <summary>Ranges that were read, as (partition, from, toExclusive).</summary>
+    public List<(int Partition, long From, long ToExclusive)> Read { get; } = [];
+
+    public TopicAccess Access => new(Identity, (p, _) => Task.FromResult((low.GetValueOrDefault(p), next.GetValueOrDefault(p))), ReadRangeAsync);
+
+    public IReadOnlyList<StreamRecord> this[int partition] => partitions[partition];
+
+    /// <summary>All records, the partitions mixed as a consumer would mix them.</summary>
+    public List<StreamRecord> All => [.. partitions.Values.SelectMany(r => r.Select((record, i) => (record, i))).OrderBy(x => x.i).Select(x => x.record)];
+
+    /// <summary>A page of one partition as PostgresToKafka publishes it: schema header first, position header last, then a marker.</summary>
+    public List<StreamRecord> Page(int partition, int rows, TableSchema? schema = null, Func<int, string>? value = null) =>
+        [.. Enumerable.Range(0, rows).Select(i => Produce(partition, value?.Invoke(i) ?? Row(next.GetValueOrDefault(partition)),
+            [
+                .. i == 0 ? [Header(StreamHeader.Schema, (schema ?? Orders).Fingerprint)] : Array.Empty<StreamHeader>(),
+                .. i == rows - 1 ? [Header(StreamHeader.Position, "{}")] : Array.Empty<StreamHeader>(),
+            ], markerFollows: i == rows - 1))];
+
+    public StreamRecord Produce(int partition, string? value, StreamHeader[]? headers = null, bool markerFollows = false, string? key = "1")
+    {
+        var offset = next.GetValueOrDefault(partition);
+        var record = new StreamRecord(partition, offset, Bytes(key), Bytes(value), 1_760_000_000_000 + offset, headers is { Length: > 0 } ? headers : null);
+        if (!partitions.TryGetValue(partition, out var records)) partitions[partition] = records = [];
+        records.Add(record);
+        next[partition] = offset + (markerFollows ? 2 : 1);
+        return record;
+    }
+
+    /// <summary>Offsets that hold no record for a reader of committed ones.</summary>
+    public void Skip(int partition, int offsets) => next[partition] = next.GetValueOrDefault(partition) + offsets;
+
+    /// <summary>Retention: what is below is gone.</summary>
+    public void Remove(int partition, long below)
+    {
+        low[partition] = below;
+        partitions[partition].RemoveAll(r => r.Offset < below);
+    }
+
+    public static StreamHeader Header(string name, string value) => new(name, Encoding.UTF8.GetBytes(value));
+
+    public static string Row(long id, string day = "2026-02-28") =>
+        $$"""{"order_id":{{id}},"status":"PLACED","created_at":"{{day}}T12:00:00.000000Z","updated_at":"2026-03-01T00:00:00.000000Z"}""";
+
+    private async IAsyncEnumerable<StreamRecord> ReadRangeAsync(int partition, long from, long toExclusive, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await Task.Yield();
+        lock (Read) Read.Add((partition, from, toExclusive));
+        foreach (var record in partitions.GetValueOrDefault(partition) ?? [])
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (record.Offset >= from && record.Offset < toExclusive) yield return record;
+        }
+    }
+
+    private static byte[]? Bytes(string? text) => text is null ? null : Encoding.UTF8.GetBytes(text);
+}
