@@ -53,7 +53,7 @@ public static class SourceConnection
         Multiplexing = false,
         Enlist = false,
         NoResetOnClose = true,
-        ApplicationName = "orders-stream",
+        ApplicationName = options.ApplicationName,
         IncludeErrorDetail = false,
         ReadBufferSize = 64 * 1024,
     }.ConnectionString;
