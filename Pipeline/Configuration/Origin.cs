@@ -52,6 +52,17 @@ internal sealed class Origin : IComparable<Origin>
     /// <param name="order">Which of the options it was.</param>
     public static Origin Option(string option, int order) => new(Layer.CommandLine, option, order, 0, null, 0, 0);
 
+    /// <summary>Nothing but blanks stands before it on its line.</summary>
+    public bool BeginsItsLine
+    {
+        get
+        {
+            if (source is null) return false;
+            var before = source.Text.AsSpan(0, start);
+            return before[(before.LastIndexOf('\n') + 1)..].Trim(' ').IsEmpty;
+        }
+    }
+
     /// <summary>The place of a part of the value, where it can be found in the file as it stands; else the value's.</summary>
     public Origin At(string fragment)
     {

@@ -124,9 +124,9 @@ internal sealed partial class YamlSource
     private void ReadRoot(ParsingEvent root)
     {
         if (root is Scalar { Style: ScalarStyle.Plain, Value: "" }) return;
-        if (root is not MappingStart)
+        if (!IsBlock(root))
         {
-            faults.Add(Place(root), $"the file must hold sections ({string.Join(", ", SettingsReference.Sections.Select(s => s.Name))})");
+            faults.Add(Place(root), $"the file must hold sections ({string.Join(", ", SettingsReference.Sections.Select(s => s.Name))}), not {Describe(root)}");
             Skip(root);
             return;
         }
@@ -149,7 +149,7 @@ internal sealed partial class YamlSource
     private void ReadSection(SettingsSection section, ParsingEvent node)
     {
         if (IsNull(node)) return;
-        if (node is not MappingStart)
+        if (!IsBlock(node))
         {
             faults.Add(Place(node), $"section {section.Name} must hold keys, each on a line of its own ('key: value'), not {Describe(node)}");
             Skip(node);
@@ -178,6 +178,12 @@ internal sealed partial class YamlSource
             {
                 if (key is not Scalar) faults.Add(origin, key is AnchorAlias ? Aliases : $"a key must be a word, not {Describe(key)}");
                 Skip(key);
+                Skip(Next());
+            }
+            else if (!origin.BeginsItsLine)
+            {
+                // Not shown: in some malformed texts the parser takes a value for a key, and the value may be a secret.
+                faults.Add(origin, "a key must begin its line, and be followed by a colon and a space");
                 Skip(Next());
             }
             else if (name == "<<")
@@ -240,7 +246,15 @@ internal sealed partial class YamlSource
 
     private ParsingEvent Next()
     {
-        if (!parser.MoveNext()) throw new YamlException(Mark.Empty, Mark.Empty, "The file ends early");
+        try
+        {
+            if (!parser.MoveNext()) throw Malformed("The file ends early");
+        }
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException or IndexOutOfRangeException or OverflowException)
+        {
+            // The parser gives up on some malformed texts without saying where.
+            throw Malformed("The text after this place cannot be read");
+        }
         return parser.Current!;
     }
 
@@ -248,8 +262,11 @@ internal sealed partial class YamlSource
     private void Skip(ParsingEvent node)
     {
         for (var depth = node.NestingIncrease; depth > 0; depth += Next().NestingIncrease)
-            if (depth > DepthMax) throw new YamlException(node.Start, node.End, "Nested too deeply");
+            if (depth > DepthMax) throw Malformed("Nested too deeply");
     }
+
+    private YamlException Malformed(string message) =>
+        parser.Current is { } last ? new YamlException(last.End, last.End, message) : new YamlException(new Mark(0, 1, 1), new Mark(0, 1, 1), message);
 
     private Origin Place(ParsingEvent node) => Place(node.Start, node.End);
 
@@ -258,8 +275,12 @@ internal sealed partial class YamlSource
     private static bool IsNull(ParsingEvent node) =>
         node is Scalar { Style: ScalarStyle.Plain, Value: "" or "~" or "null" or "Null" or "NULL" } scalar && scalar.Tag.IsEmpty && scalar.Anchor.IsEmpty;
 
+    /// <summary>A mapping of lines. In one of braces the parser takes a value for a key where a comma is missing, and so messages would show it.</summary>
+    private static bool IsBlock(ParsingEvent node) => node is MappingStart { Style: MappingStyle.Block };
+
     private static string Describe(ParsingEvent node) => node switch
     {
+        MappingStart { Style: MappingStyle.Flow } => "a mapping in braces",
         MappingStart => "a mapping",
         SequenceStart => "a list",
         AnchorAlias => "an alias",

@@ -19,13 +19,13 @@ public class BadConfigurationTests
 
         // shapes
         { "kafka:29092\"", "kafka:29092\"\n  partitions: [4]", ["test.yml:11:15: kafka.partitions must be one value, not a list"] },
-        { "table: <rollnumber>_orders", "table: {name: x}", ["test.yml:8:10: postgres.table must be one value, not a mapping"] },
+        { "table: <rollnumber>_orders", "table: {name: x}", ["test.yml:8:10: postgres.table must be one value, not a mapping in braces"] },
         { "table: <rollnumber>_orders", "table:", ["test.yml:8:9: postgres.table has no value; give one, or remove the line"] },
         { "table: <rollnumber>_orders", "table: ~", ["test.yml:8:10: postgres.table has no value; give one, or remove the line"] },
         { "table: <rollnumber>_orders", "table: \"\"", ["test.yml:8:10: postgres.table is empty; give a value, or remove it"] },
         { "table: <rollnumber>_orders", "table: x\n  key_columns: [a, [b], ~]", ["test.yml:9:20: an element of postgres.key_columns must be one value, not a list", "test.yml:9:25: an element of postgres.key_columns must be one value, not nothing"] },
         { "table: <rollnumber>_orders", "table: x\n  key_columns: [a, a]", ["test.yml:9:16: postgres.key_columns names 'a' twice"] },
-        { "table: <rollnumber>_orders", "table: x\n  key_columns: {a: b}", ["test.yml:9:16: postgres.key_columns must be one value, not a mapping"] },
+        { "table: <rollnumber>_orders", "table: x\n  key_columns: {a: b}", ["test.yml:9:16: postgres.key_columns must be one value, not a mapping in braces"] },
         { "kafka:\n  brokers: \"kafka:29092\"\n  topic: \"<rollnumber>_food_orders_raw\"", "kafka: kafka:29092", ["test.yml:9:1: kafka lacks the key 'brokers': Bootstrap servers: host:port, comma-separated.", "test.yml:9:1: kafka lacks the key 'topic': Topic that carries the row versions.", "test.yml:9:8: section kafka must hold keys, each on a line of its own ('key: value'), not a single value"] },
 
         // YAML that is not used here
@@ -116,8 +116,10 @@ public class BadConfigurationTests
     }
 
     [Theory]
-    [InlineData("- a\n- b\n", "test.yml:1:1: the file must hold sections (postgres, kafka, datalake, streaming)")]
-    [InlineData("just text\n", "test.yml:1:1: the file must hold sections (postgres, kafka, datalake, streaming)")]
+    [InlineData("- a\n- b\n", "test.yml:1:1: the file must hold sections (postgres, kafka, datalake, streaming), not a list")]
+    [InlineData("just text\n", "test.yml:1:1: the file must hold sections (postgres, kafka, datalake, streaming), not a single value")]
+    [InlineData("{\"postgres\": {}}\n", "test.yml:1:1: the file must hold sections (postgres, kafka, datalake, streaming), not a mapping in braces")]
+    [InlineData("postgres: {port: 1}\n", "test.yml:1:11: section postgres must hold keys, each on a line of its own ('key: value'), not a mapping in braces")]
     [InlineData("? [a, b]\n: c\n", "test.yml:1:3: a key must be a word, not a list")]
     public void what_holds_no_sections_is_refused(string text, string expected)
     {
