@@ -60,6 +60,16 @@ public sealed class RowDecoderTests
         Assert.Equal($"[{canonical},null]", Reread(TypeOf(kind, isArray: true), $" [ {json} , null ] "));
     }
 
+    [Fact]
+    public void a_number_may_be_written_at_any_length()
+    {
+        var one = "0." + new string('0', 20_000) + "1e20001";
+        Assert.Equal("1", Reread(TypeOf(ColumnKind.Double), one));
+        Assert.Equal("1", Reread(TypeOf(ColumnKind.Real), one));
+        Assert.Equal("1", Reread(TypeOf(ColumnKind.BigInt), one));
+        Assert.Equal(one, Reread(TypeOf(ColumnKind.Numeric), one));
+    }
+
     [Theory]
     [InlineData("12.50", "12.50")]
     [InlineData("12.5", "12.50")]
