@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
+using OrdersStream.Status;
 
 namespace OrdersStream;
 
@@ -19,6 +20,8 @@ public static class PipelineServices
         services.TryAddSingleton<TopicAdmin>();
         services.TryAddSingleton<TopicReader>();
         services.TryAddSingleton<PostgresToKafka>();
+        services.TryAddSingleton<StatusReader>();
+        services.TryAddSingleton<LakeComparison>();
         return services;
     }
 }

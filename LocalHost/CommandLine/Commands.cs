@@ -31,14 +31,14 @@ internal static class Commands
     {
         var seconds = new Option<int>("--seconds") { Description = "How long to play orders", HelpName = "seconds", DefaultValueFactory = _ => 15 };
         var rate = new Option<int>("--rate") { Description = "New orders a second", HelpName = "orders", DefaultValueFactory = _ => 200 };
-        var directory = new Option<string?>("--dir") { Description = "Folder for the demonstration's database, state and lake", HelpName = "folder" };
-        var keep = new Option<bool>("--keep") { Description = "Add to the files of an earlier demonstration instead of beginning anew" };
+        var directory = new Option<string?>("--dir") { Description = "Folder for the demonstration's lake and state, made anew by each run; default: datalake/demo", HelpName = "folder" };
+        var logLevel = new Option<LogLevel>("--log-level") { Description = LogLevelOption.Description, HelpName = LogLevelOption.HelpName, DefaultValueFactory = _ => LogLevel.Warning };
         seconds.Validators.Add(r => RequireRange(r, 1, 86_400));
         rate.Validators.Add(r => RequireRange(r, 1, 100_000));
-        foreach (var option in new Option[] { seconds, rate, directory, keep, LogLevelOption }) root.Add(option);
+        foreach (var option in new Option[] { seconds, rate, directory, logLevel }) root.Add(option);
         root.SetAction((arguments, cancellationToken) => DemoVerb.ExecuteAsync(
             new DemoOptions(
-                arguments.GetValue(seconds), arguments.GetValue(rate), arguments.GetValue(directory), arguments.GetValue(keep), arguments.GetValue(LogLevelOption)),
+                arguments.GetValue(seconds), arguments.GetValue(rate), arguments.GetValue(directory), arguments.GetValue(logLevel)),
             cancellationToken));
     }
 

@@ -21,13 +21,14 @@ internal static class Invocation
         {
             return await ReportAsync(ExitCode.BadUsage, e.Faults.Select(f => f.ToString()));
         }
-        catch (PipelineException e)
-        {
-            return await ReportAsync(ExitCode.Failure, [e.Problem, e.Remedy]);
-        }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             return await ReportAsync(ExitCode.Failure, ["stopped before the end"]);
+        }
+        catch (Exception e)
+        {
+            var verdict = FailurePolicy.Judge(e);
+            return await ReportAsync(ExitCode.Failure, verdict.IsDefect ? [verdict.Problem, verdict.Remedy, e.ToString()] : [verdict.Problem, verdict.Remedy]);
         }
     }
 

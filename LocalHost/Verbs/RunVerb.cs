@@ -1,5 +1,8 @@
 using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+using OrdersStream.LocalHost.CommandLine;
+using OrdersStream.LocalHost.Loops;
 
 namespace OrdersStream.LocalHost.Verbs;
 
@@ -21,6 +24,26 @@ public sealed record RunOptions(PipelineOptions Pipeline, PipelineHalf? Only, bo
 public static class RunVerb
 {
     /// <returns>0 after a clean end, cancellation included; 1 when a half stopped by a failure.</returns>
-    public static Task<int> ExecuteAsync(RunOptions options, CancellationToken cancellationToken) =>
-        throw new NotImplementedException();
+    public static async Task<int> ExecuteAsync(RunOptions options, CancellationToken cancellationToken)
+    {
+        await using var run = new PipelineRun(options.Pipeline, TimeProvider.System, LineLogger.ToConsole(options.LogLevel, TimeProvider.System));
+        run.Logger.Running(options.Pipeline.Postgres.Table, options.Pipeline.Kafka.Topic, options.Pipeline.Datalake.Path);
+        try
+        {
+            if (options.Once) await run.OnceAsync(options.Only, cancellationToken);
+            else await run.UntilStoppedAsync(options.Only, null, cancellationToken, cancellationToken);
+            run.Logger.Stopping(cancellationToken.IsCancellationRequested ? "asked to" : "all that was there is stored");
+            return ExitCode.Ok;
+        }
+        catch (HalfStoppedException e)
+        {
+            run.Logger.HalfStopped(e.Half, e.Verdict.Problem, e.Verdict.Remedy, e.InnerException!);
+            return ExitCode.Failure;
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            run.Logger.Stopping("asked to");
+            return ExitCode.Ok;
+        }
+    }
 }

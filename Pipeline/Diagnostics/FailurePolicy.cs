@@ -6,7 +6,11 @@ using OrdersStream.Rows;
 namespace OrdersStream.Diagnostics;
 
 /// <summary>What to do about a failure, and what an operator does next.</summary>
-public sealed record FailureVerdict(FailureAction Action, string Problem, string Remedy);
+/// <param name="Action">What the half does.</param>
+/// <param name="Problem">What failed, and the value seen.</param>
+/// <param name="Remedy">What to do about it.</param>
+/// <param name="IsDefect">Nothing that was thought of: its stack trace is needed.</param>
+public sealed record FailureVerdict(FailureAction Action, string Problem, string Remedy, bool IsDefect = false);
 
 /// <summary>
 /// The one table of failures (invariant 8). Retry is for causes that pass by themselves; whatever is not listed stops the
@@ -31,7 +35,7 @@ public static class FailurePolicy
         UnauthorizedAccessException => new(FailureAction.Stop, "A state or lake file may not be written.", "Give the process's user write permission on datalake.path and the two streaming folders."),
         SocketException e => Retry($"A server cannot be reached ({e.SocketErrorCode})", "Check the addresses in the configuration."),
         TimeoutException => Retry("A server did not answer in time", "Check the servers and the network."),
-        _ => new(FailureAction.Stop, $"Unexpected failure ({failure.GetType().Name}).", "This is a defect: please report it with the stack trace."),
+        _ => new(FailureAction.Stop, $"Unexpected failure ({failure.GetType().Name}).", "This is a defect: please report it with the stack trace.", IsDefect: true),
     };
 
     private static FailureVerdict Postgres(PostgresException e) => e.SqlState[..2] switch

@@ -59,4 +59,16 @@ public static partial class Log
     // 9xxx: the host
     [LoggerMessage(9001, LogLevel.Information, "stopping: {Reason}")]
     public static partial void Stopping(this ILogger logger, string reason);
+
+    [LoggerMessage(9002, LogLevel.Warning, "{Half}: {Problem} {Remedy}")]
+    public static partial void HalfRetries(this ILogger logger, string half, string problem, string remedy);
+
+    [LoggerMessage(9003, LogLevel.Information, "{Half}: works again after {Seconds:0.0} s, {Attempts} attempts")]
+    public static partial void HalfRecovered(this ILogger logger, string half, double seconds, int attempts);
+
+    [LoggerMessage(9004, LogLevel.Error, "{Half} stopped: {Problem} {Remedy}")]
+    public static partial void HalfStopped(this ILogger logger, string half, string problem, string remedy, Exception cause);
+
+    [LoggerMessage(9005, LogLevel.Information, "table {Table} -> topic {Topic} -> lake {Path}")]
+    public static partial void Running(this ILogger logger, string table, string topic, string path);
 }

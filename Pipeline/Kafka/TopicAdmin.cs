@@ -19,7 +19,7 @@ public sealed class TopicAdmin(PipelineOptions options)
     /// <exception cref="KafkaException">No broker answers, or it refuses.</exception>
     public async Task<TopicDescription> EnsureAsync(CancellationToken cancellationToken)
     {
-        using var admin = new AdminClientBuilder(KafkaClients.Common(kafka)).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
+        using var admin = NewClient();
         if (!kafka.BrokerTellsTopicIds) return await DescribeByNameAsync(admin, cancellationToken);
         try
         {
@@ -31,6 +31,17 @@ public sealed class TopicAdmin(PipelineOptions options)
             return await DescribeByNameAsync(admin, cancellationToken);
         }
     }
+
+    /// <summary>Describes the topic as it is; null where it is absent. It creates nothing.</summary>
+    /// <exception cref="KafkaException">No broker answers, or it refuses.</exception>
+    public async Task<TopicDescription?> FindAsync(CancellationToken cancellationToken)
+    {
+        using var admin = NewClient();
+        var all = await Task.Run(() => admin.GetMetadata(KafkaClients.AnswerTimeout), cancellationToken);
+        return all.Topics.Any(t => t.Topic == kafka.Topic && t.Error.Code == ErrorCode.NoError) ? await EnsureAsync(cancellationToken) : null;
+    }
+
+    private IAdminClient NewClient() => new AdminClientBuilder(KafkaClients.Common(kafka)).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
 
     private async Task<TopicDescription?> DescribeAsync(IAdminClient admin, CancellationToken cancellationToken)
     {

@@ -18,13 +18,12 @@ public sealed record FileFooter(TopicIdentity Topic, int Partition, long FirstOf
     private const string Prefix = "orders_stream.";
     private const int FormatVersion = 1;
 
-    /// <summary>As key-value pairs; a topic id that no broker told is left out.</summary>
+    /// <summary>As key-value pairs; ids that no broker told are left out.</summary>
     public IReadOnlyDictionary<string, string> ToMetadata()
     {
         var metadata = new Dictionary<string, string>
         {
             [Prefix + "format_version"] = Text(FormatVersion),
-            [Prefix + "cluster_id"] = Topic.ClusterId,
             [Prefix + "topic"] = Topic.Topic,
             [Prefix + "partition"] = Text(Partition),
             [Prefix + "first_offset"] = Text(FirstOffset),
@@ -32,6 +31,7 @@ public sealed record FileFooter(TopicIdentity Topic, int Partition, long FirstOf
             [Prefix + "rows"] = Text(Rows),
             [Prefix + "schema_fingerprint"] = SchemaFingerprint,
         };
+        if (Topic.ClusterId.Length > 0) metadata[Prefix + "cluster_id"] = Topic.ClusterId;
         if (Topic.TopicId is { } id) metadata[Prefix + "topic_id"] = id;
         return metadata;
     }
@@ -42,7 +42,7 @@ public sealed record FileFooter(TopicIdentity Topic, int Partition, long FirstOf
     {
         if (Number(metadata, "format_version") is var version and not FormatVersion)
             throw new FormatException($"Footer key '{Prefix}format_version' is {version}; this program reads version {FormatVersion}.");
-        var topic = new TopicIdentity(Value(metadata, "cluster_id"), Value(metadata, "topic"), metadata.GetValueOrDefault(Prefix + "topic_id"));
+        var topic = new TopicIdentity(metadata.GetValueOrDefault(Prefix + "cluster_id", ""), Value(metadata, "topic"), metadata.GetValueOrDefault(Prefix + "topic_id"));
         var footer = new FileFooter(
             topic, (int)Number(metadata, "partition", int.MaxValue), Number(metadata, "first_offset"), Number(metadata, "last_offset"),
             Number(metadata, "rows"), Value(metadata, "schema_fingerprint"));

@@ -49,6 +49,17 @@ internal sealed class TopicCommits
         return new TopicCommits(own, topic);
     }
 
+    /// <summary>The folder of a topic by its name alone, for those who only look; null where nothing was stored yet.</summary>
+    public static TopicCommits? Find(string checkpointLocation, string topicName)
+    {
+        var commits = Path.Combine(checkpointLocation, "commits");
+        if (!System.IO.Directory.Exists(commits)) return null;
+        return System.IO.Directory.EnumerateDirectories(commits).Order(StringComparer.Ordinal)
+            .Where(HasEntries)
+            .Select(d => ReadOwner(d) is { } owner && owner.Topic == topicName ? new TopicCommits(d, owner) : null)
+            .FirstOrDefault(c => c is not null);
+    }
+
     private static string FolderName(TopicIdentity topic) =>
         PathSegment.Encode(topic.TopicId ?? $"{(topic.ClusterId.Length == 0 ? "cluster" : topic.ClusterId)}-{topic.Topic}");
 

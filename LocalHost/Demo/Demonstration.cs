@@ -1,0 +1,104 @@
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using OrdersStream.Configuration;
+using OrdersStream.Kafka;
+using OrdersStream.LocalHost.CommandLine;
+using OrdersStream.LocalHost.Embedded;
+using OrdersStream.LocalHost.Loops;
+using OrdersStream.LocalHost.Verbs;
+using OrdersStream.Status;
+
+namespace OrdersStream.LocalHost.Demo;
+
+/// <summary>
+/// The whole pipeline on servers of its own: starts them, plays orders while both halves run, drains, and compares the lake with the table.
+/// </summary>
+internal sealed class Demonstration(DemoOptions options, TimeProvider time)
+{
+    private const string Rollnumber = "demo", Database = "food_delivery_db", Role = "student", Password = "student123";
+
+    /// <returns>Whether lake and table are equal, and the hard transactions came out as promised.</returns>
+    public async Task<bool> RunAsync(CancellationToken cancellationToken)
+    {
+        var folder = DemoFolder.Prepare(options.Directory);
+        using var broker = EmbeddedBroker.Start(cancellationToken);
+        await using var postgres = await StartPostgresAsync(cancellationToken);
+        await OrdersScript.ApplyAsync(postgres.ConnectionString() + ";Pooling=false", Rollnumber, Role, Password, cancellationToken);
+        DemoReport.Started(postgres, broker, folder);
+
+        var progress = new DemoProgress(time, TimeSpan.FromSeconds(options.Seconds));
+        var log = new LineLogger(options.LogLevel, time, progress.Note, colours: false);
+        await using var run = new PipelineRun(Pipeline(postgres, broker, folder), time, log);
+        run.PostgresToKafka.Polled = progress.Polled;
+        run.KafkaToLake.Stored = progress.Stored;
+
+        var hard = await PlayAsync(run, postgres, progress, cancellationToken);
+        var played = progress.Elapsed;
+        await run.OnceAsync(null, cancellationToken);
+        DemoReport.Drained(progress.Figures, played, progress.Elapsed - played);
+
+        var compared = await run.Get<LakeComparison>().CompareAsync(cancellationToken);
+        while (progress.TryTakeNote(out var note)) Console.WriteLine(note);
+        return DemoReport.Print(compared, hard, await DemoLake.ReadAsync(folder, cancellationToken), folder);
+    }
+
+    private async Task<LocalPostgres> StartPostgresAsync(CancellationToken cancellationToken)
+    {
+        var binaries = await PostgresBinaries.FindAsync(cancellationToken) is { } found ? found.Directory : await FetchedPostgres.FetchAsync(Console.WriteLine, cancellationToken);
+        return await LocalPostgres.StartAsync(new LocalPostgresOptions { BinDirectory = binaries, Database = Database }, cancellationToken);
+    }
+
+    /// <summary>Traffic and both halves at once, until the traffic is over. Whatever fails first ends all of it.</summary>
+    private async Task<IReadOnlyList<HardTransaction>> PlayAsync(PipelineRun run, LocalPostgres postgres, DemoProgress progress, CancellationToken cancellationToken)
+    {
+        using var trafficStop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        // Not by cancelling a page: of an aborted transaction the in-process Kafka, unlike a real one, shows the records.
+        using var halvesStop = new CancellationTokenSource();
+        await using var database = NpgsqlDataSource.Create(postgres.ConnectionString());
+        var table = new OrderTable($"{Rollnumber}_orders");
+        var partitions = (await run.Get<TopicAdmin>().EnsureAsync(cancellationToken)).Partitions;
+
+        var view = new ProgressView(progress, time).ShowUntilAsync(halvesStop.Token);
+        var halves = EndingAsync(run.UntilStoppedAsync(null, [.. Enumerable.Range(0, partitions)], halvesStop.Token, cancellationToken), trafficStop);
+        var traffic = EndingAsync(new OrderTraffic(database, table, options.Rate, progress, time).PlayAsync(progress.Planned, trafficStop.Token), null, trafficStop);
+        var hard = new HardTransactions(database, table, progress, time).PlayAsync(trafficStop.Token);
+        try
+        {
+            await Task.WhenAll(traffic, EndingAsync(hard, null, trafficStop));
+        }
+        finally
+        {
+            await halvesStop.CancelAsync();
+            await view;
+            // Its failure, if it has one, is the cause of the traffic's.
+            await halves;
+        }
+        return await hard;
+    }
+
+    /// <summary>Awaits a part, and ends the others with it: always, or only when it fails.</summary>
+    private static async Task EndingAsync(Task part, CancellationTokenSource? always, CancellationTokenSource? onFailure = null)
+    {
+        try
+        {
+            await part;
+        }
+        catch when (onFailure is not null)
+        {
+            await onFailure.CancelAsync();
+            throw;
+        }
+        finally
+        {
+            if (always is not null) await always.CancelAsync();
+        }
+    }
+
+    private static PipelineOptions Pipeline(LocalPostgres postgres, EmbeddedBroker broker, DemoFolder folder) => new()
+    {
+        Postgres = new() { Host = postgres.Host, Port = postgres.Port, Db = Database, User = Role, Password = Password, Table = $"{Rollnumber}_orders", Sslmode = "disable" },
+        Kafka = new() { Brokers = broker.BootstrapServers, Topic = $"{Rollnumber}_food_orders_raw", BrokerTellsTopicIds = false },
+        Datalake = new() { Path = folder.Lake },
+        Streaming = new() { CheckpointLocation = folder.Checkpoints, LastProcessedTimestampLocation = folder.LastProcess, BatchInterval = 1 },
+    };
+}

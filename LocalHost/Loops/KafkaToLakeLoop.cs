@@ -1,0 +1,151 @@
+using Confluent.Kafka;
+using Microsoft.Extensions.Logging;
+using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+using OrdersStream.Kafka;
+using OrdersStream.Lake;
+using OrdersStream.Postgres;
+using OrdersStream.Rows;
+
+namespace OrdersStream.LocalHost.Loops;
+
+/// <summary>
+/// The storing half as a loop over its own consumer: records are collected until batch_interval has passed since the first of them or a
+/// limit is reached, and are then committed to the lake as one batch.
+/// </summary>
+public sealed class KafkaToLakeLoop(
+    TopicAdmin admin, TopicReader topic, PipelineOptions options, TimeProvider time, CrashPoints crashPoints, ILogger<KafkaToLake> logger)
+{
+    private static readonly TimeSpan DrainPatience = TimeSpan.FromMinutes(2);
+
+    /// <summary>How long the client may sit without looking at the stop token.</summary>
+    private static readonly TimeSpan WaitMax = TimeSpan.FromMilliseconds(100);
+
+    private readonly TimeSpan interval = TimeSpan.FromSeconds(options.Streaming.BatchInterval);
+
+    /// <summary>Told of every batch that is in the lake.</summary>
+    public Action<BatchResult>? Stored { get; set; }
+
+    /// <summary>Stores until the token is cancelled; what was collected by then is stored too.</summary>
+    /// <param name="partitions">Null: those that the group assigns. Else these, at once: joining a group takes seconds.</param>
+    /// <exception cref="HalfStoppedException">A human is needed.</exception>
+    public Task RunAsync(IReadOnlyList<int>? partitions, CancellationToken cancellationToken) =>
+        RepeatAsync(new Retries(nameof(KafkaToLake), time, logger), (retries, c) => RunSessionAsync(partitions, null, retries, c), cancellationToken);
+
+    /// <summary>Stores all that is in the topic when it is called.</summary>
+    /// <exception cref="HalfStoppedException">A human is needed, or the trouble did not pass in time.</exception>
+    public Task DrainAsync(CancellationToken cancellationToken) =>
+        RepeatAsync(new Retries(nameof(KafkaToLake), time, logger, DrainPatience), DrainSessionAsync, cancellationToken);
+
+    private async Task RepeatAsync(Retries retries, Func<Retries, CancellationToken, Task> session, CancellationToken cancellationToken)
+    {
+        // Off the caller's thread: the client waits by blocking.
+        await Task.Run(async () =>
+        {
+            while (true)
+            {
+                try
+                {
+                    await session(retries, cancellationToken);
+                    return;
+                }
+                catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+                {
+                    // The batch is lost with the session and nothing else: the next one begins where the lake ends.
+                    await retries.AfterFailureAsync(e, cancellationToken);
+                }
+                catch (Exception e) when (e is OperationCanceledException or KafkaException)
+                {
+                    return;
+                }
+            }
+        }, CancellationToken.None);
+    }
+
+    private async Task DrainSessionAsync(Retries retries, CancellationToken cancellationToken)
+    {
+        var description = await admin.EnsureAsync(cancellationToken);
+        var ends = new Dictionary<int, long>();
+        for (var p = 0; p < description.Partitions; p++) ends[p] = (await topic.OffsetsAsync(p, cancellationToken)).High;
+        await RunSessionAsync([.. ends.Keys], ends, retries, cancellationToken);
+    }
+
+    /// <param name="partitions">Null: as the group assigns them.</param>
+    /// <param name="ends">Where to end, per partition; null: at the token.</param>
+    private async Task RunSessionAsync(IReadOnlyList<int>? partitions, Dictionary<int, long>? ends, Retries retries, CancellationToken cancellationToken)
+    {
+        using var half = await OpenAsync(cancellationToken);
+        var collected = new Collected(half.NewBatch(), ends);
+        using var consumer = new LakeConsumer(options, collected.NextOffset, () => CommitAsync(collected, null, CancellationToken.None).GetAwaiter().GetResult());
+        if (partitions is null) consumer.JoinGroup();
+        else consumer.Take(partitions);
+
+        while (!cancellationToken.IsCancellationRequested && !collected.ReachedEnds)
+        {
+            var result = consumer.Next(collected.IsEmpty ? WaitMax : Least(WaitMax, interval - time.GetElapsedTime(collected.Since)));
+            if (result is { IsPartitionEOF: true }) collected.EndReached(result.Partition.Value, result.Offset.Value);
+            else if (result is not null) await collected.AddAsync(StreamRecords.From(result), time.GetTimestamp(), cancellationToken);
+            if (result is not null) retries.Succeeded();
+            if (collected.IsFull || (!collected.IsEmpty && time.GetElapsedTime(collected.Since) >= interval))
+                await CommitAsync(collected, consumer, cancellationToken);
+        }
+        // What was read is stored before the end, whatever the token says: it is little, and reading it again costs more.
+        await CommitAsync(collected, consumer, CancellationToken.None);
+    }
+
+    private async Task<KafkaToLake> OpenAsync(CancellationToken cancellationToken)
+    {
+        var description = await admin.EnsureAsync(cancellationToken);
+        return new KafkaToLake(options, TopicAccess.Through(topic, description.Identity), PresentSchemaAsync, time, crashPoints, logger);
+    }
+
+    private async Task<TableSchema> PresentSchemaAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
+        return (await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken)).Schema;
+    }
+
+    private async Task CommitAsync(Collected collected, LakeConsumer? consumer, CancellationToken cancellationToken)
+    {
+        if (collected.IsEmpty) return;
+        var outcome = await collected.Batch.CommitAsync(cancellationToken);
+        Stored?.Invoke(outcome.Result);
+        consumer?.CommitHint(collected.Positions.Where(p => !outcome.Superseded.ContainsKey(p.Partition)));
+        foreach (var (partition, next) in outcome.Superseded) consumer?.Seek(partition, next);
+        collected.Committed(outcome.Superseded);
+    }
+
+    private static TimeSpan Least(TimeSpan a, TimeSpan b) => b < TimeSpan.Zero ? TimeSpan.Zero : a < b ? a : b;
+
+    /// <summary>What has been read in this session, and how far.</summary>
+    private sealed class Collected(LakeBatch batch, Dictionary<int, long>? ends)
+    {
+        private readonly Dictionary<int, long> positions = [];
+        private long records;
+
+        public LakeBatch Batch { get; } = batch;
+        public long Since { get; private set; }
+        public bool IsEmpty => records == 0;
+        public bool IsFull => Batch.IsFull;
+        public bool ReachedEnds => ends is not null && ends.All(e => e.Value == 0 || (positions.TryGetValue(e.Key, out var p) && p >= e.Value));
+        public IEnumerable<(int Partition, long Next)> Positions => positions.Select(p => (p.Key, p.Value));
+
+        public long NextOffset(int partition) => Batch.NextOffsetAsync(partition, CancellationToken.None).GetAwaiter().GetResult();
+
+        public async ValueTask AddAsync(StreamRecord record, long now, CancellationToken cancellationToken)
+        {
+            if (records++ == 0) Since = now;
+            await Batch.AddAsync(record, cancellationToken);
+            positions[record.Partition] = record.Offset + 1;
+        }
+
+        /// <summary>Behind the last record there may be transaction markers: only the end of the partition tells that nothing else is.</summary>
+        public void EndReached(int partition, long offset) => positions[partition] = Math.Max(offset, positions.GetValueOrDefault(partition));
+
+        public void Committed(IReadOnlyDictionary<int, long> superseded)
+        {
+            records = 0;
+            foreach (var (partition, next) in superseded) positions[partition] = next;
+        }
+    }
+}

@@ -1,0 +1,93 @@
+using Confluent.Kafka;
+using OrdersStream.Configuration;
+using OrdersStream.Kafka;
+
+namespace OrdersStream.LocalHost.Loops;
+
+/// <summary>
+/// The consumer of the storing half. Where reading begins is told by the lake, not by the group: what the group knows is a hint for
+/// lag monitors.
+/// </summary>
+internal sealed class LakeConsumer : IDisposable
+{
+    private readonly IConsumer<byte[], byte[]> consumer;
+    private readonly string topic;
+    private readonly Func<int, long> nextOffset;
+    private Error? error;
+    private bool closing;
+
+    /// <param name="options">The pipeline's.</param>
+    /// <param name="nextOffset">The lake's next offset of a partition.</param>
+    /// <param name="revoking">Called before partitions go to another instance.</param>
+    public LakeConsumer(PipelineOptions options, Func<int, long> nextOffset, Action revoking)
+    {
+        this.nextOffset = nextOffset;
+        topic = options.Kafka.Topic;
+        var config = KafkaClients.Reader(options, options.Kafka.EffectiveGroupId);
+        config.PartitionAssignmentStrategy = PartitionAssignmentStrategy.CooperativeSticky;
+        consumer = new ConsumerBuilder<byte[], byte[]>(config)
+            .SetLogHandler((_, _) => { })
+            .SetErrorHandler((_, e) => OnError(e))
+            .SetPartitionsAssignedHandler((_, partitions) => partitions.Select(StartOf))
+            .SetPartitionsRevokedHandler((_, _) =>
+            {
+                if (!closing) revoking();
+            })
+            .SetPartitionsLostHandler((_, _) => { })
+            .Build();
+    }
+
+    /// <summary>Shares the partitions with the other members of the group.</summary>
+    public void JoinGroup() => consumer.Subscribe(topic);
+
+    /// <summary>Takes these partitions, whoever else reads them: the lake stores each record once all the same.</summary>
+    public void Take(IEnumerable<int> partitions) => consumer.Assign(partitions.Select(p => StartOf(new TopicPartition(topic, p))).ToList());
+
+    /// <summary>The next record or end of a partition; null when none came in time.</summary>
+    /// <exception cref="KafkaException">The client reported trouble that it does not mend by itself.</exception>
+    public ConsumeResult<byte[], byte[]>? Next(TimeSpan wait)
+    {
+        var result = consumer.Consume(wait);
+        if (result is null && Interlocked.Exchange(ref error, null) is { } e) throw new KafkaException(e);
+        return result;
+    }
+
+    public void Seek(int partition, long offset) => consumer.Seek(new TopicPartitionOffset(topic, partition, offset));
+
+    /// <summary>Tells the group how far the lake has got.</summary>
+    public void CommitHint(IEnumerable<(int Partition, long Next)> positions)
+    {
+        try
+        {
+            consumer.Commit(positions.Select(p => new TopicPartitionOffset(topic, p.Partition, p.Next)));
+        }
+        catch (KafkaException)
+        {
+            // A hint: the lake knows, and the next commit tells more.
+        }
+    }
+
+    public void Dispose()
+    {
+        closing = true;
+        try
+        {
+            // Leaves the group, so that the others need not wait for a time-out.
+            consumer.Close();
+        }
+        catch (KafkaException)
+        {
+            // No broker to say goodbye to.
+        }
+        consumer.Dispose();
+    }
+
+    private TopicPartitionOffset StartOf(TopicPartition partition) =>
+        new(partition, nextOffset(partition.Partition.Value));
+
+    private void OnError(Error e)
+    {
+        if (e.IsFatal || e.Code is ErrorCode.Local_AllBrokersDown or ErrorCode.Local_Authentication or ErrorCode.SaslAuthenticationFailed or ErrorCode.Local_Ssl)
+            Interlocked.CompareExchange(ref error, e, null);
+    }
+}

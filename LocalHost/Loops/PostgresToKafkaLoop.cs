@@ -1,0 +1,73 @@
+using Microsoft.Extensions.Logging;
+using OrdersStream.Configuration;
+
+namespace OrdersStream.LocalHost.Loops;
+
+/// <summary>The capturing half as a loop: one poll every batch_interval, never two at once; the next one at once where a window is not done.</summary>
+public sealed class PostgresToKafkaLoop(PostgresToKafka half, PipelineOptions options, TimeProvider time, ILogger<PostgresToKafkaLoop> logger)
+{
+    private static readonly TimeSpan PollBudget = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan DrainPatience = TimeSpan.FromMinutes(2);
+
+    private readonly TimeSpan interval = TimeSpan.FromSeconds(options.Streaming.BatchInterval);
+
+    /// <summary>Told of every poll that came to its end.</summary>
+    public Action<PollResult>? Polled { get; set; }
+
+    /// <summary>Polls until it is told to stop.</summary>
+    /// <param name="noMorePolls">Ends it between two polls.</param>
+    /// <param name="cancellationToken">Ends it at once: the page that is under way is given up, and captured by the next start.</param>
+    /// <exception cref="HalfStoppedException">A human is needed.</exception>
+    public async Task RunAsync(CancellationToken noMorePolls, CancellationToken cancellationToken)
+    {
+        using var pause = CancellationTokenSource.CreateLinkedTokenSource(noMorePolls, cancellationToken);
+        var retries = new Retries(nameof(PostgresToKafka), time, logger);
+        try
+        {
+            while (!pause.IsCancellationRequested)
+            {
+                var begun = time.GetTimestamp();
+                var poll = await PollAsync(retries, cancellationToken);
+                if (!poll.WindowDone) continue;
+                var rest = interval - time.GetElapsedTime(begun);
+                if (rest > TimeSpan.Zero) await Task.Delay(rest, time, pause.Token);
+            }
+        }
+        catch (OperationCanceledException) when (pause.IsCancellationRequested)
+        {
+            // The regular end.
+        }
+    }
+
+    /// <summary>Polls until everything that was committed before the last poll began is published.</summary>
+    /// <returns>False: another instance is the poller, so nothing was done here.</returns>
+    /// <exception cref="HalfStoppedException">A human is needed, or the trouble did not pass in time.</exception>
+    public async Task<bool> DrainAsync(CancellationToken cancellationToken)
+    {
+        var retries = new Retries(nameof(PostgresToKafka), time, logger, DrainPatience);
+        while (true)
+        {
+            var poll = await PollAsync(retries, cancellationToken);
+            if (poll.Outcome == PollOutcome.StandingBy) return false;
+            if (poll is { Outcome: PollOutcome.Idle, WindowDone: true }) return true;
+        }
+    }
+
+    private async Task<PollResult> PollAsync(Retries retries, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                var poll = await half.PollAsync(PollBudget, cancellationToken);
+                retries.Succeeded();
+                Polled?.Invoke(poll);
+                return poll;
+            }
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+            {
+                await retries.AfterFailureAsync(e, cancellationToken);
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+using Microsoft.Extensions.Logging;
+using OrdersStream.Diagnostics;
+
+namespace OrdersStream.LocalHost.Loops;
+
+/// <summary>
+/// What a loop does about a failure, by <see cref="FailurePolicy"/>: tries again after a growing pause, with one line when the trouble
+/// begins and one when it is over; or stops the half.
+/// </summary>
+public sealed class Retries(string half, TimeProvider time, ILogger logger, TimeSpan? giveUpAfter = null)
+{
+    private static readonly TimeSpan PauseMin = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan PauseMax = TimeSpan.FromSeconds(30);
+
+    private string? problem;
+    private long since;
+    private int attempts;
+
+    /// <summary>Returns when it is time to try again.</summary>
+    /// <exception cref="HalfStoppedException">The failure does not pass by itself, or lasts for longer than was allowed.</exception>
+    public async Task AfterFailureAsync(Exception failure, CancellationToken cancellationToken)
+    {
+        var verdict = FailurePolicy.Judge(failure);
+        if (attempts == 0) since = time.GetTimestamp();
+        if (verdict.Action != FailureAction.Retry || time.GetElapsedTime(since) >= giveUpAfter) throw new HalfStoppedException(half, verdict, failure);
+        if (verdict.Problem != problem) logger.HalfRetries(half, verdict.Problem, verdict.Remedy);
+        problem = verdict.Problem;
+        await Task.Delay(PauseBefore(++attempts), time, cancellationToken);
+    }
+
+    /// <summary>The half works again, or still.</summary>
+    public void Succeeded()
+    {
+        if (attempts == 0) return;
+        logger.HalfRecovered(half, time.GetElapsedTime(since).TotalSeconds, attempts);
+        (problem, attempts) = (null, 0);
+    }
+
+    /// <summary>Doubles up to the greatest pause; a little of it is chance, so that several instances do not knock all at once.</summary>
+    internal static TimeSpan PauseBefore(int attempt)
+    {
+        var pause = PauseMin * Math.Pow(2, Math.Min(attempt - 1, 10));
+        return (pause < PauseMax ? pause : PauseMax) * (0.8 + 0.2 * Random.Shared.NextDouble());
+    }
+}

@@ -1,0 +1,55 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using OrdersStream.Configuration;
+using OrdersStream.LocalHost.Loops;
+
+namespace OrdersStream.LocalHost.Verbs;
+
+/// <summary>Both halves wired up in this process, with their loops.</summary>
+public sealed class PipelineRun : IAsyncDisposable
+{
+    private readonly ServiceProvider services;
+
+    public PipelineRun(PipelineOptions options, TimeProvider time, ILoggerProvider log)
+    {
+        services = new ServiceCollection()
+            .AddLogging(logging => logging.SetMinimumLevel(LogLevel.Trace).AddProvider(log))
+            .AddSingleton(time)
+            .AddPipeline(options)
+            .AddSingleton<PostgresToKafkaLoop>()
+            .AddSingleton<KafkaToLakeLoop>()
+            .BuildServiceProvider();
+    }
+
+    public PostgresToKafkaLoop PostgresToKafka => services.GetRequiredService<PostgresToKafkaLoop>();
+    public KafkaToLakeLoop KafkaToLake => services.GetRequiredService<KafkaToLakeLoop>();
+    public ILogger Logger => services.GetRequiredService<ILogger<PipelineRun>>();
+    public T Get<T>() where T : notnull => services.GetRequiredService<T>();
+
+    /// <summary>Runs the asked halves until they are told to stop; where one stops by a failure, the other ends too.</summary>
+    /// <param name="only">The half; null: both.</param>
+    /// <param name="partitions">What the storing half takes without joining a group; null: it joins.</param>
+    /// <param name="stop">Ends both when they have done what they are at.</param>
+    /// <param name="cancellationToken">Ends both at once; a page that is being published is given up, and captured by the next start.</param>
+    /// <exception cref="HalfStoppedException">The failure, of the first half that stopped.</exception>
+    public async Task UntilStoppedAsync(PipelineHalf? only, IReadOnlyList<int>? partitions, CancellationToken stop, CancellationToken cancellationToken)
+    {
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(stop, cancellationToken);
+        var halves = new List<Task>();
+        if (only is null or PipelineHalf.PostgresToKafka) halves.Add(PostgresToKafka.RunAsync(end.Token, cancellationToken));
+        if (only is null or PipelineHalf.KafkaToLake) halves.Add(KafkaToLake.RunAsync(partitions, end.Token));
+        await Task.WhenAny(halves);
+        await end.CancelAsync();
+        await Task.WhenAll(halves);
+    }
+
+    /// <summary>Publishes what is in the table, then stores what is in the topic.</summary>
+    /// <exception cref="HalfStoppedException">A half could not.</exception>
+    public async Task OnceAsync(PipelineHalf? only, CancellationToken cancellationToken)
+    {
+        if (only is null or PipelineHalf.PostgresToKafka) await PostgresToKafka.DrainAsync(cancellationToken);
+        if (only is null or PipelineHalf.KafkaToLake) await KafkaToLake.DrainAsync(cancellationToken);
+    }
+
+    public ValueTask DisposeAsync() => services.DisposeAsync();
+}

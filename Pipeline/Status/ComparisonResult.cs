@@ -1,0 +1,54 @@
+using System.Collections.Immutable;
+
+namespace OrdersStream.Status;
+
+/// <summary>A row by its key's text, or where only the lake has it by its place in the topic.</summary>
+/// <param name="Difference">What is wrong with it.</param>
+/// <param name="Key">Its key; null where only the lake has the row.</param>
+/// <param name="Partition">Partition of the lake's newest version; null where the lake has none.</param>
+/// <param name="Offset">Offset of that version.</param>
+public sealed record DifferingRow(RowDifference Difference, string? Key, int? Partition, long? Offset);
+
+public enum RowDifference
+{
+    /// <summary>In the table, captured by now, and not in the lake.</summary>
+    Missing,
+    /// <summary>The lake's newest version is not the table's.</summary>
+    Stale,
+    /// <summary>In the lake and not in the table: the row was deleted, and deletes are not captured.</summary>
+    Extra,
+}
+
+/// <summary>How the lake compares with the source table.</summary>
+public sealed record ComparisonResult
+{
+    /// <summary>Rows of the table.</summary>
+    public long TableRows { get; init; }
+
+    /// <summary>Rows whose newest version in the lake equals the table's.</summary>
+    public long Equal { get; init; }
+    public long Missing { get; init; }
+    public long Stale { get; init; }
+    public long Extra { get; init; }
+
+    /// <summary>Changed after the last poll's horizon and so not due yet; the lake has no version, or an older one.</summary>
+    public long OnTheWay { get; init; }
+
+    /// <summary>Row versions in the lake.</summary>
+    public long LakeRows { get; init; }
+
+    /// <summary>Different keys in the lake.</summary>
+    public long LakeKeys { get; init; }
+    public int LakeFiles { get; init; }
+
+    /// <summary>Topic offsets that are in the lake more than once.</summary>
+    public long StoredTwice { get; init; }
+
+    /// <summary>Columns that were left out because an older schema has them not, or as another type.</summary>
+    public ImmutableSortedSet<string> ColumnsLeftOut { get; init; } = [];
+
+    /// <summary>The first few differences.</summary>
+    public ImmutableArray<DifferingRow> Examples { get; init; } = [];
+
+    public bool IsEqual => Missing == 0 && Stale == 0 && Extra == 0 && StoredTwice == 0;
+}

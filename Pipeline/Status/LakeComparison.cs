@@ -1,0 +1,128 @@
+using System.Collections.Immutable;
+using System.Text;
+using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+using OrdersStream.Lake;
+using OrdersStream.Postgres;
+using OrdersStream.Rows;
+
+namespace OrdersStream.Status;
+
+/// <summary>
+/// Compares the lake with the source table: of each key, the lake's newest version with the row that is in the table now, all columns.
+/// It may run beside both halves: the lake is read first and the table after it, so nothing in the lake is news to the table; and
+/// a row that changed behind the horizon of the last poll is not due yet.
+/// </summary>
+public sealed class LakeComparison(PipelineOptions options, StatusReader status, TimeProvider time)
+{
+    private const int ExamplesMax = 20;
+    private static readonly TimeSpan CatchUpPatience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan CatchUpPause = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>Versions held at once; what is more is compared in several passes (invariant 7). A version takes about 130 bytes.</summary>
+    internal int VersionsMax { get; init; } = 1_000_000;
+
+    /// <exception cref="PipelineException">The lake stays behind the topic, or cannot be compared.</exception>
+    public async Task<ComparisonResult> CompareAsync(CancellationToken cancellationToken)
+    {
+        var horizon = new WatermarkFile(options.Streaming).Read()?.Horizon;
+        await WaitForTheLakeAsync(cancellationToken);
+        var files = LakeReader.Files(options.Datalake.Path).ToList();
+        var shares = await SharesAsync(files, cancellationToken);
+        var schemas = new SchemaStore(options.Streaming.CheckpointLocation);
+        var table = await TableSchemaAsync(cancellationToken);
+        var versions = new LakeVersions(table, schemas.Read);
+        var tally = new Tally(versions);
+        for (var share = 0; share < shares; share++)
+        {
+            await versions.LoadAsync(files, share, shares, cancellationToken);
+            await new TableScan(options.Postgres).ReadAsync(horizon, schema => tally.Visitor(SameAs(schema, table), share, shares), cancellationToken);
+            tally.CountExtra();
+        }
+        return tally.Result with { LakeFiles = files.Count };
+    }
+
+    /// <summary>What is in the topic when it is called has to be in the lake, else its absence says nothing.</summary>
+    private async Task WaitForTheLakeAsync(CancellationToken cancellationToken)
+    {
+        var ends = await status.PartitionsAsync(cancellationToken);
+        for (var begun = time.GetTimestamp(); ;)
+        {
+            var now = status.StoredPositions();
+            var behind = ends.Where(e => now.GetValueOrDefault(e.Partition)?.NextRecord is var next && (next ?? e.Low) < e.High).ToList();
+            if (behind.Count == 0) return;
+            if (time.GetElapsedTime(begun) > CatchUpPatience)
+                throw new PipelineException(FailureAction.Stop,
+                    $"The lake is behind the topic in {behind.Count} partitions, and has not caught up within {CatchUpPatience.TotalSeconds:0} s.",
+                    "Run KafkaToLake until it has (run --only kafka-to-lake --once), then compare again.");
+            await Task.Delay(CatchUpPause, time, cancellationToken);
+        }
+    }
+
+    private async Task<int> SharesAsync(List<string> files, CancellationToken cancellationToken)
+    {
+        var rows = 0L;
+        foreach (var file in files) rows += (await LakeReader.ReadFooterAsync(file, cancellationToken)).Rows;
+        return (int)(rows / VersionsMax) + 1;
+    }
+
+    private async Task<TableSchema> TableSchemaAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
+        return (await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken)).Schema;
+    }
+
+    private static TableSchema SameAs(TableSchema now, TableSchema before) => now.Fingerprint == before.Fingerprint
+        ? now
+        : throw new PipelineException(FailureAction.Stop, "The table's columns changed while it was being compared.", "Compare again.");
+
+    /// <summary>Meets the table's rows with the lake's versions.</summary>
+    private sealed class Tally(LakeVersions versions)
+    {
+        private readonly ImmutableArray<DifferingRow>.Builder examples = ImmutableArray.CreateBuilder<DifferingRow>();
+        private ComparisonResult counts = new();
+
+        public ComparisonResult Result => counts with
+        {
+            LakeRows = versions.Rows,
+            StoredTwice = versions.StoredTwice,
+            ColumnsLeftOut = [.. versions.ColumnsLeftOut],
+            Examples = examples.ToImmutable(),
+        };
+
+        public TableScan.Visitor Visitor(TableSchema schema, int share, int shares)
+        {
+            var keys = new RowDigest(schema, schema.KeyColumns);
+            return (row, key, isCovered) =>
+            {
+                var digest = keys.Of(row);
+                if (LakeVersions.IsIn(digest, share, shares)) Meet(row, digest, key, isCovered);
+            };
+        }
+
+        private void Meet(DecodedRow row, UInt128 digest, ReadOnlySpan<byte> key, bool isCovered)
+        {
+            counts = counts with { TableRows = counts.TableRows + 1 };
+            ref var version = ref versions.Find(digest, out var found);
+            if (found) version.Met = true;
+            if (found && !version.Deleted && version.Digest == versions.TableDigest(version.Schema).Of(row)) counts = counts with { Equal = counts.Equal + 1 };
+            else if (!isCovered) counts = counts with { OnTheWay = counts.OnTheWay + 1 };
+            else if (!found) Differs(RowDifference.Missing, counts with { Missing = counts.Missing + 1 }, key, null, null);
+            else Differs(RowDifference.Stale, counts with { Stale = counts.Stale + 1 }, key, version.Partition, version.Offset);
+        }
+
+        public void CountExtra()
+        {
+            foreach (var version in versions.ByKey.Values)
+                if (!version.Met && !version.Deleted)
+                    Differs(RowDifference.Extra, counts with { Extra = counts.Extra + 1 }, default, version.Partition, version.Offset);
+            counts = counts with { LakeKeys = counts.LakeKeys + versions.ByKey.Count };
+        }
+
+        private void Differs(RowDifference difference, ComparisonResult counted, ReadOnlySpan<byte> key, int? partition, long? offset)
+        {
+            counts = counted;
+            if (examples.Count < ExamplesMax) examples.Add(new(difference, key.IsEmpty ? null : Encoding.UTF8.GetString(key), partition, offset));
+        }
+    }
+}

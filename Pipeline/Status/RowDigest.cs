@@ -1,0 +1,60 @@
+using System.Buffers.Binary;
+using System.Collections.Immutable;
+using System.Security.Cryptography;
+using OrdersStream.Diagnostics;
+using OrdersStream.Rows;
+
+namespace OrdersStream.Status;
+
+/// <summary>Reduces chosen columns of a row to 128 bits, so that rows can be compared without being kept (invariant 7).</summary>
+internal sealed class RowDigest(TableSchema schema, ImmutableArray<int> columns)
+{
+    private readonly ByteBuffer text = new();
+
+    public UInt128 Of(DecodedRow row)
+    {
+        text.Clear();
+        foreach (var c in columns)
+        {
+            RowText.WriteValue(schema.Columns[c].Type, row, row.Cells[c], text);
+            text.Append((byte)'\n');
+        }
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(text.Written, hash);
+        return BinaryPrimitives.ReadUInt128LittleEndian(hash);
+    }
+}
+
+/// <summary>
+/// Which columns of an older schema's rows can be compared with the table's present ones: those that both have by name, in a form
+/// that does not depend on the type's width.
+/// </summary>
+internal sealed class ComparableColumns
+{
+    /// <exception cref="PipelineException">The key changed: rows of the two schemas cannot be told to be the same.</exception>
+    public ComparableColumns(TableSchema table, TableSchema lake)
+    {
+        var pairs = table.Columns.Select((c, i) => (Table: i, Lake: lake.IndexOf(c.Name))).Where(p => p.Lake >= 0 && SameForm(table.Columns[p.Table].Type, lake.Columns[p.Lake].Type)).ToList();
+        Table = [.. pairs.Select(p => p.Table)];
+        Lake = [.. pairs.Select(p => p.Lake)];
+        LakeKey = [.. table.KeyColumns.Select(k => lake.IndexOf(table.Columns[k].Name))];
+        LeftOut = [.. table.Columns.Select(c => c.Name).Union(lake.Columns.Select(c => c.Name)).Except(pairs.Select(p => table.Columns[p.Table].Name))];
+        if (LakeKey.Any(k => !lake.KeyColumns.Contains(k)) || LakeKey.Length != lake.KeyColumns.Length)
+            throw new PipelineException(FailureAction.Stop,
+                "The lake holds rows from when the table had another key, so its rows cannot be matched with the table's.",
+                "Compare lakes of one key only: capture into a new datalake.path after the key of a table was changed.");
+    }
+
+    /// <summary>Indices into the table's schema, in the order of <see cref="Lake"/>.</summary>
+    public ImmutableArray<int> Table { get; }
+    public ImmutableArray<int> Lake { get; }
+
+    /// <summary>The key's columns in the lake's schema, in the table's key order.</summary>
+    public ImmutableArray<int> LakeKey { get; }
+    public ImmutableArray<string> LeftOut { get; }
+
+    private static bool SameForm(ColumnType a, ColumnType b) =>
+        a == b || (a.IsArray == b.IsArray && a.Kind != ColumnKind.Numeric && b.Kind != ColumnKind.Numeric && FormOf(a.Kind) == FormOf(b.Kind));
+
+    private static ColumnKind FormOf(ColumnKind kind) => kind is ColumnKind.SmallInt or ColumnKind.Integer ? ColumnKind.BigInt : kind;
+}
