@@ -52,15 +52,21 @@ internal static class Commands
             new RunOptions(pipeline, ToHalf(arguments.GetValue(only)), arguments.GetValue(once), arguments.GetValue(LogLevelOption)), cancellationToken));
     }
 
-    private static Command Verify() => WithConfiguration(
-        new Command("verify", "Compares the lake with the source table; ends with 1 when they differ"),
-        (arguments, pipeline, cancellationToken) =>
-            VerifyVerb.ExecuteAsync(new VerifyOptions(pipeline, arguments.GetValue(LogLevelOption)), cancellationToken));
+    private static Command Verify()
+    {
+        var showKeys = new Option<bool>("--show-keys") { Description = "Name the first differing rows by their keys" };
+        var command = new Command("verify", "Compares the lake with the source table; ends with 1 when they differ") { showKeys };
+        return WithConfiguration(command, (arguments, pipeline, cancellationToken) =>
+            VerifyVerb.ExecuteAsync(new VerifyOptions(pipeline, arguments.GetValue(showKeys), arguments.GetValue(LogLevelOption)), cancellationToken));
+    }
 
-    private static Command Status() => WithConfiguration(
-        new Command("status", "Shows where both halves stand"),
-        (arguments, pipeline, cancellationToken) =>
-            StatusVerb.ExecuteAsync(new StatusOptions(pipeline, arguments.GetValue(LogLevelOption)), cancellationToken));
+    private static Command Status()
+    {
+        var json = new Option<bool>("--json") { Description = "Print one JSON object" };
+        var command = new Command("status", "Shows where both halves stand") { json };
+        return WithConfiguration(command, (arguments, pipeline, cancellationToken) =>
+            StatusVerb.ExecuteAsync(new StatusOptions(pipeline, arguments.GetValue(json), arguments.GetValue(LogLevelOption)), cancellationToken));
+    }
 
     private static Command Config()
     {
