@@ -33,10 +33,10 @@
 BEGIN;
 
 -- A block of PL/pgSQL takes no variables of psql; these settings last as long as the transaction.
-SELECT set_config('orders_stream.rollnumber', :'rollnumber', true),
-       set_config('orders_stream.orders_table', :'orders_table', true),
-       set_config('orders_stream.pipeline_role', :'pipeline_role', true),
-       set_config('orders_stream.pipeline_password', :'pipeline_password', true);
+SET LOCAL orders_stream.rollnumber = :'rollnumber';
+SET LOCAL orders_stream.orders_table = :'orders_table';
+SET LOCAL orders_stream.pipeline_role = :'pipeline_role';
+SET LOCAL orders_stream.pipeline_password = :'pipeline_password';
 
 DO $$
 BEGIN
