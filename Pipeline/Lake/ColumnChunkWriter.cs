@@ -8,18 +8,15 @@ using Parquet.Meta;
 namespace OrdersStream.Lake;
 
 /// <summary>
-/// Writes one column of a row group as pages of about <see cref="PageBytes"/>, so that memory is bounded by a page however
+/// Writes one column of a row group as pages of about <paramref name="pageBytes"/>, so that memory is bounded by a page however
 /// large the column is (invariant 7). One instance writes one file at a time and keeps its buffers.
 /// </summary>
-internal sealed class ColumnChunkWriter(DatalakeOptions options) : IDisposable
+internal sealed class ColumnChunkWriter(DatalakeOptions options, int pageBytes) : IDisposable
 {
-    private const int PageBytes = 1024 * 1024;
-    private const int KeptBytes = 4 * PageBytes;
-
     private readonly PageCompressor compressor = new(options);
     private readonly ParquetThrift thrift = new();
     private readonly BytesDictionary dictionary = new();
-    private ByteBuffer page = new(PageBytes + PageBytes / 4);
+    private ByteBuffer page = new(2 * pageBytes);
     private Stream file = Stream.Null;
 
     /// <summary>Bytes written to the file so far: positions in the footer count from its first byte.</summary>
@@ -30,7 +27,7 @@ internal sealed class ColumnChunkWriter(DatalakeOptions options) : IDisposable
     {
         (file, Position) = (output, 0);
         // One very long value must not hold its memory for good.
-        if (page.Array.Length > KeptBytes) page = new ByteBuffer(PageBytes + PageBytes / 4);
+        if (page.Array.Length > 4 * pageBytes) page = new ByteBuffer(2 * pageBytes);
     }
 
     public async Task WriteRawAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
@@ -62,7 +59,7 @@ internal sealed class ColumnChunkWriter(DatalakeOptions options) : IDisposable
         meta.Encodings = indexed ? [Encoding.PLAIN, Encoding.RLE, Encoding.RLE_DICTIONARY] : [Encoding.PLAIN, Encoding.RLE];
         for (var (slot, value, left) = (rows.Slot, rows.Value, rows.Rows); left > 0;)
         {
-            var slice = column.Page(slot, value, left, PageBytes);
+            var slice = column.Page(slot, value, left, pageBytes);
             await WriteDataAsync(column, slice, rows.Value, indexed, meta, cancellationToken);
             (slot, value, left) = (slot + slice.Slots, value + slice.Values, left - slice.Rows);
         }

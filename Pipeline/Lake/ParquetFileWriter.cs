@@ -14,6 +14,9 @@ public sealed class ParquetFileWriter(DatalakeOptions options)
 
     private ColumnChunkWriter? idle;
 
+    /// <summary>Bytes of a page, before compression, at which the next is begun.</summary>
+    internal int PageBytes { get; init; } = 1024 * 1024;
+
     /// <summary>
     /// Writes all rows of <paramref name="batch"/> to <paramref name="file"/> in row groups of at most <c>row_group_rows</c>, with
     /// <paramref name="footer"/> as the file's key-value metadata. The caller opens, fsyncs and closes the stream.
@@ -23,7 +26,7 @@ public sealed class ParquetFileWriter(DatalakeOptions options)
     {
         Check(batch);
         // The writer and its buffers are kept for the next file; two files at once have one each.
-        var chunks = Interlocked.Exchange(ref idle, null) ?? new ColumnChunkWriter(options);
+        var chunks = Interlocked.Exchange(ref idle, null) ?? new ColumnChunkWriter(options, PageBytes);
         chunks.Begin(file);
         await chunks.WriteRawAsync(Magic, cancellationToken);
         var metadata = NewMetaData(batch, footer);

@@ -7,12 +7,19 @@ namespace OrdersStream.UnitTests.Lake;
 /// <summary>An independent reader of Parquet.</summary>
 internal static class DuckDb
 {
+    // To open a database costs far more than a query does.
+    private static readonly Lock Gate = new();
+    private static readonly DuckDBConnection Connection = Open();
+
     /// <summary>Runs a query; <c>$file</c> stands for the file.</summary>
     public static List<object?[]> Query(string file, string sql)
     {
-        using var connection = new DuckDBConnection("DataSource=:memory:");
-        connection.Open();
-        using var command = connection.CreateCommand();
+        lock (Gate) return Read(file, sql);
+    }
+
+    private static List<object?[]> Read(string file, string sql)
+    {
+        using var command = Connection.CreateCommand();
         command.CommandText = sql.Replace("$file", $"'{file}'");
         using var reader = command.ExecuteReader();
         var rows = new List<object?[]>();
@@ -31,6 +38,13 @@ internal static class DuckDb
             : Text($"\"{c.Name}\"", c.Type.Kind));
         return [.. Query(file, $"SELECT {string.Join(", ", columns)} FROM $file ORDER BY _offset")
             .Select(row => row.Select((text, i) => Value(text, schema.Columns[i].Type)).ToArray())];
+    }
+
+    private static DuckDBConnection Open()
+    {
+        var connection = new DuckDBConnection("DataSource=:memory:");
+        connection.Open();
+        return connection;
     }
 
     /// <summary>DuckDB's own text of a value; of times the count since their epoch, which shows every digit.</summary>

@@ -45,11 +45,11 @@ internal static class LakeRows
         new(Topic, partition, batch.FirstOffset, batch.LastOffset, batch.Rows, batch.Schema.Fingerprint);
 
     /// <summary>Writes a file and gives its path back.</summary>
-    public static async Task<string> WriteAsync(TempFolder folder, ColumnBatch batch, DatalakeOptions? options = null, string name = "rows.parquet")
+    public static async Task<string> WriteAsync(TempFolder folder, ColumnBatch batch, DatalakeOptions? options = null, string name = "rows.parquet", int pageBytes = 1024 * 1024)
     {
         var path = folder[name];
         await using var file = new FileStream(path, FileMode.CreateNew);
-        await new ParquetFileWriter(options ?? new DatalakeOptions()).WriteAsync(file, batch, Footer(batch).ToMetadata(), CancellationToken.None);
+        await new ParquetFileWriter(options ?? new DatalakeOptions()) { PageBytes = pageBytes }.WriteAsync(file, batch, Footer(batch).ToMetadata(), CancellationToken.None);
         return path;
     }
 

@@ -56,24 +56,50 @@ public sealed class ParquetFileWriterTests
         var schema = Schema(
             Column("id", ColumnKind.BigInt, nullable: false), Column("unique", ColumnKind.Text), Column("few", ColumnKind.Text),
             Column("maybe", ColumnKind.Double), Column("list", ColumnKind.Text, isArray: true), Column("flag", ColumnKind.Boolean, nullable: false));
-        var rows = Enumerable.Range(0, 200_000).Select(i => new object?[]
+        var rows = Enumerable.Range(0, 20_000).Select(i => new object?[]
         {
-            (long)i, i % 3 == 0 ? null : $"unique {i}", i % 5 == 0 ? null : $"few {i % 40_000 / 40}", i % 7 == 0 ? null : i / 4.0,
+            (long)i, i % 3 == 0 ? null : $"unique {i}", i % 5 == 0 ? null : $"few {i % 4_000 / 40}", i % 7 == 0 ? null : i / 4.0,
             i % 4 == 0 ? null : Enumerable.Range(0, i % 4).Select(e => e == 2 ? null : $"element {i} {e}").ToArray(), (long)(i / 3 % 2),
         }).ToArray();
-        var file = await WriteAsync(folder, Batch(schema, rows));
+        var file = await WriteAsync(folder, Batch(schema, rows), pageBytes: 10_000);
 
         AssertSame(rows, DuckDb.Rows(file, schema));
         AssertSame(rows, await ReadAsync(file, schema));
     }
 
     [Fact]
-    public async Task long_text_is_read_back_and_costs_a_page_of_its_own_at_most()
+    public async Task no_page_is_much_larger_than_the_limit()
+    {
+        var schema = Schema(
+            Column("id", ColumnKind.BigInt, nullable: false), Column("name", ColumnKind.Text, nullable: false), Column("note", ColumnKind.Text),
+            Column("rate", ColumnKind.Double), Column("list", ColumnKind.Text, isArray: true));
+        var batch = Batch(schema, Enumerable.Range(0, 3_000).Select(i => new object?[] { (long)i, $"name {i}", $"note {i}", (double)i, new object?[] { $"a {i}", $"b {i}" } }));
+        var stream = new LargestWrite();
+        await new ParquetFileWriter(new() { Compression = "none" }) { PageBytes = 1_000 }.WriteAsync(stream, batch, new Dictionary<string, string>(), TestContext.Current.CancellationToken);
+        // Levels come on top of the values; the footer, of about 200 bytes a column, is one write.
+        Assert.InRange(stream.Bytes, 1_000, 2_000);
+    }
+
+    [Fact]
+    public async Task a_row_group_holds_about_64_MB_at_most()
+    {
+        using var folder = new TempFolder();
+        var schema = Schema(Column("text", ColumnKind.Text));
+        var batch = new ColumnBatch(schema);
+        var row = Row(schema, new string('x', 1_000_000));
+        for (var offset = 0; offset < 70; offset++) batch.Append(row, 3, offset, "upsert");
+        var file = await WriteAsync(folder, batch);
+        Assert.Equal([2L, 70L], DuckDb.Query(file, "SELECT num_row_groups, num_rows FROM parquet_file_metadata($file)").Single());
+        Assert.Equal(70L, DuckDb.Scalar(file, "SELECT count(*) FROM $file WHERE length(text) = 1000000"));
+    }
+
+    [Fact]
+    public async Task text_of_a_megabyte_is_read_back()
     {
         using var folder = new TempFolder();
         var schema = Schema(Column("id", ColumnKind.BigInt, nullable: false), Column("text", ColumnKind.Text), Column("list", ColumnKind.Text, isArray: true));
         var megabyte = string.Concat(Enumerable.Range(0, 150_000).Select(i => i.ToString("x7", CultureInfo.InvariantCulture)));
-        var rows = Enumerable.Range(0, 20).Select(i => new object?[] { (long)i, i + megabyte, i == 3 ? new object?[] { megabyte, null, megabyte } : null }).ToArray();
+        var rows = Enumerable.Range(0, 6).Select(i => new object?[] { (long)i, i + megabyte, i == 3 ? new object?[] { megabyte, null, megabyte } : null }).ToArray();
         var batch = Batch(schema, rows);
         var file = await WriteAsync(folder, batch);
 
@@ -160,5 +186,16 @@ public sealed class ParquetFileWriterTests
         {
             (long)i, i % 11 == 0 ? null : statuses[i * 7 % 5], i % 3 == 0 ? null : Enumerable.Range(0, i % 4).Select(e => e == 2 ? null : (object?)(long)(i + e)).ToArray(),
         })];
+    }
+
+    private sealed class LargestWrite : MemoryStream
+    {
+        public int Bytes { get; private set; }
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            Bytes = Math.Max(Bytes, buffer.Length);
+            return ValueTask.CompletedTask;
+        }
     }
 }
