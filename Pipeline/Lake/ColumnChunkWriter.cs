@@ -16,19 +16,17 @@ internal sealed class ColumnChunkWriter(DatalakeOptions options, int pageBytes) 
     private readonly PageCompressor compressor = new(options);
     private readonly ParquetThrift thrift = new();
     private readonly BytesDictionary dictionary = new();
-    private ByteBuffer page = new(2 * pageBytes);
+    private readonly ByteBuffer page = new(2 * pageBytes);
     private Stream file = Stream.Null;
 
     /// <summary>Bytes written to the file so far: positions in the footer count from its first byte.</summary>
     public long Position { get; private set; }
 
+    /// <summary>Whether a very long value has made the buffers larger than they should stay; the codec's grow with the page.</summary>
+    public bool IsOvergrown => page.Array.Length > 4 * pageBytes;
+
     /// <summary>Begins a file.</summary>
-    public void Begin(Stream output)
-    {
-        (file, Position) = (output, 0);
-        // One very long value must not hold its memory for good.
-        if (page.Array.Length > 4 * pageBytes) page = new ByteBuffer(2 * pageBytes);
-    }
+    public void Begin(Stream output) => (file, Position) = (output, 0);
 
     public async Task WriteRawAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {

@@ -25,7 +25,8 @@ public sealed class ParquetFileWriter(DatalakeOptions options)
     public async Task WriteAsync(Stream file, ColumnBatch batch, IReadOnlyDictionary<string, string> footer, CancellationToken cancellationToken)
     {
         Check(batch);
-        // The writer and its buffers are kept for the next file; two files at once have one each.
+        // The writer and its buffers are kept for the next file, unless one very long value made them large; two files at
+        // once have one each.
         var chunks = Interlocked.Exchange(ref idle, null) ?? new ColumnChunkWriter(options, PageBytes);
         chunks.Begin(file);
         await chunks.WriteRawAsync(Magic, cancellationToken);
@@ -33,7 +34,7 @@ public sealed class ParquetFileWriter(DatalakeOptions options)
         await WriteRowGroupsAsync(chunks, batch, metadata.RowGroups, cancellationToken);
         await chunks.WriteFooterAsync(metadata, cancellationToken);
         await chunks.WriteRawAsync(Magic, cancellationToken);
-        Interlocked.Exchange(ref idle, chunks)?.Dispose();
+        (chunks.IsOvergrown ? chunks : Interlocked.Exchange(ref idle, chunks))?.Dispose();
     }
 
     private async Task WriteRowGroupsAsync(ColumnChunkWriter chunks, ColumnBatch batch, List<RowGroup> groups, CancellationToken cancellationToken)

@@ -129,6 +129,21 @@ public sealed class ParquetFileWriterTests
     }
 
     [Fact]
+    public async Task two_files_are_written_at_once_by_one_writer()
+    {
+        using var folder = new TempFolder();
+        var writer = new ParquetFileWriter(new()) { PageBytes = 500 };
+        object?[][][] contents = [OrderRows(3_000), OrderRows(2_000), OrderRows(2_500)];
+        await Task.WhenAll(contents.Select((rows, i) => Task.Run(async () =>
+        {
+            var batch = Batch(Orders, rows);
+            await using var file = new FileStream(folder[$"{i}.parquet"], FileMode.CreateNew);
+            await writer.WriteAsync(file, batch, Footer(batch).ToMetadata(), CancellationToken.None);
+        }, TestContext.Current.CancellationToken)));
+        for (var i = 0; i < contents.Length; i++) AssertSame(contents[i], DuckDb.Rows(folder[$"{i}.parquet"], Orders));
+    }
+
+    [Fact]
     public async Task one_batch_written_twice_gives_the_same_bytes()
     {
         using var folder = new TempFolder();
