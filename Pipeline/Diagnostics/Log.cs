@@ -53,6 +53,9 @@ public static partial class Log
     [LoggerMessage(3007, LogLevel.Information, "partition {Partition}: no record names its schema; the table's present one, {Fingerprint}, is used from offset {Offset} on")]
     public static partial void SchemaAssumed(this ILogger logger, int partition, string fingerprint, long offset);
 
+    [LoggerMessage(3009, LogLevel.Warning, "partition {Partition}: the lake has more than its commit log says, which was lost or is an old copy; from the files' footers it goes on at offset {NextOffset}")]
+    public static partial void LogRecovered(this ILogger logger, int partition, long nextOffset);
+
     [LoggerMessage(3008, LogLevel.Information, "removed {Files} temporary files that crashed writers left in the lake")]
     public static partial void TemporaryFilesRemoved(this ILogger logger, int files);
 

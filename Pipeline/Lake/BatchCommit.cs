@@ -23,26 +23,44 @@ internal sealed class BatchCommit(LakeStorage storage)
         if (batches.Count == 0) return new Committed(BatchResult.Nothing, []);
         var begun = storage.Time.GetUtcNow();
         var started = storage.Time.GetTimestamp();
-        var pending = batches.Select(b => new PendingCommit(b, storage.NewWriterId())).ToList();
+        var (pending, lost) = Divide(batches.Select(b => new PendingCommit(b, storage.NewWriterId())));
         await WriteAsync([.. pending.SelectMany(p => p.Files)], cancellationToken);
         CheckAge(begun);
 
         var entries = pending.Select(p => (p.Batch, Entry: p.ToEntry(storage.Topic.Identity, storage.Time.GetUtcNow()))).ToList();
         var won = entries.Where(e => e.Batch.Stored.TryAppend(e.Entry)).ToList();
         Publish([.. won.Select(e => e.Entry)], [.. won.Select(e => e.Batch)]);
-        var lost = entries.Except(won).ToList();
-        foreach (var (batch, entry) in lost) GiveWay(batch, entry);
+        foreach (var (batch, entry) in entries.Except(won))
+        {
+            foreach (var file in entry.AllFiles) TryDelete(file.TemporaryPath);
+            batch.Stored.Reload();
+            lost.Add(batch);
+        }
+        foreach (var batch in lost) storage.Logger.PartitionSuperseded(batch.Partition, batch.Stored.State.NextOffset);
 
         storage.Leftovers.SweepWhenDue();
         var result = Count(won.Select(e => e.Entry), storage.Time.GetElapsedTime(started));
         if (won.Count > 0) storage.Logger.BatchStored(result.Rows, result.Files, result.Bytes, won.Count, (long)result.Duration.TotalMilliseconds);
-        return new Committed(result, [.. lost.Select(e => e.Batch.Partition)]);
+        return new Committed(result, [.. lost.Select(b => b.Partition)]);
     }
 
-    // Steps 1: the hidden names are durable before the entry that lists them is.
+    // A final name that is taken before the commit: another instance stored this batch, or the file is none of ours.
+    private (List<PendingCommit> Pending, List<PartitionBatch> Lost) Divide(IEnumerable<PendingCommit> commits)
+    {
+        List<PendingCommit> pending = [];
+        List<PartitionBatch> lost = [];
+        foreach (var commit in commits)
+        {
+            if (storage.Publisher.FindTaken(commit.Files.Select(f => f.Path)) is not { } taken) pending.Add(commit);
+            else if (commit.Batch.Stored.Reload()) lost.Add(commit.Batch);
+            else throw FilePublisher.Foreign(taken);
+        }
+        return (pending, lost);
+    }
+
+    // Step 1: the hidden names are durable before the entry that lists them is.
     private async Task WriteAsync(IReadOnlyList<PendingFile> files, CancellationToken cancellationToken)
     {
-        storage.Publisher.CheckFree(files.Select(f => f.Path));
         try
         {
             foreach (var folder in files.Select(f => Path.GetDirectoryName(Absolute(f.TemporaryPath))!).Distinct()) DurableFile.CreateDirectory(folder);
@@ -90,13 +108,6 @@ internal sealed class BatchCommit(LakeStorage storage)
             batches[i].Stored.Prune();
             Report(batches[i], entries[i]);
         }
-    }
-
-    private void GiveWay(PartitionBatch batch, CommitEntry entry)
-    {
-        foreach (var file in entry.AllFiles) TryDelete(file.TemporaryPath);
-        batch.Stored.Reload();
-        storage.Logger.PartitionSuperseded(batch.Partition, batch.Stored.State.NextOffset);
     }
 
     private void CheckAge(DateTimeOffset begun)

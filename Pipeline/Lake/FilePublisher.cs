@@ -11,12 +11,8 @@ internal sealed class FilePublisher(string lakePath, CrashPoints crashPoints, Fu
 {
     private readonly Func<string, string, bool> renameExclusive = renameExclusive ?? DurableFile.TryRenameExclusive;
 
-    /// <summary>Fails when a file of this name is in the lake already: before the commit there is still a choice.</summary>
-    public void CheckFree(IEnumerable<string> paths)
-    {
-        foreach (var path in paths)
-            if (File.Exists(LakePath.Absolute(lakePath, path))) throw Foreign(path);
-    }
+    /// <summary>The first of these final names that is taken already; null when all are free.</summary>
+    public string? FindTaken(IEnumerable<string> paths) => paths.FirstOrDefault(path => File.Exists(LakePath.Absolute(lakePath, path)));
 
     /// <summary>Renames what is not renamed yet; the folders are synced by <see cref="SyncFolders"/>.</summary>
     /// <param name="entry">A committed entry.</param>
@@ -83,7 +79,7 @@ internal sealed class FilePublisher(string lakePath, CrashPoints crashPoints, Fu
         return true;
     }
 
-    private static PipelineException Foreign(string path) => new(FailureAction.Stop,
+    public static PipelineException Foreign(string path) => new(FailureAction.Stop,
         $"The lake already has a file '{path}' that this checkpoint did not commit.",
         "Move it away if it is left over from an earlier topic or checkpoint, or give this topic a datalake.path of its own; nothing was overwritten.");
 

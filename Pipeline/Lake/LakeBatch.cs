@@ -227,6 +227,7 @@ public sealed class LakeBatch
     {
         if (partitions.TryGetValue(partition, out var batch)) return batch;
         var stored = storage.NewStoredPartition(partition);
+        await storage.Recovery.OpenAsync(stored, storage.NewWriterId(), cancellationToken);
         await storage.Bounds.OpenAsync(stored, cancellationToken);
         batch = new PartitionBatch(stored, storage.Topic.Identity.Topic, options, pool);
         batch.Restart(ShapeAt(batch));

@@ -58,11 +58,12 @@ internal static partial class LakePath
         return match.Value == Final("", file);
     }
 
-    /// <summary>True for a hidden name that a writer with this prefix of its id gave.</summary>
-    public static bool IsTemporary(string fileName, string writerPrefix)
+    /// <summary>Reads back a hidden name, if a writer with this prefix of its id gave it.</summary>
+    public static bool TryParseTemporary(string fileName, string writerPrefix, out LakeFileName file)
     {
+        file = default;
         var match = TemporaryName().Match(fileName);
-        return match.Success && match.Groups["w"].Value.StartsWith(writerPrefix, StringComparison.Ordinal) && TryParse(match.Groups["n"].Value, out _);
+        return match.Success && match.Groups["w"].Value.StartsWith(writerPrefix, StringComparison.Ordinal) && TryParse(match.Groups["n"].Value, out file);
     }
 
     /// <summary>The path in the file system.</summary>

@@ -35,7 +35,8 @@ internal sealed class LakeStorage
         Parquet = new ParquetFileWriter(options.Datalake);
         Bounds = new TopicBounds(topic, time, logger);
         Schemas = new SchemaFinder(topic, SchemaStore, presentSchema, time, logger);
-        writerPrefix = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(commits.Directory)))[..8];
+        writerPrefix = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFileName(commits.Directory))))[..8];
+        Recovery = new LogRecovery(Root, writerPrefix, topic.Identity, time, logger);
         Leftovers = new LeftoverFiles(Root, writerPrefix, commits, time, logger);
     }
 
@@ -53,6 +54,7 @@ internal sealed class LakeStorage
     public ParquetFileWriter Parquet { get; }
     public TopicBounds Bounds { get; }
     public SchemaFinder Schemas { get; }
+    public LogRecovery Recovery { get; }
     public LeftoverFiles Leftovers { get; }
 
     public StoredPartition NewStoredPartition(int partition) => new(partition, NewCommitLog(partition), Publisher, CrashPoints);

@@ -28,7 +28,7 @@ internal sealed class LeftoverFiles(string lakePath, string writerPrefix, TopicC
         if (!Directory.Exists(lakePath)) return 0;
         var everyFolder = new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint, IgnoreInaccessible = true };
         var old = new DirectoryInfo(lakePath).EnumerateFiles(".*.tmp", everyFolder)
-            .Where(f => LakePath.IsTemporary(f.Name, writerPrefix) && f.LastWriteTimeUtc < olderThan).ToList();
+            .Where(f => LakePath.TryParseTemporary(f.Name, writerPrefix, out _) && f.LastWriteTimeUtc < olderThan).ToList();
         if (old.Count == 0) return 0;
         // Committed but not renamed: a crash left it so, and its partition was not opened since.
         var committed = commits.NewestEntries().SelectMany(e => e.AllFiles).Select(f => LakePath.Absolute(lakePath, f.TemporaryPath)).ToHashSet();

@@ -25,7 +25,9 @@ internal sealed class SchemaFinder(
     public async Task<(TableSchema Schema, bool IsAssumed)> FindAsync(int partition, long offset, CancellationToken cancellationToken)
     {
         if (await ReadBackAsync(partition, offset, cancellationToken) is { } fingerprint) return (store.Read(fingerprint), false);
-        return (await PresentAsync(partition, offset, cancellationToken), true);
+        var present = await PresentAsync(partition, offset, cancellationToken);
+        logger.SchemaAssumed(partition, present.Fingerprint, offset);
+        return (present, true);
     }
 
     /// <summary>The table's present schema where it differs from <paramref name="assumed"/>; null where it does not, or was asked for just now.</summary>
@@ -33,7 +35,9 @@ internal sealed class SchemaFinder(
     {
         if (presentSchema is null || (askedAt is { } last && time.GetElapsedTime(last) < AskAgainAfter)) return null;
         var present = await PresentAsync(partition, offset, cancellationToken);
-        return present.Fingerprint == assumed.Fingerprint ? null : present;
+        if (present.Fingerprint == assumed.Fingerprint) return null;
+        logger.SchemaAssumed(partition, present.Fingerprint, offset);
+        return present;
     }
 
     /// <summary>The fingerprint that a record's own header names; null where it has none of ours.</summary>
@@ -72,7 +76,6 @@ internal sealed class SchemaFinder(
         var schema = await presentSchema(cancellationToken);
         askedAt = time.GetTimestamp();
         store.Write(schema);
-        logger.SchemaAssumed(partition, schema.Fingerprint, offset);
         return schema;
     }
 }

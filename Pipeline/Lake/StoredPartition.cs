@@ -21,15 +21,16 @@ internal sealed class StoredPartition(int partition, CommitLog log, FilePublishe
     /// <summary>Number of the next entry.</summary>
     public long NextSequence => newest + 1;
 
-    /// <summary>Reads the log again and rolls its newest entry forward.</summary>
-    public void Reload()
+    /// <summary>Reads the log again and rolls its newest entry forward; false when it stands where it stood.</summary>
+    public bool Reload()
     {
-        if (log.ReadNewest() is not { } entry || entry.Sequence == newest) return;
+        if (log.ReadNewest() is not { } entry || entry.Sequence == newest) return false;
         crashPoints.Reached(CrashPoint.RollForwardBegun);
         Rename(entry);
         publisher.SyncFolders(entry.AllFiles.Select(f => f.Path));
         crashPoints.Reached(CrashPoint.DirectorySynced);
         Adopt(entry);
+        return true;
     }
 
     /// <summary>Where a log without entries begins.</summary>

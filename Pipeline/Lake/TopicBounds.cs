@@ -16,7 +16,6 @@ internal sealed class TopicBounds(TopicAccess topic, TimeProvider time, ILogger 
     /// <summary>Compares a partition's log with the topic, once, before its first record is taken.</summary>
     public async Task OpenAsync(StoredPartition stored, CancellationToken cancellationToken)
     {
-        stored.Reload();
         var (low, high) = await topic.OffsetsAsync(stored.Partition, cancellationToken);
         if (stored.IsNew)
         {

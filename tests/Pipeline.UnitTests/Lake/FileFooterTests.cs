@@ -17,6 +17,8 @@ public sealed class FileFooterTests
         // A file keeps no empty value.
         Assert.DoesNotContain("", footer.ToMetadata().Values);
         Assert.Equal(footer, FileFooter.FromMetadata(footer.ToMetadata()));
+        footer = footer with { Topic = footer.Topic with { ClusterId = "" } };
+        Assert.Equal(footer, FileFooter.FromMetadata(footer.ToMetadata()));
     }
 
     [Fact]

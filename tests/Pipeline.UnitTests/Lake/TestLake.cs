@@ -71,6 +71,16 @@ internal sealed class TestLake : IDisposable
         : [];
 
     public void Dispose() => folder.Dispose();
+
+    public static void CopyFolder(string from, string to)
+    {
+        foreach (var file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
+        {
+            var target = Path.Combine(to, Path.GetRelativePath(from, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+            File.Copy(file, target, overwrite: true);
+        }
+    }
 }
 
 /// <summary>A clock that stands still until it is moved; its timers fire at once.</summary>

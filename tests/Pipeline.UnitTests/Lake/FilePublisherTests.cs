@@ -1,0 +1,84 @@
+using OrdersStream.Diagnostics;
+using OrdersStream.Lake;
+using OrdersStream.Storage;
+
+namespace OrdersStream.UnitTests.Lake;
+
+public sealed class FilePublisherTests : IDisposable
+{
+    private static readonly CommitEntry Entry = CommitLogTests.Entry(1);
+    private readonly TempFolder folder = new();
+
+    public FilePublisherTests()
+    {
+        foreach (var file in Entry.AllFiles) Write(file.TemporaryPath, new string('x', (int)file.Bytes));
+    }
+
+    public void Dispose() => folder.Dispose();
+
+    [Fact]
+    public void files_are_renamed_and_again_is_harmless()
+    {
+        Rename();
+        Rename();
+        Assert.All(Entry.AllFiles, f => Assert.True(File.Exists(At(f.Path)) && !File.Exists(At(f.TemporaryPath))));
+    }
+
+    [Fact]
+    public void a_rename_that_was_done_but_reported_failed_or_taken_is_done()
+    {
+        Rename((from, to) => DurableFile.TryRenameExclusive(from, to) && false);
+        Assert.All(Entry.AllFiles, f => Assert.True(File.Exists(At(f.Path))));
+    }
+
+    [Fact]
+    public void a_file_with_both_names_loses_the_hidden_one()
+    {
+        foreach (var file in Entry.AllFiles) File.Copy(At(file.TemporaryPath), At(file.Path));
+        Rename();
+        Assert.All(Entry.AllFiles, f => Assert.True(File.Exists(At(f.Path)) && !File.Exists(At(f.TemporaryPath))));
+    }
+
+    [Fact]
+    public void a_foreign_file_is_never_overwritten()
+    {
+        Write(Entry.Files[0].Path, "foreign");
+        var e = Assert.Throws<PipelineException>(() => Rename());
+        Assert.Equal(FailureAction.Stop, e.Action);
+        Assert.Contains(Entry.Files[0].Path, e.Problem);
+        Assert.Equal("foreign", File.ReadAllText(At(Entry.Files[0].Path)));
+        Assert.True(File.Exists(At(Entry.Files[0].TemporaryPath)));
+    }
+
+    [Fact]
+    public void a_committed_file_of_another_size_is_not_taken_for_it()
+    {
+        Rename();
+        File.AppendAllText(At(Entry.Files[0].Path), "more");
+        Assert.Throws<PipelineException>(() => Rename());
+    }
+
+    [Fact]
+    public void a_committed_file_that_is_gone_stops_it_until_a_human_accepts()
+    {
+        Rename();
+        File.Delete(At(Entry.Files[0].Path));
+        var e = Assert.Throws<PipelineException>(() => Rename());
+        Assert.Equal(FailureAction.Stop, e.Action);
+        Assert.Contains(Entry.Files[0].Path, e.Problem);
+        Assert.Contains("accept.me", e.Remedy);
+        New().Rename(Entry, acceptMissing: true, "accept.me");
+    }
+
+    private void Rename(Func<string, string, bool>? rename = null) => New(rename).Rename(Entry, acceptMissing: false, "accept.me");
+
+    private FilePublisher New(Func<string, string, bool>? rename = null) => new(folder.Path, CrashPoints.None, rename);
+
+    private string At(string relative) => LakePath.Absolute(folder.Path, relative);
+
+    private void Write(string relative, string content)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(At(relative))!);
+        File.WriteAllText(At(relative), content);
+    }
+}

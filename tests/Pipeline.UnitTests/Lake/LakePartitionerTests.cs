@@ -1,0 +1,101 @@
+using OrdersStream.Diagnostics;
+using OrdersStream.Lake;
+using OrdersStream.Rows;
+
+namespace OrdersStream.UnitTests.Lake;
+
+public sealed class LakePartitionerTests
+{
+    private static readonly TableSchema Table = LakeRows.Schema(
+        LakeRows.Column("updated_at", ColumnKind.TimestampTz),
+        LakeRows.Column("created_at", ColumnKind.TimestampTz),
+        LakeRows.Column("status", ColumnKind.Text),
+        LakeRows.Column("number", ColumnKind.BigInt),
+        LakeRows.Column("is_paid", ColumnKind.Boolean),
+        LakeRows.Column("day", ColumnKind.Date),
+        LakeRows.Column("amount", ColumnKind.Numeric, precision: 10, scale: 2),
+        LakeRows.Column("tags", ColumnKind.Text, isArray: true));
+
+    private const long Day = 86_400_000_000;
+
+    [Theory]
+    [InlineData(0L, "order_date=1970-01-01")]
+    [InlineData(-1L, "order_date=1969-12-31")]
+    [InlineData(Day - 1, "order_date=1970-01-01")]
+    [InlineData(Day, "order_date=1970-01-02")]
+    [InlineData(1_772_236_800_000_000L, "order_date=2026-02-28")]
+    [InlineData(null, "order_date=__HIVE_DEFAULT_PARTITION__")]
+    [InlineData(long.MaxValue, "order_date=__HIVE_DEFAULT_PARTITION__")]
+    [InlineData(-long.MaxValue, "order_date=__HIVE_DEFAULT_PARTITION__")]
+    public void order_date_is_the_utc_date_of_created_at(object? createdAt, string expected) =>
+        Assert.Equal(expected, FolderOf("order_date", 5 * Day, createdAt));
+
+    [Fact]
+    public void without_created_at_order_date_is_that_of_the_timestamp_column()
+    {
+        var table = LakeRows.Schema(LakeRows.Column("updated_at", ColumnKind.TimestampTz));
+        Assert.Equal("order_date=1970-01-03", LakePartitioner.For(table, "order_date").FolderOf(LakeRows.Row(table, 2 * Day)));
+    }
+
+    [Fact]
+    public void a_column_of_that_name_is_taken_itself()
+    {
+        var table = LakeRows.Schema(LakeRows.Column("updated_at", ColumnKind.TimestampTz), LakeRows.Column("created_at", ColumnKind.TimestampTz), LakeRows.Column("order_date", ColumnKind.Date));
+        Assert.Equal("order_date=1970-01-10", LakePartitioner.For(table, "order_date").FolderOf(LakeRows.Row(table, 0L, 0L, 9L)));
+    }
+
+    [Fact]
+    public void a_column_of_the_table_makes_folders_of_its_values()
+    {
+        object?[] row = [0L, 0L, "OUT FOR/DELIVERY", -7L, 1L, -1L];
+        Assert.Equal("status=OUT%20FOR%2FDELIVERY", FolderOf("status", row));
+        Assert.Equal("number=-7", FolderOf("number", row));
+        Assert.Equal("is_paid=true", FolderOf("is_paid", row));
+        Assert.Equal("day=1969-12-31", FolderOf("day", row));
+        Assert.Equal("", FolderOf("none", row));
+        Assert.Equal("status=__HIVE_DEFAULT_PARTITION__", FolderOf("status", 0L, 0L, null));
+        Assert.Equal("is_paid=__HIVE_DEFAULT_PARTITION__", FolderOf("is_paid", 0L, 0L, null, null, null));
+    }
+
+    [Fact]
+    public void the_same_value_gives_the_same_string()
+    {
+        var partitioner = LakePartitioner.For(Table, "status");
+        var folders = new[] { "a", "b", "a", "a", "b" }.Select(s => partitioner.FolderOf(LakeRows.Row(Table, 0L, 0L, s))).ToList();
+        Assert.Equal(["status=a", "status=b", "status=a", "status=a", "status=b"], folders);
+        Assert.Same(folders[0], folders[3]);
+        Assert.Same(folders[1], folders[4]);
+    }
+
+    [Fact]
+    public void a_row_costs_no_object()
+    {
+        foreach (var by in new[] { "order_date", "status" })
+        {
+            var partitioner = LakePartitioner.For(Table, by);
+            DecodedRow[] rows = [LakeRows.Row(Table, 0L, 0L, "a"), LakeRows.Row(Table, 0L, Day, "b")];
+            foreach (var row in rows) partitioner.FolderOf(row);
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            for (var i = 0; i < 1_000; i++) partitioner.FolderOf(rows[i % 2]);
+            Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1_000);
+        }
+    }
+
+    [Theory]
+    [InlineData("no_such")]
+    [InlineData("amount")]
+    [InlineData("tags")]
+    public void what_makes_no_folders_is_refused_by_name(string column)
+    {
+        var e = Assert.Throws<PipelineException>(() => LakePartitioner.For(Table, column));
+        Assert.Equal(FailureAction.Stop, e.Action);
+        Assert.Contains($"'{column}'", e.Problem);
+    }
+
+    private static string FolderOf(string partitionBy, params object?[] values)
+    {
+        var row = LakeRows.Row(Table, values);
+        for (var i = values.Length; i < row.Cells.Length; i++) row.Cells[i].IsNull = true;
+        return LakePartitioner.For(Table, partitionBy).FolderOf(row);
+    }
+}

@@ -1,0 +1,88 @@
+using OrdersStream.Diagnostics;
+
+namespace OrdersStream.UnitTests.Lake;
+
+/// <summary>The lake's files say what they hold, also when the commit log no longer does.</summary>
+public sealed class LogRecoveryTests : IDisposable
+{
+    private readonly TestLake lake = new();
+    private TestTopic Topic => lake.Topic;
+
+    public void Dispose() => lake.Dispose();
+
+    [Fact]
+    public async Task a_lost_log_is_rebuilt_and_nothing_is_stored_twice()
+    {
+        Topic.Page(0, 3, value: i => i == 2 ? "poison" : TestTopic.Row(i, $"2026-03-0{i + 1}"));
+        Topic.Page(1, 2);
+        await lake.StoreAsync(Topic.All);
+        var files = lake.Files();
+        Directory.Delete(Path.Combine(lake.Checkpoint, "commits"), recursive: true);
+
+        Assert.Equal(5, (await lake.StoreAsync(Topic.All)).AlreadyStored);
+        Assert.Equal(files, lake.Files());
+        Topic.Page(0, 2);
+        await lake.StoreAsync([Topic[0][4]]);
+        await lake.AssertStoredOnceAsync();
+    }
+
+    [Fact]
+    public async Task a_log_restored_from_an_old_copy_is_brought_up_to_the_lake()
+    {
+        await lake.StoreAsync(Topic.Page(0, 3));
+        using var copy = new TempFolder();
+        TestLake.CopyFolder(lake.Checkpoint, copy.Path);
+        await lake.StoreAsync(Topic.Page(0, 3));
+        await lake.StoreAsync(Topic.Page(0, 3));
+        Directory.Delete(lake.Checkpoint, recursive: true);
+        TestLake.CopyFolder(copy.Path, lake.Checkpoint);
+
+        using var instance = lake.NewInstance();
+        Assert.Equal(11, await instance.NextOffsetAsync(0, CancellationToken.None));
+        await instance.StoreAsync(Topic.All, CancellationToken.None);
+        Topic.Page(0, 3);
+        await instance.StoreAsync(Topic.All, CancellationToken.None);
+        await lake.AssertStoredOnceAsync();
+    }
+
+    [Fact]
+    public async Task files_of_another_topic_are_not_taken_for_ours()
+    {
+        Topic.Page(0, 3, value: i => TestTopic.Row(i, "2026-01-01"));
+        await lake.StoreAsync(Topic.All);
+        using var other = new TestLake();
+        other.Topic.Identity = new("cluster-1", "invoices", "topic-id-2");
+        TestLake.CopyFolder(lake.Root, other.Root);
+        other.Topic.Page(0, 3);
+        Assert.Equal(3, (await other.StoreAsync(other.Topic.All)).Rows);
+    }
+
+    [Fact]
+    public async Task a_lost_log_of_a_half_renamed_commit_stops_it()
+    {
+        Topic.Page(0, 3, value: i => TestTopic.Row(i, i == 1 ? "2026-03-02" : "2026-03-01"));
+        using (var instance = lake.NewInstance(p =>
+        {
+            if (p == CrashPoint.DataFileRenamed) throw new CrashException();
+        }))
+            await Assert.ThrowsAsync<CrashException>(() => instance.StoreAsync(Topic.All, CancellationToken.None));
+        Directory.Delete(Path.Combine(lake.Checkpoint, "commits"), recursive: true);
+
+        var e = await Assert.ThrowsAsync<PipelineException>(() => lake.StoreAsync(Topic.All));
+        Assert.Equal(FailureAction.Stop, e.Action);
+        Assert.Contains(".part-0-1-1.parquet", e.Problem);
+    }
+
+    [Fact]
+    public async Task a_file_that_is_in_the_way_is_neither_overwritten_nor_counted()
+    {
+        Topic.Page(0, 3);
+        var path = Path.Combine(lake.Root, "order_date=2026-02-28", "part-0-0-2.parquet");
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        File.WriteAllText(path, "foreign");
+        var e = await Assert.ThrowsAsync<PipelineException>(() => lake.StoreAsync(Topic.All));
+        Assert.Equal(FailureAction.Stop, e.Action);
+        Assert.Equal("foreign", File.ReadAllText(path));
+        Assert.Single(lake.Files());
+    }
+}

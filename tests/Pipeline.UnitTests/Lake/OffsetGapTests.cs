@@ -1,0 +1,178 @@
+using CsCheck;
+using OrdersStream.Diagnostics;
+using OrdersStream.Kafka;
+
+namespace OrdersStream.UnitTests.Lake;
+
+/// <summary>Batches that do not begin where the log ends.</summary>
+public sealed class OffsetGapTests : IDisposable
+{
+    private readonly TestLake lake = new();
+    private TestTopic Topic => lake.Topic;
+
+    public void Dispose() => lake.Dispose();
+
+    [Fact]
+    public async Task the_marker_behind_a_page_is_no_gap()
+    {
+        await lake.StoreAsync(Topic.Page(0, 2));
+        await lake.StoreAsync(Topic.Page(0, 2));
+        Assert.Equal(3, Topic[0][2].Offset);
+        await lake.AssertStoredOnceAsync();
+        Assert.Empty(Topic.Read);
+    }
+
+    [Fact]
+    public async Task one_missing_record_that_is_no_marker_is_read_from_kafka()
+    {
+        Topic.Page(0, 5);
+        await lake.StoreAsync([.. Topic[0].Take(2)]);
+        await lake.StoreAsync([.. Topic[0].Skip(3)]);
+        await lake.AssertStoredOnceAsync();
+        Assert.Equal([(0, 2L, 3L)], Topic.Read);
+    }
+
+    [Fact]
+    public async Task what_lies_before_the_first_batch_of_all_is_read_from_kafka()
+    {
+        Topic.Page(0, 5);
+        Topic.Page(0, 5);
+        await lake.StoreAsync([.. Topic[0].Skip(7)]);
+        await lake.AssertStoredOnceAsync();
+    }
+
+    [Fact]
+    public async Task a_gap_larger_than_a_batch_is_stored_in_commits_of_its_own()
+    {
+        lake.Datalake = lake.Datalake with { BatchRows = 10 };
+        Topic.Page(0, 45);
+        Topic.Page(1, 3);
+        var result = await lake.StoreAsync([.. Topic[1].Take(2), Topic[0][^1], Topic[1][^1]]);
+        await lake.AssertStoredOnceAsync();
+        Assert.Equal(48, result.Rows);
+        Assert.InRange(Directory.GetFiles(lake.PartitionLog(0), "*.json").Length, 4, 5);
+    }
+
+    [Fact]
+    public async Task offsets_that_no_record_has_are_looked_for_once_and_passed()
+    {
+        await lake.StoreAsync(Topic.Page(0, 2));
+        Topic.Skip(0, 7);
+        await lake.StoreAsync(Topic.Page(0, 2));
+        await lake.AssertStoredOnceAsync();
+        Assert.Equal([(0, 2L, 10L)], Topic.Read);
+    }
+
+    [Fact]
+    public async Task what_another_instance_stored_meanwhile_is_no_gap()
+    {
+        using var first = lake.NewInstance();
+        await first.StoreAsync(Topic.Page(0, 2), CancellationToken.None);
+        await lake.StoreAsync(Topic.Page(0, 5));
+        await first.StoreAsync(Topic.Page(0, 2), CancellationToken.None);
+        await lake.AssertStoredOnceAsync();
+        Assert.Empty(Topic.Read);
+    }
+
+    [Fact]
+    public async Task records_that_retention_removed_before_they_were_stored_stop_it_until_a_human_accepts()
+    {
+        await lake.StoreAsync(Topic.Page(0, 2));
+        Topic.Page(0, 100);
+        Topic.Remove(0, below: 50);
+
+        var e = await Assert.ThrowsAsync<PipelineException>(() => lake.StoreAsync([Topic[0][^1]]));
+        Assert.Equal(FailureAction.Stop, e.Action);
+        Assert.Contains("no longer has 47 offsets", e.Problem);
+        await Assert.ThrowsAsync<PipelineException>(() => lake.NewInstance().NextOffsetAsync(0, CancellationToken.None));
+
+        var accept = Path.Combine(lake.PartitionLog(0), "accept-loss-from-3");
+        Assert.Contains(accept, e.Remedy);
+        File.WriteAllBytes(accept, []);
+        using var instance = lake.NewInstance();
+        Assert.Equal(50, await instance.NextOffsetAsync(0, CancellationToken.None));
+        await instance.StoreAsync([Topic[0][^1]], CancellationToken.None);
+        Assert.Equal([0L, 1, .. Enumerable.Range(50, 53).Select(o => (long)o)], (await lake.StoredAsync()).Select(s => s.Offset));
+
+        Topic.Page(0, 100);
+        Topic.Remove(0, below: 150);
+        await Assert.ThrowsAsync<PipelineException>(() => lake.StoreAsync([Topic[0][^1]]));
+    }
+
+    [Fact]
+    public async Task a_new_lake_on_an_old_topic_begins_where_kafka_does()
+    {
+        Topic.Page(0, 10);
+        Topic.Page(0, 10);
+        Topic.Remove(0, below: 11);
+        using var instance = lake.NewInstance();
+        Assert.Equal(11, await instance.NextOffsetAsync(0, CancellationToken.None));
+        await instance.StoreAsync([.. Topic[0].Skip(3)], CancellationToken.None);
+        await lake.AssertStoredOnceAsync();
+    }
+
+    [Fact]
+    public async Task a_marker_that_retention_removed_is_no_loss()
+    {
+        await lake.StoreAsync(Topic.Page(0, 2));
+        Topic.Page(0, 2);
+        Topic.Remove(0, below: 3);
+        using var instance = lake.NewInstance();
+        Assert.Equal(3, await instance.NextOffsetAsync(0, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task a_topic_that_ends_below_what_is_stored_is_another_topic()
+    {
+        Topic.Identity = Topic.Identity with { TopicId = null };
+        await lake.StoreAsync(Topic.Page(0, 20));
+        using var again = new TestLake();
+        again.Topic.Page(0, 5);
+        TestLake.CopyFolder(lake.Checkpoint, again.Checkpoint);
+        TestLake.CopyFolder(lake.Root, again.Root);
+        again.Topic.Identity = Topic.Identity;
+        var e = await Assert.ThrowsAsync<PipelineException>(() => again.StoreAsync(again.Topic.All));
+        Assert.Equal(FailureAction.Stop, e.Action);
+        Assert.Contains("ends at offset 6, but the lake has all below 20", e.Problem);
+    }
+
+    [Fact]
+    public async Task records_out_of_order_are_stored_once_each()
+    {
+        Topic.Page(0, 6);
+        await lake.StoreAsync([Topic[0][3], Topic[0][1], Topic[0][4], Topic[0][3], Topic[0][5], Topic[0][0]]);
+        await lake.AssertStoredOnceAsync();
+    }
+
+    [Fact]
+    public async Task any_delivery_of_any_slices_with_crashes_stores_each_record_once() =>
+        await Gen.Select(Gen.Int[1, 5].Array[1, 6], Gen.Select(Gen.Int[0, 20], Gen.Int[1, 20], Gen.Int[0, 14]).Array[1, 8], Gen.Int[1, 12])
+            .SampleAsync(async (pages, deliveries, batchRows) =>
+            {
+                using var fresh = new TestLake { Datalake = new() { BatchRows = batchRows } };
+                for (var i = 0; i < pages.Length; i++)
+                {
+                    fresh.Topic.Page(i % 2, pages[i]);
+                    if (i == 2) fresh.Topic.Skip(0, 3);
+                }
+                var all = fresh.Topic.All;
+                foreach (var (from, count, crashAt) in deliveries)
+                {
+                    var reached = 0;
+                    using var instance = fresh.NewInstance(_ =>
+                    {
+                        if (Interlocked.Increment(ref reached) == crashAt) throw new CrashException();
+                    });
+                    try
+                    {
+                        await instance.StoreAsync([.. all.Skip(from).Take(count)], CancellationToken.None);
+                    }
+                    catch (CrashException)
+                    {
+                    }
+                    Assert.Distinct(await fresh.StoredAsync());
+                }
+                await fresh.StoreAsync(all);
+                await fresh.AssertStoredOnceAsync();
+            }, iter: 60);
+}
