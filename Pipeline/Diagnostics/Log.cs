@@ -53,6 +53,9 @@ public static partial class Log
     [LoggerMessage(3007, LogLevel.Information, "partition {Partition}: no record names its schema; the table's present one, {Fingerprint}, is used from offset {Offset} on")]
     public static partial void SchemaAssumed(this ILogger logger, int partition, string fingerprint, long offset);
 
+    [LoggerMessage(3010, LogLevel.Warning, "temporary files that crashed writers left could not be removed; it is tried again in a day")]
+    public static partial void TemporaryFilesNotRemoved(this ILogger logger, Exception cause);
+
     [LoggerMessage(3009, LogLevel.Warning, "partition {Partition}: the lake has more than its commit log says, which was lost or is an old copy; from the files' footers it goes on at offset {NextOffset}")]
     public static partial void LogRecovered(this ILogger logger, int partition, long nextOffset);
 

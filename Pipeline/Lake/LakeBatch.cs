@@ -54,7 +54,11 @@ public sealed class LakeBatch
     /// <exception cref="PipelineException">Kafka no longer has what comes next.</exception>
     public async Task<long> NextOffsetAsync(int partition, CancellationToken cancellationToken)
     {
-        var batch = await OpenAsync(partition, cancellationToken);
+        if (!partitions.TryGetValue(partition, out var batch))
+        {
+            (batch, var low) = await OpenNewAsync(partition, cancellationToken);
+            return storage.Bounds.FirstKept(batch, low);
+        }
         if (batch.IsEmpty) Reload(batch);
         return await storage.Bounds.FirstKeptAsync(batch, cancellationToken);
     }
@@ -223,15 +227,18 @@ public sealed class LakeBatch
         return default;
     }
 
-    private async ValueTask<PartitionBatch> OpenAsync(int partition, CancellationToken cancellationToken)
+    private async ValueTask<PartitionBatch> OpenAsync(int partition, CancellationToken cancellationToken) =>
+        partitions.TryGetValue(partition, out var batch) ? batch : (await OpenNewAsync(partition, cancellationToken)).Batch;
+
+    private async Task<(PartitionBatch Batch, long Low)> OpenNewAsync(int partition, CancellationToken cancellationToken)
     {
-        if (partitions.TryGetValue(partition, out var batch)) return batch;
         var stored = storage.NewStoredPartition(partition);
         await storage.Recovery.OpenAsync(stored, storage.NewWriterId(), cancellationToken);
-        await storage.Bounds.OpenAsync(stored, cancellationToken);
-        batch = new PartitionBatch(stored, storage.Topic.Identity.Topic, options, pool);
+        var low = await storage.Bounds.OpenAsync(stored, cancellationToken);
+        var batch = new PartitionBatch(stored, storage.Topic.Identity.Topic, options, pool);
         batch.Restart(ShapeAt(batch));
-        return partitions[partition] = batch;
+        partitions[partition] = batch;
+        return (batch, low);
     }
 
     private void Reload(PartitionBatch batch)

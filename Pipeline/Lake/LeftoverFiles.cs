@@ -19,8 +19,16 @@ internal sealed class LeftoverFiles(string lakePath, string writerPrefix, TopicC
         var now = time.GetUtcNow();
         if (sweptAt is { } last && now - last < MinimumAge) return;
         sweptAt = now;
-        var removed = Sweep(now - MinimumAge);
-        if (removed > 0) logger.TemporaryFilesRemoved(removed);
+        try
+        {
+            var removed = Sweep(now - MinimumAge);
+            if (removed > 0) logger.TemporaryFilesRemoved(removed);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // They are in nobody's way: tomorrow again.
+            logger.TemporaryFilesNotRemoved(e);
+        }
     }
 
     private int Sweep(DateTimeOffset olderThan)

@@ -13,15 +13,15 @@ internal sealed class TopicBounds(TopicAccess topic, TimeProvider time, ILogger 
     private const int EndRetries = 5;
     private static readonly TimeSpan EndRetryDelay = TimeSpan.FromSeconds(1);
 
-    /// <summary>Compares a partition's log with the topic, once, before its first record is taken.</summary>
-    public async Task OpenAsync(StoredPartition stored, CancellationToken cancellationToken)
+    /// <summary>Compares a partition's log with the topic, once, before its first record is taken. The first offset that Kafka keeps.</summary>
+    public async Task<long> OpenAsync(StoredPartition stored, CancellationToken cancellationToken)
     {
         var (low, high) = await topic.OffsetsAsync(stored.Partition, cancellationToken);
         if (stored.IsNew)
         {
             if (low > 0) logger.LakeBeginsAt(stored.Partition, low, low);
             stored.BeginAt(low);
-            return;
+            return low;
         }
         // After a change of leader the end may lag for a moment.
         for (var retry = 0; high < stored.State.NextOffset && retry < EndRetries; retry++)
@@ -29,7 +29,7 @@ internal sealed class TopicBounds(TopicAccess topic, TimeProvider time, ILogger 
             await Task.Delay(EndRetryDelay, time, cancellationToken);
             (_, high) = await topic.OffsetsAsync(stored.Partition, cancellationToken);
         }
-        if (high < stored.State.NextOffset) throw TopicShrank(stored, high);
+        return high >= stored.State.NextOffset ? low : throw TopicShrank(stored, high);
     }
 
     /// <summary>The first offset that is missing in the lake and that Kafka still has.</summary>
@@ -37,6 +37,12 @@ internal sealed class TopicBounds(TopicAccess topic, TimeProvider time, ILogger 
     public async Task<long> FirstKeptAsync(PartitionBatch batch, CancellationToken cancellationToken)
     {
         var (low, _) = await topic.OffsetsAsync(batch.Partition, cancellationToken);
+        return FirstKept(batch, low);
+    }
+
+    /// <summary>The same, where <paramref name="low"/>, the first offset that Kafka keeps, is known.</summary>
+    public long FirstKept(PartitionBatch batch, long low)
+    {
         if (low > batch.NextRecord)
         {
             var accepted = batch.Stored.AcceptLossPath(batch.NextRecord);
