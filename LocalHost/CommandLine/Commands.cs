@@ -13,6 +13,7 @@ internal static class Commands
         Description = "Least severe log line to show",
         HelpName = "trace|debug|information|warning|error|critical|none",
         DefaultValueFactory = _ => LogLevel.Information,
+        CustomParser = ParseLogLevel,
     };
 
     public static RootCommand Root()
@@ -24,6 +25,7 @@ internal static class Commands
         root.Add(Verify());
         root.Add(Status());
         root.Add(Config());
+        HelpText.AddTo(root);
         return root;
     }
 
@@ -44,7 +46,7 @@ internal static class Commands
 
     private static Command Run()
     {
-        var only = new Option<string?>("--only") { Description = "Run one half alone", HelpName = "half" };
+        var only = new Option<string?>("--only") { Description = "Run one half alone", HelpName = "postgres-to-kafka|kafka-to-lake" };
         only.AcceptOnlyFromAmong("postgres-to-kafka", "kafka-to-lake");
         var once = new Option<bool>("--once") { Description = "Drain what is there and end" };
         var command = new Command("run", "Runs both halves against the configured servers until Ctrl+C or SIGTERM") { only, once };
@@ -97,9 +99,17 @@ internal static class Commands
         _ => PipelineHalf.KafkaToLake,
     };
 
+    private static LogLevel ParseLogLevel(System.CommandLine.Parsing.ArgumentResult result)
+    {
+        var word = result.Tokens[0].Value;
+        if (Enum.TryParse<LogLevel>(word, ignoreCase: true, out var level) && Enum.IsDefined(level) && !char.IsAsciiDigit(word[0])) return level;
+        result.AddError($"--log-level is none of {LogLevelOption.HelpName}");
+        return default;
+    }
+
     private static void RequireRange(System.CommandLine.Parsing.OptionResult result, int min, int max)
     {
-        if (result.GetValueOrDefault<int>() is var value && (value < min || value > max))
+        if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out var value) && (value < min || value > max))
             result.AddError($"{result.Option.Name} is {value}, which is not in {min} to {max}");
     }
 }

@@ -9,8 +9,9 @@ internal static class Invocation
 {
     public static async Task<int> RunAsync(string[] args, CancellationToken cancellationToken)
     {
-        var arguments = Commands.Root().Parse(args);
-        if (arguments.Errors.Count > 0) return await ReportAsync(ExitCode.BadUsage, [.. arguments.Errors.Select(e => e.Message), "--help shows what can be asked for"]);
+        // No response files: an argument that begins with @ is one, not the name of a file with more.
+        var arguments = Commands.Root().Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        if (arguments.Errors.Count > 0) return await ReportAsync(ExitCode.BadUsage, [.. UsageErrors.Of(arguments), "--help shows what can be asked for"]);
         try
         {
             // Signals come by our own token, and exceptions are told apart below.

@@ -22,8 +22,8 @@ public sealed class StopSignals : IDisposable
 
     public void Dispose()
     {
+        // The source stays: a signal that is being handled now may still cancel it.
         foreach (var registration in registrations) registration.Dispose();
-        stop.Dispose();
     }
 
     private void OnSignal(PosixSignalContext context)

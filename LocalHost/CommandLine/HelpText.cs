@@ -1,0 +1,85 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+using System.Text;
+using OrdersStream.Configuration;
+
+namespace OrdersStream.LocalHost.CommandLine;
+
+/// <summary>What <c>--help</c> shows behind the options: examples, the configuration's keys, the exit codes.</summary>
+internal sealed class HelpText(HelpAction options) : SynchronousCommandLineAction
+{
+    private const int Width = 110;
+
+    private static readonly Dictionary<string, string[]> Examples = new()
+    {
+        [""] =
+        [
+            "orders-stream                                        the demonstration, 15 seconds",
+            "orders-stream --seconds 60 --rate 1000               longer and busier",
+            "orders-stream run --rollnumber 24BCS001              the servers of " + ConfigurationInput.DefaultFile,
+            "orders-stream config                                 every key of the configuration, explained",
+            "dotnet run --project LocalHost -- run --help         the same program from a clone",
+        ],
+        ["run"] =
+        [
+            "orders-stream run --rollnumber 24BCS001",
+            "orders-stream run --config my.yml --set postgres.host=localhost --set kafka.brokers=localhost:9092",
+            "Postgres__Host=localhost Kafka__Brokers=localhost:9092 ROLLNUMBER=24BCS001 orders-stream run",
+            "orders-stream run --only kafka-to-lake --once        store what the topic holds, and end",
+            "orders-stream run --print-config                     what is in force, secrets masked",
+        ],
+        ["verify"] = ["orders-stream verify --rollnumber 24BCS001"],
+        ["status"] = ["orders-stream status --rollnumber 24BCS001"],
+        ["config"] = ["orders-stream config > all-keys.yml"],
+    };
+
+    /// <summary>Puts it behind the help of <paramref name="root"/> and its verbs.</summary>
+    public static void AddTo(RootCommand root)
+    {
+        var option = root.Options.OfType<HelpOption>().Single();
+        option.Action = new HelpText((HelpAction)option.Action!);
+    }
+
+    public override int Invoke(ParseResult parseResult)
+    {
+        options.Invoke(parseResult);
+        parseResult.InvocationConfiguration.Output.Write(For(parseResult.CommandResult.Command));
+        return ExitCode.Ok;
+    }
+
+    private static string For(Command command)
+    {
+        var text = new StringBuilder();
+        if (Examples.TryGetValue(command is RootCommand ? "" : command.Name, out var lines)) AppendBlock(text, "Examples:", lines);
+        if (command.Options.Any(o => o.Name == "--set"))
+        {
+            AppendBlock(text, "Keys for --set, and for environment variables (Postgres__Port=5433); 'orders-stream config' explains each:",
+                SettingsReference.Sections.SelectMany(s => Wrap(s.Name.PadRight(11), s.Settings.Select(k => k.Key))));
+        }
+        AppendBlock(text, "Exit codes:", ["0 done, also after Ctrl+C; 1 failed, or lake and table differ; 2 bad command line or configuration, nothing was started"]);
+        return text.ToString();
+    }
+
+    private static void AppendBlock(StringBuilder text, string title, IEnumerable<string> lines)
+    {
+        text.Append(title).AppendLine();
+        foreach (var line in lines) text.Append("  ").Append(line).AppendLine();
+        text.AppendLine();
+    }
+
+    private static IEnumerable<string> Wrap(string title, IEnumerable<string> words)
+    {
+        var line = new StringBuilder(title);
+        foreach (var word in words)
+        {
+            if (line.Length + 1 + word.Length > Width)
+            {
+                yield return line.ToString();
+                line.Clear().Append(' ', title.Length);
+            }
+            line.Append(' ').Append(word);
+        }
+        yield return line.ToString();
+    }
+}
