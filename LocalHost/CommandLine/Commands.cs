@@ -34,7 +34,7 @@ internal static class Commands
         var seconds = new Option<int>("--seconds") { Description = "How long to play orders", HelpName = "seconds", DefaultValueFactory = _ => 15 };
         var rate = new Option<int>("--rate") { Description = "New orders a second", HelpName = "orders", DefaultValueFactory = _ => 200 };
         var directory = new Option<string?>("--dir") { Description = "Folder for the demonstration's lake and state, made anew by each run; default: datalake/demo", HelpName = "folder" };
-        var logLevel = new Option<LogLevel>("--log-level") { Description = LogLevelOption.Description, HelpName = LogLevelOption.HelpName, DefaultValueFactory = _ => LogLevel.Warning };
+        var logLevel = new Option<LogLevel>("--log-level") { Description = LogLevelOption.Description, HelpName = LogLevelOption.HelpName, DefaultValueFactory = _ => LogLevel.Warning, CustomParser = ParseLogLevel };
         seconds.Validators.Add(r => RequireRange(r, 1, 86_400));
         rate.Validators.Add(r => RequireRange(r, 1, 100_000));
         foreach (var option in new Option[] { seconds, rate, directory, logLevel }) root.Add(option);
