@@ -36,7 +36,7 @@ internal sealed class HorizonReader(NpgsqlConnection connection, SourceServer se
             : await SeenAsync(table, xmin, previous, bound, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
 
-        var horizon = new Horizon(snapshot, xmin, xmax, seen.GetValueOrDefault(), bound, clock, server.StartedAt, prepared);
+        var horizon = new Horizon(snapshot, xmin, xmax, seen ?? [], bound, clock, server.StartedAt, prepared);
         // Too many to remember: their rows are held back to the next window, whose bound must then reach as far back as this one's.
         return seen is null ? horizon with { LowerBound = previous?.LowerBound } : horizon;
     }

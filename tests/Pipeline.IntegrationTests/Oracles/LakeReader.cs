@@ -1,0 +1,50 @@
+using System.Globalization;
+using DuckDB.NET.Data;
+
+namespace OrdersStream.IntegrationTests.Oracles;
+
+/// <summary>The lake as a reader meets it: DuckDB over <c>**/*.parquet</c>, knowing nothing of the product.</summary>
+public sealed class LakeReader(string path)
+{
+    public string Path { get; } = path;
+
+    public IReadOnlyList<string> Files =>
+        Directory.Exists(Path) ? [.. Directory.EnumerateFiles(Path, "*.parquet", SearchOption.AllDirectories).Order(StringComparer.Ordinal)] : [];
+
+    /// <summary>Quarantined records, one JSON object a line.</summary>
+    public IReadOnlyList<string> QuarantineLines =>
+        Directory.Exists(Path)
+            ? [.. Directory.EnumerateFiles(Path, "*.jsonl", SearchOption.AllDirectories).Order(StringComparer.Ordinal).SelectMany(File.ReadLines)]
+            : [];
+
+    /// <summary>What stands for the lake in a FROM clause.</summary>
+    public string Source => $"read_parquet('{Path.Replace("'", "''")}/**/*.parquet', hive_partitioning = false, union_by_name = true)";
+
+    /// <summary>All rows of a query, each value as text; no row where the lake has no file.</summary>
+    public List<string?[]> Rows(string sql)
+    {
+        var rows = new List<string?[]>();
+        if (Files.Count == 0) return rows;
+        using var connection = new DuckDBConnection("DataSource=:memory:");
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        using var reader = command.ExecuteReader();
+        while (reader.Read())
+        {
+            var row = new string?[reader.FieldCount];
+            for (var i = 0; i < row.Length; i++) row[i] = reader.IsDBNull(i) ? null : Convert.ToString(reader.GetValue(i), CultureInfo.InvariantCulture);
+            rows.Add(row);
+        }
+        return rows;
+    }
+
+    public long Count() => Files.Count == 0 ? 0 : long.Parse(Rows($"SELECT count(*) FROM {Source}")[0][0]!, CultureInfo.InvariantCulture);
+
+    /// <summary>Every (partition, offset) that is there, in order: one that is there twice shows as two.</summary>
+    public List<(int Partition, long Offset)> Positions() =>
+    [
+        .. Rows($"SELECT _partition, _offset FROM {Source} ORDER BY 1, 2")
+            .Select(r => (int.Parse(r[0]!, CultureInfo.InvariantCulture), long.Parse(r[1]!, CultureInfo.InvariantCulture)))
+    ];
+}
