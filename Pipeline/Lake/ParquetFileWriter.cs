@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using OrdersStream.Configuration;
 using Parquet.Meta;
@@ -13,7 +12,7 @@ public sealed class ParquetFileWriter(DatalakeOptions options)
 
     private static readonly byte[] Magic = "PAR1"u8.ToArray();
 
-    private readonly ConcurrentBag<ColumnChunkWriter> idle = [];
+    private ColumnChunkWriter? idle;
 
     /// <summary>Bytes of a page, before compression, at which the next is begun.</summary>
     internal int PageBytes { get; init; } = 1024 * 1024;
@@ -26,17 +25,16 @@ public sealed class ParquetFileWriter(DatalakeOptions options)
     public async Task WriteAsync(Stream file, ColumnBatch batch, IReadOnlyDictionary<string, string> footer, CancellationToken cancellationToken)
     {
         Check(batch);
-        // A writer and its buffers are kept for the next file, unless one very long value made them large. There are as
-        // many as files were ever written at once.
-        if (!idle.TryTake(out var chunks)) chunks = new ColumnChunkWriter(options, PageBytes);
+        // The writer and its buffers are kept for the next file, unless one very long value made them large; two files at
+        // once have one each.
+        var chunks = Interlocked.Exchange(ref idle, null) ?? new ColumnChunkWriter(options, PageBytes);
         chunks.Begin(file);
         await chunks.WriteRawAsync(Magic, cancellationToken);
         var metadata = NewMetaData(batch, footer);
         await WriteRowGroupsAsync(chunks, batch, metadata.RowGroups, cancellationToken);
         await chunks.WriteFooterAsync(metadata, cancellationToken);
         await chunks.WriteRawAsync(Magic, cancellationToken);
-        if (chunks.IsOvergrown) chunks.Dispose();
-        else idle.Add(chunks);
+        (chunks.IsOvergrown ? chunks : Interlocked.Exchange(ref idle, chunks))?.Dispose();
     }
 
     private async Task WriteRowGroupsAsync(ColumnChunkWriter chunks, ColumnBatch batch, List<RowGroup> groups, CancellationToken cancellationToken)

@@ -1,4 +1,5 @@
 using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.LocalHost.Embedded;
 
 [assembly: AssemblyFixture(typeof(KafkaServer))]
 
@@ -11,6 +12,7 @@ namespace OrdersStream.IntegrationTests.Servers;
 public sealed class KafkaServer : IAsyncLifetime
 {
     private IAsyncDisposable? owned;
+    private EmbeddedBroker? embedded;
     private string? whyNotReal;
 
     /// <summary>Bootstrap address.</summary>
@@ -37,8 +39,8 @@ public sealed class KafkaServer : IAsyncLifetime
         else
         {
             whyNotReal = $"no real broker: neither {TestEnvironment.Kafka} nor {TestEnvironment.KafkaLauncher} is set, and no Docker engine answers";
-            var broker = InProcessBroker.Start();
-            (owned, Brokers) = (broker, broker.Address);
+            var broker = EmbeddedBroker.Start(CancellationToken.None);
+            (embedded, Brokers) = (broker, broker.BootstrapServers);
         }
     }
 
@@ -51,6 +53,7 @@ public sealed class KafkaServer : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
+        embedded?.Dispose();
         if (owned is not null) await owned.DisposeAsync();
     }
 }

@@ -40,6 +40,14 @@ public sealed class TestDatabase : IAsyncDisposable
         return (T)(await command.ExecuteScalarAsync() ?? throw new InvalidOperationException($"no row: {sql}"));
     }
 
+    /// <summary>Waits until the server says that a condition holds.</summary>
+    public async Task UntilAsync(string what, string condition)
+    {
+        var deadline = Environment.TickCount64 + 30_000;
+        while (!await ScalarAsync<bool>(condition))
+            if (Environment.TickCount64 > deadline) throw new TimeoutException($"waited 30 s until {what}");
+    }
+
     /// <summary>All rows, each value as Postgres prints it (null for NULL); select text.</summary>
     public async Task<List<string?[]>> TextRowsAsync(string sql)
     {
