@@ -33,6 +33,14 @@ public sealed class HybridEncoderTests
         Assert.Equal([0b11, 0b10001000, 0b11000110, 0b11111010], buffer.Written.ToArray());
     }
 
+    [Fact]
+    public void a_long_run_behind_packed_values_is_a_run_again()
+    {
+        var buffer = new ByteBuffer();
+        HybridEncoder.Encode<byte>([0, 1, 2, 3, 4, 5, 6, 7, .. Enumerable.Repeat((byte)5, 10_000)], 3, buffer);
+        Assert.InRange(buffer.Length, 5, 10);
+    }
+
     /// <summary>By the description of the encoding, value by value and bit by bit.</summary>
     private static List<int> Decode(ReadOnlySpan<byte> bytes, int width)
     {

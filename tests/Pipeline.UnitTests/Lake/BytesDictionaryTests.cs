@@ -1,0 +1,48 @@
+using System.Text;
+using OrdersStream.Lake;
+using OrdersStream.Rows;
+using Xunit;
+
+namespace OrdersStream.UnitTests.Lake;
+
+public sealed class BytesDictionaryTests
+{
+    private readonly BytesDictionary dictionary = new();
+
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(2, 1)]
+    [InlineData(3, 2)]
+    [InlineData(256, 8)]
+    [InlineData(257, 9)]
+    [InlineData(5_000, 13)]
+    public void each_value_is_kept_once_and_indexed_in_the_fewest_bits(int distinct, int bitWidth)
+    {
+        var values = Enumerable.Range(0, 20_000).Select(i => $"customer {i * 7 % distinct}").ToArray();
+        Assert.True(TryBuild(values));
+        Assert.Equal((distinct, bitWidth), (dictionary.Count, dictionary.BitWidth));
+        var first = dictionary.FirstValues.ToArray();
+        Assert.Equal(values, dictionary.Indices(0, values.Length).ToArray().Select(index => values[first[index]]));
+    }
+
+    [Fact]
+    public void values_that_hardly_repeat_have_none() => Assert.False(TryBuild([.. Enumerable.Range(0, 20_000).Select(i => $"note {i}")]));
+
+    [Fact]
+    public void long_values_have_none() => Assert.False(TryBuild([.. Enumerable.Repeat(new string('x', 2_000), 100)]));
+
+    [Fact]
+    public void it_is_built_anew_for_the_next_column()
+    {
+        Assert.True(TryBuild([.. Enumerable.Range(0, 20_000).Select(i => $"old {i % 4_000}")]));
+        Assert.True(TryBuild([.. Enumerable.Range(0, 100).Select(i => $"new {i % 2}")]));
+        Assert.Equal(2, dictionary.Count);
+    }
+
+    private bool TryBuild(string[] values)
+    {
+        var column = new BytesBuffer(new ParquetColumn("v", ParquetSchemaFactory.TypeOf(new ColumnType(ColumnKind.Text, "text")), Nullable: false));
+        foreach (var value in values) column.AppendRow(Encoding.UTF8.GetBytes(value));
+        return dictionary.TryBuild(column, column.Page(0, 0, values.Length, int.MaxValue));
+    }
+}
