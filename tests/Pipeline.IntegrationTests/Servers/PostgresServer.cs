@@ -21,13 +21,32 @@ public sealed class PostgresServer : IAsyncLifetime
     /// <summary>Password of both roles.</summary>
     public const string RolePassword = "test-only-word";
 
+    private readonly Dictionary<string, string>? ownSettings;
     private LocalPostgres? local;
     private string? whyMissing;
     private string adminConnectionString = "";
 
+    public PostgresServer()
+    {
+    }
+
+    private PostgresServer(Dictionary<string, string> settings) => ownSettings = settings;
+
+    /// <summary>A private server for one test that does to it what others should not see.</summary>
+    public static async Task<PostgresServer> StartOwnAsync(params (string Name, string Value)[] settings)
+    {
+        var server = new PostgresServer(settings.ToDictionary(s => s.Name, s => s.Value));
+        await server.InitializeAsync();
+        if (server.whyMissing is not null) TestEnvironment.MissingServer(server.whyMissing);
+        return server;
+    }
+
+    /// <summary>Stops a private server and starts it again; all sessions are gone.</summary>
+    public Task RestartAsync() => local!.RestartAsync(ShutdownMode.Fast, TestContext.Current.CancellationToken);
+
     public async ValueTask InitializeAsync()
     {
-        if (TestEnvironment.Read(TestEnvironment.Postgres) is { } connectionString)
+        if (ownSettings is null && TestEnvironment.Read(TestEnvironment.Postgres) is { } connectionString)
         {
             adminConnectionString = connectionString;
         }
@@ -35,7 +54,7 @@ public sealed class PostgresServer : IAsyncLifetime
         {
             try
             {
-                local = await LocalPostgres.StartAsync(new LocalPostgresOptions { Settings = Settings }, CancellationToken.None);
+                local = await LocalPostgres.StartAsync(new LocalPostgresOptions { Settings = Settings() }, CancellationToken.None);
             }
             catch (LocalPostgresException e)
             {
@@ -67,18 +86,22 @@ public sealed class PostgresServer : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
-        NpgsqlConnection.ClearAllPools();
         if (local is not null) await local.DisposeAsync();
     }
 
-    private static Dictionary<string, string> Settings => new()
+    private Dictionary<string, string> Settings()
     {
-        ["max_prepared_transactions"] = "50",
-        ["max_connections"] = "200",
-        // Background sessions would make "nothing was committed meanwhile" a matter of luck.
-        ["autovacuum"] = "off",
-        ["shared_buffers"] = "128MB",
-    };
+        var settings = new Dictionary<string, string>
+        {
+            ["max_prepared_transactions"] = "50",
+            ["max_connections"] = "200",
+            // Background sessions would make "nothing was committed meanwhile" a matter of luck.
+            ["autovacuum"] = "off",
+            ["shared_buffers"] = "128MB",
+        };
+        foreach (var (name, value) in ownSettings ?? []) settings[name] = value;
+        return settings;
+    }
 
     private async Task CreateRolesAsync()
     {

@@ -25,6 +25,9 @@ public sealed class TestDatabase : IAsyncDisposable
     /// <summary>A session of its own, as a client of the source has one.</summary>
     public async Task<NpgsqlConnection> OpenSessionAsync() => await source.OpenConnectionAsync();
 
+    /// <summary>The server was restarted: the sessions in the pool are dead.</summary>
+    public void ForgetSessions() => source.Clear();
+
     /// <summary>Runs statements, each committed by itself unless they say otherwise.</summary>
     public async Task ExecuteAsync(string sql)
     {
