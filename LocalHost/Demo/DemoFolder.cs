@@ -1,3 +1,5 @@
+using OrdersStream.Diagnostics;
+
 namespace OrdersStream.LocalHost.Demo;
 
 /// <summary>
@@ -17,13 +19,13 @@ internal sealed class DemoFolder
     public string LastProcess => Path.Combine(Root, Parts[2]);
 
     /// <param name="asked">Null: datalake/demo, which git ignores, in the project's folder where we are in one.</param>
-    /// <exception cref="IOException">The folder is somebody else's.</exception>
+    /// <exception cref="PipelineException">The folder is somebody else's.</exception>
     public static DemoFolder Prepare(string? asked)
     {
         var folder = new DemoFolder(Path.GetFullPath(asked ?? Path.Combine(ProjectFolder() ?? ".", "datalake", "demo")));
         var mark = Path.Combine(folder.Root, MarkName);
         if (Directory.Exists(folder.Root) && !File.Exists(mark) && Directory.EnumerateFileSystemEntries(folder.Root).Any())
-            throw new IOException($"{folder.Root} holds files that are not the demonstration's. Name an empty or a new folder.");
+            throw new PipelineException(FailureAction.Stop, $"{folder.Root} holds files that are not the demonstration's.", "Name an empty or a new folder by --dir.");
         Directory.CreateDirectory(folder.Root);
         File.WriteAllText(mark, "Files of the demonstration: each run removes those of the one before.\n");
         foreach (var part in Parts)

@@ -8,10 +8,12 @@ namespace OrdersStream.LocalHost.Demo;
 /// <summary>What the demonstration tells before and after its show.</summary>
 internal static class DemoReport
 {
+    public static void Starting() => Say("Starting a private Postgres and an in-process Kafka ...");
+
     public static void Started(LocalPostgres postgres, EmbeddedBroker broker, DemoFolder folder)
     {
-        Say($"Postgres {postgres.MajorVersion} (private, thrown away at the end)  ->  Kafka (in this process, {broker.BootstrapServers})  ->  Parquet in {DemoFolder.Shown(folder.Lake)}");
-        Say("Clients place orders and change their status, while hard transactions stay open. Ctrl+C ends it at any time.");
+        Say($"Postgres {postgres.MajorVersion} (thrown away at the end)  ->  Kafka at {broker.BootstrapServers}  ->  Parquet in {DemoFolder.Shown(folder.Lake)}");
+        Say("Clients place orders and change their status, while hard transactions stay open. Ctrl+C ends it.");
         Say();
     }
 
@@ -51,9 +53,18 @@ internal static class DemoReport
 
     private static void Table(IReadOnlyList<IReadOnlyList<string>> rows)
     {
-        var widths = Enumerable.Range(0, rows[0].Count).Select(c => rows.Max(r => r[c].Length)).ToArray();
-        foreach (var row in rows) Say("  " + string.Join("  ", row.Select((cell, c) => IsNumber(rows, c) ? cell.PadLeft(widths[c]) : cell.PadRight(widths[c]))).TrimEnd());
+        var widths = Enumerable.Range(0, rows[0].Count).Select(c => rows.Max(r => Width(r[c]))).ToArray();
+        foreach (var row in rows) Say("  " + string.Join("  ", row.Select((cell, c) => Pad(cell, widths[c], IsNumber(rows, c)))).TrimEnd());
     }
+
+    private static string Pad(string cell, int width, bool left)
+    {
+        var blanks = new string(' ', width - Width(cell));
+        return left ? blanks + cell : cell + blanks;
+    }
+
+    /// <summary>Columns of a terminal: characters of East Asia take two.</summary>
+    private static int Width(string text) => text.Sum(c => c is >= '\u1100' and <= '\u115f' or >= '\u2e80' and <= '\ua4cf' or >= '\uac00' and <= '\ud7a3' or >= '\uff00' and <= '\uff60' ? 2 : 1);
 
     private static bool IsNumber(IReadOnlyList<IReadOnlyList<string>> rows, int column) =>
         rows.Skip(1).All(r => decimal.TryParse(r[column], NumberStyles.Number, CultureInfo.InvariantCulture, out _));

@@ -21,6 +21,7 @@ internal sealed class Demonstration(DemoOptions options, TimeProvider time)
     public async Task<bool> RunAsync(CancellationToken cancellationToken)
     {
         var folder = DemoFolder.Prepare(options.Directory);
+        DemoReport.Starting();
         using var broker = EmbeddedBroker.Start(cancellationToken);
         await using var postgres = await StartPostgresAsync(cancellationToken);
         await OrdersScript.ApplyAsync(postgres.ConnectionString() + ";Pooling=false", Rollnumber, Role, Password, cancellationToken);
@@ -44,7 +45,9 @@ internal sealed class Demonstration(DemoOptions options, TimeProvider time)
 
     private async Task<LocalPostgres> StartPostgresAsync(CancellationToken cancellationToken)
     {
-        var binaries = await PostgresBinaries.FindAsync(cancellationToken) is { } found ? found.Directory : await FetchedPostgres.FetchAsync(Console.WriteLine, cancellationToken);
+        var binaries = await PostgresBinaries.FindAsync(cancellationToken) is { } found
+            ? found.Directory
+            : await FetchedPostgres.FetchAsync(Console.WriteLine, repository: null, cancellationToken);
         return await LocalPostgres.StartAsync(new LocalPostgresOptions { BinDirectory = binaries, Database = Database }, cancellationToken);
     }
 

@@ -16,10 +16,10 @@ public sealed class Watchdog : IDisposable
         server() { head -n 1 "$1/data/postmaster.pid" 2>/dev/null; }
         id=$(server "$1")
         if [ -n "$id" ]; then
-          kill -INT "$id"
+          kill -INT "$id" 2>/dev/null
           n=0
           while kill -0 "$id" 2>/dev/null && [ $n -lt 50 ]; do sleep 0.1; n=$((n+1)); done
-          [ -e "$1/data/postmaster.pid" ] && kill -QUIT "$id"
+          [ -e "$1/data/postmaster.pid" ] && kill -QUIT "$id" 2>/dev/null
         fi
         rm -rf "$1"
         """;

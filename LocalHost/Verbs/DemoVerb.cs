@@ -29,9 +29,15 @@ public static class DemoVerb
             Console.WriteLine("Stopped.");
             return ExitCode.Ok;
         }
-        catch (Exception e) when (e is LocalPostgresException or HalfStoppedException or IOException)
+        catch (LocalPostgresException e)
         {
-            await Console.Error.WriteLineAsync(e.Message);
+            await Console.Error.WriteLineAsync($"{e.Problem}\n{e.Remedy}");
+            return ExitCode.Failure;
+        }
+        catch (HalfStoppedException e)
+        {
+            await Console.Error.WriteLineAsync($"{e.Half} stopped: {e.Verdict.Problem}\n{e.Verdict.Remedy}");
+            if (e.Verdict.IsDefect) await Console.Error.WriteLineAsync(e.ToString());
             return ExitCode.Failure;
         }
     }

@@ -44,11 +44,13 @@ public sealed class PipelineRun : IAsyncDisposable
     }
 
     /// <summary>Publishes what is in the table, then stores what is in the topic.</summary>
+    /// <returns>False: another instance captures the table, so only what is in the topic was stored.</returns>
     /// <exception cref="HalfStoppedException">A half could not.</exception>
-    public async Task OnceAsync(PipelineHalf? only, CancellationToken cancellationToken)
+    public async Task<bool> OnceAsync(PipelineHalf? only, CancellationToken cancellationToken)
     {
-        if (only is null or PipelineHalf.PostgresToKafka) await PostgresToKafka.DrainAsync(cancellationToken);
+        var captured = only is PipelineHalf.KafkaToLake || await PostgresToKafka.DrainAsync(cancellationToken);
         if (only is null or PipelineHalf.KafkaToLake) await KafkaToLake.DrainAsync(cancellationToken);
+        return captured;
     }
 
     public ValueTask DisposeAsync() => services.DisposeAsync();

@@ -30,9 +30,14 @@ public static class RunVerb
         run.Logger.Running(options.Pipeline.Postgres.Table, options.Pipeline.Kafka.Topic, options.Pipeline.Datalake.Path);
         try
         {
-            if (options.Once) await run.OnceAsync(options.Only, cancellationToken);
-            else await run.UntilStoppedAsync(options.Only, null, cancellationToken, cancellationToken);
-            run.Logger.Stopping(cancellationToken.IsCancellationRequested ? "asked to" : "all that was there is stored");
+            if (options.Once)
+            {
+                var captured = await run.OnceAsync(options.Only, cancellationToken);
+                run.Logger.Stopping(captured ? "all that was there is done" : "another instance captures the table");
+                return ExitCode.Ok;
+            }
+            await run.UntilStoppedAsync(options.Only, null, cancellationToken, cancellationToken);
+            run.Logger.Stopping("asked to");
             return ExitCode.Ok;
         }
         catch (HalfStoppedException e)
