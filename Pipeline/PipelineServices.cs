@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
+using OrdersStream.Lake;
 using OrdersStream.Status;
 
 namespace OrdersStream;
@@ -20,6 +21,7 @@ public static class PipelineServices
         services.TryAddSingleton<TopicAdmin>();
         services.TryAddSingleton<TopicReader>();
         services.TryAddSingleton<PostgresToKafka>();
+        services.TryAddSingleton<LakeOpener>();
         services.TryAddSingleton<StatusReader>();
         services.TryAddSingleton<LakeComparison>();
         return services;

@@ -1,11 +1,8 @@
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
-using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
-using OrdersStream.Postgres;
-using OrdersStream.Rows;
 
 namespace OrdersStream.LocalHost.Loops;
 
@@ -14,7 +11,7 @@ namespace OrdersStream.LocalHost.Loops;
 /// limit is reached, and are then committed to the lake as one batch.
 /// </summary>
 public sealed class KafkaToLakeLoop(
-    TopicAdmin admin, TopicReader topic, PipelineOptions options, TimeProvider time, CrashPoints crashPoints, ILogger<KafkaToLake> logger)
+    LakeOpener lake, TopicAdmin admin, TopicReader topic, PipelineOptions options, TimeProvider time, ILogger<KafkaToLakeLoop> logger)
 {
     private static readonly TimeSpan DrainPatience = TimeSpan.FromMinutes(2);
 
@@ -74,7 +71,7 @@ public sealed class KafkaToLakeLoop(
     /// <param name="ends">Where to end, per partition; null: at the token.</param>
     private async Task RunSessionAsync(IReadOnlyList<int>? partitions, Dictionary<int, long>? ends, Retries retries, CancellationToken cancellationToken)
     {
-        using var half = await OpenAsync(cancellationToken);
+        using var half = await lake.OpenAsync(cancellationToken);
         var collected = new Collected(half.NewBatch(), ends);
         using var consumer = new LakeConsumer(options, collected.NextOffset, () => CommitAsync(collected, null, CancellationToken.None).GetAwaiter().GetResult());
         if (partitions is null) consumer.JoinGroup();
@@ -91,18 +88,6 @@ public sealed class KafkaToLakeLoop(
         }
         // What was read is stored before the end, whatever the token says: it is little, and reading it again costs more.
         await CommitAsync(collected, consumer, CancellationToken.None);
-    }
-
-    private async Task<KafkaToLake> OpenAsync(CancellationToken cancellationToken)
-    {
-        var description = await admin.EnsureAsync(cancellationToken);
-        return new KafkaToLake(options, TopicAccess.Through(topic, description.Identity), PresentSchemaAsync, time, crashPoints, logger);
-    }
-
-    private async Task<TableSchema> PresentSchemaAsync(CancellationToken cancellationToken)
-    {
-        await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
-        return (await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken)).Schema;
     }
 
     private async Task CommitAsync(Collected collected, LakeConsumer? consumer, CancellationToken cancellationToken)

@@ -1,0 +1,166 @@
+using Microsoft.Extensions.DependencyInjection;
+using OrdersStream.IntegrationTests.LocalHost;
+using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.Lake;
+using OrdersStream.LocalHost.Verbs;
+using OrdersStream.Status;
+
+namespace OrdersStream.IntegrationTests.Status;
+
+public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kafka)
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task a_drained_lake_equals_the_table()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        await pipeline.Database.ExecuteAsync("UPDATE t_orders SET order_status = 'CANCELLED' WHERE order_id < 5");
+        await pipeline.OnceAsync();
+
+        var compared = await CompareAsync(pipeline);
+        Assert.True(compared.IsEqual);
+        Assert.Equal((24, 24, 24, 28), (compared.TableRows, compared.Equal, compared.LakeKeys, compared.LakeRows));
+        Assert.Equal(0, compared.OnTheWay);
+    }
+
+    [Fact]
+    public async Task what_changed_since_the_last_poll_is_on_the_way()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        await pipeline.Database.ExecuteAsync("UPDATE t_orders SET amount = amount + 1 WHERE order_id <= 3");
+        await pipeline.Database.ExecuteAsync("INSERT INTO t_orders (customer_name, restaurant_name, item, amount) VALUES ('a', 'b', 'c', 1)");
+
+        var compared = await CompareAsync(pipeline);
+        Assert.True(compared.IsEqual);
+        Assert.Equal((25, 21, 4), (compared.TableRows, compared.Equal, compared.OnTheWay));
+    }
+
+    [Fact]
+    public async Task a_row_that_capture_could_not_see_is_found_stale()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        // Dated back behind the slack, as no client can with the trigger on.
+        await pipeline.Database.ExecuteAsync(
+            "ALTER TABLE t_orders DISABLE TRIGGER orders_stream_set_times; UPDATE t_orders SET amount = 77, updated_at = updated_at - interval '1 day' WHERE order_id = 7");
+        await pipeline.OnceAsync();
+        await AdvanceHorizonAsync(pipeline);
+
+        var compared = await CompareAsync(pipeline);
+        Assert.False(compared.IsEqual);
+        Assert.Equal((1, 0, 0, 0), (compared.Stale, compared.Missing, compared.Extra, compared.OnTheWay));
+        Assert.Equal("7", Assert.Single(compared.Examples).Key);
+    }
+
+    [Fact]
+    public async Task a_row_that_capture_could_not_see_at_all_is_found_missing()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        await pipeline.Database.ExecuteAsync(
+            """
+            ALTER TABLE t_orders DISABLE TRIGGER orders_stream_set_times;
+            INSERT INTO t_orders (order_id, customer_name, restaurant_name, item, amount, updated_at) VALUES (1000, 'a', 'b', 'c', 1, now() - interval '1 day')
+            """);
+        await AdvanceHorizonAsync(pipeline);
+
+        var compared = await CompareAsync(pipeline);
+        Assert.Equal((1, 0, 0, 0), (compared.Missing, compared.Stale, compared.Extra, compared.OnTheWay));
+        Assert.Equal((RowDifference.Missing, "1000"), (compared.Examples.Single().Difference, compared.Examples.Single().Key));
+    }
+
+    [Fact]
+    public async Task a_deleted_row_is_extra()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        await pipeline.Database.ExecuteAsync("DELETE FROM t_orders WHERE order_id IN (3, 4)");
+
+        var compared = await CompareAsync(pipeline);
+        Assert.Equal((2, 0, 0), (compared.Extra, compared.Missing, compared.Stale));
+        Assert.All(compared.Examples, e => Assert.NotNull(e.Offset));
+    }
+
+    [Fact]
+    public async Task a_file_that_is_there_twice_is_noticed()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        var file = LakeReader.Files(pipeline.Options.Datalake.Path).First();
+        var rows = (await LakeReader.ReadFooterAsync(file, Token)).Rows;
+        File.Copy(file, file.Replace(".parquet", "-copy.parquet"));
+
+        var compared = await CompareAsync(pipeline);
+        Assert.Equal(rows, compared.StoredTwice);
+        Assert.False(compared.IsEqual);
+    }
+
+    [Fact]
+    public async Task a_lost_file_is_noticed()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        var file = LakeReader.Files(pipeline.Options.Datalake.Path).First();
+        var rows = (await LakeReader.ReadFooterAsync(file, Token)).Rows;
+        File.Delete(file);
+        Assert.Equal(rows, (await CompareAsync(pipeline)).Missing);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(7)]
+    [InlineData(100)]
+    public async Task in_several_passes_it_finds_the_same(int versionsMax)
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        await pipeline.Database.ExecuteAsync("DELETE FROM t_orders WHERE order_id = 3");
+        await pipeline.Database.ExecuteAsync("UPDATE t_orders SET amount = 5 WHERE order_id < 3");
+        await pipeline.OnceAsync();
+
+        var compared = await CompareAsync(pipeline, versionsMax);
+        Assert.Equal((23, 23, 1, 26, 24), (compared.TableRows, compared.Equal, compared.Extra, compared.LakeRows, compared.LakeKeys));
+    }
+
+    [Fact]
+    public async Task rows_of_an_older_schema_are_compared_by_the_columns_that_both_have()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        await pipeline.Database.ExecuteAsync("ALTER TABLE t_orders ADD COLUMN tip numeric(6,2) NOT NULL DEFAULT 0");
+        await pipeline.Database.ExecuteAsync("UPDATE t_orders SET tip = 5 WHERE order_id = 1");
+        await pipeline.OnceAsync();
+
+        var compared = await CompareAsync(pipeline);
+        Assert.True(compared.IsEqual);
+        Assert.Equal(["tip"], compared.ColumnsLeftOut);
+    }
+
+    [Fact]
+    public async Task a_lake_behind_the_topic_is_not_compared_but_waited_for()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await using (var run = pipeline.Run()) await run.OnceAsync(PipelineHalf.PostgresToKafka, Token);
+        await using var storing = pipeline.Run();
+        var comparing = CompareAsync(pipeline);
+        await storing.OnceAsync(PipelineHalf.KafkaToLake, Token);
+        Assert.Equal(24, (await comparing).Equal);
+    }
+
+    private async Task<ComparisonResult> CompareAsync(TestPipeline pipeline, int versionsMax = 1_000_000)
+    {
+        await using var services = new ServiceCollection().AddPipeline(pipeline.Options).BuildServiceProvider();
+        var comparison = new LakeComparison(pipeline.Options, services.GetRequiredService<StatusReader>(), TimeProvider.System) { VersionsMax = versionsMax };
+        return await comparison.CompareAsync(Token);
+    }
+
+    /// <summary>A row that is seen is published and takes the horizon along.</summary>
+    private static async Task AdvanceHorizonAsync(TestPipeline pipeline)
+    {
+        await pipeline.Database.ExecuteAsync("UPDATE t_orders SET updated_at = clock_timestamp() WHERE order_id = 24");
+        await pipeline.OnceAsync();
+    }
+}
