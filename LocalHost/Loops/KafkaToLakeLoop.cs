@@ -23,6 +23,11 @@ public sealed class KafkaToLakeLoop(
     /// <summary>Told of every batch that is in the lake.</summary>
     public Action<BatchResult>? Stored { get; set; }
 
+    /// <summary>Records that were read and wait for their commit.</summary>
+    public long Waiting => Interlocked.Read(ref waiting);
+
+    private long waiting;
+
     /// <summary>Stores until the token is cancelled; what was collected by then is stored too.</summary>
     /// <param name="partitions">Null: those that the group assigns. Else these, at once: joining a group takes seconds.</param>
     /// <exception cref="HalfStoppedException">A human is needed.</exception>
@@ -83,6 +88,7 @@ public sealed class KafkaToLakeLoop(
             if (result is { IsPartitionEOF: true }) collected.EndReached(result.Partition.Value, result.Offset.Value);
             else if (result is not null) await collected.AddAsync(StreamRecords.From(result), time.GetTimestamp(), cancellationToken);
             if (result is not null) retries.Succeeded();
+            Interlocked.Exchange(ref waiting, collected.Records);
             if (collected.IsFull || (!collected.IsEmpty && time.GetElapsedTime(collected.Since) >= interval))
                 await CommitAsync(collected, consumer, cancellationToken);
         }
@@ -106,11 +112,10 @@ public sealed class KafkaToLakeLoop(
     private sealed class Collected(LakeBatch batch, Dictionary<int, long>? ends)
     {
         private readonly Dictionary<int, long> positions = [];
-        private long records;
-
         public LakeBatch Batch { get; } = batch;
         public long Since { get; private set; }
-        public bool IsEmpty => records == 0;
+        public long Records { get; private set; }
+        public bool IsEmpty => Records == 0;
         public bool IsFull => Batch.IsFull;
         public bool ReachedEnds => ends is not null && ends.All(e => e.Value == 0 || (positions.TryGetValue(e.Key, out var p) && p >= e.Value));
         public IEnumerable<(int Partition, long Next)> Positions => positions.Select(p => (p.Key, p.Value));
@@ -119,7 +124,7 @@ public sealed class KafkaToLakeLoop(
 
         public async ValueTask AddAsync(StreamRecord record, long now, CancellationToken cancellationToken)
         {
-            if (records++ == 0) Since = now;
+            if (Records++ == 0) Since = now;
             await Batch.AddAsync(record, cancellationToken);
             positions[record.Partition] = record.Offset + 1;
         }
@@ -129,7 +134,7 @@ public sealed class KafkaToLakeLoop(
 
         public void Committed(IReadOnlyDictionary<int, long> superseded)
         {
-            records = 0;
+            Records = 0;
             foreach (var (partition, next) in superseded) positions[partition] = next;
         }
     }

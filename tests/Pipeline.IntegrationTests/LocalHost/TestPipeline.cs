@@ -49,7 +49,9 @@ internal sealed class TestPipeline : IAsyncDisposable
         return new TestPipeline(database, kafka);
     }
 
-    public PipelineRun Run() => new(Options, TimeProvider.System, new LineLogger(LogLevel.Warning, TimeProvider.System, Warnings.Enqueue, colours: false));
+    public PipelineRun Run() => new(Options, TimeProvider.System, Log());
+
+    public LineLogger Log() => new(LogLevel.Warning, TimeProvider.System, Warnings.Enqueue, colours: false);
 
     public async Task OnceAsync()
     {

@@ -1,0 +1,46 @@
+using Microsoft.Extensions.Logging;
+using OrdersStream.Diagnostics;
+using OrdersStream.LocalHost.CommandLine;
+
+namespace OrdersStream.IntegrationTests.LocalHost;
+
+public sealed class LineLoggerTests
+{
+    private readonly List<string> lines = [];
+
+    private LineLogger NewLogger(LogLevel least, bool colours = false) => new(least, TimeProvider.System, lines.Add, colours);
+
+    [Fact]
+    public void an_event_is_one_line_of_time_level_and_message()
+    {
+        NewLogger(LogLevel.Information).Stopping("first\nsecond");
+        Assert.Matches(@"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z INFO  stopping: first \| second$", Assert.Single(lines));
+    }
+
+    [Fact]
+    public void what_is_less_severe_is_left_out()
+    {
+        NewLogger(LogLevel.Warning).Stopping("x");
+        NewLogger(LogLevel.None).HalfStopped("x", "y", "z", new IOException());
+        Assert.Empty(lines);
+    }
+
+    [Fact]
+    public void a_stack_trace_shows_at_debug_level_only()
+    {
+        var failure = new IOException("inner words");
+        NewLogger(LogLevel.Information).HalfStopped("Half", "Problem.", "Remedy.", failure);
+        NewLogger(LogLevel.Debug).HalfStopped("Half", "Problem.", "Remedy.", failure);
+        Assert.EndsWith("ERROR Half stopped: Problem. Remedy.", lines[0]);
+        Assert.Contains("inner words", lines[1]);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void colours_are_for_terminals(bool colours)
+    {
+        NewLogger(LogLevel.Information, colours).HalfStopped("Half", "Problem.", "Remedy.", new IOException());
+        Assert.Equal(colours, lines[0].Contains('\e'));
+    }
+}

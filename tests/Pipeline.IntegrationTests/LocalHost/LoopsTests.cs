@@ -1,0 +1,177 @@
+using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.LocalHost.Loops;
+using OrdersStream.LocalHost.Verbs;
+using OrdersStream.Status;
+
+namespace OrdersStream.IntegrationTests.LocalHost;
+
+public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task both_halves_carry_rows_along_until_they_are_stopped()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await using var run = pipeline.Run();
+        using var stop = new CancellationTokenSource();
+        var stored = new Counter();
+        run.KafkaToLake.Stored = batch => stored.Add(batch.Rows);
+
+        var running = run.UntilStoppedAsync(null, null, stop.Token, Token);
+        await stored.ReachesAsync(24, running);
+        await pipeline.Database.ExecuteAsync("UPDATE t_orders SET amount = amount + 1");
+        await stored.ReachesAsync(48, running);
+        await stop.CancelAsync();
+        await running.WaitAsync(Patience, Token);
+
+        await using var after = pipeline.Run();
+        Assert.Equal((24, 0), (await after.Get<LakeComparison>().CompareAsync(Token)) is var c ? (c.Equal, c.OnTheWay) : default);
+    }
+
+    [Fact]
+    public async Task what_was_collected_is_stored_before_the_end()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await using (var capture = pipeline.Run()) await capture.OnceAsync(PipelineHalf.PostgresToKafka, Token);
+        // A batch interval that never passes: only the end can have stored them.
+        await using var run = new PipelineRun(
+            pipeline.Options with { Streaming = pipeline.Options.Streaming with { BatchInterval = 3_600 } }, TimeProvider.System, pipeline.Log());
+        using var stop = new CancellationTokenSource();
+        var storing = run.KafkaToLake.RunAsync([0, 1, 2, 3], stop.Token);
+        await UntilAsync(() => run.KafkaToLake.Waiting == 24, "24 records to be collected");
+        Assert.Equal(0, (await run.Get<StatusReader>().ReadAsync(Token)).Rows);
+        await stop.CancelAsync();
+        await storing.WaitAsync(Patience, Token);
+        Assert.Equal(24, (await run.Get<StatusReader>().ReadAsync(Token)).Rows);
+    }
+
+    [Fact]
+    public async Task a_full_batch_does_not_wait_for_the_interval()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await using (var capture = pipeline.Run()) await capture.OnceAsync(PipelineHalf.PostgresToKafka, Token);
+        await using var run = new PipelineRun(
+            pipeline.Options with
+            {
+                Streaming = pipeline.Options.Streaming with { BatchInterval = 3_600 },
+                Datalake = pipeline.Options.Datalake with { BatchRows = 5 },
+            },
+            TimeProvider.System, pipeline.Log());
+        using var stop = new CancellationTokenSource();
+        var stored = new Counter();
+        run.KafkaToLake.Stored = batch => stored.Add(batch.Rows);
+        var storing = run.KafkaToLake.RunAsync([0, 1, 2, 3], stop.Token);
+        await stored.ReachesAsync(20, storing);
+        await stop.CancelAsync();
+        await storing.WaitAsync(Patience, Token);
+    }
+
+    [Fact]
+    public async Task two_storing_instances_store_each_record_once()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await using var one = pipeline.Run();
+        await using var two = pipeline.Run();
+        using var stop = new CancellationTokenSource();
+        var stored = new Counter();
+        one.KafkaToLake.Stored = two.KafkaToLake.Stored = batch => stored.Add(batch.Rows);
+        // Both hold all partitions, as for a while after a rebalance.
+        var running = Task.WhenAll(
+            one.UntilStoppedAsync(null, [0, 1, 2, 3], stop.Token, Token),
+            two.UntilStoppedAsync(PipelineHalf.KafkaToLake, [0, 1, 2, 3], stop.Token, Token));
+        for (var round = 1; round <= 4; round++)
+        {
+            await stored.ReachesAsync(24 * round, running);
+            await pipeline.Database.ExecuteAsync("UPDATE t_orders SET amount = amount + 1");
+        }
+        await stop.CancelAsync();
+        await running.WaitAsync(Patience, Token);
+        await one.OnceAsync(null, Token);
+
+        await using var after = pipeline.Run();
+        var compared = await after.Get<LakeComparison>().CompareAsync(Token);
+        Assert.Equal((24, 0, true), (compared.Equal, compared.StoredTwice, compared.IsEqual));
+    }
+
+    [Fact]
+    public async Task members_of_the_group_share_the_partitions_and_take_over()
+    {
+        kafka.RequireReal("group rebalancing");
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await using var one = pipeline.Run();
+        await using var two = pipeline.Run();
+        using var stop = new CancellationTokenSource();
+        using var stopOne = new CancellationTokenSource();
+        var (byOne, byTwo) = (new Counter(), new Counter());
+        one.KafkaToLake.Stored = batch => byOne.Add(batch.Rows);
+        two.KafkaToLake.Stored = batch => byTwo.Add(batch.Rows);
+
+        var first = one.UntilStoppedAsync(PipelineHalf.KafkaToLake, null, stopOne.Token, Token);
+        var second = two.UntilStoppedAsync(null, null, stop.Token, Token);
+        await UntilAsync(
+            () => byOne.Value > 0 && byTwo.Value > 0, "both members to store something",
+            () => pipeline.Database.ExecuteAsync("UPDATE t_orders SET amount = amount + 1"));
+        await stopOne.CancelAsync();
+        await first.WaitAsync(Patience, Token);
+        await pipeline.Database.ExecuteAsync("UPDATE t_orders SET amount = amount + 1");
+        var target = byTwo.Value + 24;
+        await byTwo.ReachesAsync(target, second);
+        await stop.CancelAsync();
+        await second.WaitAsync(Patience, Token);
+        await two.OnceAsync(null, Token);
+
+        await using var after = pipeline.Run();
+        var compared = await after.Get<LakeComparison>().CompareAsync(Token);
+        Assert.Equal((24, 0, true), (compared.Equal, compared.StoredTwice, compared.IsEqual));
+        Assert.Empty(pipeline.Warnings);
+    }
+
+    [Fact]
+    public async Task a_half_that_stops_ends_the_other_and_tells_why()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await using var run = new PipelineRun(
+            pipeline.Options with { Postgres = pipeline.Options.Postgres with { Table = "no_such_table" } }, TimeProvider.System, pipeline.Log());
+        var stopped = await Assert.ThrowsAsync<HalfStoppedException>(
+            () => run.UntilStoppedAsync(null, [0, 1, 2, 3], CancellationToken.None, Token).WaitAsync(Patience, Token));
+        Assert.Equal(nameof(PostgresToKafka), stopped.Half);
+        Assert.Contains("no_such_table", stopped.Verdict.Problem);
+    }
+
+    private static async Task UntilAsync(Func<bool> condition, string what, Func<Task>? meanwhile = null)
+    {
+        for (var begun = TimeProvider.System.GetTimestamp(); !condition(); await Task.Delay(50, Token))
+        {
+            if (meanwhile is not null) await meanwhile();
+            Assert.True(TimeProvider.System.GetElapsedTime(begun) < Patience, $"waited {Patience.TotalSeconds} s for {what}");
+        }
+    }
+
+    /// <summary>Counts up, and lets a test wait for a count.</summary>
+    private sealed class Counter
+    {
+        private readonly SemaphoreSlim changed = new(0);
+        private long value;
+
+        public long Value => Interlocked.Read(ref value);
+
+        public void Add(long count)
+        {
+            Interlocked.Add(ref value, count);
+            changed.Release();
+        }
+
+        public async Task ReachesAsync(long target, Task running)
+        {
+            while (Value < target)
+            {
+                var wait = changed.WaitAsync(Patience, Token);
+                if (await Task.WhenAny(wait, running) == running) await running;
+                Assert.True(await wait, $"waited {Patience.TotalSeconds} s for {target} rows to be stored, and {Value} were");
+            }
+        }
+    }
+}
