@@ -96,6 +96,13 @@ public class SecretTests
     }
 
     [Fact]
+    public void a_secrets_value_is_masked_whatever_is_wrong_with_it()
+    {
+        Assert.Equal("********", ShownValue.Of(SettingsReference.Get("postgres.password"), Marked));
+        Assert.Equal($"'{Marked}'", ShownValue.Of(SettingsReference.Get("postgres.user"), Marked));
+    }
+
+    [Fact]
     public void every_key_that_is_named_for_a_secret_is_one()
     {
         foreach (var setting in SettingsReference.Sections.SelectMany(s => s.Settings))
