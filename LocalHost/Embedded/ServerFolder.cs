@@ -119,7 +119,7 @@ public sealed class ServerFolder
                 // Only a file's owner may do this: markers of other users fail here and are left alone.
                 File.SetUnixFileMode(markerFile, File.GetUnixFileMode(markerFile));
             var marker = JsonSerializer.Deserialize<Marker>(File.ReadAllText(markerFile));
-            if (marker is null) return false;
+            if (marker is not { ProcessId: > 0 }) return false;
             using var owner = Process.GetProcessById(marker.ProcessId);
             return Math.Abs(StartOf(owner) - marker.ProcessStart) > StartToleranceSeconds;
         }

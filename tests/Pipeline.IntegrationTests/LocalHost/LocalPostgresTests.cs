@@ -76,6 +76,54 @@ public sealed class LocalPostgresTests
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => LocalPostgres.StartAsync(new LocalPostgresOptions(), cancelled.Token));
     }
 
+    [Fact]
+    public async Task what_a_dead_run_left_is_removed_by_the_next_start()
+    {
+        await using var orphan = await LocalPostgres.StartAsync(new LocalPostgresOptions(), Token);
+        var folder = Path.GetDirectoryName(Path.GetDirectoryName(orphan.LogFile))!;
+        // As if its owner had been killed together with the watchdog: no process has so great an id.
+        await File.WriteAllTextAsync(Path.Combine(folder, "owner.json"), $$"""{"ProcessId":{{int.MaxValue}},"ProcessStart":0}""", Token);
+        await using var next = await LocalPostgres.StartAsync(new LocalPostgresOptions(), Token);
+        Assert.False(Directory.Exists(folder));
+        await Assert.ThrowsAnyAsync<NpgsqlException>(() => ScalarAsync(orphan.ConnectionString(), "SELECT 1"));
+        Assert.Equal(1, await ScalarAsync(next.ConnectionString(), "SELECT 1"));
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("")]
+    [InlineData("{\"ProcessId\":")]
+    [InlineData("{\"ProcessId\":-1,\"ProcessStart\":0}")]
+    public async Task a_folder_without_our_mark_is_never_touched(string? mark)
+    {
+        var folder = Directory.CreateTempSubdirectory("orders-stream-pg-");
+        try
+        {
+            if (mark is not null) await File.WriteAllTextAsync(Path.Combine(folder.FullName, "owner.json"), mark, Token);
+            Assert.DoesNotContain(ServerFolder.Stale(), f => f.Root == folder.FullName);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Theory]
+    [InlineData("postgres (PostgreSQL) 15.13 (Debian 15.13-0+deb12u1)", 15)]
+    [InlineData("postgres (PostgreSQL) 9.6.24", 9)]
+    [InlineData("postgres (PostgreSQL) 18beta2", 18)]
+    [InlineData("postgres (EDB) x", null)]
+    public void the_major_version_is_read_from_the_programs_own_line(string line, int? major) => Assert.Equal(major, PostgresBinaries.MajorOf(line));
+
+    [Fact]
+    public void the_user_for_root_is_postgres_else_nobody()
+    {
+        string[] lines = ["root:x:0:0::/root:/bin/sh", "nobody:*:-2:-2::/:/usr/bin/false", "# comment", "broken"];
+        Assert.Equal(("nobody", -2, -2), UnprivilegedUser.FromPasswd(lines) is { } n ? (n.Name, n.UserId, n.GroupId) : default);
+        Assert.Equal("postgres", UnprivilegedUser.FromPasswd([.. lines, "postgres:x:101:103::/var/lib/postgresql:/bin/bash"])?.Name);
+        Assert.Null(UnprivilegedUser.FromPasswd(["root:x:0:0::/root:/bin/sh"]));
+    }
+
     private static async Task<object?> ScalarAsync(string connectionString, string sql)
     {
         await using var connection = new NpgsqlConnection(connectionString + ";Pooling=false");

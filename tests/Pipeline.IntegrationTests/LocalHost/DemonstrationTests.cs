@@ -1,0 +1,127 @@
+using System.Diagnostics;
+using System.Text;
+using OrdersStream.LocalHost.Verbs;
+
+namespace OrdersStream.IntegrationTests.LocalHost;
+
+/// <summary>The main command as a process of its own, as a newcomer runs it.</summary>
+public sealed class DemonstrationTests : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+
+    private readonly string folder = Directory.CreateTempSubdirectory("orders-stream-test-").FullName;
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    private string Demo => Path.Combine(folder, "demo");
+
+    [Fact]
+    public async Task it_ends_with_an_equal_lake_and_a_second_run_begins_anew()
+    {
+        for (var run = 1; run <= 2; run++)
+        {
+            using var process = Start("--seconds", "2", "--rate", "50", "--dir", Demo);
+            var (exitCode, output) = await EndAsync(process);
+            Assert.True(exitCode == 0, output);
+            Assert.Contains("missing 0, different 0, too many 0, stored twice 0   equal", output);
+            Assert.Equal(3, output.Split("arrived: yes").Length - 1);
+            Assert.Contains("stayed away: yes", output);
+            Assert.DoesNotContain('\e', output);
+            Assert.NotEmpty(Directory.GetFiles(Demo, "*.parquet", SearchOption.AllDirectories));
+        }
+    }
+
+    [Theory]
+    [InlineData("TERM")]
+    [InlineData("INT")]
+    public async Task a_signal_ends_it_cleanly(string signal)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "needs Unix signals");
+        using var process = Start("--seconds", "60", "--dir", Demo);
+        var server = await ServerOfAsync(process);
+        await KillAsync(process, signal);
+        var (exitCode, output) = await EndAsync(process);
+        Assert.True(exitCode == 0, output);
+        Assert.EndsWith("Stopped.", output.TrimEnd());
+        Assert.False(IsAlive(server));
+    }
+
+    [Fact]
+    public async Task even_when_it_is_killed_no_server_is_left()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "needs Unix signals");
+        using var process = Start("--seconds", "60", "--dir", Demo);
+        var server = await ServerOfAsync(process);
+        await KillAsync(process, "KILL");
+        for (var begun = TimeProvider.System.GetTimestamp(); IsAlive(server); await Task.Delay(50, Token))
+            Assert.True(TimeProvider.System.GetElapsedTime(begun) < TimeSpan.FromSeconds(30), "the server was alive 30 s after its owner was killed");
+    }
+
+    [Fact]
+    public async Task a_folder_with_other_files_is_left_alone()
+    {
+        Directory.CreateDirectory(Demo);
+        await File.WriteAllTextAsync(Path.Combine(Demo, "mine.txt"), "x", Token);
+        using var process = Start("--dir", Demo);
+        var (exitCode, output) = await EndAsync(process);
+        Assert.Equal(1, exitCode);
+        Assert.Contains("not the demonstration's", output);
+        Assert.Equal(["mine.txt"], Directory.GetFileSystemEntries(Demo).Select(Path.GetFileName));
+    }
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    private static Process Start(params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", [typeof(DemoVerb).Assembly.Location, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        return Process.Start(start)!;
+    }
+
+    private static async Task<(int ExitCode, string Output)> EndAsync(Process process)
+    {
+        var output = new StringBuilder();
+        var reading = Task.WhenAll(process.StandardOutput.ReadToEndAsync(Token), process.StandardError.ReadToEndAsync(Token));
+        await process.WaitForExitAsync(Token).WaitAsync(Patience, Token);
+        foreach (var text in (await reading).Reverse()) output.Append(text);
+        return (process.ExitCode, output.ToString());
+    }
+
+    /// <summary>The process id of its private server, once the traffic runs.</summary>
+    private static async Task<int> ServerOfAsync(Process process)
+    {
+        while (await process.StandardOutput.ReadLineAsync(Token).AsTask().WaitAsync(Patience, Token) is { } line)
+            if (line.Contains("Ctrl+C", StringComparison.Ordinal)) break;
+        Assert.False(process.HasExited);
+        foreach (var candidate in Directory.GetDirectories("/tmp", "orders-stream-pg-*").Concat(Directory.GetDirectories(Path.GetTempPath(), "orders-stream-pg-*")))
+            if (await File.ReadAllTextAsync(Path.Combine(candidate, "owner.json"), Token) is var owner && owner.Contains($":{process.Id},", StringComparison.Ordinal))
+                return int.Parse((await File.ReadAllLinesAsync(Path.Combine(candidate, "data", "postmaster.pid"), Token))[0]);
+        throw new InvalidOperationException("the demonstration runs without a server folder");
+    }
+
+    private static async Task KillAsync(Process process, string signal)
+    {
+        using var kill = Process.Start("kill", [$"-{signal}", $"{process.Id}"])!;
+        await kill.WaitForExitAsync(Token);
+    }
+
+    /// <summary>A process that has ended but was not waited for yet counts as gone.</summary>
+    private static bool IsAlive(int processId)
+    {
+        try
+        {
+            var status = File.ReadAllText($"/proc/{processId}/stat");
+            return status[(status.LastIndexOf(')') + 2)..][0] != 'Z';
+        }
+        catch (IOException)
+        {
+            return !Directory.Exists("/proc") && IsListed(processId);
+        }
+    }
+
+    private static bool IsListed(int processId)
+    {
+        using var ps = Process.Start(new ProcessStartInfo("ps", ["-p", $"{processId}"]) { RedirectStandardOutput = true })!;
+        ps.WaitForExit();
+        return ps.ExitCode == 0;
+    }
+}
