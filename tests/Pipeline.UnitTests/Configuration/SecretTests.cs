@@ -96,6 +96,15 @@ public class SecretTests
     }
 
     [Fact]
+    public void a_value_that_the_parser_takes_for_a_key_is_not_shown()
+    {
+        // A key that lost its name: the parser then sees keys where the values of the next lines stand.
+        using var file = ConfigurationFile.PlanWith("  jdbc_url: ", "  : ");
+        Assert.Contains("test.yml:7:13: a key must begin its line, and be followed by a colon and a space", file.Faults());
+        Assert.DoesNotContain(file.Faults(), f => f.Contains("student123", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void a_secrets_value_is_masked_whatever_is_wrong_with_it()
     {
         Assert.Equal("********", ShownValue.Of(SettingsReference.Get("postgres.password"), Marked));
