@@ -37,7 +37,8 @@ public sealed class LakeBatch
     {
         this.storage = storage;
         options = storage.Options;
-        pool = new LakeFilePool(options.BatchBytes);
+        // A little more than a batch, which ends one record above its limit.
+        pool = new LakeFilePool(options.BatchBytes + options.BatchBytes / 2);
         commit = new BatchCommit(storage);
     }
 

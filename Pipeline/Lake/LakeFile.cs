@@ -18,7 +18,7 @@ internal sealed class LakeFile(TableSchema schema)
     }
 }
 
-/// <summary>Idle files, by schema: their arrays are used again by the next batch. Keeps no more than one batch's worth (invariant 7).</summary>
+/// <summary>Idle files, by schema: their arrays are used again by the next batch. Keeps a bounded size (invariant 7).</summary>
 internal sealed class LakeFilePool(long bytesMax)
 {
     private readonly Dictionary<string, Stack<LakeFile>> idle = [];

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
 
@@ -79,6 +80,21 @@ public sealed class KafkaToLakeTests : IDisposable
         await lake.AssertStoredOnceAsync();
         Assert.InRange(result.Files, 3, 50);
         Assert.Single(Directory.GetFiles(lake.PartitionLog(0), "*.json"));
+    }
+
+    [Fact]
+    public async Task a_batch_is_one_line_in_the_log_and_its_poison_another_without_a_value()
+    {
+        Topic.Page(0, 3, value: i => i == 1 ? "{\"secret\":1}" : TestTopic.Row(i));
+        Topic.Page(1, 2);
+        await lake.StoreAsync(Topic.All);
+        Assert.Equal([(LogLevel.Warning, 3002), (LogLevel.Information, 3001)], lake.Log.Lines.Select(l => (l.Level, l.Id)));
+        Assert.StartsWith("stored 4 rows in 2 files", lake.Log.Lines[1].Text);
+        Assert.StartsWith("quarantined 1 records of partition 0, the first at offset 1: ", lake.Log.Lines[0].Text);
+        Assert.EndsWith("quarantine-0-1-1.jsonl'", lake.Log.Lines[0].Text);
+
+        await lake.StoreAsync(Topic.All);
+        Assert.Equal(2, lake.Log.Lines.Count);
     }
 
     [Fact]

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
@@ -17,6 +17,7 @@ internal sealed class TestLake : IDisposable
 
     public TestTopic Topic { get; } = new();
     public TestTime Time { get; } = new();
+    public TestLog<KafkaToLake> Log { get; } = new();
     public DatalakeOptions Datalake { get; set; } = new();
     public Func<CancellationToken, Task<TableSchema>>? PresentSchema { get; set; }
     public string Root => folder["lake"];
@@ -31,7 +32,7 @@ internal sealed class TestLake : IDisposable
             Datalake = Datalake with { Path = Root },
             Streaming = new StreamingOptions { CheckpointLocation = Checkpoint },
         },
-        Topic.Access, PresentSchema, Time, new CrashPoints(onReached), NullLogger<KafkaToLake>.Instance);
+        Topic.Access, PresentSchema, Time, new CrashPoints(onReached), Log);
 
     public async Task<BatchResult> StoreAsync(IReadOnlyList<StreamRecord> records)
     {
@@ -98,6 +99,29 @@ internal sealed class TestTime : TimeProvider
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
         System.CreateTimer(callback, state, TimeSpan.Zero, period);
+}
+
+/// <summary>Keeps what was logged.</summary>
+internal sealed class TestLog<T> : ILogger<T>
+{
+    private readonly List<(LogLevel Level, int Id, string Text)> lines = [];
+
+    public IReadOnlyList<(LogLevel Level, int Id, string Text)> Lines
+    {
+        get
+        {
+            lock (lines) return [.. lines];
+        }
+    }
+
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    {
+        lock (lines) lines.Add((logLevel, eventId.Id, formatter(state, exception)));
+    }
+
+    public bool IsEnabled(LogLevel logLevel) => true;
+
+    public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
 }
 
 /// <summary>Stands for the end of a process: nothing handles it.</summary>

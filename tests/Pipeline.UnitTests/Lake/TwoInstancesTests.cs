@@ -86,7 +86,7 @@ public sealed class TwoInstancesTests
     private static TestLake NewLake()
     {
         var lake = new TestLake();
-        lake.Topic.Page(0, 3, value: i => i == 2 ? "no row" : TestTopic.Row(i, $"2026-03-0{i + 1}"));
+        lake.Topic.Page(0, 3, value: i => i == 2 ? "no row" : TestTopic.Row(i));
         return lake;
     }
 
