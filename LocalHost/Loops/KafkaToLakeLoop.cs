@@ -15,6 +15,9 @@ public sealed class KafkaToLakeLoop(
 {
     private static readonly TimeSpan DrainPatience = TimeSpan.FromMinutes(2);
 
+    /// <summary>Intervals for which a backlog is collected at the most.</summary>
+    private const int BacklogIntervals = 10;
+
     /// <summary>How long the client may sit without looking at the stop token.</summary>
     private static readonly TimeSpan WaitMax = TimeSpan.FromMilliseconds(100);
 
@@ -84,13 +87,12 @@ public sealed class KafkaToLakeLoop(
 
         while (!cancellationToken.IsCancellationRequested && !collected.ReachedEnds)
         {
-            var result = consumer.Next(collected.IsEmpty ? WaitMax : Least(WaitMax, interval - time.GetElapsedTime(collected.Since)));
+            var result = consumer.Next(collected.IsEmpty || collected.IsBehind ? WaitMax : Least(WaitMax, interval - time.GetElapsedTime(collected.Since)));
             if (result is { IsPartitionEOF: true }) collected.EndReached(result.Partition.Value, result.Offset.Value);
             else if (result is not null) await collected.AddAsync(StreamRecords.From(result), time.GetTimestamp(), cancellationToken);
             if (result is not null) retries.Succeeded();
             Interlocked.Exchange(ref waiting, collected.Records);
-            if (collected.IsFull || (!collected.IsEmpty && time.GetElapsedTime(collected.Since) >= interval))
-                await CommitAsync(collected, consumer, cancellationToken);
+            if (collected.IsFull || IsDue(collected)) await CommitAsync(collected, consumer, cancellationToken);
         }
         // What was read is stored before the end, whatever the token says: it is little, and reading it again costs more.
         await CommitAsync(collected, consumer, CancellationToken.None);
@@ -106,18 +108,33 @@ public sealed class KafkaToLakeLoop(
         collected.Committed(outcome.Superseded);
     }
 
+    /// <summary>A trickle is collected for the interval; a backlog for longer, until the batch is full, so that its files are few and large.</summary>
+    private bool IsDue(Collected collected)
+    {
+        if (collected.IsEmpty) return false;
+        var elapsed = time.GetElapsedTime(collected.Since);
+        return elapsed >= (collected.IsBehind ? interval * BacklogIntervals : interval);
+    }
+
     private static TimeSpan Least(TimeSpan a, TimeSpan b) => b < TimeSpan.Zero ? TimeSpan.Zero : a < b ? a : b;
 
     /// <summary>What has been read in this session, and how far.</summary>
     private sealed class Collected(LakeBatch batch, Dictionary<int, long>? ends)
     {
         private readonly Dictionary<int, long> positions = [];
+        private readonly HashSet<int> behind = [];
+        private int reading = -1;
+
         public LakeBatch Batch { get; } = batch;
         public long Since { get; private set; }
         public long Records { get; private set; }
         public bool IsEmpty => Records == 0;
         public bool IsFull => Batch.IsFull;
         public bool ReachedEnds => ends is not null && ends.All(e => e.Value == 0 || (positions.TryGetValue(e.Key, out var p) && p >= e.Value));
+
+        /// <summary>Some partition has given records since its end was last seen: more is waiting there.</summary>
+        public bool IsBehind => behind.Count > 0;
+
         public IEnumerable<(int Partition, long Next)> Positions => positions.Select(p => (p.Key, p.Value));
 
         public long NextOffset(int partition) => Batch.NextOffsetAsync(partition, CancellationToken.None).GetAwaiter().GetResult();
@@ -127,14 +144,24 @@ public sealed class KafkaToLakeLoop(
             if (Records++ == 0) Since = now;
             await Batch.AddAsync(record, cancellationToken);
             positions[record.Partition] = record.Offset + 1;
+            if (reading == record.Partition) return;
+            reading = record.Partition;
+            behind.Add(reading);
         }
 
         /// <summary>Behind the last record there may be transaction markers: only the end of the partition tells that nothing else is.</summary>
-        public void EndReached(int partition, long offset) => positions[partition] = Math.Max(offset, positions.GetValueOrDefault(partition));
+        public void EndReached(int partition, long offset)
+        {
+            positions[partition] = Math.Max(offset, positions.GetValueOrDefault(partition));
+            behind.Remove(partition);
+            reading = -1;
+        }
 
         public void Committed(IReadOnlyDictionary<int, long> superseded)
         {
             Records = 0;
+            reading = -1;
+            behind.Clear();
             foreach (var (partition, next) in superseded) positions[partition] = next;
         }
     }
