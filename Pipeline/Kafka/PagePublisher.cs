@@ -30,7 +30,7 @@ internal sealed class PagePublisher : IDisposable
             .Build();
         try
         {
-            await Task.Run(() => Repeat(producer.InitTransactions, timeout, cancellationToken), cancellationToken);
+            await KafkaClients.AskAsync(Answer(producer.InitTransactions), timeout, cancellationToken);
             return new PagePublisher(producer, [.. Enumerable.Range(0, partitions).Select(p => new TopicPartition(options.Kafka.Topic, p))], timeout, crashPoints);
         }
         catch
@@ -45,15 +45,15 @@ internal sealed class PagePublisher : IDisposable
     /// <param name="position">The watermark after the page: goes into a header of each partition's last record.</param>
     /// <param name="cancellationToken">Gives the page up while it is being sent; a commit that has begun is ended.</param>
     /// <returns>Records per partition.</returns>
-    public Task<int[]> PublishAsync(Page page, byte[] position, CancellationToken cancellationToken) => Task.Run(() =>
+    public async Task<int[]> PublishAsync(Page page, byte[] position, CancellationToken cancellationToken)
     {
         producer.BeginTransaction();
         try
         {
-            var counts = Send(page, position, cancellationToken);
+            var counts = await Task.Run(() => Send(page, position, cancellationToken), cancellationToken);
             crashPoints.Reached(CrashPoint.PageProduced);
             // From here on the page is committed or not, whatever this process wishes: no cancellation.
-            Repeat(producer.CommitTransaction, timeout, CancellationToken.None);
+            await KafkaClients.AskAsync(Answer(producer.CommitTransaction), timeout, CancellationToken.None);
             crashPoints.Reached(CrashPoint.PageCommitted);
             return counts;
         }
@@ -62,7 +62,7 @@ internal sealed class PagePublisher : IDisposable
             Abort();
             throw;
         }
-    }, CancellationToken.None);
+    }
 
     private int[] Send(Page page, byte[] position, CancellationToken cancellationToken)
     {
@@ -120,27 +120,11 @@ internal sealed class PagePublisher : IDisposable
         }
     }
 
-    /// <summary>Calls that the client says may be repeated are, until the time is over: it goes on where it was.</summary>
-    private static void Repeat(Action<TimeSpan> call, TimeSpan timeout, CancellationToken cancellationToken)
+    private static Func<TimeSpan, bool> Answer(Action<TimeSpan> call) => turn =>
     {
-        var deadline = Environment.TickCount64 + (long)timeout.TotalMilliseconds;
-        while (true)
-        {
-            try
-            {
-                call(TimeSpan.FromSeconds(5));
-                return;
-            }
-            catch (KafkaRetriableException) when (Environment.TickCount64 < deadline)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-            }
-            catch (KafkaException e) when (e.Error.Code == ErrorCode.Local_TimedOut && !e.Error.IsFatal && Environment.TickCount64 < deadline)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-            }
-        }
-    }
+        call(turn);
+        return true;
+    };
 
     public void Dispose() => producer.Dispose();
 }

@@ -37,7 +37,7 @@ public sealed class TopicAdmin(PipelineOptions options)
     public async Task<TopicDescription?> FindAsync(CancellationToken cancellationToken)
     {
         using var admin = NewClient();
-        var all = await Task.Run(() => admin.GetMetadata(KafkaClients.AnswerTimeout), cancellationToken);
+        var all = await KafkaClients.AskAsync(admin.GetMetadata, KafkaClients.AnswerTimeout, cancellationToken);
         return all.Topics.Any(t => t.Topic == kafka.Topic && t.Error.Code == ErrorCode.NoError) ? await EnsureAsync(cancellationToken) : null;
     }
 
@@ -104,7 +104,7 @@ public sealed class TopicAdmin(PipelineOptions options)
     {
         for (var attempt = 0; attempt < 50; attempt++)
         {
-            var metadata = await Task.Run(() => admin.GetMetadata(kafka.Topic, KafkaClients.AnswerTimeout), cancellationToken);
+            var metadata = await KafkaClients.AskAsync(turn => admin.GetMetadata(kafka.Topic, turn), KafkaClients.AnswerTimeout, cancellationToken);
             var topic = metadata.Topics.SingleOrDefault(t => t.Topic == kafka.Topic);
             if (topic is { Error.Code: ErrorCode.NoError, Partitions.Count: > 0 })
                 return new TopicDescription(new TopicIdentity(ClusterId: "", kafka.Topic, TopicId: null), topic.Partitions.Count);

@@ -1,3 +1,5 @@
+using OrdersStream.Diagnostics;
+
 namespace OrdersStream.Kafka;
 
 /// <summary>
@@ -9,4 +11,11 @@ public sealed record TopicIdentity(string ClusterId, string Topic, string? Topic
     /// <summary>The same topic as far as both sides know: ids are compared only where both have one.</summary>
     public bool Matches(TopicIdentity other) =>
         Topic == other.Topic && (TopicId is not null && other.TopicId is not null ? TopicId == other.TopicId : ClusterId == other.ClusterId);
+
+    /// <summary>
+    /// What to do where this is not the topic that a state file knows: a broker that tells no id just now, of a topic that
+    /// has one, is only not ready yet.
+    /// </summary>
+    public FailureAction ActionWhereOther(TopicIdentity known) =>
+        TopicId is null && known.TopicId is not null ? FailureAction.Retry : FailureAction.Stop;
 }

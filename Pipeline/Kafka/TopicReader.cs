@@ -8,12 +8,13 @@ namespace OrdersStream.Kafka;
 public sealed class TopicReader(PipelineOptions options)
 {
     /// <summary>The first offset kept, and the end of what is committed (the last stable offset), of one partition.</summary>
-    public Task<(long Low, long High)> OffsetsAsync(int partition, CancellationToken cancellationToken) => Task.Run(() =>
+    public async Task<(long Low, long High)> OffsetsAsync(int partition, CancellationToken cancellationToken)
     {
         using var consumer = Build();
-        var offsets = consumer.QueryWatermarkOffsets(new TopicPartition(options.Kafka.Topic, partition), KafkaClients.AnswerTimeout);
+        var offsets = await KafkaClients.AskAsync(
+            turn => consumer.QueryWatermarkOffsets(new TopicPartition(options.Kafka.Topic, partition), turn), KafkaClients.AnswerTimeout, cancellationToken);
         return (offsets.Low.Value, offsets.High.Value);
-    }, cancellationToken);
+    }
 
     /// <summary>
     /// The records of one partition with offsets in [<paramref name="from"/>, <paramref name="toExclusive"/>). Ends early at the

@@ -22,7 +22,7 @@ public sealed class TopicTail(PipelineOptions options)
     /// <param name="offsets">From the watermark file; a partition that is missing there is read from its end backwards.</param>
     /// <param name="partitions">Number of partitions.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public Task<TailPosition> ReadAsync(IReadOnlyDictionary<int, long> offsets, int partitions, CancellationToken cancellationToken) => Task.Run(() =>
+    public async Task<TailPosition> ReadAsync(IReadOnlyDictionary<int, long> offsets, int partitions, CancellationToken cancellationToken)
     {
         using var consumer = new TopicReader(options).Build();
         Watermark? newest = null;
@@ -30,16 +30,20 @@ public sealed class TopicTail(PipelineOptions options)
         for (var p = 0; p < partitions; p++)
         {
             var partition = new TopicPartition(options.Kafka.Topic, p);
-            var (low, high) = (consumer.QueryWatermarkOffsets(partition, KafkaClients.AnswerTimeout) is var w ? (w.Low.Value, w.High.Value) : default);
+            var kept = await KafkaClients.AskAsync(turn => consumer.QueryWatermarkOffsets(partition, turn), KafkaClients.AnswerTimeout, cancellationToken);
+            var (low, high) = (kept.Low.Value, kept.High.Value);
             ends[p] = high;
-            var found = offsets.TryGetValue(p, out var from)
-                ? Newest(consumer, partition, Math.Max(from, low), high, cancellationToken)
-                : NewestBackwards(consumer, partition, low, high, cancellationToken);
+            var known = offsets.TryGetValue(p, out var from);
+            var found = await Task.Run(
+                () => known
+                    ? Newest(consumer, partition, Math.Max(from, low), high, cancellationToken)
+                    : NewestBackwards(consumer, partition, low, high, cancellationToken),
+                cancellationToken);
             if (found is not null && (newest is null || found.Position.CompareTo(newest.Position) > 0)) newest = found;
         }
         consumer.Unassign();
         return new TailPosition(newest, ends);
-    }, cancellationToken);
+    }
 
     // A partition's last committed record carries a position, unless another producer wrote behind it: then look further back.
     private static Watermark? NewestBackwards(IConsumer<byte[], byte[]> consumer, TopicPartition partition, long low, long high, CancellationToken cancellationToken)

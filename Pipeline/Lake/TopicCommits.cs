@@ -66,7 +66,7 @@ internal sealed class TopicCommits
     private static bool HasEntries(string directory) =>
         System.IO.Directory.EnumerateDirectories(directory).Any(d => System.IO.Directory.EnumerateFiles(d, "*.json").Any());
 
-    private static PipelineException AnotherTopic(string directory, TopicIdentity owner, TopicIdentity topic) => new(FailureAction.Stop,
+    private static PipelineException AnotherTopic(string directory, TopicIdentity owner, TopicIdentity topic) => new(topic.ActionWhereOther(owner),
         $"The checkpoint belongs to another topic of the name '{topic.Topic}': '{directory}' is of {Describe(owner)}, the brokers have {Describe(topic)}.",
         "If the topic was deleted and made anew, its offsets began again at 0: give it a new streaming.checkpoint_location and datalake.path, or move both folders away. " +
         "If kafka.brokers points at another cluster, correct it.");

@@ -31,7 +31,7 @@ internal sealed class WatermarkRecovery(CaptureServices services)
     private void CheckTopic(TopicIdentity known, TopicIdentity present)
     {
         if (known.Matches(present)) return;
-        throw new PipelineException(FailureAction.Stop,
+        throw new PipelineException(present.ActionWhereOther(known),
             $"The watermark file {services.File.Path} belongs to topic {Text(known)}, but kafka.topic is now {Text(present)}.",
             "If the topic was deleted and made anew, its records are gone: to capture the whole table again, move the watermark file and the commit log (streaming.checkpoint_location) away and give the lake a new datalake.path. Otherwise correct kafka.brokers or kafka.topic.");
     }
