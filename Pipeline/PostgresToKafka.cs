@@ -68,15 +68,18 @@ public sealed class PostgresToKafka(
         CaptureSession capture, long begun, TimeSpan budget, CancellationToken cancellationToken)
     {
         var (rows, bytes, pages) = (0L, 0L, 0);
-        if (await capture.TakeWindowAsync(cancellationToken) is not { } window) return (rows, bytes, pages, true);
-
-        await foreach (var page in capture.PagesAsync(window, cancellationToken))
+        while (pages == 0 && await capture.TakeWindowAsync(cancellationToken) is { } window)
         {
-            await capture.PublishAsync(page, cancellationToken);
-            (rows, bytes, pages) = (rows + page.Records.Count, bytes + page.Bytes, pages + 1);
-            if (time.GetElapsedTime(begun) >= budget) return (rows, bytes, pages, false);
+            await foreach (var page in capture.PagesAsync(window, cancellationToken))
+            {
+                await capture.PublishAsync(page, cancellationToken);
+                (rows, bytes, pages) = (rows + page.Records.Count, bytes + page.Bytes, pages + 1);
+                if (time.GetElapsedTime(begun) >= budget) return (rows, bytes, pages, false);
+            }
+            capture.CompleteWindow();
+            // A window that was in progress, and had no page left, says nothing about what was committed since.
+            if (window.Page == 0) break;
         }
-        capture.CompleteWindow();
         return (rows, bytes, pages, true);
     }
 

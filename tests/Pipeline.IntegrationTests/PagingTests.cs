@@ -146,6 +146,22 @@ public sealed class PagingTests(PostgresServer postgres, KafkaServer kafka)
         await stream.LakeShouldEqualTableAsync();
     }
 
+    [Fact]
+    public async Task a_poll_that_finds_its_window_read_to_the_end_takes_the_next()
+    {
+        await using var stream = await TestStream.CreateAsync(postgres, kafka, configure: PageBytes(LeastPageBytes));
+        await stream.PollAsync();
+        await stream.ExecuteAsync("INSERT INTO items (id, name) VALUES (1, repeat('x', 2000))");
+        Assert.False((await stream.Instance.PollOnePageAsync()).WindowDone);
+        await stream.ExecuteAsync("INSERT INTO items (id) VALUES (2)");
+        await stream.RestartAsync();
+
+        Assert.Equal(1, (await stream.PollAsync()).Rows);
+        Assert.Equal(PollOutcome.Idle, (await stream.PollAsync()).Outcome);
+        await stream.StoreAsync();
+        await stream.LakeShouldEqualTableAsync();
+    }
+
     private static Func<Configuration.PipelineOptions, Configuration.PipelineOptions> PageBytes(int bytes) =>
         o => o with { Postgres = o.Postgres with { PageBytes = bytes } };
 

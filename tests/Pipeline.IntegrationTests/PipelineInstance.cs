@@ -3,8 +3,7 @@ using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
-using OrdersStream.Postgres;
-using OrdersStream.Rows;
+using OrdersStream.Lake;
 
 namespace OrdersStream.IntegrationTests;
 
@@ -31,7 +30,7 @@ public sealed class PipelineInstance : IAsyncDisposable
     public async Task<BatchResult> StoreAsync(IReadOnlyList<StreamRecord> records)
     {
         var cancellation = TestContext.Current.CancellationToken;
-        storage ??= await OpenStorageAsync(cancellation);
+        storage ??= await services.GetRequiredService<LakeOpener>().OpenAsync(cancellation);
         return await storage.StoreAsync(records, cancellation);
     }
 
@@ -45,20 +44,5 @@ public sealed class PipelineInstance : IAsyncDisposable
     {
         storage?.Dispose();
         await services.DisposeAsync();
-    }
-
-    private async Task<KafkaToLake> OpenStorageAsync(CancellationToken cancellation)
-    {
-        var options = services.GetRequiredService<PipelineOptions>();
-        var topic = await services.GetRequiredService<TopicAdmin>().EnsureAsync(cancellation);
-        return new KafkaToLake(
-            options, TopicAccess.Through(services.GetRequiredService<TopicReader>(), topic.Identity), c => PresentSchemaAsync(options, c),
-            TimeProvider.System, services.GetRequiredService<CrashPoints>(), services.GetRequiredService<ILogger<KafkaToLake>>());
-    }
-
-    private static async Task<TableSchema> PresentSchemaAsync(PipelineOptions options, CancellationToken cancellation)
-    {
-        await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellation);
-        return (await SourceCatalog.ReadAsync(connection, options.Postgres, cancellation)).Schema;
     }
 }

@@ -89,11 +89,10 @@ public sealed class TestStream : IAsyncDisposable
 
     public Task<PollResult> PollAsync() => Instance.PollAsync();
 
-    /// <summary>Polls until there is nothing left. One idle poll is not enough: it may have found the end of a window that was in progress.</summary>
+    /// <summary>Polls until there is nothing left.</summary>
     public async Task DrainAsync()
     {
-        for (var idle = 0; idle < 2;)
-            idle = (await PollAsync()).Outcome == PollOutcome.Published ? 0 : idle + 1;
+        while ((await PollAsync()).Outcome == PollOutcome.Published) { }
     }
 
     /// <summary>What the topic holds that was not handed out by this method before, of all partitions, in the order it arrived.</summary>
