@@ -107,8 +107,12 @@ internal abstract class ColumnBuffer(ParquetColumn column)
     /// <summary>The array for the next batch: the same, or a smaller one where less than a quarter of a large one was used.</summary>
     protected static T[] Fit<T>(T[] array, int used) => array.Length > 256 * 1024 && used < array.Length / 4 ? new T[used * 2] : array;
 
-    protected static void Grow<T>(ref T[] array, int needed) =>
-        Array.Resize(ref array, (int)Math.Min(Math.Max(Math.Max(256, needed), (long)array.Length * 2), Array.MaxLength));
+    // A small array doubles. A large one grows by a quarter: its old copy stays in memory until a full collection.
+    protected static void Grow<T>(ref T[] array, int needed)
+    {
+        var grown = array.Length < 256 * 1024 ? array.Length * 2L : array.Length + array.Length / 4L;
+        Array.Resize(ref array, (int)Math.Min(Math.Max(Math.Max(256, needed), grown), Array.MaxLength));
+    }
 
     private int AppendList(in Cell cell, DecodedRow row)
     {
