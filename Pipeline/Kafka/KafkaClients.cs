@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Confluent.Kafka;
 using OrdersStream.Configuration;
 
@@ -16,30 +17,35 @@ public static class KafkaClients
     public static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(15);
 
     private static readonly TimeSpan TurnMax = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan PauseBetweenTurns = TimeSpan.FromMilliseconds(50);
 
     /// <summary>
     /// Makes a call that waits by blocking, in short turns off the caller's thread, so that a stop does not wait for a
     /// broker that is away. The client goes on where it was.
     /// </summary>
     /// <exception cref="KafkaException">No answer within <paramref name="patience"/>, or another failure.</exception>
-    public static Task<T> AskAsync<T>(Func<TimeSpan, T> call, TimeSpan patience, CancellationToken cancellationToken) => Task.Run(() =>
+    public static async Task<T> AskAsync<T>(Func<TimeSpan, T> call, TimeSpan patience, CancellationToken cancellationToken)
     {
-        var deadline = Environment.TickCount64 + (long)patience.TotalMilliseconds;
+        var begun = Stopwatch.GetTimestamp();
         while (true)
         {
-            cancellationToken.ThrowIfCancellationRequested();
             try
             {
-                return call(TurnMax);
+                return await Task.Run(() => call(TurnMax), cancellationToken);
             }
-            catch (KafkaException e) when (IsNoAnswerYet(e) && Environment.TickCount64 < deadline)
+            catch (KafkaException e) when (IsNoAnswerYet(e) && Stopwatch.GetElapsedTime(begun) < patience)
             {
+                await Task.Delay(PauseBetweenTurns, cancellationToken);
             }
         }
-    }, cancellationToken);
+    }
 
+    // A topic that is only just made, or whose leader moves, has for a moment no broker that answers for it.
     private static bool IsNoAnswerYet(KafkaException e) =>
-        e is KafkaRetriableException || (e.Error.Code is ErrorCode.Local_TimedOut or ErrorCode.Local_Transport && !e.Error.IsFatal);
+        e is KafkaRetriableException || (!e.Error.IsFatal && e.Error.Code is
+            ErrorCode.Local_TimedOut or ErrorCode.Local_Transport or ErrorCode.LeaderNotAvailable or ErrorCode.NotLeaderForPartition
+            or ErrorCode.UnknownTopicOrPart or ErrorCode.ReplicaNotAvailable or ErrorCode.FencedLeaderEpoch or ErrorCode.UnknownLeaderEpoch
+            or ErrorCode.OffsetNotAvailable or ErrorCode.BrokerNotAvailable);
 
     public static ClientConfig Common(KafkaOptions options) => new()
     {

@@ -14,20 +14,34 @@ public sealed record TopicDescription(TopicIdentity Identity, int Partitions);
 public sealed class TopicAdmin(PipelineOptions options)
 {
     private readonly KafkaOptions kafka = options.Kafka;
+    private volatile Error? refusal;
 
     /// <summary>Describes the topic; creates it with the configured partitions first, where it is absent.</summary>
     /// <exception cref="KafkaException">No broker answers, or it refuses.</exception>
     public async Task<TopicDescription> EnsureAsync(CancellationToken cancellationToken)
     {
         using var admin = NewClient();
+        try
+        {
+            return await EnsureAsync(admin, cancellationToken);
+        }
+        catch (KafkaException) when (refusal is not null)
+        {
+            throw new KafkaException(refusal);
+        }
+    }
+
+    private async Task<TopicDescription> EnsureAsync(IAdminClient admin, CancellationToken cancellationToken)
+    {
         if (!kafka.BrokerTellsTopicIds) return await DescribeByNameAsync(admin, cancellationToken);
         try
         {
             return await DescribeAsync(admin, cancellationToken) ?? await CreateAsync(admin, cancellationToken);
         }
-        catch (KafkaException e) when (e.Error.Code is ErrorCode.Local_TimedOut or ErrorCode.Local_UnsupportedFeature or ErrorCode.UnsupportedVersion)
+        catch (KafkaException e) when (e.Error.Code is ErrorCode.Local_UnsupportedFeature or ErrorCode.UnsupportedVersion)
         {
-            // A broker that cannot describe topics (before 2.8, or in process) still tells its metadata.
+            // A broker that cannot describe topics still tells its metadata. Not so one that does not answer in time: it may just be
+            // starting, and a topic that has an id must not be taken for one without.
             return await DescribeByNameAsync(admin, cancellationToken);
         }
     }
@@ -41,7 +55,15 @@ public sealed class TopicAdmin(PipelineOptions options)
         return all.Topics.Any(t => t.Topic == kafka.Topic && t.Error.Code == ErrorCode.NoError) ? await EnsureAsync(cancellationToken) : null;
     }
 
-    private IAdminClient NewClient() => new AdminClientBuilder(KafkaClients.Common(kafka)).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
+    // What a caller sees of a wrong password or certificate is a time-out; the reason is told on the side.
+    private IAdminClient NewClient()
+    {
+        refusal = null;
+        return new AdminClientBuilder(KafkaClients.Common(kafka))
+            .SetLogHandler((_, _) => { })
+            .SetErrorHandler((_, e) => { if (e.Code is ErrorCode.Local_Authentication or ErrorCode.SaslAuthenticationFailed or ErrorCode.Local_Ssl) refusal = e; })
+            .Build();
+    }
 
     private async Task<TopicDescription?> DescribeAsync(IAdminClient admin, CancellationToken cancellationToken)
     {
