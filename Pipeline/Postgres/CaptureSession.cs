@@ -115,16 +115,25 @@ internal sealed class CaptureSession : IDisposable
     private bool IsOfAnotherTime(Horizon horizon) =>
         Watermark.Source.Timeline != server.Timeline || (horizon.ServerStarted != server.StartedAt && !server.CommitsAreSynchronous);
 
+    // Once, and again when it is another: a session that is opened anew after each failure has nothing new to say.
     private static void Announce(CaptureServices services, SourceServer server, SourceTable table, SourceIdentity source)
     {
-        services.Logger.SourceOpened(source.ToString(), table.Schema.Columns.Length, table.Schema.Fingerprint);
-        foreach (var warning in table.Warnings()) services.Logger.SourceWarning(warning);
+        var warnings = table.Warnings();
         if (!server.SeesAllSessions)
-            services.Logger.SourceWarning(
+            warnings = warnings.Add(
                 $"the role is no member of pg_read_all_stats, so others' open transactions cannot be seen: rows of one open for more than {services.Options.Postgres.LateCommitSeconds} s would be missed; GRANT pg_read_all_stats to it");
+        var announcement = string.Join('\n', warnings.Insert(0, $"{source} {table.Schema.Fingerprint}"));
+        if (services.Announced == announcement) return;
+        services.Announced = announcement;
+        services.Logger.SourceOpened(source.ToString(), table.Schema.Columns.Length, table.Schema.Fingerprint);
+        foreach (var warning in warnings) services.Logger.SourceWarning(warning);
     }
 }
 
 /// <summary>What a session needs of its surroundings.</summary>
 internal sealed record CaptureServices(
-    PipelineOptions Options, WatermarkFile File, SchemaStore Schemas, CrashPoints CrashPoints, TimeProvider Time, ILogger Logger);
+    PipelineOptions Options, WatermarkFile File, SchemaStore Schemas, CrashPoints CrashPoints, TimeProvider Time, ILogger Logger)
+{
+    /// <summary>What was last said of the source.</summary>
+    public string? Announced { get; set; }
+}
