@@ -28,7 +28,7 @@
 \getenv pipeline_password PIPELINE_PASSWORD
 \endif
 \set orders_table :rollnumber _orders
-\set orders_index :rollnumber _orders_updated_at_order_id_idx
+\set orders_index :rollnumber _orders_by_time
 
 BEGIN;
 
@@ -40,8 +40,8 @@ SET LOCAL orders_stream.pipeline_password = :'pipeline_password';
 
 DO $$
 BEGIN
-    IF current_setting('orders_stream.rollnumber') !~ '^[A-Za-z0-9_]{1,32}$' THEN
-        RAISE EXCEPTION 'rollnumber is "%", which is not 1 to 32 letters, digits and underscores', current_setting('orders_stream.rollnumber')
+    IF current_setting('orders_stream.rollnumber') !~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,47}$' THEN
+        RAISE EXCEPTION 'rollnumber is "%", which is not 1 to 48 letters, digits, _ or -, beginning with a letter or digit', current_setting('orders_stream.rollnumber')
             USING HINT = 'Give it by -v rollnumber=... or by the environment variable ROLLNUMBER.';
     END IF;
 END

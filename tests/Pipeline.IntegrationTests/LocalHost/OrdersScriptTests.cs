@@ -125,6 +125,17 @@ public sealed class OrdersScriptTests(OrdersScriptTests.Server server) : IClassF
         Assert.Equal(0L, await ScalarAsync(database, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"));
     }
 
+    [Theory]
+    [InlineData("2023BCS-0042_x")]
+    [InlineData("123456789012345678901234567890123456789012345678")]
+    public async Task any_rollnumber_that_the_configuration_takes_names_a_table(string rollnumber)
+    {
+        var database = await ApplyAsync(rollnumber, "reader_j");
+        await OrdersScript.ApplyAsync(server.Postgres.ConnectionString(database), rollnumber, "reader_j", "secret", Token);
+        Assert.Equal(24L, await ScalarAsync(database, $"SELECT count(*) FROM \"{rollnumber}_orders\""));
+        Assert.Equal(2L, await ScalarAsync(database, $"SELECT count(*) FROM pg_indexes WHERE tablename = '{rollnumber}_orders'"));
+    }
+
     [Fact]
     public async Task psql_makes_the_same_of_it()
     {
