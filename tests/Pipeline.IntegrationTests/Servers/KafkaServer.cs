@@ -32,15 +32,11 @@ public sealed class KafkaServer : IAsyncLifetime
             var broker = await LaunchedBroker.StartAsync(launcher);
             (owned, Brokers) = (broker, broker.Address);
         }
-        else if (await ContainerBroker.TryStartAsync() is { } container)
-        {
-            (owned, Brokers) = (container, container.Address);
-        }
         else
         {
-            whyNotReal = $"no real broker: neither {TestEnvironment.Kafka} nor {TestEnvironment.KafkaLauncher} is set, and no Docker engine answers";
-            var broker = EmbeddedBroker.Start(CancellationToken.None);
-            (embedded, Brokers) = (broker, broker.BootstrapServers);
+            var (container, whyNot) = await ContainerBroker.TryStartAsync();
+            if (container is not null) (owned, Brokers) = (container, container.Address);
+            else UseEmbedded($"no real broker: neither {TestEnvironment.Kafka} nor {TestEnvironment.KafkaLauncher} is set, and {whyNot}");
         }
     }
 
@@ -49,6 +45,13 @@ public sealed class KafkaServer : IAsyncLifetime
     public void RequireReal(string what)
     {
         if (whyNotReal is not null) TestEnvironment.MissingServer($"needs a real broker ({what}); {whyNotReal}");
+    }
+
+    private void UseEmbedded(string reason)
+    {
+        whyNotReal = reason;
+        embedded = EmbeddedBroker.Start(CancellationToken.None);
+        Brokers = embedded.BootstrapServers;
     }
 
     public async ValueTask DisposeAsync()
