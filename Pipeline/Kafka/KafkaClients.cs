@@ -110,7 +110,8 @@ public static class KafkaClients
         FetchQueueBackoffMs = 5,
         QueuedMaxMessagesKbytes = 16 * 1024,
         QueuedMinMessages = 100_000,
-        MaxPartitionFetchBytes = 1024 * 1024,
+        // What a fetch brings may be many times as large once decompressed, and goes beyond the queue's limit.
+        MaxPartitionFetchBytes = 256 * 1024,
         FetchWaitMaxMs = 100,
         AllowAutoCreateTopics = false,
     };
