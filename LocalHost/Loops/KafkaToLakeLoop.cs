@@ -42,29 +42,36 @@ public sealed class KafkaToLakeLoop(
     public Task DrainAsync(CancellationToken cancellationToken) =>
         RepeatAsync(new Retries(nameof(KafkaToLake), time, logger, DrainPatience), DrainSessionAsync, cancellationToken);
 
-    private async Task RepeatAsync(Retries retries, Func<Retries, CancellationToken, Task> session, CancellationToken cancellationToken)
-    {
-        // Off the caller's thread: the client waits by blocking.
-        await Task.Run(async () =>
+    /// <summary>One session after the other, until one ends without a failure. Off the caller's thread: the client waits by blocking.</summary>
+    private Task RepeatAsync(Retries retries, Func<Retries, CancellationToken, Task> session, CancellationToken cancellationToken) => Task.Run(
+        async () =>
         {
-            while (true)
+            try
             {
-                try
+                while (!await TrySessionAsync(retries, session, cancellationToken))
                 {
-                    await session(retries, cancellationToken);
-                    return;
-                }
-                catch (Exception e) when (!cancellationToken.IsCancellationRequested)
-                {
-                    // The batch is lost with the session and nothing else: the next one begins where the lake ends.
-                    await retries.AfterFailureAsync(e, cancellationToken);
-                }
-                catch (Exception e) when (e is OperationCanceledException or KafkaException)
-                {
-                    return;
+                    // The batch was lost with the session and nothing else: the next one begins where the lake ends.
                 }
             }
-        }, CancellationToken.None);
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                // The regular end.
+            }
+        },
+        CancellationToken.None);
+
+    private static async Task<bool> TrySessionAsync(Retries retries, Func<Retries, CancellationToken, Task> session, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await session(retries, cancellationToken);
+            return true;
+        }
+        catch (Exception e) when (e is not HalfStoppedException and not OperationCanceledException)
+        {
+            await retries.AfterFailureAsync(e, cancellationToken);
+            return false;
+        }
     }
 
     private async Task DrainSessionAsync(Retries retries, CancellationToken cancellationToken)
@@ -91,6 +98,8 @@ public sealed class KafkaToLakeLoop(
             if (result is { IsPartitionEOF: true }) collected.EndReached(result.Partition.Value, result.Offset.Value);
             else if (result is not null) await collected.AddAsync(StreamRecords.From(result), time.GetTimestamp(), cancellationToken);
             if (result is not null) retries.Succeeded();
+            else if (consumer.TakeTrouble() is { } trouble) retries.Note(trouble);
+            else retries.StopIfTooLong();
             Interlocked.Exchange(ref waiting, collected.Records);
             if (collected.IsFull || IsDue(collected)) await CommitAsync(collected, consumer, cancellationToken);
         }
@@ -103,7 +112,7 @@ public sealed class KafkaToLakeLoop(
         if (collected.IsEmpty) return;
         var outcome = await collected.Batch.CommitAsync(cancellationToken);
         Stored?.Invoke(outcome.Result);
-        consumer?.CommitHint(collected.Positions.Where(p => !outcome.Superseded.ContainsKey(p.Partition)));
+        consumer?.Hint(collected.Positions.Where(p => !outcome.Superseded.ContainsKey(p.Partition)));
         foreach (var (partition, next) in outcome.Superseded) consumer?.Seek(partition, next);
         collected.Committed(outcome.Superseded);
     }

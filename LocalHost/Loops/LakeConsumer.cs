@@ -25,6 +25,10 @@ internal sealed class LakeConsumer : IDisposable
         topic = options.Kafka.Topic;
         var config = KafkaClients.Reader(options, options.Kafka.EffectiveGroupId);
         config.PartitionAssignmentStrategy = PartitionAssignmentStrategy.CooperativeSticky;
+        config.EnableAutoCommit = true;
+        // How long the partitions of a member that died wait for another.
+        config.SessionTimeoutMs = 10_000;
+        config.HeartbeatIntervalMs = 3_000;
         consumer = new ConsumerBuilder<byte[], byte[]>(config)
             .SetLogHandler((_, _) => { })
             .SetErrorHandler((_, e) => OnError(e))
@@ -48,22 +52,28 @@ internal sealed class LakeConsumer : IDisposable
     public ConsumeResult<byte[], byte[]>? Next(TimeSpan wait)
     {
         var result = consumer.Consume(wait);
-        if (result is null && Interlocked.Exchange(ref error, null) is { } e) throw new KafkaException(e);
+        if (result is null && error is { } e && !MendsItself(e)) throw new KafkaException(e);
         return result;
     }
 
+    /// <summary>Trouble that the client goes on to mend: a consumer made anew would have to wait for its old membership to expire.</summary>
+    public KafkaException? TakeTrouble() => Interlocked.Exchange(ref error, null) is { } e ? new KafkaException(e) : null;
+
     public void Seek(int partition, long offset) => consumer.Seek(new TopicPartitionOffset(topic, partition, offset));
 
-    /// <summary>Tells the group how far the lake has got.</summary>
-    public void CommitHint(IEnumerable<(int Partition, long Next)> positions)
+    /// <summary>Tells the group how far the lake has got. It does not wait: the client sends it by and by, and at the end.</summary>
+    public void Hint(IEnumerable<(int Partition, long Next)> positions)
     {
-        try
+        foreach (var (partition, next) in positions)
         {
-            consumer.Commit(positions.Select(p => new TopicPartitionOffset(topic, p.Partition, p.Next)));
-        }
-        catch (KafkaException)
-        {
-            // A hint: the lake knows, and the next commit tells more.
+            try
+            {
+                consumer.StoreOffset(new TopicPartitionOffset(topic, partition, next));
+            }
+            catch (KafkaException)
+            {
+                // The partition went to another instance: it tells its own.
+            }
         }
     }
 
@@ -85,9 +95,11 @@ internal sealed class LakeConsumer : IDisposable
     private TopicPartitionOffset StartOf(TopicPartition partition) =>
         new(partition, nextOffset(partition.Partition.Value));
 
+    private static bool MendsItself(Error e) => !e.IsFatal && e.Code == ErrorCode.Local_AllBrokersDown;
+
     private void OnError(Error e)
     {
-        if (e.IsFatal || e.Code is ErrorCode.Local_AllBrokersDown or ErrorCode.Local_Authentication or ErrorCode.SaslAuthenticationFailed or ErrorCode.Local_Ssl)
-            Interlocked.CompareExchange(ref error, e, null);
+        if (MendsItself(e)) Interlocked.CompareExchange(ref error, e, null);
+        else if (e.IsFatal || e.Code is ErrorCode.Local_Authentication or ErrorCode.SaslAuthenticationFailed or ErrorCode.Local_Ssl) Interlocked.Exchange(ref error, e);
     }
 }

@@ -27,7 +27,7 @@ public sealed class PostgresToKafkaLoop(PostgresToKafka half, PipelineOptions op
             while (!pause.IsCancellationRequested)
             {
                 var begun = time.GetTimestamp();
-                var poll = await PollAsync(retries, cancellationToken);
+                var poll = await PollAsync(retries, pause.Token, cancellationToken);
                 if (!poll.WindowDone) continue;
                 var rest = interval - time.GetElapsedTime(begun);
                 if (rest > TimeSpan.Zero) await Task.Delay(rest, time, pause.Token);
@@ -47,13 +47,16 @@ public sealed class PostgresToKafkaLoop(PostgresToKafka half, PipelineOptions op
         var retries = new Retries(nameof(PostgresToKafka), time, logger, DrainPatience);
         while (true)
         {
-            var poll = await PollAsync(retries, cancellationToken);
+            var poll = await PollAsync(retries, cancellationToken, cancellationToken);
             if (poll.Outcome == PollOutcome.StandingBy) return false;
             if (poll is { Outcome: PollOutcome.Idle, WindowDone: true }) return true;
         }
     }
 
-    private async Task<PollResult> PollAsync(Retries retries, CancellationToken cancellationToken)
+    /// <param name="retries">What to do about a failure.</param>
+    /// <param name="noMoreTries">Ends a pause after a failure.</param>
+    /// <param name="cancellationToken">Ends the poll itself, too.</param>
+    private async Task<PollResult> PollAsync(Retries retries, CancellationToken noMoreTries, CancellationToken cancellationToken)
     {
         while (true)
         {
@@ -66,7 +69,7 @@ public sealed class PostgresToKafkaLoop(PostgresToKafka half, PipelineOptions op
             }
             catch (Exception e) when (!cancellationToken.IsCancellationRequested)
             {
-                await retries.AfterFailureAsync(e, cancellationToken);
+                await retries.AfterFailureAsync(e, noMoreTries);
             }
         }
     }

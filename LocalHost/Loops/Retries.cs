@@ -12,7 +12,8 @@ public sealed class Retries(string half, TimeProvider time, ILogger logger, Time
     private static readonly TimeSpan PauseMin = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan PauseMax = TimeSpan.FromSeconds(30);
 
-    private string? problem;
+    private FailureVerdict? verdict;
+    private Exception? cause;
     private long since;
     private int attempts;
 
@@ -20,12 +21,26 @@ public sealed class Retries(string half, TimeProvider time, ILogger logger, Time
     /// <exception cref="HalfStoppedException">The failure does not pass by itself, or lasts for longer than was allowed.</exception>
     public async Task AfterFailureAsync(Exception failure, CancellationToken cancellationToken)
     {
-        var verdict = FailurePolicy.Judge(failure);
-        if (attempts == 0) since = time.GetTimestamp();
-        if (verdict.Action != FailureAction.Retry || time.GetElapsedTime(since) >= giveUpAfter) throw new HalfStoppedException(half, verdict, failure);
-        if (verdict.Problem != problem) logger.HalfRetries(half, verdict.Problem, verdict.Remedy);
-        problem = verdict.Problem;
-        await Task.Delay(PauseBefore(++attempts), time, cancellationToken);
+        Note(failure);
+        await Task.Delay(PauseBefore(attempts), time, cancellationToken);
+    }
+
+    /// <summary>Takes note of trouble that the client itself is busy to mend.</summary>
+    /// <exception cref="HalfStoppedException">It does not pass by itself, or lasts for longer than was allowed.</exception>
+    public void Note(Exception failure)
+    {
+        var now = FailurePolicy.Judge(failure);
+        if (attempts++ == 0) since = time.GetTimestamp();
+        if (now.Action != FailureAction.Retry) throw new HalfStoppedException(half, now, failure);
+        if (now.Problem != verdict?.Problem) logger.HalfRetries(half, now.Problem, now.Remedy);
+        (verdict, cause) = (now, failure);
+        StopIfTooLong();
+    }
+
+    /// <exception cref="HalfStoppedException">The trouble lasts for longer than was allowed.</exception>
+    public void StopIfTooLong()
+    {
+        if (verdict is not null && time.GetElapsedTime(since) >= giveUpAfter) throw new HalfStoppedException(half, verdict, cause!);
     }
 
     /// <summary>The half works again, or still.</summary>
@@ -33,7 +48,7 @@ public sealed class Retries(string half, TimeProvider time, ILogger logger, Time
     {
         if (attempts == 0) return;
         logger.HalfRecovered(half, time.GetElapsedTime(since).TotalSeconds, attempts);
-        (problem, attempts) = (null, 0);
+        (verdict, cause, attempts) = (null, null, 0);
     }
 
     /// <summary>Doubles up to the greatest pause; a little of it is chance, so that several instances do not knock all at once.</summary>
