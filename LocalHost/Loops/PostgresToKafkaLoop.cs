@@ -33,9 +33,9 @@ public sealed class PostgresToKafkaLoop(PostgresToKafka half, PipelineOptions op
                 if (rest > TimeSpan.Zero) await Task.Delay(rest, time, pause.Token);
             }
         }
-        catch (OperationCanceledException) when (pause.IsCancellationRequested)
+        catch (Exception e) when (cancellationToken.IsCancellationRequested || (e is OperationCanceledException && pause.IsCancellationRequested))
         {
-            // The regular end.
+            // The regular end. A page that was broken off may end in any failure of its clients; the next start finds out what became of it.
         }
     }
 

@@ -129,6 +129,24 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Empty(pipeline.Warnings);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task a_stop_is_heard_while_a_server_is_away(bool atOnce)
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await using var run = new PipelineRun(
+            pipeline.Options with { Postgres = pipeline.Options.Postgres with { Host = "127.0.0.1", Port = 1 } }, TimeProvider.System, pipeline.Log());
+        using var stop = new CancellationTokenSource();
+        var running = run.UntilStoppedAsync(PipelineHalf.PostgresToKafka, null, stop.Token, atOnce ? stop.Token : CancellationToken.None);
+        // By then a pause takes seconds.
+        await UntilAsync(() => !pipeline.Warnings.IsEmpty, "the trouble to be told");
+        await Task.Delay(TimeSpan.FromSeconds(2), Token);
+        await stop.CancelAsync();
+        await running.WaitAsync(TimeSpan.FromSeconds(1), Token);
+        Assert.Single(pipeline.Warnings);
+    }
+
     [Fact]
     public async Task a_half_that_stops_ends_the_other_and_tells_why()
     {

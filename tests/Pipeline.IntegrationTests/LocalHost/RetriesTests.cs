@@ -56,6 +56,18 @@ public sealed class RetriesTests
     }
 
     [Fact]
+    public async Task patience_ends_too_where_the_client_is_left_to_mend_it()
+    {
+        var retries = NewRetries(TimeSpan.FromMilliseconds(50));
+        retries.StopIfTooLong();
+        retries.Note(Passing);
+        await Task.Delay(60, Token);
+        Assert.Throws<HalfStoppedException>(retries.StopIfTooLong);
+        retries.Succeeded();
+        retries.StopIfTooLong();
+    }
+
+    [Fact]
     public void pauses_grow_and_have_a_limit()
     {
         var pauses = Enumerable.Range(1, 1_000).Select(Retries.PauseBefore).ToList();
