@@ -13,7 +13,6 @@ public enum CrashPoint
     CommitCreated,
     DataFileRenamed,
     DirectorySynced,
-    OffsetCommitted,
     RollForwardBegun,
     CommitPruned,
 }
