@@ -139,11 +139,9 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
             pipeline.Options with { Postgres = pipeline.Options.Postgres with { Host = "127.0.0.1", Port = 1 } }, TimeProvider.System, pipeline.Log());
         using var stop = new CancellationTokenSource();
         var running = run.UntilStoppedAsync(PipelineHalf.PostgresToKafka, null, stop.Token, atOnce ? stop.Token : CancellationToken.None);
-        // By then a pause takes seconds.
         await UntilAsync(() => !pipeline.Warnings.IsEmpty, "the trouble to be told");
-        await Task.Delay(TimeSpan.FromSeconds(2), Token);
         await stop.CancelAsync();
-        await running.WaitAsync(TimeSpan.FromSeconds(1), Token);
+        await running.WaitAsync(Patience, Token);
         Assert.Single(pipeline.Warnings);
     }
 
