@@ -25,7 +25,7 @@ internal sealed class HelpText(HelpAction options) : SynchronousCommandLineActio
         [
             "orders-stream run --rollnumber 24BCS001",
             "orders-stream run --config my.yml --set postgres.host=localhost --set kafka.brokers=localhost:9092",
-            "Postgres__Host=localhost Kafka__Brokers=localhost:9092 ROLLNUMBER=24BCS001 orders-stream run",
+            "POSTGRES_HOST=localhost KAFKA_BROKERS=localhost:9092 DATALAKE=datalake ROLLNUMBER=24BCS001 orders-stream run",
             "orders-stream run --only kafka-to-lake --once        store what the topic holds, and end",
             "orders-stream run --print-config                     what is in force, secrets masked",
         ],

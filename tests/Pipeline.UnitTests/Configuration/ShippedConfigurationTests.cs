@@ -53,6 +53,16 @@ public partial class ShippedConfigurationTests
     }
 
     [Fact]
+    public void a_developers_machine_reaches_the_containers_by_three_variables()
+    {
+        using var shipped = new ConfigurationFile(Shipped);
+        var options = shipped.Load(environment: new() { ["POSTGRES_HOST"] = "localhost", ["KAFKA_BROKERS"] = "localhost:9092", ["DATALAKE"] = "datalake" });
+        Assert.Equal(("localhost", "jdbc:postgresql://localhost:5432/food_delivery_db", "localhost:9092"), (options.Postgres.Host, options.Postgres.JdbcUrl, options.Kafka.Brokers));
+        Assert.Equal(("datalake/food/r1/output/orders", "datalake/food/r1/checkpoints/orders", "datalake/food/r1/lastprocess/orders"),
+            (options.Datalake.Path, options.Streaming.CheckpointLocation, options.Streaming.LastProcessedTimestampLocation));
+    }
+
+    [Fact]
     public void a_developers_machine_needs_only_overrides()
     {
         using var shipped = new ConfigurationFile(Shipped);
