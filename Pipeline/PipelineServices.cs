@@ -22,6 +22,7 @@ public static class PipelineServices
         services.TryAddSingleton<TopicReader>();
         services.TryAddSingleton<PostgresToKafka>();
         services.TryAddSingleton<LakeOpener>();
+        services.TryAddSingleton<FailureJournal>();
         services.TryAddSingleton<StatusReader>();
         services.TryAddSingleton<LakeComparison>();
         return services;

@@ -25,7 +25,17 @@ public enum PollOutcome
 /// <param name="Pages">Kafka transactions committed.</param>
 /// <param name="WindowDone">False when the time budget ended inside a window: more is waiting.</param>
 /// <param name="Duration">Time for the whole poll.</param>
-public sealed record PollResult(PollOutcome Outcome, long Rows, long Bytes, int Pages, bool WindowDone, TimeSpan Duration);
+public sealed record PollResult(PollOutcome Outcome, long Rows, long Bytes, int Pages, bool WindowDone, TimeSpan Duration)
+{
+    /// <summary>The window that was published, or a part of it.</summary>
+    public Window? Window { get; init; }
+
+    /// <summary>The longest time that a published row can have been committed; null: it was no window between two horizons, but all rows.</summary>
+    public TimeSpan? Lag { get; init; }
+
+    /// <summary>Where nothing was published: whatever was committed before is in the topic.</summary>
+    public DateTimeOffset? CapturedUpTo { get; init; }
+}
 
 /// <summary>
 /// The capturing half: position -> window -> page -> publish -> acknowledged -> position. One instance serves one process,
@@ -37,9 +47,9 @@ public sealed class PostgresToKafka(
     private readonly CaptureServices services = new(
         options, new WatermarkFile(options.Streaming), new SchemaStore(options.Streaming.CheckpointLocation), crashPoints, time, logger);
 
+    private readonly PollLog log = new(time, logger);
     private NpgsqlConnection? connection;
     private CaptureSession? session;
-    private bool stoodBy;
 
     /// <summary>One poll: takes or resumes a window and publishes its pages until it is done or <paramref name="budget"/> is spent.</summary>
     /// <exception cref="Exception">Whatever failed; <see cref="FailurePolicy"/> says what to do about it. The next poll starts from the durable position.</exception>
@@ -49,12 +59,10 @@ public sealed class PostgresToKafka(
         try
         {
             session ??= await OpenSessionAsync(cancellationToken);
-            if (session is null) return new(PollOutcome.StandingBy, 0, 0, 0, true, time.GetElapsedTime(begun));
-
-            var (rows, bytes, pages, done) = await PublishWindowAsync(session, begun, budget, cancellationToken);
-            var duration = time.GetElapsedTime(begun);
-            if (pages > 0) logger.Published(rows, pages, bytes, duration.TotalMilliseconds, session.Watermark.WindowNumber, done ? "" : ", more is waiting");
-            return new(pages > 0 ? PollOutcome.Published : PollOutcome.Idle, rows, bytes, pages, done, duration);
+            var poll = session is null ? new(PollOutcome.StandingBy, 0, 0, 0, true, default) : await PublishWindowAsync(session, begun, budget, cancellationToken);
+            poll = poll with { Duration = time.GetElapsedTime(begun) };
+            log.Polled(poll);
+            return poll;
         }
         catch
         {
@@ -64,36 +72,35 @@ public sealed class PostgresToKafka(
         }
     }
 
-    private async Task<(long Rows, long Bytes, int Pages, bool Done)> PublishWindowAsync(
-        CaptureSession capture, long begun, TimeSpan budget, CancellationToken cancellationToken)
+    private async Task<PollResult> PublishWindowAsync(CaptureSession capture, long begun, TimeSpan budget, CancellationToken cancellationToken)
     {
-        var (rows, bytes, pages) = (0L, 0L, 0);
-        while (pages == 0 && await capture.TakeWindowAsync(cancellationToken) is { } window)
+        var begunAt = time.GetUtcNow();
+        var poll = new PollResult(PollOutcome.Idle, 0, 0, 0, true, default) { CapturedUpTo = begunAt };
+        while (poll.Pages == 0 && await capture.TakeWindowAsync(cancellationToken) is { } window)
         {
             await foreach (var page in capture.PagesAsync(window, cancellationToken))
             {
                 await capture.PublishAsync(page, cancellationToken);
-                (rows, bytes, pages) = (rows + page.Records.Count, bytes + page.Bytes, pages + 1);
-                if (time.GetElapsedTime(begun) >= budget) return (rows, bytes, pages, false);
+                var isEnough = time.GetElapsedTime(begun) >= budget;
+                poll = new(PollOutcome.Published, poll.Rows + page.Records.Count, poll.Bytes + page.Bytes, poll.Pages + 1, !isEnough, default)
+                {
+                    Window = window, Lag = capture.LagOf(window),
+                };
+                if (isEnough) return poll;
             }
             capture.CompleteWindow();
+            if (poll.Pages == 0) poll = poll with { CapturedUpTo = window.To.TakenAt };
             // A window that was in progress, and had no page left, says nothing about what was committed since.
             if (window.Page == 0) break;
         }
-        return (rows, bytes, pages, true);
+        return poll;
     }
 
     /// <returns>Null: another instance is the poller (one at a time, by the lock of the session).</returns>
     private async Task<CaptureSession?> OpenSessionAsync(CancellationToken cancellationToken)
     {
         connection ??= await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
-        if (!await PollerLock.TryTakeAsync(connection, options.StreamName, cancellationToken))
-        {
-            if (!stoodBy) logger.StandingBy();
-            stoodBy = true;
-            return null;
-        }
-        stoodBy = false;
+        if (!await PollerLock.TryTakeAsync(connection, options.StreamName, cancellationToken)) return null;
         return await CaptureSession.OpenAsync(connection, services, cancellationToken);
     }
 

@@ -1,6 +1,7 @@
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
 
@@ -11,7 +12,7 @@ namespace OrdersStream.LocalHost.Loops;
 /// limit is reached, and are then committed to the lake as one batch.
 /// </summary>
 public sealed class KafkaToLakeLoop(
-    LakeOpener lake, TopicAdmin admin, TopicReader topic, PipelineOptions options, TimeProvider time, ILogger<KafkaToLakeLoop> logger)
+    LakeOpener lake, TopicAdmin admin, TopicReader topic, FailureJournal journal, PipelineOptions options, TimeProvider time, ILogger<KafkaToLakeLoop> logger)
 {
     private static readonly TimeSpan DrainPatience = TimeSpan.FromMinutes(2);
 
@@ -35,12 +36,12 @@ public sealed class KafkaToLakeLoop(
     /// <param name="partitions">Null: those that the group assigns. Else these, at once: joining a group takes seconds.</param>
     /// <exception cref="HalfStoppedException">A human is needed.</exception>
     public Task RunAsync(IReadOnlyList<int>? partitions, CancellationToken cancellationToken) =>
-        RepeatAsync(new Retries(nameof(KafkaToLake), time, logger), (retries, c) => RunSessionAsync(partitions, null, retries, c), cancellationToken);
+        RepeatAsync(new Retries(nameof(KafkaToLake), journal, time, logger), (retries, c) => RunSessionAsync(partitions, null, retries, c), cancellationToken);
 
     /// <summary>Stores all that is in the topic when it is called.</summary>
     /// <exception cref="HalfStoppedException">A human is needed, or the trouble did not pass in time.</exception>
     public Task DrainAsync(CancellationToken cancellationToken) =>
-        RepeatAsync(new Retries(nameof(KafkaToLake), time, logger, DrainPatience), DrainSessionAsync, cancellationToken);
+        RepeatAsync(new Retries(nameof(KafkaToLake), journal, time, logger, DrainPatience), DrainSessionAsync, cancellationToken);
 
     /// <summary>One session after the other, until one ends without a failure. Off the caller's thread: the client waits by blocking.</summary>
     private Task RepeatAsync(Retries retries, Func<Retries, CancellationToken, Task> session, CancellationToken cancellationToken) => Task.Run(

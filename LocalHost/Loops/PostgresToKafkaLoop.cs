@@ -1,10 +1,11 @@
 using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
 
 namespace OrdersStream.LocalHost.Loops;
 
 /// <summary>The capturing half as a loop: one poll every batch_interval, never two at once; the next one at once where a window is not done.</summary>
-public sealed class PostgresToKafkaLoop(PostgresToKafka half, PipelineOptions options, TimeProvider time, ILogger<PostgresToKafkaLoop> logger)
+public sealed class PostgresToKafkaLoop(PostgresToKafka half, FailureJournal journal, PipelineOptions options, TimeProvider time, ILogger<PostgresToKafkaLoop> logger)
 {
     private static readonly TimeSpan PollBudget = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan DrainPatience = TimeSpan.FromMinutes(2);
@@ -21,7 +22,7 @@ public sealed class PostgresToKafkaLoop(PostgresToKafka half, PipelineOptions op
     public async Task RunAsync(CancellationToken noMorePolls, CancellationToken cancellationToken)
     {
         using var pause = CancellationTokenSource.CreateLinkedTokenSource(noMorePolls, cancellationToken);
-        var retries = new Retries(nameof(PostgresToKafka), time, logger);
+        var retries = new Retries(nameof(PostgresToKafka), journal, time, logger);
         try
         {
             while (!pause.IsCancellationRequested)
@@ -44,7 +45,7 @@ public sealed class PostgresToKafkaLoop(PostgresToKafka half, PipelineOptions op
     /// <exception cref="HalfStoppedException">A human is needed, or the trouble did not pass in time.</exception>
     public async Task<bool> DrainAsync(CancellationToken cancellationToken)
     {
-        var retries = new Retries(nameof(PostgresToKafka), time, logger, DrainPatience);
+        var retries = new Retries(nameof(PostgresToKafka), journal, time, logger, DrainPatience);
         while (true)
         {
             var poll = await PollAsync(retries, cancellationToken, cancellationToken);

@@ -7,49 +7,38 @@ namespace OrdersStream.LocalHost.Loops;
 /// What a loop does about a failure, by <see cref="FailurePolicy"/>: tries again after a growing pause, with one line when the trouble
 /// begins and one when it is over; or stops the half.
 /// </summary>
-public sealed class Retries(string half, TimeProvider time, ILogger logger, TimeSpan? giveUpAfter = null)
+public sealed class Retries(string half, FailureJournal journal, TimeProvider time, ILogger logger, TimeSpan? giveUpAfter = null)
 {
     private static readonly TimeSpan PauseMin = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan PauseMax = TimeSpan.FromSeconds(30);
 
-    private FailureVerdict? verdict;
-    private Exception? cause;
-    private long since;
-    private int attempts;
+    private readonly Trouble trouble = new(half, journal, time, logger);
 
     /// <summary>Returns when it is time to try again.</summary>
     /// <exception cref="HalfStoppedException">The failure does not pass by itself, or lasts for longer than was allowed.</exception>
     public async Task AfterFailureAsync(Exception failure, CancellationToken cancellationToken)
     {
         Note(failure);
-        await Task.Delay(PauseBefore(attempts), time, cancellationToken);
+        await Task.Delay(PauseBefore(trouble.Failures), time, cancellationToken);
     }
 
     /// <summary>Takes note of trouble that the client itself is busy to mend.</summary>
     /// <exception cref="HalfStoppedException">It does not pass by itself, or lasts for longer than was allowed.</exception>
     public void Note(Exception failure)
     {
-        var now = FailurePolicy.Judge(failure);
-        if (attempts++ == 0) since = time.GetTimestamp();
-        if (now.Action != FailureAction.Retry) throw new HalfStoppedException(half, now, failure);
-        if (now.Problem != verdict?.Problem) logger.HalfRetries(half, now.Problem, now.Remedy);
-        (verdict, cause) = (now, failure);
+        trouble.Failed(failure);
+        if (trouble.Verdict!.Action != FailureAction.Retry) throw new HalfStoppedException(half, trouble.Verdict, failure);
         StopIfTooLong();
     }
 
     /// <exception cref="HalfStoppedException">The trouble lasts for longer than was allowed.</exception>
     public void StopIfTooLong()
     {
-        if (verdict is not null && time.GetElapsedTime(since) >= giveUpAfter) throw new HalfStoppedException(half, verdict, cause!);
+        if (trouble.Verdict is { } verdict && trouble.Duration >= giveUpAfter) throw new HalfStoppedException(half, verdict, trouble.Cause!);
     }
 
     /// <summary>The half works again, or still.</summary>
-    public void Succeeded()
-    {
-        if (attempts == 0) return;
-        logger.HalfRecovered(half, time.GetElapsedTime(since).TotalSeconds, attempts);
-        (verdict, cause, attempts) = (null, null, 0);
-    }
+    public void Succeeded() => trouble.Succeeded();
 
     /// <summary>Doubles up to the greatest pause; a little of it is chance, so that several instances do not knock all at once.</summary>
     internal static TimeSpan PauseBefore(int attempt)

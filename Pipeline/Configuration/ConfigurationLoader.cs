@@ -9,7 +9,14 @@ public static class ConfigurationLoader
     /// <param name="environment">The environment; also the source of <c>${NAME}</c> and of ROLLNUMBER.</param>
     /// <param name="rollnumber">Replaces <c>&lt;rollnumber&gt;</c>; null: the environment's ROLLNUMBER.</param>
     /// <exception cref="ConfigurationException">With every fault found.</exception>
-    public static PipelineOptions Load(string path, IReadOnlyList<string> overrides, IReadOnlyDictionary<string, string> environment, string? rollnumber)
+    public static PipelineOptions Load(string path, IReadOnlyList<string> overrides, IReadOnlyDictionary<string, string> environment, string? rollnumber) =>
+        Load(path, overrides, environment, rollnumber, null, null);
+
+    /// <param name="home">Where relative paths begin; null: in the working folder.</param>
+    /// <param name="moreChecks">What else must hold; its faults are told with the others.</param>
+    internal static PipelineOptions Load(
+        string path, IReadOnlyList<string> overrides, IReadOnlyDictionary<string, string> environment, string? rollnumber,
+        string? home, Action<PipelineOptions, ResolvedSettings, FaultList>? moreChecks)
     {
         var faults = new FaultList();
         var file = YamlSource.Read(path, faults);
@@ -22,7 +29,9 @@ public static class ConfigurationLoader
         // Of a file that cannot be read, nothing can be said to be missing.
         if (file is not null) RequiredKeys.Check(path, file, resolved, faults);
         var options = resolved.ToOptions();
+        if (home is not null) options = RelativePaths.From(home, options);
         new ConfigurationChecks(options, resolved, faults).Run();
+        if (file is not null) moreChecks?.Invoke(options, resolved, faults);
         return faults.Count == 0 ? options : throw new ConfigurationException(faults.Sorted());
     }
 

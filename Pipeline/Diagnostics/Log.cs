@@ -18,8 +18,11 @@ public static partial class Log
     [LoggerMessage(1003, LogLevel.Warning, "reading rows from {LowerBound:O} on again, some may be published twice: {Reason}")]
     public static partial void Rereading(this ILogger logger, string reason, DateTime? lowerBound);
 
-    [LoggerMessage(1004, LogLevel.Information, "standing by: another instance captures this table")]
-    public static partial void StandingBy(this ILogger logger);
+    [LoggerMessage(1004, LogLevel.Information, "PostgresToKafka: standing by: another instance captures this table, since {Since:u} at least")]
+    public static partial void StandingBy(this ILogger logger, DateTimeOffset since);
+
+    [LoggerMessage(1005, LogLevel.Information, "PostgresToKafka: nothing new since {Since:u}; all that was committed before {CapturedUpTo:u} is in the topic")]
+    public static partial void NothingNew(this ILogger logger, DateTimeOffset since, DateTimeOffset capturedUpTo);
 
     // 2xxx: publishing to Kafka
     [LoggerMessage(2001, LogLevel.Information, "no position yet, neither in the watermark file nor in the topic: the whole table is captured first")]
@@ -28,12 +31,15 @@ public static partial class Log
     [LoggerMessage(2002, LogLevel.Information, "the topic is ahead of the watermark file: going on behind window {Window}, page {Page}")]
     public static partial void RecoveredFromTopic(this ILogger logger, long window, int page);
 
-    [LoggerMessage(2003, LogLevel.Information, "PostgresToKafka: {Rows} rows in {Pages} pages, {Bytes} bytes, {DurationMs:0} ms, window {Window}{More}")]
-    public static partial void Published(this ILogger logger, long rows, int pages, long bytes, double durationMs, long window, string more);
+    [LoggerMessage(2003, LogLevel.Information, "PostgresToKafka: {Rows:N0} rows, {Pages} pages, {Bytes:N0} bytes, lag {LagSeconds:0.0} s, took {DurationMs:N0} ms, window {Window}{More}")]
+    public static partial void Published(this ILogger logger, long rows, int pages, long bytes, double lagSeconds, double durationMs, long window, string more);
+
+    [LoggerMessage(2004, LogLevel.Information, "PostgresToKafka: {Rows:N0} rows, {Pages} pages, {Bytes:N0} bytes, {Reading}, took {DurationMs:N0} ms, window {Window}{More}")]
+    public static partial void PublishedBacklog(this ILogger logger, long rows, int pages, long bytes, string reading, double durationMs, long window, string more);
 
     // 3xxx: storing in the lake
-    [LoggerMessage(3001, LogLevel.Information, "stored {Rows} rows in {Files} files ({Bytes} bytes) of {Partitions} partitions in {DurationMs} ms")]
-    public static partial void BatchStored(this ILogger logger, long rows, int files, long bytes, int partitions, long durationMs);
+    [LoggerMessage(3001, LogLevel.Information, "KafkaToLake: {Rows:N0} rows, {Quarantined} quarantined, {Files} files, {Bytes:N0} bytes, {Partitions} partitions, lag {LagSeconds:0.0} s, took {DurationMs:N0} ms")]
+    public static partial void BatchStored(this ILogger logger, long rows, long quarantined, int files, long bytes, int partitions, double lagSeconds, double durationMs);
 
     [LoggerMessage(3002, LogLevel.Warning, "quarantined {Records} records of partition {Partition}, the first at offset {Offset}: {Reason}; they are kept in '{Path}'")]
     public static partial void RecordsQuarantined(this ILogger logger, long records, int partition, long offset, string reason, string path);
@@ -52,6 +58,9 @@ public static partial class Log
 
     [LoggerMessage(3007, LogLevel.Information, "partition {Partition}: no record names its schema; the table's present one, {Fingerprint}, is used from offset {Offset} on")]
     public static partial void SchemaAssumed(this ILogger logger, int partition, string fingerprint, long offset);
+
+    [LoggerMessage(3011, LogLevel.Information, "KafkaToLake: {Records:N0} records were delivered again; the lake has them already")]
+    public static partial void DeliveredAgain(this ILogger logger, long records);
 
     [LoggerMessage(3010, LogLevel.Warning, "temporary files that crashed writers left could not be removed; it is tried again in a day")]
     public static partial void TemporaryFilesNotRemoved(this ILogger logger, Exception cause);

@@ -23,6 +23,7 @@ internal sealed class BatchCommit(LakeStorage storage)
         if (batches.Count == 0) return new Committed(BatchResult.Nothing, []);
         var begun = storage.Time.GetUtcNow();
         var started = storage.Time.GetTimestamp();
+        var oldest = batches.Min(b => b.FirstTimestampMs);
         var (pending, lost) = Divide(batches.Select(b => new PendingCommit(b, storage.NewWriterId())));
         await WriteAsync([.. pending.SelectMany(p => p.Files)], cancellationToken);
         CheckAge(begun);
@@ -40,7 +41,7 @@ internal sealed class BatchCommit(LakeStorage storage)
 
         storage.Leftovers.SweepWhenDue();
         var result = Count(won.Select(e => e.Entry), storage.Time.GetElapsedTime(started));
-        if (won.Count > 0) storage.Logger.BatchStored(result.Rows, result.Files, result.Bytes, won.Count, (long)result.Duration.TotalMilliseconds);
+        if (won.Count > 0) Report(result, won.Count, oldest);
         return new Committed(result, [.. lost.Select(b => b.Partition)]);
     }
 
@@ -122,6 +123,14 @@ internal sealed class BatchCommit(LakeStorage storage)
     {
         foreach (var file in entry.Quarantine)
             storage.Logger.RecordsQuarantined(file.Rows, batch.Partition, file.FirstOffset, batch.Quarantine.FirstReason, Absolute(file.Path));
+    }
+
+    private void Report(BatchResult result, int partitions, long oldestMs)
+    {
+        // Records of very old brokers have no timestamp.
+        var lag = oldestMs > 0 ? (storage.Time.GetUtcNow() - DateTimeOffset.FromUnixTimeMilliseconds(oldestMs)).TotalSeconds : double.NaN;
+        storage.Logger.BatchStored(
+            result.Rows, result.Quarantined, result.Files, result.Bytes, partitions, Math.Max(0, lag), result.Duration.TotalMilliseconds);
     }
 
     private static BatchResult Count(IEnumerable<CommitEntry> entries, TimeSpan duration) => entries.Aggregate(

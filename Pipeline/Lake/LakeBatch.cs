@@ -86,6 +86,7 @@ public sealed class LakeBatch
     public async Task<CommitOutcome> CommitAsync(CancellationToken cancellationToken)
     {
         await CommitPartitionsAsync(cancellationToken);
+        if (done.AlreadyStored > 0) storage.Logger.DeliveredAgain(done.AlreadyStored);
         var outcome = new CommitOutcome(done, new Dictionary<int, long>(superseded));
         done = BatchResult.Nothing;
         superseded.Clear();

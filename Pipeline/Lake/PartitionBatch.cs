@@ -36,6 +36,9 @@ internal sealed class PartitionBatch(StoredPartition stored, string topic, Datal
 
     public long NextOffset { get; private set; }
     public long FirstOffset { get; private set; }
+
+    /// <summary>Kafka's timestamp of the first record, which is the oldest but where producers set it themselves.</summary>
+    public long FirstTimestampMs { get; private set; }
     public long Rows { get; private set; }
     public long Bytes { get; private set; }
     public bool IsEmpty => Rows == 0 && Quarantine.Records == 0;
@@ -99,7 +102,7 @@ internal sealed class PartitionBatch(StoredPartition stored, string topic, Datal
 
     private void MoveBehind(in StreamRecord record, bool ended)
     {
-        if (Rows + Quarantine.Records == 1) FirstOffset = record.Offset;
+        if (Rows + Quarantine.Records == 1) (FirstOffset, FirstTimestampMs) = (record.Offset, record.TimestampMs);
         pageEnded = ended;
         NextOffset = record.Offset + 1;
     }

@@ -20,6 +20,7 @@ internal sealed class CaptureSession : IDisposable
     private readonly CaptureServices services;
     private readonly int partitions;
     private readonly SourceServer server;
+    private (long Window, long Timestamp) taken = (-1, 0);
 
     private CaptureSession(NpgsqlConnection connection, SourceServer server, PagePublisher publisher, int partitions, Watermark watermark, CaptureServices services)
     {
@@ -74,6 +75,7 @@ internal sealed class CaptureSession : IDisposable
         var window = WindowPlan.Next(Watermark.WindowNumber + 1, last, to, rewound, TimeSpan.FromSeconds(services.Options.Postgres.OverlapSeconds));
         if (window.IsReread) services.Logger.Rereading(window.Reason, window.Window.LowerBound);
         Watermark = Watermark.Begin(window.Window) with { Source = Watermark.Source with { Timeline = server.Timeline } };
+        taken = (window.Window.Number, services.Time.GetTimestamp());
         services.CrashPoints.Reached(CrashPoint.WindowTaken);
         return window.Window;
     }
@@ -94,6 +96,17 @@ internal sealed class CaptureSession : IDisposable
         for (var p = 0; p < counts.Length; p++)
             if (counts[p] > 0) offsets[p] = offsets.GetValueOrDefault(p) + counts[p] + 1;
         Save(after with { Offsets = offsets.ToImmutable() });
+    }
+
+    /// <summary>How long ago a row of the window can have been committed: it was not visible at the horizon before. Null: there was none.</summary>
+    public TimeSpan? LagOf(Window window)
+    {
+        if (window.From is not { } from) return null;
+        // By the database's clock, and this process's stopwatch since; a window that another process took leaves only the clocks to compare.
+        var lag = taken.Window == window.Number
+            ? window.To.TakenAt - from.TakenAt + services.Time.GetElapsedTime(taken.Timestamp)
+            : services.Time.GetUtcNow() - from.TakenAt;
+        return lag > TimeSpan.Zero ? lag : TimeSpan.Zero;
     }
 
     /// <summary>The window is published whole.</summary>

@@ -12,11 +12,12 @@ public sealed class RetriesTests
     private static readonly Exception Lasting = new PipelineException(FailureAction.Stop, "It is broken.", "Mend it.");
 
     private readonly List<string> lines = [];
+    private readonly FailureJournal journal = new(TimeProvider.System);
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     private Retries NewRetries(TimeSpan? giveUpAfter = null) =>
-        new("Half", TimeProvider.System, new LineLogger(LogLevel.Information, TimeProvider.System, lines.Add, colours: false), giveUpAfter);
+        new("Half", journal, TimeProvider.System, new LineLogger(LogLevel.Information, TimeProvider.System, lines.Add, colours: false), giveUpAfter);
 
     [Fact]
     public async Task trouble_is_told_when_it_begins_and_when_it_is_over_and_not_in_between()
@@ -28,6 +29,7 @@ public sealed class RetriesTests
         retries.Succeeded();
         Assert.Equal(2, lines.Count);
         Assert.Contains("works again", lines[1]);
+        Assert.Equal((3, true), (journal.Recent.Single().Times, journal.Recent.Single().Over));
     }
 
     [Fact]

@@ -89,12 +89,15 @@ public sealed class KafkaToLakeTests : IDisposable
         Topic.Page(1, 2);
         await lake.StoreAsync(Topic.All);
         Assert.Equal([(LogLevel.Warning, 3002), (LogLevel.Information, 3001)], lake.Log.Lines.Select(l => (l.Level, l.Id)));
-        Assert.StartsWith("stored 4 rows in 2 files", lake.Log.Lines[1].Text);
+        Assert.StartsWith("KafkaToLake: 4 rows, 1 quarantined, 2 files, ", lake.Log.Lines[1].Text);
         Assert.StartsWith("quarantined 1 records of partition 0, the first at offset 1: ", lake.Log.Lines[0].Text);
         Assert.EndsWith("quarantine-0-1-1.jsonl'", lake.Log.Lines[0].Text);
 
+        var oldest = DateTimeOffset.FromUnixTimeMilliseconds(Topic[0][0].TimestampMs);
+        Assert.Contains(FormattableString.Invariant($"2 partitions, lag {(lake.Time.GetUtcNow() - oldest).TotalSeconds:0.0} s, took "), lake.Log.Lines[1].Text);
+
         await lake.StoreAsync(Topic.All);
-        Assert.Equal(2, lake.Log.Lines.Count);
+        Assert.Equal((3, "KafkaToLake: 5 records were delivered again; the lake has them already"), (lake.Log.Lines.Count, lake.Log.Lines[2].Text));
     }
 
     [Fact]

@@ -1,0 +1,60 @@
+using OrdersStream.Diagnostics;
+using OrdersStream.UnitTests.Lake;
+
+namespace OrdersStream.UnitTests.Diagnostics;
+
+public sealed class PollLogTests
+{
+    private readonly TestTime time = new();
+    private readonly TestLog<PollLog> lines = new();
+    private readonly PollLog log;
+
+    public PollLogTests() => log = new PollLog(time, lines);
+
+    [Fact]
+    public void a_poll_that_published_is_told_and_so_is_its_lag()
+    {
+        log.Polled(Published with { Lag = TimeSpan.FromSeconds(5.2) });
+        log.Polled(Published);
+        Assert.Equal([2003, 2004], Ids);
+        Assert.StartsWith("PostgresToKafka: 1,234 rows, 2 pages, 567,890 bytes, lag 5.2 s, took 1,500 ms", lines.Lines[0].Text);
+        Assert.Contains("initial load", lines.Lines[1].Text);
+    }
+
+    [Theory]
+    [InlineData(PollOutcome.Idle, 1005)]
+    [InlineData(PollOutcome.StandingBy, 1004)]
+    public void silence_is_broken_once_a_minute(PollOutcome outcome, int id)
+    {
+        for (var seconds = 0; seconds < 185; seconds += 5, time.Advance(TimeSpan.FromSeconds(5))) log.Polled(Quiet(outcome));
+        Assert.Equal([id, id, id, id], Ids);
+    }
+
+    [Fact]
+    public void the_line_says_since_when_there_was_nothing_and_up_to_where_all_is_captured()
+    {
+        var since = time.GetUtcNow();
+        log.Polled(Quiet(PollOutcome.Idle));
+        time.Advance(TimeSpan.FromSeconds(60));
+        log.Polled(Quiet(PollOutcome.Idle));
+        Assert.Equal($"PostgresToKafka: nothing new since {since:u}; all that was committed before {since.AddSeconds(60):u} is in the topic", lines.Lines[^1].Text);
+    }
+
+    [Fact]
+    public void what_was_just_published_needs_no_line_that_nothing_is_new()
+    {
+        log.Polled(Published);
+        time.Advance(TimeSpan.FromSeconds(59));
+        log.Polled(Quiet(PollOutcome.Idle));
+        Assert.Equal([2004], Ids);
+        time.Advance(TimeSpan.FromSeconds(1));
+        log.Polled(Quiet(PollOutcome.Idle));
+        Assert.Equal([2004, 1005], Ids);
+    }
+
+    private IEnumerable<int> Ids => lines.Lines.Select(l => l.Id);
+
+    private static PollResult Published => new(PollOutcome.Published, 1_234, 567_890, 2, true, TimeSpan.FromSeconds(1.5));
+
+    private PollResult Quiet(PollOutcome outcome) => new(outcome, 0, 0, 0, true, default) { CapturedUpTo = time.GetUtcNow() };
+}

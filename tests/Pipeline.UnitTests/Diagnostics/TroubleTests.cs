@@ -1,0 +1,50 @@
+using OrdersStream.Diagnostics;
+using OrdersStream.UnitTests.Lake;
+
+namespace OrdersStream.UnitTests.Diagnostics;
+
+public sealed class TroubleTests
+{
+    private static readonly Exception Lasting = new PipelineException(FailureAction.Stop, "It is broken.", "Mend it.");
+
+    private readonly TestTime time = new();
+    private readonly TestLog<Trouble> log = new();
+    private readonly FailureJournal journal;
+    private readonly Trouble trouble;
+
+    public TroubleTests()
+    {
+        journal = new(time);
+        trouble = new("Half", journal, time, log);
+    }
+
+    [Fact]
+    public void trouble_is_told_once_and_noted_each_time()
+    {
+        Assert.Equal([true, false, false], Enumerable.Range(0, 3).Select(_ => trouble.Failed(new TimeoutException())));
+        time.Advance(TimeSpan.FromSeconds(30));
+        trouble.Succeeded();
+        trouble.Succeeded();
+        Assert.Equal([9002, 9003], log.Lines.Select(l => l.Id));
+        Assert.Equal("Half: works again after 30.0 s, 3 attempts", log.Lines[1].Text);
+        var note = Assert.Single(journal.Recent);
+        Assert.Equal(("Half", 3, true), (note.Half, note.Times, note.Over));
+    }
+
+    [Fact]
+    public void what_does_not_pass_by_itself_is_told_by_whoever_stops()
+    {
+        Assert.True(trouble.Failed(Lasting));
+        Assert.False(trouble.Failed(Lasting));
+        Assert.Empty(log.Lines);
+        Assert.Equal((FailureAction.Stop, 2), (trouble.Verdict!.Action, journal.Recent.Single().Times));
+    }
+
+    [Fact]
+    public void other_trouble_is_told_too()
+    {
+        trouble.Failed(new TimeoutException());
+        Assert.True(trouble.Failed(new IOException()));
+        Assert.Equal(2, log.Lines.Count);
+    }
+}
