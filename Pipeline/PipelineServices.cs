@@ -18,6 +18,9 @@ public static class PipelineServices
         services.TryAddSingleton(options);
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(CrashPoints.None);
+        services.TryAddSingleton<FailureJournal>();
+        services.TryAddSingleton<FlowHistory>();
+        services.TryAddSingleton(provider => new ProcessStatus("OrdersStream", provider.GetRequiredService<TimeProvider>().GetUtcNow(), []));
         services.TryAddSingleton<TopicAdmin>();
         services.TryAddSingleton<TopicReader>();
         services.TryAddSingleton<PostgresToKafka>();

@@ -65,7 +65,7 @@ internal static class Commands
     private static Command Status()
     {
         var json = new Option<bool>("--json") { Description = "Print one JSON object" };
-        var command = new Command("status", "Shows where both halves stand") { json };
+        var command = new Command("status", "Shows where both halves stand; ends with 0 when all is well, 1 when something is wrong, 2 when it cannot be told") { json };
         return WithConfiguration(command, (arguments, pipeline, cancellationToken) =>
             StatusVerb.ExecuteAsync(new StatusOptions(pipeline, arguments.GetValue(json), arguments.GetValue(LogLevelOption)), cancellationToken));
     }

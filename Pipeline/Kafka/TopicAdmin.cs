@@ -10,6 +10,12 @@ namespace OrdersStream.Kafka;
 /// <param name="Partitions">Number of partitions.</param>
 public sealed record TopicDescription(TopicIdentity Identity, int Partitions);
 
+/// <summary>What one look at the brokers shows.</summary>
+/// <param name="Brokers">Brokers in the cluster.</param>
+/// <param name="Version">As the brokers tell it; null: they do not.</param>
+/// <param name="Partitions">Partitions of the topic; null: it is not there.</param>
+public sealed record ClusterLook(int Brokers, string? Version, int? Partitions);
+
 /// <summary>Creates the topic where it is absent, and tells which topic it is.</summary>
 public sealed class TopicAdmin(PipelineOptions options)
 {
@@ -46,13 +52,39 @@ public sealed class TopicAdmin(PipelineOptions options)
         }
     }
 
-    /// <summary>Describes the topic as it is; null where it is absent. It creates nothing.</summary>
-    /// <exception cref="KafkaException">No broker answers, or it refuses.</exception>
-    public async Task<TopicDescription?> FindAsync(CancellationToken cancellationToken)
+    /// <summary>Looks at the cluster and the topic as they are; it creates nothing.</summary>
+    /// <exception cref="KafkaException">No broker answers within <paramref name="patience"/>, or it refuses.</exception>
+    public async Task<ClusterLook> LookAsync(TimeSpan patience, CancellationToken cancellationToken)
     {
         using var admin = NewClient();
-        var all = await KafkaClients.AskAsync(admin.GetMetadata, KafkaClients.AnswerTimeout, cancellationToken);
-        return all.Topics.Any(t => t.Topic == kafka.Topic && t.Error.Code == ErrorCode.NoError) ? await EnsureAsync(cancellationToken) : null;
+        try
+        {
+            // Of all topics: a question for one that is absent would create it on brokers that create topics by themselves.
+            var all = await KafkaClients.AskAsync(admin.GetMetadata, patience, cancellationToken);
+            var topic = all.Topics.Find(t => t.Topic == kafka.Topic && t.Error.Code == ErrorCode.NoError);
+            return new ClusterLook(all.Brokers.Count, await VersionAsync(admin, all.Brokers, cancellationToken), topic?.Partitions.Count);
+        }
+        catch (KafkaException) when (refusal is not null)
+        {
+            throw new KafkaException(refusal);
+        }
+    }
+
+    /// <summary>Brokers tell no version; what they tell is the protocol that they speak among themselves, which carries it.</summary>
+    private async Task<string?> VersionAsync(IAdminClient admin, List<BrokerMetadata> brokers, CancellationToken cancellationToken)
+    {
+        if (!kafka.BrokerTellsTopicIds || brokers.Count == 0) return null;
+        try
+        {
+            var resource = new ConfigResource { Type = ResourceType.Broker, Name = brokers[0].BrokerId.ToString(System.Globalization.CultureInfo.InvariantCulture) };
+            var answer = await admin.DescribeConfigsAsync([resource], new DescribeConfigsOptions { RequestTimeout = TimeSpan.FromSeconds(2) }).WaitAsync(cancellationToken);
+            return answer[0].Entries.TryGetValue("inter.broker.protocol.version", out var version) ? version.Value : null;
+        }
+        catch (KafkaException)
+        {
+            // Not every user may ask; nothing depends on it.
+            return null;
+        }
     }
 
     // What a caller sees of a wrong password or certificate is a time-out; the reason is told on the side.

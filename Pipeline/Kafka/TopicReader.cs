@@ -8,12 +8,21 @@ namespace OrdersStream.Kafka;
 public sealed class TopicReader(PipelineOptions options)
 {
     /// <summary>The first offset kept, and the end of what is committed (the last stable offset), of one partition.</summary>
-    public async Task<(long Low, long High)> OffsetsAsync(int partition, CancellationToken cancellationToken)
+    public async Task<(long Low, long High)> OffsetsAsync(int partition, CancellationToken cancellationToken) =>
+        (await OffsetsAsync([partition], KafkaClients.AnswerTimeout, cancellationToken))[0];
+
+    /// <summary>The same of several partitions, in their order.</summary>
+    public async Task<IReadOnlyList<(long Low, long High)>> OffsetsAsync(IReadOnlyList<int> partitions, TimeSpan patience, CancellationToken cancellationToken)
     {
         using var consumer = Build();
-        var offsets = await KafkaClients.AskAsync(
-            turn => consumer.QueryWatermarkOffsets(new TopicPartition(options.Kafka.Topic, partition), turn), KafkaClients.AnswerTimeout, cancellationToken);
-        return (offsets.Low.Value, offsets.High.Value);
+        var all = new List<(long, long)>(partitions.Count);
+        foreach (var partition in partitions)
+        {
+            var offsets = await KafkaClients.AskAsync(
+                turn => consumer.QueryWatermarkOffsets(new TopicPartition(options.Kafka.Topic, partition), turn), patience, cancellationToken);
+            all.Add((offsets.Low.Value, offsets.High.Value));
+        }
+        return all;
     }
 
     /// <summary>

@@ -42,6 +42,24 @@ internal sealed class CommitLog(
         return null;
     }
 
+    /// <summary>The newest entries, the newest first, for those who only look.</summary>
+    public IReadOnlyList<CommitEntry> ReadRecent(int count)
+    {
+        var entries = new List<CommitEntry>(count);
+        foreach (var sequence in Sequences().AsEnumerable().Reverse().Take(count))
+        {
+            try
+            {
+                entries.Add(Check(sequence, File.ReadAllBytes(PathOf(sequence))));
+            }
+            catch (FileNotFoundException)
+            {
+                break; // pruned meanwhile, as those before it
+            }
+        }
+        return entries;
+    }
+
     /// <summary>
     /// The commit point. False when another writer has this number, or had it and it was pruned: nothing of
     /// <paramref name="entry"/> is in the log then.

@@ -24,13 +24,23 @@ internal sealed class TopicCommits
 
     /// <summary>The newest entry of each partition's log.</summary>
     public IEnumerable<CommitEntry> NewestEntries() =>
+        from log in Logs()
+        let newest = log.ReadNewest()
+        where newest is not null
+        select newest;
+
+    /// <summary>A few of the newest entries of each partition's log, the newest first.</summary>
+    public IEnumerable<IReadOnlyList<CommitEntry>> RecentEntries(int count) =>
+        from log in Logs()
+        let recent = log.ReadRecent(count)
+        where recent.Count > 0
+        select recent;
+
+    private IEnumerable<CommitLog> Logs() =>
         from directory in System.IO.Directory.EnumerateDirectories(Directory)
         let name = Path.GetFileName(directory)
         where int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out _)
-        let partition = int.Parse(name, CultureInfo.InvariantCulture)
-        let newest = new CommitLog(directory, topic, partition, TimeProvider.System, CrashPoints.None).ReadNewest()
-        where newest is not null
-        select newest;
+        select new CommitLog(directory, topic, int.Parse(name, CultureInfo.InvariantCulture), TimeProvider.System, CrashPoints.None);
 
     /// <summary>Finds the topic's folder or makes it.</summary>
     /// <exception cref="PipelineException">The checkpoint belongs to another topic of this name.</exception>

@@ -89,7 +89,7 @@ internal sealed class CaptureSession : IDisposable
     {
         services.Schemas.Write(page.Schema);
         services.CrashPoints.Reached(CrashPoint.SchemaWritten);
-        var after = Watermark.Advance(page.Cursor!);
+        var after = Watermark.Advance(page.Cursor!, page.Records.Count);
         var counts = await publisher.PublishAsync(page, (after with { Offsets = Watermark.NoOffsets }).ToJson(indented: false), cancellationToken);
         // A record takes one offset and so does each partition's transaction marker. Others' records only move the true end further.
         var offsets = Watermark.Offsets.ToBuilder();

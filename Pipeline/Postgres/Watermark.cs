@@ -15,13 +15,15 @@ namespace OrdersStream.Postgres;
 /// <param name="Horizon">The horizon up to which everything is published; null: the initial load is not done.</param>
 /// <param name="Window">The window in progress; null: none.</param>
 /// <param name="Offsets">Per partition, an offset at or before the end after the last page: where the topic's tail is read from.</param>
+/// <param name="Rows">Row versions published in the stream's life; for those who look, nothing depends on it.</param>
 public sealed record Watermark(
     SourceIdentity Source,
     TopicIdentity Topic,
     long WindowNumber,
     Horizon? Horizon,
     Window? Window,
-    ImmutableSortedDictionary<int, long> Offsets)
+    ImmutableSortedDictionary<int, long> Offsets,
+    long Rows = 0)
 {
     /// <summary>The position as one number pair: windows count up, and pages in each.</summary>
     [JsonIgnore]
@@ -37,8 +39,9 @@ public sealed record Watermark(
     /// <summary>A window is taken; nothing of it is published yet.</summary>
     public Watermark Begin(Window window) => this with { WindowNumber = window.Number, Window = window };
 
-    /// <summary>One more page is published, up to <paramref name="cursor"/>.</summary>
-    public Watermark Advance(Cursor cursor) => this with { Window = Window! with { Page = Window.Page + 1, Cursor = cursor } };
+    /// <summary>One more page of so many rows is published, up to <paramref name="cursor"/>.</summary>
+    public Watermark Advance(Cursor cursor, int rows) =>
+        this with { Window = Window! with { Page = Window.Page + 1, Cursor = cursor, Rows = Window.Rows + rows }, Rows = Rows + rows };
 
     /// <summary>The window is published whole.</summary>
     public Watermark Complete() => this with { Horizon = Window!.To, Window = null };

@@ -12,7 +12,8 @@ namespace OrdersStream.Postgres;
 /// <param name="LowerBound">Least value of the ordering column; null: none.</param>
 /// <param name="Page">Pages published so far.</param>
 /// <param name="Cursor">The last row published; null: none yet.</param>
-public sealed record Window(long Number, Horizon? From, Horizon To, DateTime? LowerBound, int Page, Cursor? Cursor)
+/// <param name="Rows">Row versions published so far.</param>
+public sealed record Window(long Number, Horizon? From, Horizon To, DateTime? LowerBound, int Page, Cursor? Cursor, long Rows = 0)
 {
     /// <summary>
     /// The whole table is read in key order: a table loaded in one transaction has one updated_at for all rows, and

@@ -1,36 +1,126 @@
 using System.Collections.Immutable;
+using OrdersStream.Diagnostics;
 
 namespace OrdersStream.Status;
+
+/// <summary>The one word for where everything stands; also the exit code of <c>status</c>.</summary>
+public enum Health
+{
+    /// <summary>Both ends and all between can be seen, and nothing is wrong.</summary>
+    Well = 0,
+    /// <summary>Something needs a human, or lasts.</summary>
+    Wrong = 1,
+    /// <summary>A part could not be looked at.</summary>
+    Unknown = 2,
+}
 
 /// <summary>Where everything stands. What could not be read is null, and <see cref="Problems"/> says why.</summary>
 public sealed record PipelineStatus
 {
     public required DateTimeOffset At { get; init; }
-    public required string Table { get; init; }
-    public required string Topic { get; init; }
-    public required string Lake { get; init; }
+    public Health Health { get; init; }
+    public required ProcessStatus Process { get; init; }
+    public required SourceStatus Source { get; init; }
+    public required TopicStatus Topic { get; init; }
+    public required LakeStatus Lake { get; init; }
     public CaptureStatus? Capture { get; init; }
     public ImmutableArray<PartitionStatus> Partitions { get; init; } = [];
+    public required FlowStatus Flow { get; init; }
+
+    /// <summary>The last failures of the process that answers, the newest last.</summary>
+    public ImmutableArray<FailureNote> Failures { get; init; } = [];
 
     /// <summary>Odd, nothing lost.</summary>
     public ImmutableArray<string> Warnings { get; init; } = [];
     public ImmutableArray<string> Problems { get; init; } = [];
 
-    public long Rows => Partitions.Sum(p => p.Rows);
-    public long Quarantined => Partitions.Sum(p => p.Quarantined);
-    public long Files => Partitions.Sum(p => p.Files);
-
     /// <summary>Offsets of the topic that the lake has not; null while the topic's ends are unknown.</summary>
     public long? Lag => Partitions.Any(p => p.Lag is null) ? null : Partitions.Sum(p => p.Lag);
 }
 
+/// <summary>The process that answers.</summary>
+/// <param name="Host">Program: LocalHost or FunctionApp.</param>
+/// <param name="StartedAt">When it began.</param>
+/// <param name="Halves">The halves that it runs itself: PostgresToKafka, KafkaToLake, both or none.</param>
+public sealed record ProcessStatus(string Host, DateTimeOffset StartedAt, ImmutableArray<string> Halves);
+
+/// <summary>The source database, as it answers now.</summary>
+/// <param name="Table">Schema and table.</param>
+/// <param name="Address">Host, port and database.</param>
+/// <param name="Reachable">Whether it answered.</param>
+/// <param name="Version">Version of the server; null: not reachable.</param>
+/// <param name="Rows">Rows of the table as the planner estimates them; null: never analyzed, or not reachable.</param>
+/// <param name="CaptureIsExact">True: late commits are found however late. False: up to a fixed delay. Null: not reachable.</param>
+/// <param name="CaptureMode">The same in words, with the reason.</param>
+/// <param name="Poller">Who holds the poller's lock; null: nobody.</param>
+/// <param name="OldestTransaction">What holds the next window's lower bound back; null: nothing.</param>
+public sealed record SourceStatus(
+    string Table, string Address, bool Reachable, string? Version = null, long? Rows = null, bool? CaptureIsExact = null, string? CaptureMode = null,
+    PollerStatus? Poller = null, OpenTransaction? OldestTransaction = null);
+
+/// <summary>The session that holds the poller's lock.</summary>
+public sealed record PollerStatus(int Pid, string Application, string? ClientAddress, DateTime Since);
+
+/// <summary>The oldest transaction that is open at the source.</summary>
+/// <param name="Kind">"open" or "prepared".</param>
+/// <param name="StartedAt">Since when (prepared: when it was prepared).</param>
+/// <param name="Seconds">For how long, by the database's clock.</param>
+/// <param name="Pid">Its session; null: prepared, so it has none.</param>
+/// <param name="Application">Name that the session gives itself; null: prepared.</param>
+public sealed record OpenTransaction(string Kind, DateTime StartedAt, double Seconds, int? Pid, string? Application);
+
+/// <summary>The topic and its brokers, as they answer now.</summary>
+/// <param name="Brokers">Bootstrap addresses, as configured.</param>
+/// <param name="Reachable">Whether a broker answered.</param>
+/// <param name="Version">What the brokers say of their version; null: they do not say, or are not reachable.</param>
+/// <param name="BrokerCount">Brokers in the cluster.</param>
+/// <param name="Exists">Whether the topic is there; null: not reachable.</param>
+public sealed record TopicStatus(string Name, string Brokers, bool Reachable, string? Version = null, int? BrokerCount = null, bool? Exists = null);
+
+/// <summary>The lake, from its commit log and files.</summary>
+/// <param name="Path">Folder of the files.</param>
+/// <param name="Reachable">Whether folder and commit log could be read.</param>
+/// <param name="Rows">Rows stored.</param>
+/// <param name="Files">Files written.</param>
+/// <param name="Quarantined">Records in quarantine.</param>
+/// <param name="NewestFiles">The newest files, the newest first.</param>
+/// <param name="QuarantineCauses">Why records are in quarantine; of the newest files of it, where there are many.</param>
+public sealed record LakeStatus(
+    string Path, bool Reachable, long Rows = 0, long Files = 0, long Quarantined = 0,
+    ImmutableArray<LakeFileStatus> NewestFiles = default, ImmutableArray<QuarantineCause> QuarantineCauses = default);
+
+/// <summary>A file of the lake.</summary>
+/// <param name="Path">Relative to the lake's folder.</param>
+/// <param name="Partition">Partition of the topic whose records it holds.</param>
+public sealed record LakeFileStatus(string Path, int Partition, long Rows, long Bytes, DateTimeOffset CommittedAt);
+
+/// <summary>One cause of quarantine.</summary>
+public sealed record QuarantineCause(string Reason, long Records);
+
 /// <summary>Where PostgresToKafka stands, as the watermark file says.</summary>
 /// <param name="WindowsTaken">Number of the last window taken.</param>
+/// <param name="RowsPublished">Row versions published in the stream's life.</param>
 /// <param name="CapturedUpTo">When the horizon was taken up to which everything is published; null: the initial load is not done.</param>
 /// <param name="NextFrom">The next window reads rows from here on, by the ordering column; null: from the beginning.</param>
-/// <param name="WindowInProgress">Number of a window that is not published whole; null: none.</param>
-/// <param name="PagesOfWindow">Pages of it that are.</param>
-public sealed record CaptureStatus(long WindowsTaken, DateTime? CapturedUpTo, DateTime? NextFrom, long? WindowInProgress, int PagesOfWindow);
+/// <param name="Window">The window in progress; null: none.</param>
+/// <param name="LagSeconds">
+/// How long ago the oldest change may have been committed that is not published: 0 where nothing was committed since; null while the
+/// source is not reachable or the initial load is not done.
+/// </param>
+public sealed record CaptureStatus(
+    long WindowsTaken, long RowsPublished, DateTime? CapturedUpTo, DateTime? NextFrom, WindowStatus? Window, double? LagSeconds = null);
+
+/// <summary>A window that is not published whole.</summary>
+/// <param name="Kind">"initial load", "changes" or "reread".</param>
+/// <param name="Pages">Pages of it that are published.</param>
+/// <param name="Rows">Rows of it that are published.</param>
+/// <param name="RowsExpected">Rows of the table as the planner estimates them, for an initial load; else null.</param>
+/// <param name="Progress">0 to 1; null: unknown.</param>
+/// <param name="StartedAt">When it was taken.</param>
+/// <param name="RowsPerSecond">Since then; null: nothing was published yet.</param>
+/// <param name="SecondsLeft">At that rate; null: unknown.</param>
+public sealed record WindowStatus(
+    long Number, string Kind, int Pages, long Rows, long? RowsExpected, double? Progress, DateTime StartedAt, double? RowsPerSecond, double? SecondsLeft);
 
 /// <summary>One partition: the topic's ends and the lake's position.</summary>
 /// <param name="Partition">Its number.</param>
@@ -44,3 +134,17 @@ public sealed record CaptureStatus(long WindowsTaken, DateTime? CapturedUpTo, Da
 /// <param name="CommittedAt">Time of the last commit.</param>
 public sealed record PartitionStatus(
     int Partition, long? Low, long? High, long Next, long? Lag, long Rows, long Quarantined, long Files, DateTimeOffset? CommittedAt);
+
+/// <summary>Rates and lags over the last hour, as this process saw them.</summary>
+/// <param name="SeenBy">"process": it looks by itself, all the time. "requests": only when somebody asks.</param>
+/// <param name="Since">Its first look.</param>
+/// <param name="PublishedPerSecond">Rows to Kafka over the last minute; null: too few looks.</param>
+/// <param name="StoredPerSecond">Rows to the lake over the last minute; null: too few looks.</param>
+/// <param name="Samples">The oldest first.</param>
+public sealed record FlowStatus(
+    string SeenBy, DateTimeOffset? Since, double? PublishedPerSecond, double? StoredPerSecond, ImmutableArray<FlowSample> Samples);
+
+/// <summary>What one look saw. Rates are since the look before.</summary>
+/// <param name="CaptureLagSeconds">As in <see cref="CaptureStatus"/>.</param>
+/// <param name="LakeLagRecords">Offsets that wait in Kafka.</param>
+public sealed record FlowSample(DateTimeOffset At, double? PublishedPerSecond, double? StoredPerSecond, double? CaptureLagSeconds, long? LakeLagRecords);

@@ -13,61 +13,100 @@ public sealed record TopicPartitionEnds(int Partition, long Low, long High);
 /// <summary>What the lake's commit log says of one partition.</summary>
 /// <param name="NextRecord">Offset of the next record; a transaction marker that follows the last one is passed over.</param>
 /// <param name="Newest">The newest entry.</param>
-public sealed record StoredPosition(long NextRecord, CommitEntry Newest);
-
-/// <summary>Reads where everything stands, from the state files and both servers. It changes nothing anywhere.</summary>
-public sealed class StatusReader(PipelineOptions options, TopicAdmin admin, TopicReader topic, TimeProvider time)
+public sealed record StoredPosition(long NextRecord, CommitEntry Newest)
 {
+    internal static StoredPosition Of(CommitEntry newest) => new(newest.State.NextOffset + (newest.State.PageEnded ? 1 : 0), newest);
+}
+
+/// <summary>
+/// Reads where everything stands, from the state files, the lake and both servers. It changes nothing anywhere; a server that
+/// does not answer soon is told to be down, and the rest is read all the same.
+/// </summary>
+public sealed class StatusReader(
+    PipelineOptions options, TopicAdmin admin, TopicReader topic, ProcessStatus process, FlowHistory history, FailureJournal failures, TimeProvider time)
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(4);
+
+    private readonly QuarantineCauses causes = new();
+
     public async Task<PipelineStatus> ReadAsync(CancellationToken cancellationToken)
     {
-        var problems = ImmutableArray.CreateBuilder<string>();
-        var capture = Try(ReadCapture, problems);
-        var stored = Try(StoredPositions, problems) ?? ImmutableSortedDictionary<int, StoredPosition>.Empty;
-        var ends = await TryAsync(() => PartitionsAsync(cancellationToken), problems, cancellationToken) ?? [];
-        var warnings = await TryAsync(() => SourceWarningsAsync(cancellationToken), problems, cancellationToken);
-        return new PipelineStatus
+        var problems = new Problems();
+        var sourceTask = problems.TryAsync(Trouble.Source, () => LookAtSourceAsync(cancellationToken), cancellationToken);
+        var seen = await problems.TryAsync(Trouble.Topic, () => LookAtTopicAsync(cancellationToken), cancellationToken);
+        var ends = seen?.Ends ?? [];
+        var source = await sourceTask;
+        var watermark = problems.Try(Trouble.State, () => new WatermarkFile(options.Streaming).Read());
+        var lake = problems.Try(Trouble.State, () => LakeLook.Take(options, causes));
+
+        var capture = watermark is null ? null : CaptureLook.Describe(watermark, source);
+        var positions = lake?.Positions ?? ImmutableSortedDictionary<int, StoredPosition>.Empty;
+        var status = new PipelineStatus
         {
             At = time.GetUtcNow(),
-            Table = $"{options.Postgres.Schema}.{options.Postgres.Table}",
-            Topic = options.Kafka.Topic,
-            Lake = options.Datalake.Path,
+            Process = process,
+            Source = source?.Status ?? UnseenSource(problems),
+            Topic = TopicAs(seen?.Cluster),
+            Lake = lake?.Status ?? new LakeStatus(options.Datalake.Path, Reachable: false, NewestFiles: [], QuarantineCauses: []),
             Capture = capture,
-            Partitions = [.. stored.Keys.Union(ends.Select(e => e.Partition)).Order().Select(p => Join(p, ends.FirstOrDefault(e => e.Partition == p), stored.GetValueOrDefault(p)))],
-            Warnings = warnings.IsDefault ? [] : warnings,
-            Problems = problems.ToImmutable(),
+            Partitions = [.. positions.Keys.Union(ends.Select(e => e.Partition)).Order().Select(p => Join(p, ends.FirstOrDefault(e => e.Partition == p), positions.GetValueOrDefault(p)))],
+            Failures = failures.Recent,
+            Warnings = Warnings(source, capture),
+            Problems = problems.Texts,
+            Flow = history.Read(),
         };
+        history.Add(status.At, capture?.RowsPublished, lake is null ? null : status.Lake.Rows + status.Lake.Quarantined, capture?.LagSeconds, ends.IsEmpty ? null : status.Lag);
+        return status with { Health = problems.Judge(failures.Recent), Flow = history.Read() };
     }
 
     /// <summary>The topic's ends; empty where there is no topic yet.</summary>
-    public async Task<IReadOnlyList<TopicPartitionEnds>> PartitionsAsync(CancellationToken cancellationToken)
-    {
-        if (await admin.FindAsync(cancellationToken) is not { } description) return [];
-        var ends = new List<TopicPartitionEnds>(description.Partitions);
-        for (var p = 0; p < description.Partitions; p++)
-        {
-            var (low, high) = await topic.OffsetsAsync(p, cancellationToken);
-            ends.Add(new(p, low, high));
-        }
-        return ends;
-    }
+    public async Task<IReadOnlyList<TopicPartitionEnds>> PartitionsAsync(CancellationToken cancellationToken) =>
+        await EndsAsync((await admin.LookAsync(KafkaClients.AnswerTimeout, cancellationToken)).Partitions ?? 0, KafkaClients.AnswerTimeout, cancellationToken);
 
     /// <summary>The lake's positions, of the partitions that it has anything of.</summary>
     public ImmutableSortedDictionary<int, StoredPosition> StoredPositions() =>
         (TopicCommits.Find(options.Streaming.CheckpointLocation, options.Kafka.Topic)?.NewestEntries() ?? [])
-            .ToImmutableSortedDictionary(e => e.Partition, e => new StoredPosition(e.State.NextOffset + (e.State.PageEnded ? 1 : 0), e));
+            .ToImmutableSortedDictionary(e => e.Partition, StoredPosition.Of);
 
-    private CaptureStatus? ReadCapture() => new WatermarkFile(options.Streaming).Read() is { } w
-        ? new CaptureStatus(w.WindowNumber, w.Horizon?.TakenAt, w.Horizon?.LowerBound, w.Window?.Number, w.Window?.Page ?? 0)
-        : null;
-
-    private async Task<ImmutableArray<string>> SourceWarningsAsync(CancellationToken cancellationToken)
+    private async Task<SourceLook> LookAtSourceAsync(CancellationToken cancellationToken)
     {
-        await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
-        var warnings = (await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken)).Warnings();
-        var server = await SourceServer.ReadAsync(connection, cancellationToken);
-        return server.SeesAllSessions ? warnings : warnings.Add(
-            $"role {options.Postgres.User} is no member of pg_read_all_stats, so open transactions of other roles are hidden: " +
-            $"a commit later than {options.Postgres.LateCommitSeconds} s is missed; GRANT pg_read_all_stats TO it");
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(Patience);
+        try
+        {
+            return await SourceLook.TakeAsync(options, SourceAs(reachable: true), patience.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new PipelineException(FailureAction.Retry,
+                $"Postgres did not answer within {Patience.TotalSeconds:0} s.", "Check postgres.host and postgres.port, and that the server runs.");
+        }
+    }
+
+    private async Task<TopicLook> LookAtTopicAsync(CancellationToken cancellationToken)
+    {
+        var cluster = await admin.LookAsync(Patience, cancellationToken);
+        return new(cluster, await EndsAsync(cluster.Partitions ?? 0, Patience, cancellationToken));
+    }
+
+    private async Task<ImmutableArray<TopicPartitionEnds>> EndsAsync(int partitions, TimeSpan patience, CancellationToken cancellationToken) =>
+        partitions == 0 ? [] : [.. (await topic.OffsetsAsync([.. Enumerable.Range(0, partitions)], patience, cancellationToken)).Select((o, p) => new TopicPartitionEnds(p, o.Low, o.High))];
+
+    /// <summary>A server that answers that something is wrong is reachable.</summary>
+    private SourceStatus UnseenSource(Problems problems) => SourceAs(problems.SourceAnswered);
+
+    private SourceStatus SourceAs(bool reachable) => new(
+        $"{options.Postgres.Schema}.{options.Postgres.Table}", $"{options.Postgres.Host}:{options.Postgres.Port}/{options.Postgres.Db}", reachable);
+
+    private TopicStatus TopicAs(ClusterLook? cluster) => new(
+        options.Kafka.Topic, options.Kafka.Brokers, cluster is not null, cluster?.Version, cluster?.Brokers, cluster is null ? null : cluster.Partitions is not null);
+
+    private static ImmutableArray<string> Warnings(SourceLook? source, CaptureStatus? capture)
+    {
+        if (source is null) return [];
+        return source.Status.Poller is null && capture is not null && capture.LagSeconds is not 0
+            ? source.Warnings.Add("nothing captures the table now: no session holds the poller's lock")
+            : source.Warnings;
     }
 
     private static PartitionStatus Join(int partition, TopicPartitionEnds? ends, StoredPosition? stored)
@@ -78,35 +117,60 @@ public sealed class StatusReader(PipelineOptions options, TopicAdmin admin, Topi
             stored?.Newest.State.Rows ?? 0, stored?.Newest.State.Quarantined ?? 0, stored?.Newest.State.Files ?? 0, stored?.Newest.CommittedAt);
     }
 
-    private static T? Try<T>(Func<T> read, ImmutableArray<string>.Builder problems)
+    private sealed record TopicLook(ClusterLook Cluster, ImmutableArray<TopicPartitionEnds> Ends);
+
+    private enum Trouble
     {
-        try
-        {
-            return read();
-        }
-        catch (Exception e)
-        {
-            problems.Add(Describe(e));
-            return default;
-        }
+        Source,
+        Topic,
+        State,
     }
 
-    private static async Task<T?> TryAsync<T>(Func<Task<T>> read, ImmutableArray<string>.Builder problems, CancellationToken cancellationToken)
+    /// <summary>What went wrong while looking.</summary>
+    private sealed class Problems
     {
-        try
-        {
-            return await read();
-        }
-        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
-        {
-            problems.Add(Describe(e));
-            return default;
-        }
-    }
+        private readonly Lock gate = new();
+        private readonly List<(Trouble Where, FailureVerdict Verdict)> found = [];
 
-    private static string Describe(Exception e)
-    {
-        var verdict = FailurePolicy.Judge(e);
-        return $"{verdict.Problem} {verdict.Remedy}";
+        public ImmutableArray<string> Texts => [.. found.Select(f => $"{f.Verdict.Problem} {f.Verdict.Remedy}")];
+
+        public bool SourceAnswered => found.Exists(f => f.Where == Trouble.Source && f.Verdict.Action == FailureAction.Stop);
+
+        /// <summary>A server that is down, or says no, is wrong; files that cannot be read tell nothing, and so does half an answer.</summary>
+        public Health Judge(ImmutableArray<FailureNote> failures) =>
+            found.Exists(f => f.Where != Trouble.State) || failures.Any(f => !f.Over) ? Health.Wrong
+            : found.Count > 0 ? Health.Unknown
+            : Health.Well;
+
+        public T? Try<T>(Trouble where, Func<T> read)
+        {
+            try
+            {
+                return read();
+            }
+            catch (Exception e)
+            {
+                Add(where, e);
+                return default;
+            }
+        }
+
+        public async Task<T?> TryAsync<T>(Trouble where, Func<Task<T>> read, CancellationToken cancellationToken)
+        {
+            try
+            {
+                return await read();
+            }
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+            {
+                Add(where, e);
+                return default;
+            }
+        }
+
+        private void Add(Trouble where, Exception failure)
+        {
+            lock (gate) found.Add((where, FailurePolicy.Judge(failure)));
+        }
     }
 }

@@ -12,7 +12,7 @@ public sealed class WatermarkTests
 
     private static Watermark Sample() => Watermark.Start(Source, Topic)
         .Begin(new Window(1, At(90, 95, null), To, Noon, 0, null))
-        .Advance(new Cursor("2026-03-01 12:00:00+00", ["1", "o'brien \"x\""])) with
+        .Advance(new Cursor("2026-03-01 12:00:00+00", ["1", "o'brien \"x\""]), 7) with
     { Offsets = ImmutableSortedDictionary<int, long>.Empty.Add(0, 17).Add(3, 4) };
 
     [Fact]
@@ -49,7 +49,7 @@ public sealed class WatermarkTests
     public void a_page_further_is_a_later_position_and_the_window_done_a_later_one_still()
     {
         var begun = Watermark.Start(Source, Topic).Begin(new Window(1, null, To, null, 0, null));
-        var page = begun.Advance(new Cursor(null, ["1"]));
+        var page = begun.Advance(new Cursor(null, ["1"]), 3);
         var done = page.Complete();
         var next = done.Begin(new Window(2, To, To, null, 0, null));
         Assert.True(begun.Position.CompareTo(page.Position) < 0);

@@ -1,0 +1,31 @@
+using OrdersStream.Postgres;
+
+namespace OrdersStream.Status;
+
+/// <summary>What the watermark file says, read together with what the database says now.</summary>
+internal static class CaptureLook
+{
+    public static CaptureStatus Describe(Watermark watermark, SourceLook? source) => new(
+        watermark.WindowNumber, watermark.Rows, watermark.Horizon?.TakenAt, watermark.Horizon?.LowerBound,
+        watermark.Window is { } window ? Describe(window, source) : null,
+        Lag(watermark, source));
+
+    private static WindowStatus Describe(Window window, SourceLook? source)
+    {
+        var expected = window.IsInKeyOrder ? source?.Status.Rows : null;
+        var elapsed = source is null ? null : (double?)Math.Max(0, (source.Clock - window.To.TakenAt).TotalSeconds);
+        var rate = window.Rows > 0 && elapsed > 0 ? window.Rows / elapsed : null;
+        var left = expected - window.Rows;
+        return new WindowStatus(
+            window.Number, window.IsInKeyOrder ? "initial load" : window.From is null ? "reread" : "changes", window.Page, window.Rows, expected,
+            expected is > 0 ? Math.Min(1, (double)window.Rows / expected.Value) : null,
+            window.To.TakenAt, rate, rate > 0 && left is { } rows ? Math.Max(0, rows) / rate : null);
+    }
+
+    private static double? Lag(Watermark watermark, SourceLook? source)
+    {
+        if (source is null || watermark.Horizon is not { } horizon) return null;
+        if (watermark.Window is null && source.Snapshot == horizon.Snapshot) return 0;
+        return Math.Max(0, (source.Clock - horizon.TakenAt).TotalSeconds);
+    }
+}
