@@ -42,10 +42,10 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
         using var stop = new CancellationTokenSource();
         var storing = run.KafkaToLake.RunAsync([0, 1, 2, 3], stop.Token);
         await UntilAsync(() => run.KafkaToLake.Waiting == 24, "24 records to be collected");
-        Assert.Equal(0, (await run.Get<StatusReader>().ReadAsync(Token)).Rows);
+        Assert.Equal(0, (await run.Get<StatusReader>().ReadAsync(Token)).Lake.Rows);
         await stop.CancelAsync();
         await storing.WaitAsync(Patience, Token);
-        Assert.Equal(24, (await run.Get<StatusReader>().ReadAsync(Token)).Rows);
+        Assert.Equal(24, (await run.Get<StatusReader>().ReadAsync(Token)).Lake.Rows);
     }
 
     [Fact]

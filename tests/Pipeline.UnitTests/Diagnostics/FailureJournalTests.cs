@@ -1,0 +1,42 @@
+using OrdersStream.Diagnostics;
+using OrdersStream.UnitTests.Lake;
+
+namespace OrdersStream.UnitTests.Diagnostics;
+
+public sealed class FailureJournalTests
+{
+    private static FailureVerdict Trouble(string problem) => new(FailureAction.Retry, problem, "wait");
+
+    [Fact]
+    public void the_same_trouble_is_one_note_that_counts()
+    {
+        var time = new TestTime();
+        var journal = new FailureJournal(time);
+        var first = time.GetUtcNow();
+        journal.Failed("A", Trouble("disk"));
+        time.Advance(TimeSpan.FromSeconds(3));
+        journal.Failed("A", Trouble("disk"));
+        var note = Assert.Single(journal.Recent);
+        Assert.Equal(("A", "disk", "wait", 2, false), (note.Half, note.Problem, note.Remedy, note.Times, note.Over));
+        Assert.Equal((first, first.AddSeconds(3)), (note.First, note.Last));
+    }
+
+    [Fact]
+    public void success_ends_the_trouble_of_its_half_and_what_comes_after_is_another()
+    {
+        var journal = new FailureJournal(new TestTime());
+        journal.Failed("A", Trouble("disk"));
+        journal.Failed("B", Trouble("disk"));
+        journal.Succeeded("A");
+        journal.Failed("A", Trouble("disk"));
+        Assert.Equal([("A", true), ("B", false), ("A", false)], journal.Recent.Select(n => (n.Half, n.Over)));
+    }
+
+    [Fact]
+    public void only_the_last_twenty_are_kept()
+    {
+        var journal = new FailureJournal(new TestTime());
+        for (var i = 0; i < 100; i++) journal.Failed("A", Trouble($"{i}"));
+        Assert.Equal(Enumerable.Range(80, 20).Select(i => $"{i}"), journal.Recent.Select(n => n.Problem));
+    }
+}
