@@ -1,0 +1,95 @@
+using System.Xml.Linq;
+
+namespace OrdersStream.UnitTests.Stack;
+
+/// <summary>Holds FunctionApp/Dockerfile and what goes into it: image, user, layers, settings that compose repeats.</summary>
+public sealed class DockerfileTests
+{
+    // Continued lines joined, comments dropped.
+    private static readonly string[] Instructions = [.. ComposeFile.RepositoryFile("FunctionApp", "Dockerfile").Replace("\\\n", " ")
+        .Split('\n').Select(l => l.Trim()).Where(l => l != "" && l[0] != '#')];
+
+    [Fact]
+    public void it_is_built_with_the_sdk_and_runs_on_the_functions_host() =>
+        Assert.Equal(["FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build", "FROM mcr.microsoft.com/azure-functions/dotnet-isolated:4-dotnet-isolated10.0"],
+            Instructions.Where(i => i.StartsWith("FROM ", StringComparison.Ordinal)));
+
+    [Fact]
+    public void packages_are_restored_before_sources_are_copied()
+    {
+        var restore = IndexOf("RUN dotnet restore FunctionApp/FunctionApp.csproj");
+        var before = string.Join('\n', Instructions.Take(restore));
+        foreach (var file in (string[])["global.json", "Directory.Build.props", "Directory.Packages.props", "Pipeline/Pipeline.csproj", "FunctionApp/FunctionApp.csproj"])
+            Assert.Contains(file, before);
+        Assert.True(IndexOf("COPY Pipeline/ Pipeline/") > restore);
+        Assert.Contains("--no-restore", Instructions[IndexOf("RUN dotnet publish FunctionApp/FunctionApp.csproj")]);
+        Assert.Contains("-o /home/site/wwwroot", Instructions[IndexOf("RUN dotnet publish FunctionApp/FunctionApp.csproj")]);
+    }
+
+    [Fact]
+    public void it_runs_without_root_rights_on_a_port_that_needs_none()
+    {
+        var user = Assert.Single(Instructions, i => i.StartsWith("USER ", StringComparison.Ordinal))["USER ".Length..];
+        Assert.All(user.Split(':'), id => Assert.NotEqual("0", id));
+        Assert.Equal(new ComposeFile().Value("services", "functions", "user"), user);
+        Assert.Contains("EXPOSE 8080", Instructions);
+        Assert.True(IndexOf("USER ") > IndexOf("COPY --from=build"));
+    }
+
+    [Fact]
+    public void the_image_and_compose_tell_the_host_the_same()
+    {
+        var compose = new ComposeFile().Environment("functions");
+        var image = Settings();
+        Assert.NotEmpty(image);
+        foreach (var (name, value) in image) Assert.Equal(value, compose[name]);
+    }
+
+    [Fact]
+    public void sasl_is_chosen_when_the_image_is_built()
+    {
+        Assert.Contains("ARG KafkaSecurity=", Instructions);
+        Assert.Contains("ARG KafkaMechanism=", Instructions);
+        var publish = Instructions[IndexOf("RUN dotnet publish")];
+        Assert.Contains("-p:KafkaSecurity=$KafkaSecurity", publish);
+        Assert.Contains("-p:KafkaMechanism=$KafkaMechanism", publish);
+    }
+
+    [Fact]
+    public void everything_that_is_copied_is_let_through_by_dockerignore()
+    {
+        var allowed = ComposeFile.RepositoryFile(".dockerignore").Split('\n').Where(l => l.StartsWith('!')).Select(l => l[1..]).ToHashSet();
+        var copied = Instructions.Where(i => i.StartsWith("COPY ", StringComparison.Ordinal) && !i.Contains("--from", StringComparison.Ordinal))
+            .SelectMany(i => i.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1..^1]).ToArray();
+        Assert.NotEmpty(copied);
+        foreach (var source in copied) Assert.Contains(source.Split('/')[0], allowed);
+        foreach (var source in allowed) Assert.Contains(copied, c => c.Split('/')[0] == source);
+    }
+
+    [Fact]
+    public void output_of_builds_outside_stays_outside()
+    {
+        var ignored = ComposeFile.RepositoryFile(".dockerignore").Split('\n');
+        Assert.Contains("**/bin", ignored);
+        Assert.Contains("**/obj", ignored);
+    }
+
+    // It turns central package versions off: a package reference without a version ends its restore.
+    [Fact]
+    public void the_project_that_the_functions_sdk_generates_is_left_alone()
+    {
+        var props = XDocument.Parse(ComposeFile.RepositoryFile("Directory.Build.props")).Root!;
+        Assert.All(props.Elements(), e => Assert.Equal("'$(MSBuildProjectName)' != 'WorkerExtensions'", e.Attribute("Condition")?.Value));
+    }
+
+    private static int IndexOf(string start)
+    {
+        var at = Array.FindIndex(Instructions, i => i.StartsWith(start, StringComparison.Ordinal));
+        Assert.True(at >= 0, $"no instruction '{start}'");
+        return at;
+    }
+
+    private static Dictionary<string, string> Settings() =>
+        Instructions.Last(i => i.StartsWith("ENV ", StringComparison.Ordinal))["ENV ".Length..].Split(' ', StringSplitOptions.RemoveEmptyEntries)
+            .Select(p => p.Split('=', 2)).ToDictionary(p => p[0], p => p[1]);
+}
