@@ -25,7 +25,6 @@ public static class PipelineServices
         services.TryAddSingleton<TopicReader>();
         services.TryAddSingleton<PostgresToKafka>();
         services.TryAddSingleton<LakeOpener>();
-        services.TryAddSingleton<FailureJournal>();
         services.TryAddSingleton<StatusReader>();
         services.TryAddSingleton<LakeComparison>();
         return services;

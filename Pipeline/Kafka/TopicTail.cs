@@ -1,4 +1,3 @@
-using System.Text;
 using Confluent.Kafka;
 using OrdersStream.Configuration;
 using OrdersStream.Postgres;

@@ -1,18 +1,31 @@
 using System.Buffers.Binary;
 using Npgsql;
 using OrdersStream.Diagnostics;
+using OrdersStream.Rows;
 
 namespace OrdersStream.Postgres;
+
+/// <summary>What stands next in a COPY.</summary>
+internal enum CopyStep
+{
+    /// <summary>A row: it was encoded and stepped over.</summary>
+    Row,
+    /// <summary>A part of a row: fill first.</summary>
+    NeedsMore,
+    /// <summary>Nothing: the end.</summary>
+    End,
+}
 
 /// <summary>
 /// The bytes of one binary COPY ... TO STDOUT, as a window that slides over them: a tuple is parsed where it lies. The
 /// buffer grows to the largest row and no further (invariant 7).
 /// </summary>
-internal sealed class CopyStream(NpgsqlRawCopyStream stream) : IAsyncDisposable
+internal sealed class CopyStream : IAsyncDisposable
 {
     private const int HeaderBytes = 19;
     private static ReadOnlySpan<byte> Signature => [(byte)'P', (byte)'G', (byte)'C', (byte)'O', (byte)'P', (byte)'Y', (byte)'\n', 0xff, (byte)'\r', (byte)'\n', 0];
 
+    private readonly NpgsqlRawCopyStream stream;
     private byte[] buffer = new byte[256 * 1024];
     private int start;
     private int end;
@@ -20,24 +33,46 @@ internal sealed class CopyStream(NpgsqlRawCopyStream stream) : IAsyncDisposable
     private int previous;
     private int previousBytes;
 
-    /// <summary>What is read and not yet consumed.</summary>
-    public ReadOnlySpan<byte> Unread => buffer.AsSpan(start, end - start);
+    private CopyStream(NpgsqlRawCopyStream stream) => this.stream = stream;
+
+    private ReadOnlySpan<byte> Unread => buffer.AsSpan(start, end - start);
 
     /// <summary>The end marker stands next: no tuple follows.</summary>
-    public bool IsAtEnd => end - start >= 2 && BinaryPrimitives.ReadInt16BigEndian(Unread) == -1;
+    private bool IsAtEnd => end - start >= 2 && BinaryPrimitives.ReadInt16BigEndian(Unread) == -1;
 
-    /// <summary>The tuple consumed last; it stays where it is until the next one is consumed.</summary>
+    /// <summary>The tuple encoded last; it stays where it is until the next one is.</summary>
     public ReadOnlySpan<byte> Previous => buffer.AsSpan(previous, previousBytes);
 
-    /// <summary>Steps over a tuple.</summary>
-    public void Consume(int bytes)
+    /// <summary>Begins the COPY of a query's rows.</summary>
+    public static async Task<CopyStream> OpenAsync(NpgsqlConnection connection, string query, CancellationToken cancellationToken)
     {
-        (previous, previousBytes) = (start, bytes);
-        start += bytes;
+        var copy = new CopyStream(await connection.BeginRawBinaryCopyAsync($"COPY ({query}) TO STDOUT (FORMAT binary)", cancellationToken));
+        try
+        {
+            await copy.ReadHeaderAsync(cancellationToken);
+            return copy;
+        }
+        catch
+        {
+            await copy.DisposeAsync();
+            throw;
+        }
     }
 
-    /// <summary>Reads and checks the stream's header.</summary>
-    public async ValueTask ReadHeaderAsync(CancellationToken cancellationToken)
+    /// <summary>Encodes the next tuple into the emptied buffers. Not asynchronous: to await each row would cost more than to read it.</summary>
+    public CopyStep Next(RowEncoder encoder, ByteBuffer key, ByteBuffer value)
+    {
+        if (IsAtEnd) return CopyStep.End;
+        key.Clear();
+        value.Clear();
+        var bytes = encoder.Encode(Unread, key, value);
+        if (bytes == 0) return CopyStep.NeedsMore;
+        (previous, previousBytes) = (start, bytes);
+        start += bytes;
+        return CopyStep.Row;
+    }
+
+    private async ValueTask ReadHeaderAsync(CancellationToken cancellationToken)
     {
         while (end - start < HeaderBytes) await FillAsync(cancellationToken);
         if (!Unread.StartsWith(Signature)) throw Broken("it does not begin as a binary COPY does");

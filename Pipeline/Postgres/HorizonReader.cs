@@ -89,11 +89,8 @@ internal sealed class HorizonReader(NpgsqlConnection connection, SourceServer se
     /// <summary>Transactions at or above H with visible rows; null when there are more than the limit.</summary>
     private async Task<ImmutableArray<uint>?> SeenAsync(SourceTable table, ulong xmin, Horizon? previous, DateTime? bound, CancellationToken cancellationToken)
     {
-        var column = table.Schema.Columns[table.Schema.TimestampColumn];
-        var ts = Sql.Identifier(column.Name);
         var least = previous?.LowerBound is { } from && bound is { } to ? (from < to ? from : to) : (DateTime?)null;
-        var recent = least is null ? "" // the first horizon, or no bound: of all rows
-            : $"AND ({ts} >= {Sql.Timestamp(least.Value)}{(table.TimestampHasZone ? "" : " AT TIME ZONE 'UTC'")}{(column.Nullable ? $" OR {ts} IS NULL" : "")})";
+        var recent = least is null ? "" : $"AND {table.NotBelow(least.Value)}"; // the first horizon, or no bound: of all rows
         await using var command = new NpgsqlCommand(
             $"SELECT DISTINCT xmin::text FROM {table.QualifiedName} WHERE age(xmin) BETWEEN 0 AND age('{(uint)xmin}'::xid) {recent} LIMIT {options.SeenTransactions + 1}", connection);
         var seen = ImmutableArray.CreateBuilder<uint>();

@@ -50,8 +50,7 @@ internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions op
     {
         var opened = time.GetTimestamp();
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        await LockAsync(cancellationToken);
-        var table = await SourceCatalog.ReadAsync(connection, options, cancellationToken);
+        var table = await SourceCatalog.LockAsync(connection, options, cancellationToken);
         // Invariant 6, under the lock: the name may lead to another table since the last look.
         source.CheckSameTable(source with { TableOid = table.Oid });
         var encoder = new RowEncoder(table.Schema);
@@ -59,22 +58,16 @@ internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions op
         var value = new ByteBuffer();
         var page = new Page(table.Schema);
 
-        await using (var copy = new CopyStream(await connection.BeginRawBinaryCopyAsync($"COPY ({window.Query(table)}) TO STDOUT (FORMAT binary)", cancellationToken)))
+        await using (var copy = await CopyStream.OpenAsync(connection, window.Query(table), cancellationToken))
         {
-            await copy.ReadHeaderAsync(cancellationToken);
-            while (true)
+            for (CopyStep step; (step = copy.Next(encoder, key, value)) != CopyStep.End;)
             {
-                var bytes = copy.IsAtEnd ? -1 : encoder.Encode(copy.Unread, key, value);
-                if (bytes < 0) break;
-                if (bytes == 0)
+                if (step == CopyStep.NeedsMore)
                 {
                     await copy.FillAsync(cancellationToken);
                     continue;
                 }
                 page.Add(new PageRecord(key.Written.ToArray(), value.Written.ToArray(), DefaultPartitioner.Partition(key.Written, partitions)));
-                key.Clear();
-                value.Clear();
-                copy.Consume(bytes);
                 if (page.Bytes < options.PageBytes) continue;
 
                 page.Cursor = encoder.CursorAt(copy.Previous);
@@ -92,12 +85,5 @@ internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions op
         }
         await transaction.CommitAsync(cancellationToken);
         return null;
-    }
-
-    private async Task LockAsync(CancellationToken cancellationToken)
-    {
-        var name = $"{Sql.Identifier(options.Schema)}.{Sql.Identifier(options.Table)}";
-        await using var command = new NpgsqlCommand($"SET TRANSACTION READ ONLY; LOCK TABLE {name} IN ACCESS SHARE MODE", connection);
-        await command.ExecuteNonQueryAsync(cancellationToken);
     }
 }

@@ -9,6 +9,16 @@ namespace OrdersStream.Postgres;
 /// <summary>Reads the source table's description from Postgres' catalogue, and refuses by name what cannot be carried.</summary>
 public static class SourceCatalog
 {
+    /// <summary>The same in the transaction that is open, which becomes read-only: under this lock the columns stay as they are to its end.</summary>
+    public static async Task<SourceTable> LockAsync(NpgsqlConnection connection, PostgresOptions options, CancellationToken cancellationToken)
+    {
+        var name = $"{Sql.Identifier(options.Schema)}.{Sql.Identifier(options.Table)}";
+        await using (var command = new NpgsqlCommand($"SET TRANSACTION READ ONLY; LOCK TABLE {name} IN ACCESS SHARE MODE", connection))
+            await command.ExecuteNonQueryAsync(cancellationToken);
+        return await ReadAsync(connection, options, cancellationToken);
+    }
+
+    /// <summary>The table as it is now.</summary>
     /// <exception cref="PipelineException">The table is absent, has no key, no timestamp column, or a column whose type is not carried.</exception>
     public static async Task<SourceTable> ReadAsync(NpgsqlConnection connection, PostgresOptions options, CancellationToken cancellationToken)
     {

@@ -23,6 +23,17 @@ public sealed record SourceTable(
         : HasTimestampTrigger ? TimeSpan.FromSeconds(10)
         : TimeSpan.FromSeconds(60);
 
+    /// <summary>All columns of the rows, in the schema's order; a condition can follow.</summary>
+    public string SelectRows => $"SELECT {string.Join(", ", Schema.Columns.Select(c => Sql.Identifier(c.Name)))} FROM {QualifiedName}";
+
+    /// <summary>The condition that a row's ordering column is not below a bound. A row without a timestamp is never below.</summary>
+    public string NotBelow(DateTime bound)
+    {
+        var column = Schema.Columns[Schema.TimestampColumn];
+        var (name, least) = (Sql.Identifier(column.Name), Sql.Timestamp(bound) + (TimestampHasZone ? "" : " AT TIME ZONE 'UTC'"));
+        return column.Nullable ? $"({name} >= {least} OR {name} IS NULL)" : $"{name} >= {least}";
+    }
+
     /// <summary>What an operator should know of this table, one sentence each; no row's value in it.</summary>
     public ImmutableArray<string> Warnings()
     {

@@ -30,14 +30,9 @@ public sealed record Window(long Number, Horizon? From, Horizon To, DateTime? Lo
         var key = string.Join(", ", schema.KeyColumns.Select(k => Sql.Identifier(schema.Columns[k].Name)));
         var conditions = new List<string> { To.Contains("xmin") };
         if (From is not null) conditions.Add($"NOT {From.Contains("xmin")}");
-        if (LowerBound is { } bound)
-        {
-            var least = Sql.Timestamp(bound) + (table.TimestampHasZone ? "" : " AT TIME ZONE 'UTC'");
-            conditions.Add(nullableTs ? $"({ts} >= {least} OR {ts} IS NULL)" : $"{ts} >= {least}");
-        }
+        if (LowerBound is { } bound) conditions.Add(table.NotBelow(bound));
         if (Cursor is not null) conditions.Add(Behind(Cursor, schema, ts, key, nullableTs));
-        return $"SELECT {string.Join(", ", schema.Columns.Select(c => Sql.Identifier(c.Name)))} FROM {table.QualifiedName} " +
-            $"WHERE {string.Join(" AND ", conditions)} ORDER BY {(IsInKeyOrder ? key : $"{ts}, {key}")}";
+        return $"{table.SelectRows} WHERE {string.Join(" AND ", conditions)} ORDER BY {(IsInKeyOrder ? key : $"{ts}, {key}")}";
     }
 
     private string Behind(Cursor cursor, TableSchema schema, string ts, string key, bool nullableTs)

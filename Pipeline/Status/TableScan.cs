@@ -18,10 +18,7 @@ internal sealed class TableScan(PostgresOptions options)
     {
         await using var connection = await SourceConnection.OpenAsync(options, cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, cancellationToken);
-        await using (var begin = new NpgsqlCommand(
-            $"SET TRANSACTION READ ONLY; LOCK TABLE {Sql.Identifier(options.Schema)}.{Sql.Identifier(options.Table)} IN ACCESS SHARE MODE", connection))
-            await begin.ExecuteNonQueryAsync(cancellationToken);
-        var table = await SourceCatalog.ReadAsync(connection, options, cancellationToken);
+        var table = await SourceCatalog.LockAsync(connection, options, cancellationToken);
         var visit = visitorFor(table.Schema);
         if (horizon is null)
         {
@@ -38,23 +35,16 @@ internal sealed class TableScan(PostgresOptions options)
         var schema = table.Schema;
         var (encoder, decoder, row) = (new RowEncoder(schema), new RowDecoder(schema), new DecodedRow(schema));
         var (key, value) = (new ByteBuffer(), new ByteBuffer());
-        var query = $"SELECT {string.Join(", ", schema.Columns.Select(c => Sql.Identifier(c.Name)))} FROM {table.QualifiedName} WHERE {condition}";
-        await using var copy = new CopyStream(await connection.BeginRawBinaryCopyAsync($"COPY ({query}) TO STDOUT (FORMAT binary)", cancellationToken));
-        await copy.ReadHeaderAsync(cancellationToken);
-        while (true)
+        await using var copy = await CopyStream.OpenAsync(connection, $"{table.SelectRows} WHERE {condition}", cancellationToken);
+        for (CopyStep step; (step = copy.Next(encoder, key, value)) != CopyStep.End;)
         {
-            var bytes = copy.IsAtEnd ? -1 : encoder.Encode(copy.Unread, key, value);
-            if (bytes < 0) break;
-            if (bytes == 0)
+            if (step == CopyStep.NeedsMore)
             {
                 await copy.FillAsync(cancellationToken);
                 continue;
             }
             decoder.Decode(value.Written, row);
             visit(row, key.Written, false);
-            key.Clear();
-            value.Clear();
-            copy.Consume(bytes);
         }
         await copy.FinishAsync(cancellationToken);
     }
