@@ -1,3 +1,5 @@
+using OrdersStream.Configuration;
+
 namespace OrdersStream.Triggers;
 
 /// <summary>
@@ -11,12 +13,19 @@ public sealed record TriggerBuild(string SecurityProtocol, string? SaslMechanism
     /// <summary>The build without any option.</summary>
     public static TriggerBuild Default { get; } = new("plaintext", null);
 
+    /// <param name="protocol">As the platform names it: <c>SaslSsl</c>.</param>
+    /// <param name="mechanism">As the platform names it: <c>ScramSha512</c>; <c>NotSet</c>: no SASL.</param>
+    public static TriggerBuild Of(string protocol, string mechanism) =>
+        new(Named("kafka.security_protocol", protocol) ?? Default.SecurityProtocol, Named("kafka.sasl_mechanism", mechanism));
+
     internal bool UsesTls => SecurityProtocol.EndsWith("ssl", StringComparison.Ordinal);
 
     /// <summary>The build's options that make this trigger.</summary>
     internal string Options => SaslMechanism is null
         ? $"-p:KafkaSecurity={Words(SecurityProtocol)}"
         : $"-p:KafkaSecurity={Words(SecurityProtocol)} -p:KafkaMechanism={Words(SaslMechanism)}";
+
+    private static string? Named(string key, string name) => SettingsReference.Get(key).OneOf.FirstOrDefault(word => Words(word) == name);
 
     private static string Words(string name) =>
         string.Concat(name.Split('_', '-').Select(word => char.ToUpperInvariant(word[0]) + word[1..].ToLowerInvariant()));

@@ -1,0 +1,22 @@
+using Microsoft.Azure.Functions.Worker;
+using OrdersStream.Triggers;
+
+namespace OrdersStream.FunctionApp;
+
+/// <summary>The storing half: one delivered batch, in the lake when this returns. It is tried again without end: the host would go on to the next batch.</summary>
+public sealed class KafkaToLakeFunction(TriggeredHalves halves)
+{
+    [Function("KafkaToLake")]
+    [ExponentialBackoffRetry(-1, "00:00:01", "00:00:30")]
+    public Task RunAsync(
+        [KafkaTrigger(
+            "%KAFKA_BROKERS%", "%KAFKA_TOPIC%", ConsumerGroup = "%KAFKA_GROUP%", IsBatched = true, KeyDataType = KafkaMessageKeyType.Binary
+#if KAFKA_SASLSSL || KAFKA_SASLPLAINTEXT
+            , Protocol = KafkaSecurity.Protocol, AuthenticationMode = KafkaSecurity.Mechanism, Username = "%KAFKA_SASL_USERNAME%", Password = "%KAFKA_SASL_PASSWORD%"
+#elif KAFKA_SSL
+            , Protocol = KafkaSecurity.Protocol
+#endif
+            )]
+        KafkaRecord[] records,
+        CancellationToken cancellationToken) => halves.StoreAsync(KafkaRecords.ToStream(records), cancellationToken);
+}

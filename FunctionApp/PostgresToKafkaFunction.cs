@@ -1,0 +1,13 @@
+using Microsoft.Azure.Functions.Worker;
+using OrdersStream.Triggers;
+
+namespace OrdersStream.FunctionApp;
+
+/// <summary>The capturing half: one tick of the timer, one poll.</summary>
+public sealed class PostgresToKafkaFunction(TriggeredHalves halves)
+{
+    [Function("PostgresToKafka")]
+    public Task RunAsync(
+        [TimerTrigger("%POSTGRES_TO_KAFKA_SCHEDULE%", UseMonitor = false)] TimerInfo timer,
+        CancellationToken cancellationToken) => halves.PollAsync(cancellationToken);
+}

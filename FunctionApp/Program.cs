@@ -1,0 +1,33 @@
+using System.Collections;
+using Microsoft.Azure.Functions.Worker.Builder;
+using Microsoft.Extensions.Hosting;
+using OrdersStream.Configuration;
+
+namespace OrdersStream.FunctionApp;
+
+/// <summary>The worker process: everything is checked before it tells the Functions host of any function.</summary>
+internal static class Program
+{
+    private const int BadConfiguration = 2;
+
+    public static Task<int> Main(string[] args) => RunAsync(
+        args, AppContext.BaseDirectory,
+        Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().ToDictionary(e => (string)e.Key, e => (string?)e.Value ?? ""),
+        Console.Error);
+
+    internal static async Task<int> RunAsync(string[] args, string appFolder, IReadOnlyDictionary<string, string> environment, TextWriter errors)
+    {
+        var builder = FunctionsApplication.CreateBuilder(args);
+        try
+        {
+            builder.Services.AddFunctionApp(appFolder, environment);
+        }
+        catch (ConfigurationException e)
+        {
+            foreach (var fault in e.Faults) await errors.WriteLineAsync(fault.ToString());
+            return BadConfiguration;
+        }
+        await builder.Build().RunAsync();
+        return 0;
+    }
+}

@@ -1,0 +1,41 @@
+using Microsoft.Azure.Functions.Worker;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+
+namespace OrdersStream.FunctionApp.Tests;
+
+/// <summary>One worker process's services, as the app registers them, and its functions, made for each call as the platform makes them.</summary>
+internal sealed class AppWorker : IAsyncDisposable
+{
+    private readonly ServiceProvider services;
+
+    /// <param name="appFolder">Where the app's files lie.</param>
+    /// <param name="environment">What the platform sets.</param>
+    /// <param name="log">Where the log goes.</param>
+    /// <param name="onReached">Called at each crash point.</param>
+    /// <param name="time">The clock; null: the system's.</param>
+    /// <param name="forced">For a broker that answers no admin calls, which no key of the file can say; null: the file is all.</param>
+    public AppWorker(
+        string appFolder, IReadOnlyDictionary<string, string> environment, ILoggerProvider log,
+        Action<CrashPoint>? onReached = null, TimeProvider? time = null, PipelineOptions? forced = null)
+    {
+        var collection = new ServiceCollection()
+            .AddLogging(l => l.SetMinimumLevel(LogLevel.Information).AddProvider(log))
+            .AddSingleton(new CrashPoints(onReached));
+        if (time is not null) collection.AddSingleton(time);
+        if (forced is not null) collection.AddSingleton(forced);
+        services = collection.AddFunctionApp(appFolder, environment).BuildServiceProvider();
+    }
+
+    public FailureJournal Journal => services.GetRequiredService<FailureJournal>();
+
+    public Task TickAsync(CancellationToken cancellationToken) =>
+        ActivatorUtilities.CreateInstance<PostgresToKafkaFunction>(services).RunAsync(new TimerInfo(), cancellationToken);
+
+    public Task DeliverAsync(KafkaRecord[] records, CancellationToken cancellationToken) =>
+        ActivatorUtilities.CreateInstance<KafkaToLakeFunction>(services).RunAsync(records, cancellationToken);
+
+    public ValueTask DisposeAsync() => services.DisposeAsync();
+}

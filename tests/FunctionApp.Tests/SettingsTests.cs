@@ -1,0 +1,67 @@
+using System.Text.RegularExpressions;
+using OrdersStream.Configuration;
+using OrdersStream.Triggers;
+
+namespace OrdersStream.FunctionApp.Tests;
+
+/// <summary>What a developer's machine and the container set, against what the app takes.</summary>
+public sealed partial class SettingsTests
+{
+    [Fact]
+    public void local_settings_say_the_same_as_the_shipped_configuration()
+    {
+        var options = TriggerConfiguration.Load(Path.Combine(Repository.Root, "FunctionApp", "bin", "output"), Repository.LocalSettings(), TriggerBuild.Default);
+        Assert.Equal(("localhost", "localhost:9092"), (options.Postgres.Host, options.Kafka.Brokers));
+        Assert.Equal(Path.Combine(Repository.Root, "datalake", "food", "demo", "output", "orders"), options.Datalake.Path);
+    }
+
+    [Fact]
+    public void local_settings_have_every_name_that_a_trigger_takes()
+    {
+        var settings = Repository.LocalSettings();
+        Assert.All(TriggerTests.NamesTaken(), name => Assert.NotEqual("", settings.GetValueOrDefault(name, "")));
+        Assert.Equal(("dotnet-isolated", ""), (settings["FUNCTIONS_WORKER_RUNTIME"], settings["AzureWebJobsStorage"]));
+        Assert.Equal(8080, Repository.Json("local.settings.json")["Host"]!["LocalHttpPort"]!.GetValue<int>());
+    }
+
+    [Fact]
+    public void local_settings_hold_no_secret() =>
+        Assert.DoesNotContain(Repository.LocalSettings().Keys, name => name.Contains("PASSWORD", StringComparison.OrdinalIgnoreCase));
+
+    [Fact]
+    public void the_container_has_every_name_that_a_trigger_takes()
+    {
+        var compose = Repository.PathOf("docker-compose.yml");
+        Assert.SkipUnless(File.Exists(compose), "there is no docker-compose.yml");
+        var set = SetName().Matches(File.ReadAllText(compose)).Select(m => m.Groups[1].Value).ToHashSet();
+        Assert.Subset(set, TriggerTests.NamesTaken().ToHashSet());
+    }
+
+    [Fact]
+    public async Task nothing_starts_where_the_settings_are_wrong_and_all_that_is_wrong_is_told()
+    {
+        var settings = Repository.LocalSettings();
+        settings["KAFKA_TOPIC"] = "";
+        settings["KAFKA_GROUP"] = "somebody";
+        settings["Postgres__Port"] = "70000";
+        settings["Postgres__Password"] = "the-secret-word";
+        using var errors = new StringWriter();
+
+        var exitCode = await Program.RunAsync([], Path.Combine(Repository.Root, "FunctionApp"), settings, errors);
+
+        Assert.Equal(2, exitCode);
+        var lines = errors.ToString().Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(3, lines.Length);
+        Assert.Contains(lines, l => l.StartsWith("KAFKA_TOPIC: is empty", StringComparison.Ordinal) && l.Contains("'demo_food_orders_raw'", StringComparison.Ordinal));
+        Assert.Contains(lines, l => l.StartsWith("KAFKA_GROUP: is 'somebody', but", StringComparison.Ordinal));
+        Assert.Contains(lines, l => l.StartsWith("Postgres__Port: ", StringComparison.Ordinal));
+        Assert.DoesNotContain("secret-word", errors.ToString());
+    }
+
+    [Fact]
+    public void a_configuration_that_cannot_be_used_is_told_as_such() =>
+        Assert.Throws<ConfigurationException>(() => new Microsoft.Extensions.DependencyInjection.ServiceCollection().AddFunctionApp(Path.GetTempPath(), Repository.LocalSettings()));
+
+    [GeneratedRegex("(?m)^ +([A-Za-z0-9_]+): ")]
+    private static partial Regex SetName();
+}
