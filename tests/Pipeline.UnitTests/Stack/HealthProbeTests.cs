@@ -16,7 +16,7 @@ public sealed class HealthProbeTests
     [InlineData("", false)]
     public async Task the_functions_are_healthy_when_their_status_is_answered(string answer, bool healthy)
     {
-        var (exitCode, question) = await ProbeAsync("functions", "8080", answer);
+        var (exitCode, question) = await ProbeAsync("functions", "8080", "\r\n\r\n", answer);
         Assert.StartsWith("GET /api/status HTTP/1.1\r\nHost:localhost\r\n", question);
         Assert.Equal(healthy, exitCode == 0);
     }
@@ -27,7 +27,7 @@ public sealed class HealthProbeTests
     [InlineData("", false)]
     public async Task zookeeper_is_healthy_when_it_serves_requests(string answer, bool healthy)
     {
-        var (exitCode, question) = await ProbeAsync("zookeeper", "2181", answer);
+        var (exitCode, question) = await ProbeAsync("zookeeper", "2181", "srvr", answer);
         Assert.Equal("srvr", question);
         Assert.Equal(healthy, exitCode == 0);
     }
@@ -47,22 +47,35 @@ public sealed class HealthProbeTests
         Assert.NotEqual(0, probe.ExitCode);
     }
 
-    private static async Task<(int ExitCode, string Question)> ProbeAsync(string service, string port, string answer)
+    private static async Task<(int ExitCode, string Question)> ProbeAsync(string service, string port, string endOfQuestion, string answer)
     {
         RequireBash();
         var token = TestContext.Current.CancellationToken;
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         using var probe = Start(service, port, ((IPEndPoint)listener.LocalEndpoint).Port);
-        var question = new byte[1024];
-        int length;
+        string question;
         using (var client = await listener.AcceptTcpClientAsync(token))
         {
-            length = await client.GetStream().ReadAsync(question, token);
+            question = await ReadUntilAsync(client.GetStream(), endOfQuestion, token);
             await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(answer), token);
         }
         await probe.WaitForExitAsync(token);
-        return (probe.ExitCode, Encoding.ASCII.GetString(question, 0, length));
+        return (probe.ExitCode, question);
+    }
+
+    // bash sends it line by line; an answer to half of it would cut it off.
+    private static async Task<string> ReadUntilAsync(NetworkStream stream, string end, CancellationToken token)
+    {
+        var question = "";
+        var bytes = new byte[1024];
+        while (!question.EndsWith(end, StringComparison.Ordinal))
+        {
+            var length = await stream.ReadAsync(bytes, token);
+            Assert.True(length > 0, $"the probe ended its question with '{question}'");
+            question += Encoding.ASCII.GetString(bytes, 0, length);
+        }
+        return question;
     }
 
     private static Process Start(string service, string port, int actualPort)

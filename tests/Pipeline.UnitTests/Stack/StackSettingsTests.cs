@@ -23,6 +23,13 @@ public sealed class StackSettingsTests
         Assert.Equal($"*/{options.Streaming.BatchInterval} * * * * *", environment["POSTGRES_TO_KAFKA_SCHEDULE"]);
     }
 
+    [Fact]
+    public void the_functions_use_the_listener_for_containers()
+    {
+        var compose = new ComposeFile();
+        Assert.Contains($"INSIDE://{compose.Environment("functions")["KAFKA_BROKERS"]}", compose.Environment("kafka")["KAFKA_ADVERTISED_LISTENERS"].Split(','));
+    }
+
     [Theory]
     [MemberData(nameof(RollNumbers))]
     public void the_table_that_the_init_script_makes_is_the_one_that_is_captured(string? rollNumber)
