@@ -17,7 +17,7 @@ public static class PipelineServices
         services.AddLogging();
         services.TryAddSingleton(options);
         services.TryAddSingleton(TimeProvider.System);
-        services.TryAddSingleton(CrashPoints.None);
+        services.TryAddSingleton(CrashPoints.OfProcess);
         services.TryAddSingleton<FailureJournal>();
         services.TryAddSingleton<FlowHistory>();
         services.TryAddSingleton(provider => new ProcessStatus("OrdersStream", provider.GetRequiredService<TimeProvider>().GetUtcNow(), []));

@@ -45,7 +45,7 @@ public sealed class PostgresToKafka(
     PipelineOptions options, TimeProvider time, CrashPoints crashPoints, ILogger<PostgresToKafka> logger) : IAsyncDisposable
 {
     private readonly CaptureServices services = new(
-        options, new WatermarkFile(options.Streaming), new SchemaStore(options.Streaming.CheckpointLocation), crashPoints, time, logger);
+        options, new WatermarkFile(options.Streaming), new SchemaStore(options.Streaming.CheckpointLocation, crashPoints), crashPoints, time, logger);
 
     private readonly PollLog log = new(time, logger);
     private NpgsqlConnection? connection;

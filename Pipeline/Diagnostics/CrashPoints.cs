@@ -8,13 +8,27 @@ public enum CrashPoint
     PageProduced,
     PageCommitted,
     WatermarkWritten,
+    FolderCreated,
+    TopicOwnerWritten,
     DataFileWritten,
     DataFileSynced,
+    TemporaryNamesSynced,
     CommitCreated,
+    CommitWithdrawn,
     DataFileRenamed,
     DirectorySynced,
-    RollForwardBegun,
     CommitPruned,
+    RollForwardBegun,
+    OffsetHinted,
+}
+
+/// <summary>
+/// What every durable step is given, so that none can be written without a crash point behind it: the file operations take one
+/// and reach it when they are done.
+/// </summary>
+public readonly record struct DurableStep(CrashPoints CrashPoints, CrashPoint Point)
+{
+    internal void Done() => CrashPoints.Reached(Point);
 }
 
 /// <summary>
@@ -25,6 +39,12 @@ public sealed class CrashPoints(Action<CrashPoint>? onReached = null)
 {
     /// <summary>Nothing listens.</summary>
     public static CrashPoints None { get; } = new();
+
+    /// <summary>Those that <see cref="PipelineServices.AddPipeline"/> takes where a host registers none. Only a test's child process sets it.</summary>
+    public static CrashPoints OfProcess { get; internal set; } = None;
+
+    /// <summary>The step that ends at this point.</summary>
+    public DurableStep Before(CrashPoint point) => new(this, point);
 
     public void Reached(CrashPoint point) => onReached?.Invoke(point);
 }

@@ -64,10 +64,10 @@ internal sealed class BatchCommit(LakeStorage storage)
     {
         try
         {
-            foreach (var folder in files.Select(f => Path.GetDirectoryName(Absolute(f.TemporaryPath))!).Distinct()) DurableFile.CreateDirectory(folder);
+            foreach (var folder in files.Select(f => Path.GetDirectoryName(Absolute(f.TemporaryPath))!).Distinct()) DurableFile.CreateDirectory(folder, storage.CrashPoints);
             var options = new ParallelOptions { MaxDegreeOfParallelism = Math.Min(WritersMax, Environment.ProcessorCount), CancellationToken = cancellationToken };
             await Parallel.ForEachAsync(files, options, async (file, token) => await WriteAsync(file, token));
-            storage.Publisher.SyncFolders(files.Select(f => f.Path));
+            storage.Publisher.SyncFolders(files.Select(f => f.Path), CrashPoint.TemporaryNamesSynced);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or OperationCanceledException)
         {
@@ -92,17 +92,15 @@ internal sealed class BatchCommit(LakeStorage storage)
         }
         await stream.FlushAsync(cancellationToken);
         storage.CrashPoints.Reached(CrashPoint.DataFileWritten);
-        DurableFile.Sync(stream);
+        DurableFile.Sync(stream, storage.CrashPoints.Before(CrashPoint.DataFileSynced));
         file.Bytes = stream.Length;
-        storage.CrashPoints.Reached(CrashPoint.DataFileSynced);
     }
 
     // Step 3.
     private void Publish(IReadOnlyList<CommitEntry> entries, IReadOnlyList<PartitionBatch> batches)
     {
         for (var i = 0; i < entries.Count; i++) batches[i].Stored.Rename(entries[i]);
-        storage.Publisher.SyncFolders(entries.SelectMany(e => e.AllFiles).Select(f => f.Path));
-        storage.CrashPoints.Reached(CrashPoint.DirectorySynced);
+        storage.Publisher.SyncFolders(entries.SelectMany(e => e.AllFiles).Select(f => f.Path), CrashPoint.DirectorySynced);
         for (var i = 0; i < entries.Count; i++)
         {
             batches[i].Stored.Adopt(entries[i]);

@@ -18,7 +18,8 @@ internal sealed class CommitLog(
     /// <summary>Entries are kept for this long: a writer that slept for less still finds its number taken.</summary>
     public static readonly TimeSpan KeptFor = TimeSpan.FromDays(1);
 
-    private readonly Func<string, byte[], bool> createExclusive = createExclusive ?? ((path, content) => DurableFile.TryCreateExclusive(path, content));
+    private readonly Func<string, byte[], bool> createExclusive = createExclusive 
+        ?? ((path, content) => DurableFile.TryCreateExclusive(path, content, crashPoints.Before(CrashPoint.CommitCreated)));
 
     public string Directory { get; } = directory;
 
@@ -68,11 +69,10 @@ internal sealed class CommitLog(
     {
         var path = PathOf(entry.Sequence);
         if (!TryCreate(path, CommitEntryFormat.Write(entry))) return false;
-        crashPoints.Reached(CrashPoint.CommitCreated);
         if (Sequences()[^1] == entry.Sequence) return true;
         // A number above ours: ours was used and pruned while this writer slept.
         File.Delete(path);
-        DurableFile.SyncDirectory(Directory);
+        DurableFile.SyncDirectory(Directory, crashPoints.Before(CrashPoint.CommitWithdrawn));
         return false;
     }
 
@@ -109,7 +109,7 @@ internal sealed class CommitLog(
     private bool IsOurs(string path, byte[] content)
     {
         if (!File.Exists(path) || !File.ReadAllBytes(path).AsSpan().SequenceEqual(content)) return false;
-        DurableFile.SyncDirectory(Directory);
+        DurableFile.SyncDirectory(Directory, crashPoints.Before(CrashPoint.CommitCreated));
         return true;
     }
 

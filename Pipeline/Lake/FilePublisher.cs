@@ -9,7 +9,8 @@ namespace OrdersStream.Lake;
 /// </summary>
 internal sealed class FilePublisher(string lakePath, CrashPoints crashPoints, Func<string, string, bool>? renameExclusive = null)
 {
-    private readonly Func<string, string, bool> renameExclusive = renameExclusive ?? DurableFile.TryRenameExclusive;
+    private readonly Func<string, string, bool> renameExclusive = renameExclusive 
+        ?? ((from, to) => DurableFile.TryRenameExclusive(from, to, crashPoints.Before(CrashPoint.DataFileRenamed)));
 
     /// <summary>The first of these final names that is taken already; null when all are free.</summary>
     public string? FindTaken(IEnumerable<string> paths) => paths.FirstOrDefault(path => File.Exists(LakePath.Absolute(lakePath, path)));
@@ -20,18 +21,14 @@ internal sealed class FilePublisher(string lakePath, CrashPoints crashPoints, Fu
     /// <param name="remedyPath">The file whose existence says so.</param>
     public void Rename(CommitEntry entry, bool acceptMissing, string remedyPath)
     {
-        foreach (var file in entry.AllFiles)
-        {
-            RenameOne(file, acceptMissing, remedyPath);
-            crashPoints.Reached(CrashPoint.DataFileRenamed);
-        }
+        foreach (var file in entry.AllFiles) RenameOne(file, acceptMissing, remedyPath);
     }
 
     /// <summary>Makes names in the files' folders durable: the hidden ones before the commit, the final ones after it.</summary>
-    public void SyncFolders(IEnumerable<string> paths)
+    public void SyncFolders(IEnumerable<string> paths, CrashPoint point)
     {
         foreach (var folder in paths.Select(p => Path.GetDirectoryName(LakePath.Absolute(lakePath, p))!).Distinct())
-            DurableFile.SyncDirectory(folder);
+            DurableFile.SyncDirectory(folder, crashPoints.Before(point));
     }
 
     private void RenameOne(CommittedFile file, bool acceptMissing, string remedyPath)

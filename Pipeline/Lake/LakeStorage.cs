@@ -29,8 +29,8 @@ internal sealed class LakeStorage
         CrashPoints = crashPoints;
         Root = Path.GetFullPath(options.Datalake.Path);
         var checkpoint = Path.GetFullPath(options.Streaming.CheckpointLocation);
-        commits = TopicCommits.Open(checkpoint, topic.Identity);
-        SchemaStore = new SchemaStore(checkpoint);
+        commits = TopicCommits.Open(checkpoint, topic.Identity, crashPoints);
+        SchemaStore = new SchemaStore(checkpoint, crashPoints);
         Publisher = new FilePublisher(Root, crashPoints);
         Parquet = new ParquetFileWriter(options.Datalake);
         Bounds = new TopicBounds(topic, time, logger);

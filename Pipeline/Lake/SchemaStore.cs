@@ -10,7 +10,7 @@ namespace OrdersStream.Lake;
 /// The schemas that records name by fingerprint, one file each below the checkpoint location. A schema is durable here
 /// before the first record that uses it, so a record's shape is known for as long as the record is.
 /// </summary>
-public sealed class SchemaStore(string checkpointLocation)
+public sealed class SchemaStore(string checkpointLocation, CrashPoints? crashPoints = null)
 {
     private readonly string directory = Path.Combine(checkpointLocation, "schemas");
     private readonly ConcurrentDictionary<string, TableSchema> known = [];
@@ -21,7 +21,8 @@ public sealed class SchemaStore(string checkpointLocation)
         if (known.ContainsKey(schema.Fingerprint)) return;
         var content = Encoding.UTF8.GetBytes(schema.ToJson());
         var path = PathOf(schema.Fingerprint);
-        if (!File.Exists(path) || !File.ReadAllBytes(path).AsSpan().SequenceEqual(content)) DurableFile.Replace(path, content);
+        if (!File.Exists(path) || !File.ReadAllBytes(path).AsSpan().SequenceEqual(content)) 
+            DurableFile.Replace(path, content, (crashPoints ?? CrashPoints.None).Before(CrashPoint.SchemaWritten));
         known[schema.Fingerprint] = schema;
     }
 

@@ -27,8 +27,7 @@ internal sealed class StoredPartition(int partition, CommitLog log, FilePublishe
         if (log.ReadNewest() is not { } entry || entry.Sequence == newest) return false;
         crashPoints.Reached(CrashPoint.RollForwardBegun);
         Rename(entry);
-        publisher.SyncFolders(entry.AllFiles.Select(f => f.Path));
-        crashPoints.Reached(CrashPoint.DirectorySynced);
+        publisher.SyncFolders(entry.AllFiles.Select(f => f.Path), CrashPoint.DirectorySynced);
         Adopt(entry);
         return true;
     }

@@ -44,10 +44,10 @@ internal sealed class TopicCommits
 
     /// <summary>Finds the topic's folder or makes it.</summary>
     /// <exception cref="PipelineException">The checkpoint belongs to another topic of this name.</exception>
-    public static TopicCommits Open(string checkpointLocation, TopicIdentity topic)
+    public static TopicCommits Open(string checkpointLocation, TopicIdentity topic, CrashPoints crashPoints)
     {
         var commits = Path.Combine(checkpointLocation, "commits");
-        DurableFile.CreateDirectory(commits);
+        DurableFile.CreateDirectory(commits, crashPoints);
         foreach (var directory in System.IO.Directory.EnumerateDirectories(commits).Order(StringComparer.Ordinal))
         {
             if (ReadOwner(directory) is not { } owner || owner.Topic != topic.Topic) continue;
@@ -55,7 +55,7 @@ internal sealed class TopicCommits
             if (HasEntries(directory)) throw AnotherTopic(directory, owner, topic);
         }
         var own = Path.Combine(commits, FolderName(topic));
-        DurableFile.TryCreateExclusive(Path.Combine(own, "topic.json"), WriteOwner(topic));
+        DurableFile.TryCreateExclusive(Path.Combine(own, "topic.json"), WriteOwner(topic), crashPoints.Before(CrashPoint.TopicOwnerWritten));
         return new TopicCommits(own, topic);
     }
 

@@ -88,7 +88,6 @@ internal sealed class CaptureSession : IDisposable
     public async Task PublishAsync(Page page, CancellationToken cancellationToken)
     {
         services.Schemas.Write(page.Schema);
-        services.CrashPoints.Reached(CrashPoint.SchemaWritten);
         var after = Watermark.Advance(page.Cursor!, page.Records.Count);
         var counts = await publisher.PublishAsync(page, (after with { Offsets = Watermark.NoOffsets }).ToJson(indented: false), cancellationToken);
         // A record takes one offset and so does each partition's transaction marker. Others' records only move the true end further.
@@ -116,9 +115,8 @@ internal sealed class CaptureSession : IDisposable
 
     private void Save(Watermark watermark)
     {
-        services.File.Write(watermark);
+        services.File.Write(watermark, services.CrashPoints);
         Watermark = watermark;
-        services.CrashPoints.Reached(CrashPoint.WatermarkWritten);
     }
 
     /// <summary>

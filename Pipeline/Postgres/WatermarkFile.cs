@@ -32,5 +32,6 @@ public sealed class WatermarkFile(StreamingOptions options)
         }
     }
 
-    public void Write(Watermark watermark) => DurableFile.Replace(Path, watermark.ToJson(indented: true));
+    public void Write(Watermark watermark, CrashPoints crashPoints) =>
+        DurableFile.Replace(Path, watermark.ToJson(indented: true), crashPoints.Before(CrashPoint.WatermarkWritten));
 }

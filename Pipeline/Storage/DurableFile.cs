@@ -1,3 +1,5 @@
+using OrdersStream.Diagnostics;
+
 namespace OrdersStream.Storage;
 
 /// <summary>
@@ -11,9 +13,9 @@ public static class DurableFile
     private const UnixFileMode DirectoryMode = ReadableFile | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
 
     /// <summary>Replaces <paramref name="path"/> atomically by <paramref name="content"/>: temporary file in the same folder, fsync, rename, fsync of the folder. Creates the folder.</summary>
-    public static void Replace(string path, ReadOnlySpan<byte> content)
+    public static void Replace(string path, ReadOnlySpan<byte> content, DurableStep step)
     {
-        var directory = CreateDirectoryOf(path);
+        var directory = CreateDirectoryOf(path, step);
         var temporary = WriteTemporary(path, content);
         try
         {
@@ -24,7 +26,7 @@ public static class DurableFile
             TryDelete(temporary);
             throw;
         }
-        SyncDirectory(directory);
+        SyncDirectory(directory, step);
     }
 
     /// <summary>
@@ -32,9 +34,9 @@ public static class DurableFile
     /// False when the name is taken. The exclusive step is link(2) or renameat2(RENAME_NOREPLACE), so no reader ever sees a torn file.
     /// Creates the folder.
     /// </summary>
-    public static bool TryCreateExclusive(string path, ReadOnlySpan<byte> content)
+    public static bool TryCreateExclusive(string path, ReadOnlySpan<byte> content, DurableStep step)
     {
-        var directory = CreateDirectoryOf(path);
+        var directory = CreateDirectoryOf(path, step);
         var temporary = WriteTemporary(path, content);
         try
         {
@@ -44,12 +46,17 @@ public static class DurableFile
         {
             TryDelete(temporary);
         }
-        SyncDirectory(directory);
+        SyncDirectory(directory, step);
         return true;
     }
 
     /// <summary>Renames within a file system; false when the target exists already. Never overwrites. The caller syncs the folders.</summary>
-    public static bool TryRenameExclusive(string from, string to) => ExclusiveName.TryRename(from, to);
+    public static bool TryRenameExclusive(string from, string to, DurableStep step)
+    {
+        if (!ExclusiveName.TryRename(from, to)) return false;
+        step.Done();
+        return true;
+    }
 
     /// <summary>Opens a new file for writing, readable by all, writable by its owner; fails when the name is taken.</summary>
     public static FileStream OpenNew(string path, int bufferSize = 4096)
@@ -60,32 +67,43 @@ public static class DurableFile
     }
 
     /// <summary>fsync of an open file's data and metadata.</summary>
-    public static void Sync(FileStream file) => file.Flush(flushToDisk: true);
+    public static void Sync(FileStream file, DurableStep step)
+    {
+        Sync(file);
+        step.Done();
+    }
 
     /// <summary>fsync of a folder, so that names created, renamed or removed in it are durable. Windows journals names itself.</summary>
-    public static void SyncDirectory(string path)
+    public static void SyncDirectory(string path, DurableStep step)
     {
-        if (!OperatingSystem.IsWindows()) Posix.SyncDirectory(path);
+        SyncDirectory(path);
+        step.Done();
     }
 
     /// <summary>Creates a folder and those above it that are missing, each durable in the one above.</summary>
-    public static void CreateDirectory(string path)
+    public static void CreateDirectory(string path, CrashPoints crashPoints)
     {
         path = Path.GetFullPath(path);
         if (Directory.Exists(path)) return;
         var parent = Path.GetDirectoryName(path);
-        if (parent is not null) CreateDirectory(parent);
+        if (parent is not null) CreateDirectory(parent, crashPoints);
         if (OperatingSystem.IsWindows()) Directory.CreateDirectory(path);
         else Directory.CreateDirectory(path, DirectoryMode);
-        if (parent is not null) SyncDirectory(parent);
+        if (parent is not null) SyncDirectory(parent, crashPoints.Before(CrashPoint.FolderCreated));
     }
 
-
-    private static string CreateDirectoryOf(string path)
+    private static string CreateDirectoryOf(string path, DurableStep step)
     {
         var directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        CreateDirectory(directory);
+        CreateDirectory(directory, step.CrashPoints);
         return directory;
+    }
+
+    private static void Sync(FileStream file) => file.Flush(flushToDisk: true);
+
+    private static void SyncDirectory(string path)
+    {
+        if (!OperatingSystem.IsWindows()) Posix.SyncDirectory(path);
     }
 
     // Hidden, and of a name of its own: readers pass over it, two writers never share it.

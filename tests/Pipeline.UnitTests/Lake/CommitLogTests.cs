@@ -37,7 +37,7 @@ public sealed class CommitLogTests : IDisposable
     [Fact]
     public void a_create_that_was_done_but_reported_taken_is_ours()
     {
-        var log = NewLog((path, content) => DurableFile.TryCreateExclusive(path, content) && false);
+        var log = NewLog((path, content) => DurableFile.TryCreateExclusive(path, content, CrashPoints.None.Before(CrashPoint.CommitCreated)) && false);
         Assert.True(log.TryAppend(Entry(1)));
         Assert.Equal(1, log.ReadNewest()!.Sequence);
     }
@@ -45,7 +45,7 @@ public sealed class CommitLogTests : IDisposable
     [Fact]
     public void a_create_that_was_done_but_reported_failed_is_ours()
     {
-        var log = NewLog((path, content) => throw new IOException(DurableFile.TryCreateExclusive(path, content) ? "the answer was lost" : "taken"));
+        var log = NewLog((path, content) => throw new IOException(DurableFile.TryCreateExclusive(path, content, CrashPoints.None.Before(CrashPoint.CommitCreated)) ? "the answer was lost" : "taken"));
         Assert.True(log.TryAppend(Entry(1)));
     }
 

@@ -27,7 +27,7 @@ public sealed class FilePublisherTests : IDisposable
     [Fact]
     public void a_rename_that_was_done_but_reported_failed_or_taken_is_done()
     {
-        Rename((from, to) => DurableFile.TryRenameExclusive(from, to) && false);
+        Rename((from, to) => DurableFile.TryRenameExclusive(from, to, CrashPoints.None.Before(CrashPoint.DataFileRenamed)) && false);
         Assert.All(Entry.AllFiles, f => Assert.True(File.Exists(At(f.Path))));
     }
 

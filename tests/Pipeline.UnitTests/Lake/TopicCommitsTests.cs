@@ -74,7 +74,7 @@ public sealed class TopicCommitsTests : IDisposable
         Assert.Equal(folder["commits"], Path.GetDirectoryName(Path.GetFullPath(Open(new TopicIdentity(cluster, topic + "2", cluster + "/..")).Directory)));
     }
 
-    private TopicCommits Open(TopicIdentity topic) => TopicCommits.Open(folder.Path, topic);
+    private TopicCommits Open(TopicIdentity topic) => TopicCommits.Open(folder.Path, topic, CrashPoints.None);
 
     private static void Commit(TopicCommits commits)
     {

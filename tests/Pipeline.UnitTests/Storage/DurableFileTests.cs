@@ -1,3 +1,4 @@
+using OrdersStream.Diagnostics;
 using OrdersStream.Storage;
 using Xunit;
 
@@ -5,6 +6,8 @@ namespace OrdersStream.UnitTests.Storage;
 
 public sealed class DurableFileTests : IDisposable
 {
+    private static DurableStep Step => CrashPoints.None.Before(CrashPoint.WatermarkWritten);
+
     private readonly TempFolder folder = new();
 
     public void Dispose() => folder.Dispose();
@@ -13,8 +16,8 @@ public sealed class DurableFileTests : IDisposable
     public void replace_creates_the_folder_and_overwrites_whole()
     {
         var path = folder["a", "b", "state.json"];
-        DurableFile.Replace(path, "first, and long"u8);
-        DurableFile.Replace(path, "second"u8);
+        DurableFile.Replace(path, "first, and long"u8, Step);
+        DurableFile.Replace(path, "second"u8, Step);
         Assert.Equal("second", File.ReadAllText(path));
         Assert.Equal([path], Directory.GetFileSystemEntries(folder["a", "b"]));
     }
@@ -23,8 +26,8 @@ public sealed class DurableFileTests : IDisposable
     public void an_exclusive_name_is_given_once_and_its_content_stays()
     {
         var path = folder["log", "1.json"];
-        Assert.True(DurableFile.TryCreateExclusive(path, "mine"u8));
-        Assert.False(DurableFile.TryCreateExclusive(path, "theirs"u8));
+        Assert.True(DurableFile.TryCreateExclusive(path, "mine"u8, Step));
+        Assert.False(DurableFile.TryCreateExclusive(path, "theirs"u8, Step));
         Assert.Equal("mine", File.ReadAllText(path));
         Assert.Equal([path], Directory.GetFileSystemEntries(folder["log"]));
     }
@@ -39,7 +42,7 @@ public sealed class DurableFileTests : IDisposable
             var writers = Enumerable.Range(0, 4).Select(w => Task.Factory.StartNew(() =>
             {
                 start.SignalAndWait();
-                return DurableFile.TryCreateExclusive(path, [(byte)w]) ? w : -1;
+                return DurableFile.TryCreateExclusive(path, [(byte)w], Step) ? w : -1;
             }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default));
             var winner = Assert.Single(await Task.WhenAll(writers), w => w >= 0);
             Assert.Equal([(byte)winner], File.ReadAllBytes(path));
@@ -51,7 +54,7 @@ public sealed class DurableFileTests : IDisposable
     {
         File.WriteAllText(folder["from"], "new");
         File.WriteAllText(folder["to"], "old");
-        Assert.False(DurableFile.TryRenameExclusive(folder["from"], folder["to"]));
+        Assert.False(DurableFile.TryRenameExclusive(folder["from"], folder["to"], Step));
         Assert.Equal("old", File.ReadAllText(folder["to"]));
         Assert.Equal("new", File.ReadAllText(folder["from"]));
     }
@@ -60,7 +63,7 @@ public sealed class DurableFileTests : IDisposable
     public void a_rename_to_a_free_name_moves_the_file()
     {
         File.WriteAllText(folder["from"], "new");
-        Assert.True(DurableFile.TryRenameExclusive(folder["from"], folder["to"]));
+        Assert.True(DurableFile.TryRenameExclusive(folder["from"], folder["to"], Step));
         Assert.Equal("new", File.ReadAllText(folder["to"]));
         Assert.False(File.Exists(folder["from"]));
     }
@@ -68,7 +71,7 @@ public sealed class DurableFileTests : IDisposable
     [Fact]
     public void a_rename_of_what_is_not_there_says_so()
     {
-        var e = Assert.Throws<FileNotFoundException>(() => DurableFile.TryRenameExclusive(folder["from"], folder["to"]));
+        var e = Assert.Throws<FileNotFoundException>(() => DurableFile.TryRenameExclusive(folder["from"], folder["to"], Step));
         Assert.Contains(folder["from"], e.Message);
     }
 
@@ -76,7 +79,7 @@ public sealed class DurableFileTests : IDisposable
     public void a_failed_replace_leaves_no_temporary_file()
     {
         Directory.CreateDirectory(folder["taken", "inside"]);
-        Assert.ThrowsAny<Exception>(() => DurableFile.Replace(folder["taken"], "x"u8));
+        Assert.ThrowsAny<Exception>(() => DurableFile.Replace(folder["taken"], "x"u8, Step));
         Assert.Equal([folder["taken"]], Directory.GetFileSystemEntries(folder.Path));
     }
 
@@ -88,7 +91,7 @@ public sealed class DurableFileTests : IDisposable
             Assert.Skip("Windows has access lists instead of modes");
             return;
         }
-        DurableFile.Replace(folder["made", "file"], "x"u8);
+        DurableFile.Replace(folder["made", "file"], "x"u8, Step);
         const UnixFileMode Others = UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
         Assert.Equal(UnixFileMode.None, File.GetUnixFileMode(folder["made", "file"]) & Others);
         Assert.Equal(UnixFileMode.None, File.GetUnixFileMode(folder["made"]) & Others);
@@ -99,7 +102,7 @@ public sealed class DurableFileTests : IDisposable
     public void syncing_a_missing_folder_says_which()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows needs no fsync of folders");
-        DurableFile.SyncDirectory(folder.Path);
-        Assert.Contains(folder["none"], Assert.Throws<IOException>(() => DurableFile.SyncDirectory(folder["none"])).Message);
+        DurableFile.SyncDirectory(folder.Path, Step);
+        Assert.Contains(folder["none"], Assert.Throws<IOException>(() => DurableFile.SyncDirectory(folder["none"], Step)).Message);
     }
 }
