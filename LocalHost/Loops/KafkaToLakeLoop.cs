@@ -12,7 +12,7 @@ namespace OrdersStream.LocalHost.Loops;
 /// limit is reached, and are then committed to the lake as one batch.
 /// </summary>
 public sealed class KafkaToLakeLoop(
-    LakeOpener lake, TopicAdmin admin, TopicReader topic, FailureJournal journal, PipelineOptions options, TimeProvider time, ILogger<KafkaToLakeLoop> logger)
+    LakeOpener lake, TopicAdmin admin, TopicReader topic, FailureJournal journal, PipelineOptions options, TimeProvider time, CrashPoints crashPoints, ILogger<KafkaToLakeLoop> logger)
 {
     private static readonly TimeSpan DrainPatience = TimeSpan.FromMinutes(2);
 
@@ -114,6 +114,7 @@ public sealed class KafkaToLakeLoop(
         var outcome = await collected.Batch.CommitAsync(cancellationToken);
         Stored?.Invoke(outcome.Result);
         consumer?.Hint(collected.Positions.Where(p => !outcome.Superseded.ContainsKey(p.Partition)));
+        crashPoints.Reached(CrashPoint.OffsetHinted);
         foreach (var (partition, next) in outcome.Superseded) consumer?.Seek(partition, next);
         collected.Committed(outcome.Superseded);
     }

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
 using OrdersStream.LocalHost.Loops;
 
 namespace OrdersStream.LocalHost.Verbs;
@@ -10,11 +11,16 @@ public sealed class PipelineRun : IAsyncDisposable
 {
     private readonly ServiceProvider services;
 
-    public PipelineRun(PipelineOptions options, TimeProvider time, ILoggerProvider log)
+    /// <param name="options">The configuration in force.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="log">Where lines go.</param>
+    /// <param name="crashPoints">Those of this run; null: those of the process.</param>
+    public PipelineRun(PipelineOptions options, TimeProvider time, ILoggerProvider log, CrashPoints? crashPoints = null)
     {
         services = new ServiceCollection()
             .AddLogging(logging => logging.SetMinimumLevel(LogLevel.Trace).AddProvider(log))
             .AddSingleton(time)
+            .AddSingleton(crashPoints ?? CrashPoints.OfProcess)
             .AddPipeline(options)
             .AddSingleton<PostgresToKafkaLoop>()
             .AddSingleton<KafkaToLakeLoop>()

@@ -146,7 +146,7 @@ public sealed class OffsetGapTests : IDisposable
 
     [Fact]
     public async Task any_delivery_of_any_slices_with_crashes_stores_each_record_once() =>
-        await Gen.Select(Gen.Int[1, 5].Array[1, 6], Gen.Select(Gen.Int[0, 20], Gen.Int[1, 20], Gen.Int[0, 14]).Array[1, 8], Gen.Int[1, 12])
+        await Gen.Select(Gen.Int[1, 5].Array[1, 6], Gen.Select(Gen.Int[0, 20], Gen.Int[1, 20], Gen.Int[0, 24]).Array[1, 8], Gen.Int[1, 12])
             .SampleAsync(async (pages, deliveries, batchRows) =>
             {
                 using var fresh = new TestLake { Datalake = new() { BatchRows = batchRows } };
@@ -159,12 +159,12 @@ public sealed class OffsetGapTests : IDisposable
                 foreach (var (from, count, crashAt) in deliveries)
                 {
                     var reached = 0;
-                    using var instance = fresh.NewInstance(_ =>
-                    {
-                        if (Interlocked.Increment(ref reached) == crashAt) throw new CrashException();
-                    });
                     try
                     {
+                        using var instance = fresh.NewInstance(_ =>
+                        {
+                            if (Interlocked.Increment(ref reached) == crashAt) throw new CrashException();
+                        });
                         await instance.StoreAsync([.. all.Skip(from).Take(count)], CancellationToken.None);
                     }
                     catch (CrashException)

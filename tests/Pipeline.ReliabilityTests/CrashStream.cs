@@ -1,0 +1,45 @@
+using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+using OrdersStream.IntegrationTests;
+using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.LocalHost.Verbs;
+
+namespace OrdersStream.ReliabilityTests;
+
+/// <summary>A stream in small steps, so that a short history crosses each of them several times.</summary>
+internal static class CrashStream
+{
+    public static Task<TestStream> CreateAsync(PostgresServer postgres, KafkaServer kafka)
+    {
+        kafka.RequireReal("what an aborted transaction published stays hidden");
+        return TestStream.CreateAsync(postgres, kafka, configure: SmallSteps);
+    }
+
+    /// <summary>Both halves, once, as LocalHost has them, in this process.</summary>
+    /// <returns>Whether it came to its end.</returns>
+    public static async Task<bool> OnceAsync(TestStream stream, Action<CrashPoint>? onReached = null)
+    {
+        await using var run = new PipelineRun(stream.Options, TimeProvider.System, stream.Log, new CrashPoints(onReached));
+        try
+        {
+            return await run.OnceAsync(null, TestContext.Current.CancellationToken);
+        }
+        catch (Exception e) when (IsCrash(e))
+        {
+            return false;
+        }
+    }
+
+    private static bool IsCrash(Exception? e) =>
+        e is CrashException || (e is AggregateException a ? a.InnerExceptions.Any(IsCrash) : e?.InnerException is { } inner && IsCrash(inner));
+
+    private static PipelineOptions SmallSteps(PipelineOptions options) => options with
+    {
+        Postgres = options.Postgres with { PageBytes = 1024 },
+        Datalake = options.Datalake with { FileBytes = 1024 },
+        Streaming = options.Streaming with { BatchInterval = 1 },
+    };
+}
+
+/// <summary>Stands for the end of a process: nothing handles it.</summary>
+internal sealed class CrashException(CrashPoint point) : Exception($"crashed behind {point}");

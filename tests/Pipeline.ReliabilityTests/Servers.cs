@@ -1,0 +1,4 @@
+using OrdersStream.IntegrationTests.Servers;
+
+[assembly: AssemblyFixture(typeof(PostgresServer))]
+[assembly: AssemblyFixture(typeof(KafkaServer))]
