@@ -21,6 +21,22 @@ public sealed class KafkaServer : IAsyncLifetime
     /// <summary>True for Apache Kafka, false for the in-process broker.</summary>
     public bool IsReal => whyNotReal is null;
 
+    /// <summary>A private broker for tests that do to it what others should not see.</summary>
+    /// <param name="properties">Settings of the broker, KEY=VALUE.</param>
+    public static async Task<KafkaServer> StartOwnAsync(params string[] properties)
+    {
+        if (TestEnvironment.Read(TestEnvironment.KafkaLauncher) is not { } launcher)
+        {
+            TestEnvironment.MissingServer($"needs a broker of its own, and {TestEnvironment.KafkaLauncher} names no script that starts one");
+            return null!;
+        }
+        var broker = await LaunchedBroker.StartAsync(launcher, properties);
+        return new KafkaServer { owned = broker, Brokers = broker.Address };
+    }
+
+    /// <summary>The broker of <see cref="StartOwnAsync"/>.</summary>
+    public LaunchedBroker Own => (LaunchedBroker)owned!;
+
     public async ValueTask InitializeAsync()
     {
         if (TestEnvironment.Read(TestEnvironment.Kafka) is { } address)

@@ -10,33 +10,49 @@ public sealed class LaunchedBroker : IAsyncDisposable
 {
     private static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(1);
 
+    private readonly string launcher;
+    private readonly string folder;
     private readonly Process guard;
 
-    private LaunchedBroker(string address, Process guard) => (Address, this.guard) = (address, guard);
+    private LaunchedBroker(string launcher, string folder, Process guard) => (this.launcher, this.folder, this.guard) = (launcher, folder, guard);
 
-    public string Address { get; }
+    public string Address { get; private set; } = "";
 
-    public static async Task<LaunchedBroker> StartAsync(string launcher)
+    /// <param name="launcher">The script.</param>
+    /// <param name="properties">Settings of the broker, KEY=VALUE.</param>
+    public static async Task<LaunchedBroker> StartAsync(string launcher, params string[] properties)
     {
         var folder = Directory.CreateTempSubdirectory("orders-stream-kafka-").FullName;
-        var guard = StartGuard(launcher, folder);
+        var broker = new LaunchedBroker(launcher, folder, StartGuard(launcher, folder));
         try
         {
-            return new LaunchedBroker(await StartBrokerAsync(launcher, folder), guard);
+            broker.Address = await broker.RunAsync(["start", folder, .. properties]);
+            return broker;
         }
         catch
         {
-            await EndAsync(guard);
+            await broker.DisposeAsync();
             throw;
         }
     }
 
-    public async ValueTask DisposeAsync() => await EndAsync(guard);
+    /// <summary>SIGKILL to the broker; its data stay.</summary>
+    public Task KillAsync() => RunAsync(["kill", folder], answers: false);
 
-    private static async Task<string> StartBrokerAsync(string launcher, string folder)
+    /// <summary>Starts a broker that was killed, on the same data and address.</summary>
+    public async Task StartAgainAsync() => await RunAsync(["start", folder]);
+
+    public async ValueTask DisposeAsync()
+    {
+        guard.StandardInput.Close();
+        await guard.WaitForExitAsync();
+        guard.Dispose();
+    }
+
+    private async Task<string> RunAsync(string[] arguments, bool answers = true)
     {
         using var timeout = new CancellationTokenSource(StartTimeout);
-        using var process = Process.Start(new ProcessStartInfo(launcher, ["start", folder])
+        using var process = Process.Start(new ProcessStartInfo(launcher, arguments)
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -44,12 +60,12 @@ public sealed class LaunchedBroker : IAsyncDisposable
         })!;
         process.StandardInput.Close();
         // One line only: the broker that is left running may hold the other end of these pipes.
-        var address = await process.StandardOutput.ReadLineAsync(timeout.Token);
+        var answer = answers ? await process.StandardOutput.ReadLineAsync(timeout.Token) : "done";
         await process.WaitForExitAsync(timeout.Token);
-        if (process.ExitCode != 0 || string.IsNullOrWhiteSpace(address))
+        if (process.ExitCode != 0 || string.IsNullOrWhiteSpace(answer))
             throw new InvalidOperationException(
-                $"{TestEnvironment.KafkaLauncher}={launcher} started no broker (exit code {process.ExitCode}): {await process.StandardError.ReadToEndAsync(timeout.Token)}");
-        return address.Trim();
+                $"{TestEnvironment.KafkaLauncher}={launcher}: {arguments[0]} failed (exit code {process.ExitCode}): {await process.StandardError.ReadToEndAsync(timeout.Token)}");
+        return answer.Trim();
     }
 
     private static Process StartGuard(string launcher, string folder) =>
@@ -57,11 +73,4 @@ public sealed class LaunchedBroker : IAsyncDisposable
         {
             RedirectStandardInput = true,
         })!;
-
-    private static async Task EndAsync(Process guard)
-    {
-        guard.StandardInput.Close();
-        await guard.WaitForExitAsync();
-        guard.Dispose();
-    }
 }

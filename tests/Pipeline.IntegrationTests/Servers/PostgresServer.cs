@@ -44,6 +44,12 @@ public sealed class PostgresServer : IAsyncLifetime
     /// <summary>Stops a private server and starts it again; all sessions are gone.</summary>
     public Task RestartAsync() => local!.RestartAsync(ShutdownMode.Fast, TestContext.Current.CancellationToken);
 
+    /// <summary>Stops a private server the hard way and starts it again: it recovers from its log.</summary>
+    public Task CrashAsync() => local!.RestartAsync(ShutdownMode.Immediate, TestContext.Current.CancellationToken);
+
+    /// <summary>The private server's socket.</summary>
+    public string SocketPath => Path.Combine(local!.Host, $".s.PGSQL.{local.Port}");
+
     public async ValueTask InitializeAsync()
     {
         if (ownSettings is null && TestEnvironment.Read(TestEnvironment.Postgres) is { } connectionString)

@@ -1,0 +1,99 @@
+using OrdersStream.Configuration;
+using OrdersStream.IntegrationTests;
+using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.LocalHost.Verbs;
+
+namespace OrdersStream.ReliabilityTests;
+
+/// <summary>A Postgres and a broker that may be broken, each behind a proxy; and a pipeline that runs over them while they are.</summary>
+public sealed class FaultyServers : IAsyncLifetime
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+
+    internal TcpProxy PostgresProxy { get; } = new();
+    internal TcpProxy KafkaProxy { get; } = new();
+    public PostgresServer? Postgres { get; private set; }
+    public KafkaServer? Kafka { get; private set; }
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
+    /// <summary>
+    /// Both halves run, rows come, the fault strikes while rows come, is mended, and rows come again: in the end the lake is the table, each row
+    /// version is in the topic once, and of each trouble the log says little.
+    /// </summary>
+    /// <param name="strike">The fault.</param>
+    /// <param name="mend">Its end; null: it passes by itself.</param>
+    internal async Task SurvivesAsync(Func<TestStream, Task> strike, Func<Task>? mend = null)
+    {
+        await StartAsync();
+        await using var stream = await TestStream.CreateAsync(Postgres!, Kafka!, configure: Behind);
+        await using var run = new PipelineRun(stream.Options, TimeProvider.System, stream.Log);
+        using var stop = new CancellationTokenSource();
+        var running = run.UntilStoppedAsync(null, null, stop.Token, Cancellation);
+        await InsertAsync(stream, 1);
+        await UntilStoredAsync(stream, 200, running);
+
+        await InsertAsync(stream, 201);
+        await strike(stream);
+        if (mend is not null) await mend();
+        await InsertAsync(stream, 401);
+        await stream.ExecuteAsync("UPDATE items SET name = name || '+', updated_at = clock_timestamp() WHERE id % 7 = 0");
+        await UntilStoredAsync(stream, 600, running);
+        await UntilAsync(() => Task.FromResult(stream.Lake.Rows($"SELECT count(DISTINCT id) FROM {stream.Lake.Source} WHERE name LIKE '%+'")[0][0] == "85"), running, () => "the updates are not in the lake");
+
+        await stop.CancelAsync();
+        await running.WaitAsync(Patience, Cancellation);
+        await stream.LakeShouldEqualTableAsync();
+        SaysLittle(stream);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await PostgresProxy.DisposeAsync();
+        await KafkaProxy.DisposeAsync();
+        if (Postgres is not null) await Postgres.DisposeAsync();
+        if (Kafka is not null) await Kafka.DisposeAsync();
+    }
+
+    /// <summary>With the first test, so that a missing server is that test's outcome.</summary>
+    private async Task StartAsync()
+    {
+        if (Kafka is not null) return;
+        var kafka = await KafkaServer.StartOwnAsync($"advertised.listeners=PLAINTEXT://127.0.0.1:{KafkaProxy.Port}");
+        var address = kafka.Brokers.Split(':');
+        KafkaProxy.ToTcp(address[0], int.Parse(address[1]));
+        Kafka = kafka;
+        Postgres = await PostgresServer.StartOwnAsync();
+        PostgresProxy.ToUnixSocket(Postgres.SocketPath);
+    }
+
+    private PipelineOptions Behind(PipelineOptions options) => options with
+    {
+        Postgres = options.Postgres with { Host = "127.0.0.1", Port = PostgresProxy.Port, Sslmode = "disable", PageBytes = 4096 },
+        Streaming = options.Streaming with { BatchInterval = 1 },
+    };
+
+    private static Task InsertAsync(TestStream stream, int first) =>
+        stream.ExecuteAsync($"INSERT INTO items (id, name) SELECT i, repeat('x', 100) FROM generate_series({first}, {first + 199}) i");
+
+    private static Task UntilStoredAsync(TestStream stream, int rows, Task running) =>
+        UntilAsync(() => Task.FromResult(stream.Lake.Files.Count > 0 && stream.Lake.Count() >= rows), running, () => $"the lake has {stream.Lake.Count()} of {rows} rows\n{stream.Log}");
+
+    internal static async Task UntilAsync(Func<Task<bool>> condition, Task running, Func<string> actual)
+    {
+        for (var begun = TimeProvider.System.GetTimestamp(); !await condition(); await Task.Delay(100, Cancellation))
+        {
+            if (running.IsCompleted) await running;
+            Assert.True(TimeProvider.System.GetElapsedTime(begun) < Patience, $"waited {Patience.TotalSeconds} s; {actual()}");
+        }
+    }
+
+    /// <summary>Once for each kind of trouble, not at each attempt; and nothing that calls a human.</summary>
+    private static void SaysLittle(TestStream stream)
+    {
+        Assert.DoesNotContain(stream.Log.Lines, line => line.Level >= Microsoft.Extensions.Logging.LogLevel.Error);
+        Assert.InRange(stream.Log.Lines.Count(line => line.Id == 9002), 0, 12);
+    }
+}
