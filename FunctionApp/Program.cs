@@ -1,7 +1,9 @@
 using System.Collections;
 using Microsoft.Azure.Functions.Worker.Builder;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using OrdersStream.Configuration;
+using OrdersStream.Triggers;
 
 namespace OrdersStream.FunctionApp;
 
@@ -27,7 +29,9 @@ internal static class Program
             foreach (var fault in e.Faults) await errors.WriteLineAsync(fault.ToString());
             return BadConfiguration;
         }
-        await builder.Build().RunAsync();
+        var host = builder.Build();
+        await host.Services.GetRequiredService<TriggeredTopic>().PrepareAsync();
+        await host.RunAsync();
         return 0;
     }
 }

@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
+using OrdersStream.Triggers;
 
 namespace OrdersStream.FunctionApp.Tests;
 
@@ -30,6 +31,8 @@ internal sealed class AppWorker : IAsyncDisposable
     }
 
     public FailureJournal Journal => services.GetRequiredService<FailureJournal>();
+
+    public Task<bool> PrepareTopicAsync() => services.GetRequiredService<TriggeredTopic>().PrepareAsync();
 
     public Task TickAsync(CancellationToken cancellationToken) =>
         ActivatorUtilities.CreateInstance<PostgresToKafkaFunction>(services).RunAsync(new TimerInfo(), cancellationToken);
