@@ -91,7 +91,7 @@ public sealed class CaptureTests(PostgresServer postgres, KafkaServer kafka)
     {
         await using var app = await AppStream.CreateAsync(postgres, kafka, 50);
         var worker = app.NewWorker();
-        await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => worker.TickAsync(Cancellation)));
+        await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => worker.TickAsync(Cancellation))).WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
         await worker.DeliverAsync(app.Records(), Cancellation);
         await app.Stream.LakeShouldEqualTableAsync();
         Assert.DoesNotContain(app.Ids(LogLevel.Warning), id => id >= 9000);
