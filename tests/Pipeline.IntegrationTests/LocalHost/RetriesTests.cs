@@ -16,8 +16,8 @@ public sealed class RetriesTests
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    private Retries NewRetries(TimeSpan? giveUpAfter = null) =>
-        new("Half", journal, TimeProvider.System, new LineLogger(LogLevel.Information, TimeProvider.System, lines.Add, colours: false), giveUpAfter);
+    private Retries NewRetries(TimeSpan? giveUpAfter = null, TimeProvider? time = null) =>
+        new("Half", journal, time ?? TimeProvider.System, new LineLogger(LogLevel.Information, TimeProvider.System, lines.Add, colours: false), giveUpAfter);
 
     [Fact]
     public async Task trouble_is_told_when_it_begins_and_when_it_is_over_and_not_in_between()
@@ -52,8 +52,10 @@ public sealed class RetriesTests
     [Fact]
     public async Task patience_ends()
     {
-        var retries = NewRetries(TimeSpan.FromMilliseconds(100));
+        var time = new Stopwatch();
+        var retries = NewRetries(TimeSpan.FromMinutes(2), time);
         await retries.AfterFailureAsync(Passing, Token);
+        time.Elapsed = TimeSpan.FromMinutes(2);
         await Assert.ThrowsAsync<HalfStoppedException>(() => retries.AfterFailureAsync(Passing, Token));
     }
 
@@ -75,5 +77,15 @@ public sealed class RetriesTests
         Assert.InRange(pauses[0], TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(250));
         Assert.InRange(pauses[3], TimeSpan.FromSeconds(1.6), TimeSpan.FromSeconds(2));
         Assert.All(pauses, p => Assert.InRange(p, TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(30)));
+    }
+
+    /// <summary>Time that passes when the test says so; pauses are the system's.</summary>
+    private sealed class Stopwatch : TimeProvider
+    {
+        public TimeSpan Elapsed { get; set; }
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => Elapsed.Ticks;
     }
 }
