@@ -38,9 +38,9 @@ public sealed class KafkaToLake : IDisposable
     /// <exception cref="PipelineException">The checkpoint belongs to another topic.</exception>
     public KafkaToLake(
         PipelineOptions options, TopicAccess topic, Func<CancellationToken, Task<TableSchema>>? presentSchema,
-        TimeProvider time, CrashPoints crashPoints, ILogger<KafkaToLake> logger)
+        TimeProvider time, CrashPoints crashPoints, PipelineMetrics metrics, ILogger<KafkaToLake> logger)
     {
-        storage = new LakeStorage(options, topic, presentSchema, time, crashPoints, logger);
+        storage = new LakeStorage(options, topic, presentSchema, time, crashPoints, metrics, logger);
         batch = NewBatch();
     }
 

@@ -5,6 +5,7 @@ using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
 using OrdersStream.Status;
+using OrdersStream.Status.StatusPage;
 
 namespace OrdersStream;
 
@@ -18,6 +19,8 @@ public static class PipelineServices
         services.TryAddSingleton(options);
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(CrashPoints.OfProcess);
+        services.TryAddSingleton<PipelineMetrics>();
+        services.TryAddSingleton<MetricsExport>();
         services.TryAddSingleton<FailureJournal>();
         services.TryAddSingleton<FlowHistory>();
         services.TryAddSingleton(provider => new ProcessStatus("OrdersStream", provider.GetRequiredService<TimeProvider>().GetUtcNow(), []));
@@ -26,6 +29,7 @@ public static class PipelineServices
         services.TryAddSingleton<PostgresToKafka>();
         services.TryAddSingleton<LakeOpener>();
         services.TryAddSingleton<StatusReader>();
+        services.TryAddSingleton<StatusSite>();
         services.TryAddSingleton<LakeComparison>();
         return services;
     }

@@ -42,10 +42,10 @@ public sealed record PollResult(PollOutcome Outcome, long Rows, long Bytes, int 
 /// one poll at a time; it keeps its connections between polls.
 /// </summary>
 public sealed class PostgresToKafka(
-    PipelineOptions options, TimeProvider time, CrashPoints crashPoints, ILogger<PostgresToKafka> logger) : IAsyncDisposable
+    PipelineOptions options, TimeProvider time, CrashPoints crashPoints, PipelineMetrics metrics, ILogger<PostgresToKafka> logger) : IAsyncDisposable
 {
     private readonly CaptureServices services = new(
-        options, new WatermarkFile(options.Streaming), new SchemaStore(options.Streaming.CheckpointLocation, crashPoints), crashPoints, time, logger);
+        options, new WatermarkFile(options.Streaming), new SchemaStore(options.Streaming.CheckpointLocation, crashPoints), crashPoints, time, metrics, logger);
 
     private readonly PollLog log = new(time, logger);
     private NpgsqlConnection? connection;
@@ -62,6 +62,7 @@ public sealed class PostgresToKafka(
             var poll = session is null ? new(PollOutcome.StandingBy, 0, 0, 0, true, default) : await PublishWindowAsync(session, begun, budget, cancellationToken);
             poll = poll with { Duration = time.GetElapsedTime(begun) };
             log.Polled(poll);
+            metrics.Polled(poll);
             return poll;
         }
         catch

@@ -1,6 +1,8 @@
 using System.CommandLine;
+using System.Net;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
+using OrdersStream.LocalHost.Page;
 using OrdersStream.LocalHost.Verbs;
 
 namespace OrdersStream.LocalHost.CommandLine;
@@ -37,10 +39,11 @@ internal static class Commands
         var logLevel = new Option<LogLevel>("--log-level") { Description = LogLevelOption.Description, HelpName = LogLevelOption.HelpName, DefaultValueFactory = _ => LogLevel.Warning, CustomParser = ParseLogLevel };
         seconds.Validators.Add(r => RequireRange(r, 1, 86_400));
         rate.Validators.Add(r => RequireRange(r, 1, 100_000));
-        foreach (var option in new Option[] { seconds, rate, directory, logLevel }) root.Add(option);
+        var noPage = new Option<bool>("--no-ui") { Description = "Serve no status page" };
+        foreach (var option in new Option[] { seconds, rate, directory, noPage, logLevel }) root.Add(option);
         root.SetAction((arguments, cancellationToken) => DemoVerb.ExecuteAsync(
             new DemoOptions(
-                arguments.GetValue(seconds), arguments.GetValue(rate), arguments.GetValue(directory), arguments.GetValue(logLevel)),
+                arguments.GetValue(seconds), arguments.GetValue(rate), arguments.GetValue(directory), !arguments.GetValue(noPage), arguments.GetValue(logLevel)),
             cancellationToken));
     }
 
@@ -49,9 +52,16 @@ internal static class Commands
         var only = new Option<string?>("--only") { Description = "Run one half alone", HelpName = "postgres-to-kafka|kafka-to-lake" };
         only.AcceptOnlyFromAmong("postgres-to-kafka", "kafka-to-lake");
         var once = new Option<bool>("--once") { Description = "Drain what is there and end" };
-        var command = new Command("run", "Runs both halves against the configured servers until Ctrl+C or SIGTERM") { only, once };
+        var page = new Option<IPEndPoint?>("--ui")
+        {
+            Description = $"Serve the status page; without an address at {PageAddress.Default}, and port 0 takes any that is free",
+            HelpName = "port or address:port",
+            Arity = ArgumentArity.ZeroOrOne,
+            CustomParser = ParsePageAddress,
+        };
+        var command = new Command("run", "Runs both halves against the configured servers until Ctrl+C or SIGTERM") { only, once, page };
         return WithConfiguration(command, (arguments, pipeline, cancellationToken) => RunVerb.ExecuteAsync(
-            new RunOptions(pipeline, ToHalf(arguments.GetValue(only)), arguments.GetValue(once), arguments.GetValue(LogLevelOption)), cancellationToken));
+            new RunOptions(pipeline, ToHalf(arguments.GetValue(only)), arguments.GetValue(once), arguments.GetValue(page), arguments.GetValue(LogLevelOption)), cancellationToken));
     }
 
     private static Command Verify()
@@ -105,6 +115,14 @@ internal static class Commands
         if (Enum.TryParse<LogLevel>(word, ignoreCase: true, out var level) && Enum.IsDefined(level) && !char.IsAsciiDigit(word[0])) return level;
         result.AddError($"--log-level is none of {LogLevelOption.HelpName}");
         return default;
+    }
+
+    private static IPEndPoint? ParsePageAddress(System.CommandLine.Parsing.ArgumentResult result)
+    {
+        if (result.Tokens.Count == 0) return PageAddress.Default;
+        if (PageAddress.TryParse(result.Tokens[0].Value, out var address)) return address;
+        result.AddError($"--ui is '{result.Tokens[0].Value}', which is no port and no address:port of this machine (8081, 0.0.0.0:8080, [::1]:8080)");
+        return null;
     }
 
     private static void RequireRange(System.CommandLine.Parsing.OptionResult result, int min, int max)

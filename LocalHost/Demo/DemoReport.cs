@@ -10,9 +10,10 @@ internal static class DemoReport
 {
     public static void Starting() => Say("Starting a private Postgres and an in-process Kafka ...");
 
-    public static void Started(LocalPostgres postgres, EmbeddedBroker broker, DemoFolder folder)
+    public static void Started(LocalPostgres postgres, EmbeddedBroker broker, DemoFolder folder, Uri? page)
     {
         Say($"Postgres {postgres.MajorVersion} (thrown away at the end)  ->  Kafka at {broker.BootstrapServers}  ->  Parquet in {DemoFolder.Shown(folder.Lake)}");
+        if (page is not null) Say($"Watch it at {page}");
         Say("Clients place orders and change their status, while hard transactions stay open. Ctrl+C ends it.");
         Say();
     }

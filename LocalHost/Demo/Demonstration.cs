@@ -1,10 +1,13 @@
+using System.Net;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
 using OrdersStream.LocalHost.CommandLine;
 using OrdersStream.LocalHost.Embedded;
 using OrdersStream.LocalHost.Loops;
+using OrdersStream.LocalHost.Page;
 using OrdersStream.LocalHost.Verbs;
 using OrdersStream.Status;
 
@@ -25,13 +28,13 @@ internal sealed class Demonstration(DemoOptions options, TimeProvider time)
         using var broker = EmbeddedBroker.Start(cancellationToken);
         await using var postgres = await StartPostgresAsync(cancellationToken);
         await OrdersScript.ApplyAsync(postgres.ConnectionString() + ";Pooling=false", Rollnumber, Role, Password, cancellationToken);
-        DemoReport.Started(postgres, broker, folder);
-
         var progress = new DemoProgress(time, TimeSpan.FromSeconds(options.Seconds));
         var log = new LineLogger(options.LogLevel, time, progress.Note, colours: false);
         await using var run = new PipelineRun(Pipeline(postgres, broker, folder), time, log);
         run.PostgresToKafka.Polled = progress.Polled;
         run.KafkaToLake.Stored = progress.Stored;
+        await using var page = await ShowPageAsync(run, cancellationToken);
+        DemoReport.Started(postgres, broker, folder, page?.Address);
 
         var hard = await PlayAsync(run, postgres, progress, cancellationToken);
         var played = progress.Elapsed;
@@ -41,6 +44,20 @@ internal sealed class Demonstration(DemoOptions options, TimeProvider time)
         var compared = await run.Get<LakeComparison>().CompareAsync(cancellationToken);
         while (progress.TryTakeNote(out var note)) Console.WriteLine(note);
         return DemoReport.Print(compared, hard, await DemoLake.ReadAsync(folder, cancellationToken), folder);
+    }
+
+    /// <summary>At the usual port, or at any where another program has that one.</summary>
+    private async Task<StatusServer?> ShowPageAsync(PipelineRun run, CancellationToken cancellationToken)
+    {
+        if (!options.HasPage) return null;
+        try
+        {
+            return await run.ServeAsync(PageAddress.Default, cancellationToken);
+        }
+        catch (PipelineException)
+        {
+            return await run.ServeAsync(new IPEndPoint(IPAddress.Loopback, 0), cancellationToken);
+        }
     }
 
     private async Task<LocalPostgres> StartPostgresAsync(CancellationToken cancellationToken)

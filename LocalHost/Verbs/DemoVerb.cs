@@ -10,8 +10,9 @@ namespace OrdersStream.LocalHost.Verbs;
 /// <param name="Seconds">How long orders are played.</param>
 /// <param name="Rate">New orders a second.</param>
 /// <param name="Directory">Where lake and state are kept; null: datalake/demo, which git ignores.</param>
+/// <param name="HasPage">Serve the status page.</param>
 /// <param name="LogLevel">Least severe line to show.</param>
-public sealed record DemoOptions(int Seconds, int Rate, string? Directory, LogLevel LogLevel);
+public sealed record DemoOptions(int Seconds, int Rate, string? Directory, bool HasPage, LogLevel LogLevel);
 
 /// <summary>The whole pipeline on a private Postgres and an in-process Kafka.</summary>
 public static class DemoVerb

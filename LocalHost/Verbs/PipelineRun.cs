@@ -1,8 +1,13 @@
+using System.Collections.Immutable;
+using System.Net;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.LocalHost.Loops;
+using OrdersStream.LocalHost.Page;
+using OrdersStream.Status;
+using OrdersStream.Status.StatusPage;
 
 namespace OrdersStream.LocalHost.Verbs;
 
@@ -15,15 +20,18 @@ public sealed class PipelineRun : IAsyncDisposable
     /// <param name="time">The clock.</param>
     /// <param name="log">Where lines go.</param>
     /// <param name="crashPoints">Those of this run; null: those of the process.</param>
-    public PipelineRun(PipelineOptions options, TimeProvider time, ILoggerProvider log, CrashPoints? crashPoints = null)
+    /// <param name="halves">What this process runs, for its status; null: both.</param>
+    public PipelineRun(PipelineOptions options, TimeProvider time, ILoggerProvider log, CrashPoints? crashPoints = null, ImmutableArray<string>? halves = null)
     {
         services = new ServiceCollection()
             .AddLogging(logging => logging.SetMinimumLevel(LogLevel.Trace).AddProvider(log))
             .AddSingleton(time)
             .AddSingleton(crashPoints ?? CrashPoints.OfProcess)
+            .AddSingleton(new ProcessStatus(nameof(LocalHost), time.GetUtcNow(), halves ?? [nameof(PostgresToKafka), nameof(KafkaToLake)]))
             .AddPipeline(options)
             .AddSingleton<PostgresToKafkaLoop>()
             .AddSingleton<KafkaToLakeLoop>()
+            .AddSingleton<StatusSampler>()
             .BuildServiceProvider();
     }
 
@@ -57,6 +65,19 @@ public sealed class PipelineRun : IAsyncDisposable
         var captured = only is PipelineHalf.KafkaToLake || await PostgresToKafka.DrainAsync(cancellationToken);
         if (only is null or PipelineHalf.KafkaToLake) await KafkaToLake.DrainAsync(cancellationToken);
         return captured;
+    }
+
+    /// <summary>Serves the status page. To be called before the halves begin: what they do is counted from here on.</summary>
+    /// <exception cref="PipelineException">The address cannot be taken.</exception>
+    public Task<StatusServer> ServeAsync(IPEndPoint address, CancellationToken cancellationToken) =>
+        StatusServer.StartAsync(address, Get<StatusSite>(), Get<StatusSampler>(), Get<TimeProvider>(), cancellationToken);
+
+    /// <summary>Pushes the metrics where the environment asks for it, with the lags among them: for a run without a page.</summary>
+    public IAsyncDisposable? PushMetrics()
+    {
+        if (!MetricsExport.IsPushed) return null;
+        _ = Get<MetricsExport>();
+        return Get<StatusSampler>().Start();
     }
 
     public ValueTask DisposeAsync() => services.DisposeAsync();

@@ -1,3 +1,4 @@
+using System.Net;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
@@ -17,8 +18,9 @@ public enum PipelineHalf
 /// <param name="Pipeline">The configuration in force, checked.</param>
 /// <param name="Only">The half to run; null: both.</param>
 /// <param name="Once">Drain what is there and end, instead of running until the token is cancelled.</param>
+/// <param name="Page">Where to serve the status page; null: nowhere.</param>
 /// <param name="LogLevel">Least severe line to show.</param>
-public sealed record RunOptions(PipelineOptions Pipeline, PipelineHalf? Only, bool Once, LogLevel LogLevel);
+public sealed record RunOptions(PipelineOptions Pipeline, PipelineHalf? Only, bool Once, IPEndPoint? Page, LogLevel LogLevel);
 
 /// <summary>Runs both halves, or one, against the configured servers.</summary>
 public static class RunVerb
@@ -26,7 +28,9 @@ public static class RunVerb
     /// <returns>0 after a clean end, cancellation included; 1 when a half stopped by a failure.</returns>
     public static async Task<int> ExecuteAsync(RunOptions options, CancellationToken cancellationToken)
     {
-        await using var run = new PipelineRun(options.Pipeline, TimeProvider.System, LineLogger.ToConsole(options.LogLevel, TimeProvider.System));
+        await using var run = new PipelineRun(
+            options.Pipeline, TimeProvider.System, LineLogger.ToConsole(options.LogLevel, TimeProvider.System), halves: options.Only is { } half ? [half.ToString()] : null);
+        await using var shown = options.Page is { } page ? await ServeAsync(run, page, cancellationToken) : run.PushMetrics();
         run.Logger.Running(options.Pipeline.Postgres.Table, options.Pipeline.Kafka.Topic, options.Pipeline.Datalake.Path);
         try
         {
@@ -50,5 +54,13 @@ public static class RunVerb
             run.Logger.Stopping("asked to");
             return ExitCode.Ok;
         }
+    }
+
+    private static async Task<IAsyncDisposable> ServeAsync(PipelineRun run, IPEndPoint page, CancellationToken cancellationToken)
+    {
+        var server = await run.ServeAsync(page, cancellationToken);
+        run.Logger.PageServed(server.Address);
+        if (!IPAddress.IsLoopback(page.Address)) run.Logger.PageIsOpen(page.ToString());
+        return server;
     }
 }

@@ -18,7 +18,7 @@ public static class StatusVerb
     /// <returns>The health as a number: 0 well, 1 something is wrong, 2 it cannot be told.</returns>
     public static async Task<int> ExecuteAsync(StatusOptions options, CancellationToken cancellationToken)
     {
-        await using var run = new PipelineRun(options.Pipeline, TimeProvider.System, LineLogger.ToConsole(options.LogLevel, TimeProvider.System));
+        await using var run = new PipelineRun(options.Pipeline, TimeProvider.System, LineLogger.ToConsole(options.LogLevel, TimeProvider.System), halves: []);
         var status = await run.Get<StatusReader>().ReadAsync(cancellationToken);
         Console.WriteLine(options.Json ? Encoding.UTF8.GetString(StatusDocument.ToJson(status, indented: true)) : StatusText.Of(status));
         return (int)status.Health;

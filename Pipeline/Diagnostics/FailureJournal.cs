@@ -11,7 +11,7 @@ namespace OrdersStream.Diagnostics;
 public sealed record FailureNote(string Half, FailureAction Action, string Problem, string Remedy, DateTimeOffset First, DateTimeOffset Last, int Times, bool Over);
 
 /// <summary>The last failures of this process, for those who look at it: a few, however long the trouble lasts (invariant 7).</summary>
-public sealed class FailureJournal(TimeProvider time)
+public sealed class FailureJournal(TimeProvider time, PipelineMetrics? metrics = null)
 {
     private const int NotesMax = 20;
 
@@ -30,6 +30,7 @@ public sealed class FailureJournal(TimeProvider time)
     /// <summary>Notes a failure; the same trouble of the same half that is still going on is counted.</summary>
     public void Failed(string half, FailureVerdict verdict)
     {
+        metrics?.Failed(half, verdict.Action);
         var now = time.GetUtcNow();
         lock (gate)
         {

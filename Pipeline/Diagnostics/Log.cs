@@ -86,4 +86,10 @@ public static partial class Log
 
     [LoggerMessage(9005, LogLevel.Information, "table {Table} -> topic {Topic} -> lake {Path}")]
     public static partial void Running(this ILogger logger, string table, string topic, string path);
+
+    [LoggerMessage(9010, LogLevel.Information, "status page: {Address}")]
+    public static partial void PageServed(this ILogger logger, Uri address);
+
+    [LoggerMessage(9011, LogLevel.Warning, "the status page listens at {Address}: whoever reaches this machine can read it, and no login is asked for")]
+    public static partial void PageIsOpen(this ILogger logger, string address);
 }

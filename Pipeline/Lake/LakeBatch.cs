@@ -85,8 +85,11 @@ public sealed class LakeBatch
     /// <summary>Writes what was added and commits it, per partition. On return it is durable, but for the partitions that were superseded.</summary>
     public async Task<CommitOutcome> CommitAsync(CancellationToken cancellationToken)
     {
+        var begun = storage.Time.GetTimestamp();
         await CommitPartitionsAsync(cancellationToken);
         if (done.AlreadyStored > 0) storage.Logger.DeliveredAgain(done.AlreadyStored);
+        // Of a gap that was closed in commits of its own, too.
+        if (done != BatchResult.Nothing) storage.Metrics.Stored(done, storage.Time.GetElapsedTime(begun));
         var outcome = new CommitOutcome(done, new Dictionary<int, long>(superseded));
         done = BatchResult.Nothing;
         superseded.Clear();

@@ -9,13 +9,14 @@ namespace OrdersStream.Lake;
 
 /// <summary>Opens the storing half: which topic it stores can be told only once the brokers answer.</summary>
 public sealed class LakeOpener(
-    TopicAdmin admin, TopicReader topic, PipelineOptions options, TimeProvider time, CrashPoints crashPoints, ILogger<KafkaToLake> logger)
+    TopicAdmin admin, TopicReader topic, PipelineOptions options, TimeProvider time, CrashPoints crashPoints, PipelineMetrics metrics,
+    ILogger<KafkaToLake> logger)
 {
     /// <exception cref="Exception">Whatever failed; <see cref="FailurePolicy"/> says what to do about it.</exception>
     public async Task<KafkaToLake> OpenAsync(CancellationToken cancellationToken)
     {
         var description = await admin.EnsureAsync(cancellationToken);
-        return new KafkaToLake(options, TopicAccess.Through(topic, description.Identity), PresentSchemaAsync, time, crashPoints, logger);
+        return new KafkaToLake(options, TopicAccess.Through(topic, description.Identity), PresentSchemaAsync, time, crashPoints, metrics, logger);
     }
 
     /// <summary>For records that another producer wrote, which name no schema.</summary>

@@ -20,13 +20,14 @@ internal sealed class LakeStorage
     /// <exception cref="PipelineException">The checkpoint belongs to another topic.</exception>
     public LakeStorage(
         PipelineOptions options, TopicAccess topic, Func<CancellationToken, Task<TableSchema>>? presentSchema,
-        TimeProvider time, CrashPoints crashPoints, ILogger logger)
+        TimeProvider time, CrashPoints crashPoints, PipelineMetrics metrics, ILogger logger)
     {
         Options = options.Datalake;
         Topic = topic;
         Logger = logger;
         Time = time;
         CrashPoints = crashPoints;
+        Metrics = metrics;
         Root = Path.GetFullPath(options.Datalake.Path);
         var checkpoint = Path.GetFullPath(options.Streaming.CheckpointLocation);
         commits = TopicCommits.Open(checkpoint, topic.Identity, crashPoints);
@@ -45,6 +46,7 @@ internal sealed class LakeStorage
     public ILogger Logger { get; }
     public TimeProvider Time { get; }
     public CrashPoints CrashPoints { get; }
+    public PipelineMetrics Metrics { get; }
 
     /// <summary>The lake's folder.</summary>
     public string Root { get; }

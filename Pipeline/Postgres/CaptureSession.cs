@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using OrdersStream.Configuration;
@@ -81,15 +82,24 @@ internal sealed class CaptureSession : IDisposable
     }
 
     /// <summary>The rest of the window, page by page.</summary>
-    public IAsyncEnumerable<Page> PagesAsync(Window window, CancellationToken cancellationToken) =>
-        new PageReader(connection, services.Options.Postgres, Watermark.Source, partitions, services.Time).ReadAsync(window, cancellationToken);
+    public async IAsyncEnumerable<Page> PagesAsync(Window window, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var begun = services.Time.GetTimestamp();
+        var reader = new PageReader(connection, services.Options.Postgres, Watermark.Source, partitions, services.Time);
+        await foreach (var page in reader.ReadAsync(window, cancellationToken))
+        {
+            services.Metrics.PageRead(page.Records.Count, services.Time.GetElapsedTime(begun));
+            yield return page;
+            begun = services.Time.GetTimestamp();
+        }
+    }
 
     /// <summary>Schema durable, page committed, watermark written: in this order (invariant 5).</summary>
     public async Task PublishAsync(Page page, CancellationToken cancellationToken)
     {
         services.Schemas.Write(page.Schema);
         var after = Watermark.Advance(page.Cursor!, page.Records.Count);
-        var counts = await publisher.PublishAsync(page, (after with { Offsets = Watermark.NoOffsets }).ToJson(indented: false), cancellationToken);
+        var counts = await SendAsync(page, (after with { Offsets = Watermark.NoOffsets }).ToJson(indented: false), cancellationToken);
         // A record takes one offset and so does each partition's transaction marker. Others' records only move the true end further.
         var offsets = Watermark.Offsets.ToBuilder();
         for (var p = 0; p < counts.Length; p++)
@@ -112,6 +122,22 @@ internal sealed class CaptureSession : IDisposable
     public void CompleteWindow() => Save(Watermark.Complete());
 
     public void Dispose() => publisher.Dispose();
+
+    private async Task<int[]> SendAsync(Page page, byte[] position, CancellationToken cancellationToken)
+    {
+        var begun = services.Time.GetTimestamp();
+        try
+        {
+            var counts = await publisher.PublishAsync(page, position, cancellationToken);
+            services.Metrics.PagePublished(page.Records.Count, page.Bytes, services.Time.GetElapsedTime(begun));
+            return counts;
+        }
+        catch (Exception e)
+        {
+            services.Metrics.PageFailed(e, services.Time.GetElapsedTime(begun));
+            throw;
+        }
+    }
 
     private void Save(Watermark watermark)
     {
@@ -143,7 +169,7 @@ internal sealed class CaptureSession : IDisposable
 
 /// <summary>What a session needs of its surroundings.</summary>
 internal sealed record CaptureServices(
-    PipelineOptions Options, WatermarkFile File, SchemaStore Schemas, CrashPoints CrashPoints, TimeProvider Time, ILogger Logger)
+    PipelineOptions Options, WatermarkFile File, SchemaStore Schemas, CrashPoints CrashPoints, TimeProvider Time, PipelineMetrics Metrics, ILogger Logger)
 {
     /// <summary>What was last said of the source.</summary>
     public string? Announced { get; set; }

@@ -38,8 +38,8 @@ public sealed class FlowHistory
             return new FlowStatus(
                 IsSampled ? "process" : "requests",
                 looks.Count == 0 ? null : looks[0].At,
-                minute.Count < 2 ? null : Rate(minute[0], minute[^1], l => l.Published),
-                minute.Count < 2 ? null : Rate(minute[0], minute[^1], l => l.Stored),
+                Rate(minute, l => l.Published),
+                Rate(minute, l => l.Stored),
                 [.. looks.Select((l, i) => new FlowSample(
                     l.At,
                     i == 0 ? null : Rate(looks[i - 1], l, x => x.Published),
@@ -47,6 +47,10 @@ public sealed class FlowHistory
                     l.CaptureLagSeconds, l.LakeLagRecords))]);
         }
     }
+
+    /// <summary>Between the first look that knew the count and the last.</summary>
+    private static double? Rate(List<Look> looks, Func<Look, long?> count) =>
+        looks.Find(l => count(l) is not null) is { } first ? Rate(first, looks.FindLast(l => count(l) is not null)!, count) : null;
 
     /// <summary>Null where a count is unknown, or went back: another stream, or files of another time.</summary>
     private static double? Rate(Look before, Look after, Func<Look, long?> count) =>

@@ -32,7 +32,7 @@ internal sealed class TestLake : IDisposable
             Datalake = Datalake with { Path = Root },
             Streaming = new StreamingOptions { CheckpointLocation = Checkpoint },
         },
-        Topic.Access, PresentSchema, Time, new CrashPoints(onReached), Log);
+        Topic.Access, PresentSchema, Time, new CrashPoints(onReached), new PipelineMetrics(new PipelineOptions()), Log);
 
     public async Task<BatchResult> StoreAsync(IReadOnlyList<StreamRecord> records)
     {

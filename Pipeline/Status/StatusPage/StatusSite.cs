@@ -1,0 +1,137 @@
+using System.Collections.Frozen;
+using System.Text;
+using OrdersStream.Diagnostics;
+
+namespace OrdersStream.Status.StatusPage;
+
+/// <summary>One answer, for a host to copy over.</summary>
+/// <param name="Status">HTTP status code.</param>
+/// <param name="ContentType">With its charset.</param>
+/// <param name="Body">Empty for HEAD.</param>
+/// <param name="Headers">All others.</param>
+public sealed record StatusAnswer(int Status, string ContentType, ReadOnlyMemory<byte> Body, IReadOnlyList<KeyValuePair<string, string>> Headers);
+
+/// <summary>
+/// The page, the status document and the metrics, for any host: it knows paths and answers, and no web server. It only reads.
+/// However many ask at once, one look at the servers answers them all.
+/// </summary>
+public sealed class StatusSite : IDisposable
+{
+    private static readonly TimeSpan LookKept = TimeSpan.FromSeconds(1);
+
+    /// <summary>Nothing from elsewhere, nothing inline: a text with markup in it could do nothing even if it got there.</summary>
+    private const string Policy =
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+    private static readonly FrozenDictionary<string, Asset> Assets = new Dictionary<string, Asset>
+    {
+        ["/"] = new("index.html", "text/html; charset=utf-8"),
+        ["/status.css"] = new("status.css", "text/css; charset=utf-8"),
+        ["/status.js"] = new("status.js", "text/javascript; charset=utf-8"),
+        ["/charts.js"] = new("charts.js", "text/javascript; charset=utf-8"),
+        ["/words.js"] = new("words.js", "text/javascript; charset=utf-8"),
+        ["/icon.svg"] = new("icon.svg", "image/svg+xml"),
+    }.ToFrozenDictionary();
+
+    private readonly Func<CancellationToken, Task<PipelineStatus>> read;
+    private readonly PipelineMetrics metrics;
+    private readonly MetricsExport export;
+    private readonly TimeProvider time;
+    private readonly CancellationTokenSource lifetime = new();
+    private readonly Lock gate = new();
+    private Task<Look>? look;
+
+    public StatusSite(StatusReader reader, PipelineMetrics metrics, MetricsExport export, TimeProvider time)
+        : this(reader.ReadAsync, metrics, export, time)
+    {
+    }
+
+    internal StatusSite(Func<CancellationToken, Task<PipelineStatus>> read, PipelineMetrics metrics, MetricsExport export, TimeProvider time) =>
+        (this.read, this.metrics, this.export, this.time) = (read, metrics, export, time);
+
+    /// <param name="method">GET or HEAD; others are refused.</param>
+    /// <param name="path">From the root, without a query.</param>
+    /// <param name="cancellationToken">Ends the waiting for this answer; a look that others wait for goes on.</param>
+    public async Task<StatusAnswer> AnswerAsync(string method, string path, CancellationToken cancellationToken)
+    {
+        if (!IsKnown(path)) return Plain(404, "Nothing is here. The page is at /.");
+        if (method is not ("GET" or "HEAD")) return Plain(405, "This page only shows: GET and HEAD.", KeyValuePair.Create("Allow", "GET, HEAD"));
+        var answer = await AnswerAsync(path, cancellationToken);
+        return method == "HEAD" ? answer with { Body = default } : answer;
+    }
+
+    /// <summary>Looks at everything now, as a request for the document does.</summary>
+    public async Task LookAsync(CancellationToken cancellationToken) => await SharedLookAsync(cancellationToken);
+
+    public void Dispose()
+    {
+        lifetime.Cancel();
+        lifetime.Dispose();
+    }
+
+    private static bool IsKnown(string path) => path is "/api/status" or "/metrics" || Assets.ContainsKey(path);
+
+    private async Task<StatusAnswer> AnswerAsync(string path, CancellationToken cancellationToken)
+    {
+        if (Assets.TryGetValue(path, out var asset)) return new(200, asset.ContentType, asset.Bytes.Value, Headers("no-cache"));
+        try
+        {
+            // The gauges, too, tell what is now, not what was when somebody last asked.
+            var seen = await SharedLookAsync(cancellationToken);
+            if (path == "/api/status") return new(200, "application/json; charset=utf-8", seen.Document, Headers("no-store"));
+            var (type, text) = await export.ScrapeAsync(cancellationToken);
+            return new(200, type, text, Headers("no-store"));
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            return Plain(500, $"The status cannot be read. {FailurePolicy.Judge(e).Problem}");
+        }
+    }
+
+    /// <summary>The look that is under way, or that ended less than a moment ago; else a new one.</summary>
+    private Task<Look> SharedLookAsync(CancellationToken cancellationToken)
+    {
+        lock (gate)
+        {
+            var isFresh = look is { IsCompletedSuccessfully: true } ended && time.GetElapsedTime(ended.Result.EndedAt) < LookKept;
+            if (look is null || (look.IsCompleted && !isFresh)) look = Task.Run(TakeLookAsync, CancellationToken.None);
+            return look.WaitAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>It belongs to no request: those who ask come and go.</summary>
+    private async Task<Look> TakeLookAsync()
+    {
+        var status = await read(lifetime.Token);
+        metrics.Saw(status);
+        return new Look(StatusDocument.ToJson(status), time.GetTimestamp());
+    }
+
+    private static StatusAnswer Plain(int status, string text, params ReadOnlySpan<KeyValuePair<string, string>> more) =>
+        new(status, "text/plain; charset=utf-8", Encoding.UTF8.GetBytes(text + "\n"), [.. Headers("no-store"), .. more]);
+
+    private static KeyValuePair<string, string>[] Headers(string cacheControl) =>
+    [
+        new("Content-Security-Policy", Policy),
+        new("X-Content-Type-Options", "nosniff"),
+        new("Referrer-Policy", "no-referrer"),
+        new("Cross-Origin-Resource-Policy", "same-origin"),
+        new("Cache-Control", cacheControl),
+    ];
+
+    private sealed record Look(byte[] Document, long EndedAt);
+
+    private sealed record Asset(string Name, string ContentType)
+    {
+        public Lazy<byte[]> Bytes { get; } = new(() => Read(Name));
+
+        private static byte[] Read(string name)
+        {
+            using var stream = typeof(StatusSite).Assembly.GetManifestResourceStream($"StatusPage/{name}")
+                ?? throw new InvalidOperationException($"The page lacks its part {name}.");
+            var bytes = new byte[stream.Length];
+            stream.ReadExactly(bytes);
+            return bytes;
+        }
+    }
+}

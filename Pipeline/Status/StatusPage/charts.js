@@ -1,0 +1,161 @@
+// Small line charts of the last hour. Each is a picture for the eye, a slider for the keyboard (left and right read a moment
+// out), and a table for everybody.
+
+import { clock, duration, unknown } from './words.js';
+
+const svg = 'http://www.w3.org/2000/svg';
+const width = 600, height = 120, points = 120, tableRows = 12;
+const leastSpan = 5 * 60_000, greatestSpan = 60 * 60_000;
+
+function make(name, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(name), properties);
+  element.append(...children);
+  return element;
+}
+
+function shape(name, attributes) {
+  const element = document.createElementNS(svg, name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  return element;
+}
+
+export class Chart {
+  /**
+   * @param title What is measured.
+   * @param lines Each with name, css class, a function that takes its value from a sample, and how several become one: mean or max.
+   * @param word How a value is written.
+   */
+  constructor(title, lines, word) {
+    Object.assign(this, { title, lines, word, bins: [], at: null });
+    const id = `chart-${title.toLowerCase().replaceAll(/[^a-z]+/g, '-')}`;
+    this.legend = make('p', { className: 'legend' });
+    this.now = lines.map(line => {
+      const value = make('b');
+      this.legend.append(make('span', { className: `key ${line.css}` }, lines.length > 1 ? `${line.name} ` : '', value));
+      return value;
+    });
+    this.picture = shape('svg', { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', 'aria-hidden': 'true' });
+    for (const y of [0.5, height / 2, height - 0.5]) this.picture.append(shape('line', { class: 'grid', x1: 0, x2: width, y1: y, y2: y }));
+    this.paths = lines.map(line => {
+      const area = shape('path', { class: `area ${line.css}` }), stroke = shape('path', { class: `line ${line.css}` });
+      this.picture.append(area, stroke);
+      return { area, stroke };
+    });
+    this.cursor = shape('line', { class: 'cursor', y1: 0, y2: height, visibility: 'hidden' });
+    this.picture.append(this.cursor);
+    this.top = make('span', { className: 'top-label' });
+    this.left = make('span'), this.read = make('span', { className: 'read' });
+    this.plot = make('div', { className: 'plot', tabIndex: 0 }, this.picture, this.top);
+    for (const [name, value] of Object.entries({ role: 'slider', 'aria-labelledby': id, 'aria-valuemin': 0, 'aria-valuemax': points - 1 })) this.plot.setAttribute(name, value);
+    this.body = make('tbody');
+    const head = make('tr', {}, make('th', { scope: 'col', textContent: 'Until' }), ...lines.map(l => make('th', { scope: 'col', textContent: `${l.name} (${l.several === 'max' ? 'highest' : 'mean'})` })));
+    this.table = make('details', {}, make('summary', { textContent: 'As a table' }), make('table', {}, make('thead', {}, head), this.body));
+    this.element = make('figure', {},
+      make('figcaption', {}, make('h3', { id, textContent: title }), this.legend), this.plot,
+      make('p', { className: 'axis', ariaHidden: 'true' }, this.left, this.read, make('span', { textContent: 'now' })), this.table);
+    this.plot.addEventListener('pointermove', e => this.point(Math.floor(e.offsetX / this.plot.clientWidth * points)));
+    this.plot.addEventListener('pointerleave', () => this.point(null));
+    this.plot.addEventListener('blur', () => this.point(null));
+    this.plot.addEventListener('keydown', e => this.key(e));
+  }
+
+  /** @param now Values of the moment, one a line, as words. */
+  show(samples, end, now) {
+    this.end = new Date(end).getTime();
+    const first = samples.length ? new Date(samples[0].at).getTime() : this.end;
+    this.span = Math.min(greatestSpan, Math.max(leastSpan, this.end - first));
+    this.bins = this.lines.map(line => this.bin(samples, line, points));
+    const highest = Math.max(0, ...this.bins.flat().filter(v => v !== null));
+    this.scale = nice(highest);
+    this.now.forEach((element, i) => setText(element, now[i]));
+    setText(this.top, samples.length ? this.word(this.scale) : '');
+    setText(this.left, `${duration(this.span / 1000)} ago`);
+    this.paths.forEach((path, i) => this.draw(path, this.bins[i]));
+    if (this.table.open) this.fill(samples);
+    this.table.ontoggle = () => this.fill(samples);
+    this.point(this.at);
+    if (this.at === null) this.say(points - 1);
+  }
+
+  bin(samples, line, count) {
+    const bins = Array.from({ length: count }, () => []);
+    for (const sample of samples) {
+      const value = line.value(sample);
+      const place = Math.floor((new Date(sample.at).getTime() - (this.end - this.span)) / this.span * count);
+      if (value !== null && place >= 0) bins[Math.min(place, count - 1)].push(value);
+    }
+    const one = line.several === 'max' ? b => Math.max(...b) : b => b.reduce((sum, v) => sum + v, 0) / b.length;
+    return bins.map(b => b.length ? one(b) : null);
+  }
+
+  draw({ area, stroke }, bins) {
+    const at = bins.map((value, i) => value === null ? null : [(i + 0.5) / points * width, height - 2 - value / this.scale * (height - 6)]);
+    const known = at.filter(p => p !== null);
+    // Between two looks that are far apart nothing was seen; a bin or two without one is only the pace of the looks.
+    const gap = Math.max(12, width / points * 12);
+    let line = '', fill = '', begun = null, last = null;
+    for (const point of known) {
+      const text = `${point[0].toFixed(1)} ${point[1].toFixed(1)}`;
+      if (last === null || point[0] - last[0] > gap) {
+        if (last !== null) fill += `L${last[0].toFixed(1)} ${height}L${begun[0].toFixed(1)} ${height}Z`;
+        [line, fill, begun] = [`${line}M${text}`, `${fill}M${text}`, point];
+      } else {
+        [line, fill] = [`${line}L${text}`, `${fill}L${text}`];
+      }
+      last = point;
+    }
+    if (last !== null) fill += `L${last[0].toFixed(1)} ${height}L${begun[0].toFixed(1)} ${height}Z`;
+    stroke.setAttribute('d', line);
+    area.setAttribute('d', fill);
+  }
+
+  point(place) {
+    this.at = place === null ? null : Math.min(points - 1, Math.max(0, place));
+    this.cursor.setAttribute('visibility', this.at === null ? 'hidden' : 'visible');
+    if (this.at === null) return setText(this.read, '');
+    const x = (this.at + 0.5) / points * width;
+    this.cursor.setAttribute('x1', x);
+    this.cursor.setAttribute('x2', x);
+    setText(this.read, this.say(this.at));
+  }
+
+  say(place) {
+    const moment = clock(this.end - this.span * (points - 1 - place) / points, this.end);
+    const values = this.lines.map((line, i) => `${this.lines.length > 1 ? line.name + ' ' : ''}${this.near(this.bins[i], place)}`).join(', ');
+    this.plot.setAttribute('aria-valuenow', place);
+    this.plot.setAttribute('aria-valuetext', `${moment}: ${values}`);
+    return `${moment}  ${values}`;
+  }
+
+  /** The value there, or the one before it where the looks are further apart than the bins. */
+  near(bins, place) {
+    for (let i = place; i >= Math.max(0, place - 12); i--) if (bins[i] !== null && bins[i] !== undefined) return this.word(bins[i]);
+    return unknown;
+  }
+
+  key(event) {
+    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowDown: -1, ArrowUp: 1, PageDown: -10, PageUp: 10, Home: -points, End: points }[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    this.point((this.at ?? points - 1) + step);
+  }
+
+  fill(samples) {
+    const columns = this.lines.map(line => this.bin(samples, line, tableRows));
+    this.body.replaceChildren(...Array.from({ length: tableRows }, (_, row) => make('tr', {},
+      make('th', { scope: 'row', textContent: clock(this.end - this.span * (tableRows - 1 - row) / tableRows, this.end) }),
+      ...columns.map(column => make('td', { textContent: column[row] === null ? unknown : this.word(column[row]) })))));
+  }
+}
+
+/** The next of 1, 2, 5, 10 ... at or above it. */
+function nice(value) {
+  if (value <= 0) return 1;
+  const power = 10 ** Math.floor(Math.log10(value));
+  return [1, 2, 5, 10].find(step => step * power >= value) * power;
+}
+
+/** Only what changed is touched, so that a selection or a reader's place is not lost. */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
