@@ -104,8 +104,8 @@ public sealed class PipelineMetrics : IDisposable
 
     private void CreateGauges()
     {
-        Meter.CreateObservableGauge("orders_stream.up", Reachable, "1", "1: the last look could read it; 0: it could not.");
-        Meter.CreateObservableGauge("orders_stream.health", () => From(s => (double)(int)s.Health), "1", "0 well, 1 something is wrong, 2 it cannot be told.");
+        Meter.CreateObservableGauge("orders_stream.up", Reachable, null, "1: the last look could read it; 0: it could not.");
+        Meter.CreateObservableGauge("orders_stream.health", () => From(s => (double)(int)s.Health), null, "0 well, 1 something is wrong, 2 it cannot be told.");
         Meter.CreateObservableGauge("orders_stream.capture.lag", () => From(s => s.Capture?.LagSeconds), "s", "How long ago the oldest change may have been committed that is not in Kafka.");
         Meter.CreateObservableGauge("orders_stream.capture.published.rows", () => From(s => s.Capture?.RowsPublished), "{row}", "Row versions published in the stream's life.");
         Meter.CreateObservableGauge("orders_stream.capture.window.progress", () => From(s => s.Capture?.Window?.Progress), "1", "Share of an initial load that is published.");

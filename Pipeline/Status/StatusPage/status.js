@@ -14,8 +14,8 @@ const joined = (...parts) => parts.filter(p => p).join(' · ');
 
 const charts = [
   new Chart('Rows per second', [
-    { name: 'to Kafka', css: 'one', value: s => s.published_per_second, several: 'mean' },
-    { name: 'to the lake', css: 'two', value: s => s.stored_per_second, several: 'mean' },
+    { name: 'Kafka', css: 'one', value: s => s.published_per_second, several: 'mean' },
+    { name: 'lake', css: 'two', value: s => s.stored_per_second, several: 'mean' },
   ], rate),
   new Chart('Changes not yet in Kafka', [{ name: 'Lag', css: 'one', value: s => s.capture_lag_seconds, several: 'max' }], duration),
   new Chart('Records waiting in Kafka', [{ name: 'Records', css: 'two', value: s => s.lake_lag_records, several: 'max' }], number),
@@ -93,13 +93,15 @@ function show(status) {
 }
 
 function showPath({ source, topic, lake, capture, flow, partitions, lag }) {
+  $('hop-capture').classList.toggle('broken', !source.reachable || !topic.reachable);
+  $('hop-lake').classList.toggle('broken', !topic.reachable || !lake.reachable);
   showState('source', source.reachable);
   set('source-table', source.table);
   set('source-address', source.address);
   set('source-facts', source.reachable ? joined(source.version && `version ${source.version.split(' ')[0]}`, source.rows !== null && `about ${plural(source.rows, 'row')}`) : '');
 
   set('published-rate', rate(flow.published_per_second));
-  setLag('capture', capture?.lag_seconds ?? null, capture?.lag_seconds === 0 ? 'up to date' : `${duration(capture?.lag_seconds)} behind`, l => l > 60);
+  setLag('capture', capture?.lag_seconds ?? null, capture?.lag_seconds === 0 ? 'up to date' : `${duration(capture?.lag_seconds)} behind`, l => l > 60, capture?.captured_up_to === null ? 'initial load not done' : undefined);
   set('capture-now', capture?.window ? windowInShort(capture.window) : '');
 
   showState('topic', topic.reachable, topic.exists === false ? 'topic not created yet' : null);
@@ -124,9 +126,9 @@ function showState(part, isReachable, note = null) {
   set(`${part}-state`, isReachable ? note ?? 'reachable' : part === 'lake' ? 'not readable' : 'not reachable');
 }
 
-function setLag(half, lag, text, isLate) {
+function setLag(half, lag, text, isLate, notKnown = 'lag not known') {
   $(`${half}-lag`).dataset.state = lag === null ? 'unknown' : lag === 0 ? 'well' : isLate(lag) ? 'late' : 'behind';
-  set(`${half}-lag`, lag === null ? 'lag not known' : text);
+  set(`${half}-lag`, lag === null ? notKnown : text);
 }
 
 const percent = share => `${Math.floor(share * 100)} %`;

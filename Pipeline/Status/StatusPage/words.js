@@ -24,6 +24,7 @@ export function bytes(value) {
 
 export function duration(seconds) {
   if (!isKnown(seconds)) return unknown;
+  if (seconds === 0) return '0 s';
   if (seconds < 9.95) return `${tenths.format(seconds)} s`;
   const s = Math.round(seconds);
   if (s < 60) return `${s} s`;
