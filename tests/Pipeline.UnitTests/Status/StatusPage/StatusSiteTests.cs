@@ -1,0 +1,183 @@
+using System.Text;
+using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+using OrdersStream.Status;
+using OrdersStream.Status.StatusPage;
+using OrdersStream.UnitTests.Lake;
+
+namespace OrdersStream.UnitTests.Status.StatusPage;
+
+public sealed class StatusSiteTests : IDisposable
+{
+    private static readonly DateTimeOffset At = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
+
+    private readonly TestTime time = new();
+    private readonly PipelineMetrics metrics = new(new PipelineOptions());
+    private readonly MetricsExport export;
+    private readonly StatusSite site;
+    private Func<CancellationToken, Task<PipelineStatus>> read = _ => Task.FromResult(Sample());
+    private int looks;
+
+    public StatusSiteTests()
+    {
+        export = new MetricsExport(metrics);
+        site = new StatusSite(
+            token =>
+            {
+                Interlocked.Increment(ref looks);
+                return read(token);
+            },
+            metrics, export, time);
+    }
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public void Dispose()
+    {
+        site.Dispose();
+        export.Dispose();
+        metrics.Dispose();
+    }
+
+    [Theory]
+    [InlineData("/", "text/html; charset=utf-8")]
+    [InlineData("/status.css", "text/css; charset=utf-8")]
+    [InlineData("/status.js", "text/javascript; charset=utf-8")]
+    [InlineData("/charts.js", "text/javascript; charset=utf-8")]
+    [InlineData("/words.js", "text/javascript; charset=utf-8")]
+    [InlineData("/icon.svg", "image/svg+xml")]
+    [InlineData("/api/status", "application/json; charset=utf-8")]
+    [InlineData("/metrics", "text/plain; version=0.0.4; charset=utf-8")]
+    public async Task each_path_has_its_type_and_nothing_inline_may_run(string path, string type)
+    {
+        var answer = await GetAsync(path);
+        Assert.Equal((200, type), (answer.Status, answer.ContentType));
+        Assert.False(answer.Body.IsEmpty);
+        var policy = Header(answer, "Content-Security-Policy");
+        Assert.StartsWith("default-src 'none'; script-src 'self'; style-src 'self';", policy);
+        Assert.DoesNotContain("unsafe", policy);
+        Assert.Equal(("nosniff", "no-referrer"), (Header(answer, "X-Content-Type-Options"), Header(answer, "Referrer-Policy")));
+        Assert.Equal(path is "/api/status" or "/metrics" ? "no-store" : "no-cache", Header(answer, "Cache-Control"));
+    }
+
+    [Theory]
+    [InlineData("/favicon.ico")]
+    [InlineData("/status.JS")]
+    [InlineData("/api/status/")]
+    [InlineData("/../Pipeline.csproj")]
+    [InlineData("")]
+    public async Task other_paths_are_not_found(string path) => Assert.Equal(404, (await GetAsync(path)).Status);
+
+    [Theory]
+    [InlineData("POST")]
+    [InlineData("DELETE")]
+    [InlineData("get")]
+    public async Task it_only_shows(string method)
+    {
+        var answer = await site.AnswerAsync(method, "/api/status", Token);
+        Assert.Equal((405, "GET, HEAD", 0), (answer.Status, Header(answer, "Allow"), looks));
+    }
+
+    [Fact]
+    public async Task head_is_get_without_a_body()
+    {
+        var answer = await site.AnswerAsync("HEAD", "/", Token);
+        Assert.Equal((200, "text/html; charset=utf-8", true), (answer.Status, answer.ContentType, answer.Body.IsEmpty));
+    }
+
+    [Fact]
+    public async Task many_viewers_cost_one_look_at_a_time()
+    {
+        var slow = new TaskCompletionSource<PipelineStatus>();
+        read = _ => slow.Task;
+        var asking = Enumerable.Range(0, 50).Select(i => GetAsync(i % 10 == 0 ? "/metrics" : "/api/status")).ToList();
+        slow.SetResult(Sample());
+        await Task.WhenAll(asking);
+        Assert.Equal(1, looks);
+
+        time.Advance(TimeSpan.FromMilliseconds(900));
+        await GetAsync("/api/status");
+        Assert.Equal(1, looks);
+        time.Advance(TimeSpan.FromMilliseconds(200));
+        await GetAsync("/api/status");
+        Assert.Equal(2, looks);
+    }
+
+    [Fact]
+    public async Task a_viewer_who_leaves_does_not_end_the_look_of_another()
+    {
+        var slow = new TaskCompletionSource<PipelineStatus>();
+        read = token => slow.Task.WaitAsync(token);
+        using var leaves = new CancellationTokenSource();
+        var gone = site.AnswerAsync("GET", "/api/status", leaves.Token);
+        var stays = GetAsync("/api/status");
+        await leaves.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => gone);
+        slow.SetResult(Sample());
+        Assert.Equal((200, 1), ((await stays).Status, looks));
+    }
+
+    [Fact]
+    public async Task a_look_that_fails_is_told_without_detail_and_tried_anew()
+    {
+        read = _ => throw new InvalidOperationException("customer Asha");
+        var answer = await GetAsync("/api/status");
+        Assert.Equal(500, answer.Status);
+        Assert.DoesNotContain("Asha", Text(answer));
+        read = _ => Task.FromResult(Sample());
+        Assert.Equal(200, (await GetAsync("/api/status")).Status);
+    }
+
+    [Fact]
+    public async Task markup_in_names_and_errors_stays_text()
+    {
+        var text = Text(await GetAsync("/api/status"));
+        Assert.DoesNotContain('<', text);
+        Assert.Contains("\\u003Cimg src=x onerror=alert(1)\\u003E", text);
+    }
+
+    [Fact]
+    public async Task the_gauges_tell_what_is_seen_now()
+    {
+        var text = Text(await GetAsync("/metrics"));
+        Assert.Matches(@"orders_stream_up\{[^}]*part=""kafka""[^}]*\} 0\s", text);
+        Assert.Matches(@"orders_stream_up\{[^}]*part=""postgres""[^}]*\} 1\s", text);
+        Assert.Matches(@"orders_stream_capture_lag_seconds\{[^}]*\} 2\.5\s", text);
+        Assert.Matches(@"orders_stream_lake_lag\{[^}]*messaging_destination_partition_id=""3""[^}]*\} 7\s", text);
+    }
+
+    [Fact]
+    public async Task the_page_has_no_inline_code_and_asks_nobody_else()
+    {
+        var page = Text(await GetAsync("/"));
+        Assert.DoesNotMatch("""(?i)<script(?![^>]*\ssrc=)|<style|\son\w+=|\sstyle=|javascript:""", page);
+        var parts = System.Text.RegularExpressions.Regex.Matches(page, "(?:src|href)=\"([^\"#][^\"]*)\"").Select(m => m.Groups[1].Value).ToList();
+        Assert.Contains("status.js", parts);
+        foreach (var part in parts) Assert.Equal(200, (await GetAsync("/" + part)).Status);
+        foreach (var path in new[] { "/", "/status.css", "/status.js", "/charts.js", "/words.js", "/icon.svg" })
+        {
+            var text = Text(await GetAsync(path)).Replace("http://www.w3.org/2000/svg", "", StringComparison.Ordinal);
+            Assert.DoesNotMatch("(?i)https?:|@import|url\\(", text);
+            Assert.DoesNotMatch("innerHTML|outerHTML|insertAdjacentHTML|document\\.write|DOMParser|\\beval\\b|new Function", text);
+        }
+    }
+
+    private Task<StatusAnswer> GetAsync(string path) => site.AnswerAsync("GET", path, Token);
+
+    private static string Text(StatusAnswer answer) => Encoding.UTF8.GetString(answer.Body.Span);
+
+    private static string? Header(StatusAnswer answer, string name) => answer.Headers.SingleOrDefault(h => h.Key == name).Value;
+
+    private static PipelineStatus Sample() => new()
+    {
+        At = At,
+        Process = new("LocalHost", At, ["PostgresToKafka"]),
+        Source = new("public.<img src=x onerror=alert(1)>", "localhost:5432/db", Reachable: true),
+        Topic = new("orders", "localhost:9092", Reachable: false),
+        Lake = new("lake", Reachable: true, NewestFiles: [], QuarantineCauses: []),
+        Capture = new(1, 10, At.UtcDateTime, null, null, 2.5),
+        Partitions = [new(3, 0, 17, 10, 7, 8, 0, 1, At)],
+        Flow = new("requests", At, null, null, []),
+        Problems = ["</script><script>alert(1)</script>"],
+    };
+}
