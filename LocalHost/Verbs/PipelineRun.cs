@@ -31,7 +31,6 @@ public sealed class PipelineRun : IAsyncDisposable
             .AddPipeline(options)
             .AddSingleton<PostgresToKafkaLoop>()
             .AddSingleton<KafkaToLakeLoop>()
-            .AddSingleton<StatusSampler>()
             .BuildServiceProvider();
     }
 
@@ -70,15 +69,17 @@ public sealed class PipelineRun : IAsyncDisposable
     /// <summary>Serves the status page. To be called before the halves begin: what they do is counted from here on.</summary>
     /// <exception cref="PipelineException">The address cannot be taken.</exception>
     public Task<StatusServer> ServeAsync(IPEndPoint address, CancellationToken cancellationToken) =>
-        StatusServer.StartAsync(address, Get<StatusSite>(), Get<StatusSampler>(), Get<TimeProvider>(), cancellationToken);
+        StatusServer.StartAsync(address, Get<StatusSite>(), NewSampler(), Get<TimeProvider>(), cancellationToken);
 
     /// <summary>Pushes the metrics where the environment asks for it, with the lags among them: for a run without a page.</summary>
     public IAsyncDisposable? PushMetrics()
     {
         if (!MetricsExport.IsPushed) return null;
         _ = Get<MetricsExport>();
-        return Get<StatusSampler>().Start();
+        return NewSampler().Start();
     }
+
+    private StatusSampler NewSampler() => new(Get<StatusSite>(), Get<FlowHistory>(), Get<TimeProvider>());
 
     public ValueTask DisposeAsync() => services.DisposeAsync();
 }

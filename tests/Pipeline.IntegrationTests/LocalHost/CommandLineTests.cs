@@ -40,6 +40,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("run --password " + Secret, "unknown option '--password'")]
     [InlineData("run --only both", "Argument 'both' not recognized. Must be one of: 'postgres-to-kafka' 'kafka-to-lake'")]
     [InlineData("run --log-level loud", "--log-level is none of trace|debug|information|warning|error|critical|none")]
+    [InlineData("run --ui example:1", "--ui is 'example:1', which is no port and no address:port of this machine (8081, 0.0.0.0:8080, [::1]:8080)")]
     [InlineData("--seconds 0", "--seconds is 0, which is not in 1 to 86400")]
     public async Task a_bad_command_line_exits_with_2_and_one_line_each(string arguments, string expected)
     {

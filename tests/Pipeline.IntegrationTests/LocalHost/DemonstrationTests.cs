@@ -27,6 +27,7 @@ public sealed class DemonstrationTests : IDisposable
             Assert.Equal(3, output.Split("arrived: yes").Length - 1);
             Assert.Contains("stayed away: yes", output);
             Assert.DoesNotContain('\e', output);
+            Assert.Contains("Watch it at http://127.0.0.1:", output);
             Assert.NotEmpty(Directory.GetFiles(Demo, "*.parquet", SearchOption.AllDirectories));
         }
     }

@@ -9,7 +9,7 @@ using OrdersStream.LocalHost.Verbs;
 namespace OrdersStream.IntegrationTests.LocalHost;
 
 /// <summary>A database with the orders table, a topic, and folders of one test's own.</summary>
-internal sealed class TestPipeline : IAsyncDisposable
+public sealed class TestPipeline : IAsyncDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("orders-stream-test-").FullName;
 
