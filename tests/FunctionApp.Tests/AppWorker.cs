@@ -34,11 +34,14 @@ internal sealed class AppWorker : IAsyncDisposable
 
     public Task<bool> PrepareTopicAsync() => services.GetRequiredService<TriggeredTopic>().PrepareAsync();
 
+    /// <summary>A function, made as for one call.</summary>
+    public T Create<T>() => ActivatorUtilities.CreateInstance<T>(services);
+
     public Task TickAsync(CancellationToken cancellationToken) =>
-        ActivatorUtilities.CreateInstance<PostgresToKafkaFunction>(services).RunAsync(new TimerInfo(), cancellationToken);
+        Create<PostgresToKafkaFunction>().RunAsync(new TimerInfo(), cancellationToken);
 
     public Task DeliverAsync(KafkaRecord[] records, CancellationToken cancellationToken) =>
-        ActivatorUtilities.CreateInstance<KafkaToLakeFunction>(services).RunAsync(records, cancellationToken);
+        Create<KafkaToLakeFunction>().RunAsync(records, cancellationToken);
 
     public ValueTask DisposeAsync() => services.DisposeAsync();
 }

@@ -11,6 +11,7 @@ public sealed partial class TriggerTests
 {
     private static readonly MethodInfo Capturing = typeof(PostgresToKafkaFunction).GetMethod(nameof(PostgresToKafkaFunction.RunAsync))!;
     private static readonly MethodInfo Storing = typeof(KafkaToLakeFunction).GetMethod(nameof(KafkaToLakeFunction.RunAsync))!;
+    private static readonly MethodInfo Showing = typeof(StatusFunction).GetMethod(nameof(StatusFunction.RunAsync))!;
 
     private static KafkaTriggerAttribute Kafka => Storing.GetParameters()[0].GetCustomAttribute<KafkaTriggerAttribute>()!;
     private static TimerTriggerAttribute Timer => Capturing.GetParameters()[0].GetCustomAttribute<TimerTriggerAttribute>()!;
@@ -54,8 +55,16 @@ public sealed partial class TriggerTests
     }
 
     [Fact]
+    public void the_page_has_every_path_and_only_reads()
+    {
+        var http = Showing.GetParameters()[0].GetCustomAttribute<HttpTriggerAttribute>()!;
+        Assert.Equal((AuthorizationLevel.Anonymous, "{*path}"), (http.AuthLevel, http.Route));
+        Assert.Equal(["get", "head"], http.Methods!);
+    }
+
+    [Fact]
     public void every_function_hears_that_the_host_stops() =>
-        Assert.All([Capturing, Storing], method => Assert.Equal(typeof(CancellationToken), method.GetParameters()[^1].ParameterType));
+        Assert.All([Capturing, Storing, Showing], method => Assert.Equal(typeof(CancellationToken), method.GetParameters()[^1].ParameterType));
 
     [Fact]
     public void whatever_a_trigger_takes_from_the_environment_is_taken_whole() =>
