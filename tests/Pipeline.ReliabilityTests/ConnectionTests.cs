@@ -3,7 +3,7 @@ namespace OrdersStream.ReliabilityTests;
 /// <summary>Connections break in every way, on either side: both halves go on by themselves.</summary>
 public sealed class ConnectionTests(FaultyServers servers) : IClassFixture<FaultyServers>
 {
-    private static readonly TimeSpan LongDelay = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LongDelay = TimeSpan.FromSeconds(5), LostFor = TimeSpan.FromSeconds(3);
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -77,6 +77,22 @@ public sealed class ConnectionTests(FaultyServers servers) : IClassFixture<Fault
         () =>
         {
             Proxy(side).Delay = TimeSpan.Zero;
+            return Task.CompletedTask;
+        });
+
+    /// <summary>Whatever was asked for meanwhile, a commit included, is done, and nobody hears of it.</summary>
+    [Theory, InlineData("Postgres"), InlineData("Kafka")]
+    public Task answers_that_are_lost(string side) => servers.SurvivesAsync(
+        async stream =>
+        {
+            Proxy(side).SwallowsAnswers = true;
+            await stream.ExecuteAsync("UPDATE items SET name = name || '-', updated_at = clock_timestamp() WHERE id <= 50");
+            await Task.Delay(LostFor, Cancellation); // the fault itself: it lasts for so long
+            Proxy(side).Cut();
+        },
+        () =>
+        {
+            Proxy(side).SwallowsAnswers = false;
             return Task.CompletedTask;
         });
 

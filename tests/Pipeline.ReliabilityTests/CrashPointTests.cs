@@ -4,43 +4,64 @@ using OrdersStream.IntegrationTests.Servers;
 
 namespace OrdersStream.ReliabilityTests;
 
-/// <summary>How a process ends behind a step.</summary>
-public enum Ending
-{
-    /// <summary>By an exception that nothing handles: what is disposed of on the way is disposed of.</summary>
-    Exception,
-    /// <summary>By SIGKILL: a real LocalHost process, of which nothing is run any more.</summary>
-    Kill,
-}
-
 /// <summary>
 /// Invariants 2 to 5: behind whatever durable step a process ends, what comes of it in the end is the same. All steps there are: the file
 /// operations take the crash point that follows them as an argument.
 /// </summary>
-public sealed class CrashPointTests(PostgresServer postgres, KafkaServer kafka)
+public abstract class CrashPointTests(PostgresServer postgres, KafkaServer kafka)
 {
     // A writer that slept past the pruning of a day's log: CommitLogTests and TwoInstancesTests set that up by their clock.
     private static readonly CrashPoint[] NeedsAClock = [CrashPoint.CommitWithdrawn];
 
-    public static MatrixTheoryData<CrashPoint, Ending> Steps => new(Enum.GetValues<CrashPoint>().Except(NeedsAClock), Enum.GetValues<Ending>());
+    public static TheoryData<CrashPoint> Steps => new(Enum.GetValues<CrashPoint>().Except(NeedsAClock));
+
+    /// <summary>Runs both halves once.</summary>
+    /// <returns>Whether it ended at the point.</returns>
+    private protected abstract Task<bool> EndsAtAsync(TestStream stream, CrashPoint point, int occurrence);
 
     [Theory, MemberData(nameof(Steps))]
-    public async Task a_process_that_ends_behind_any_durable_step_changes_nothing(CrashPoint point, Ending ending)
+    public async Task a_process_that_ends_behind_any_durable_step_changes_nothing(CrashPoint point)
     {
         await using var stream = await CrashStream.CreateAsync(postgres, kafka);
         await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, repeat('x', 50) FROM generate_series(1, 60) i");
-        var expected = 60 + await PrepareAsync(stream, point, ending);
-        Assert.True(await EndsAtAsync(stream, point, 1, ending), $"{point} was not reached");
+        var expected = 60 + await PrepareAsync(stream, point);
+        Assert.True(await EndsAtAsync(stream, point, 1), $"{point} was not reached");
         Assert.True(await CrashStream.OnceAsync(stream));
 
         // A second time, further on: what a first start does is behind it.
         await stream.ExecuteAsync("UPDATE items SET name = 'changed', updated_at = clock_timestamp() WHERE id <= 20");
-        await EndsAtAsync(stream, point, 3, ending);
+        await EndsAtAsync(stream, point, 3);
         Assert.True(await CrashStream.OnceAsync(stream));
 
         await stream.LakeShouldEqualTableAsync();
         Assert.Equal((expected + 20, expected + 20), (stream.Dump().Records.Count, stream.Lake.Count()));
     }
+
+    /// <returns>Row versions that the preparation added.</returns>
+    private async Task<int> PrepareAsync(TestStream stream, CrashPoint point)
+    {
+        if (point == CrashPoint.RollForwardBegun) await EndsAtAsync(stream, CrashPoint.CommitCreated, 1);
+        if (point != CrashPoint.CommitPruned) return 0;
+        // More entries than are kept whatever their age, and all of them old.
+        Assert.True(await CrashStream.OnceAsync(stream));
+        for (var i = 0; i < 20; i++)
+        {
+            await stream.ExecuteAsync("UPDATE items SET name = name || '.', updated_at = clock_timestamp() WHERE id <= 4");
+            await stream.PollAndStoreAsync();
+        }
+        await stream.RestartAsync();
+        foreach (var entry in Directory.GetFiles(stream.Options.Streaming.CheckpointLocation, "0*.json", SearchOption.AllDirectories))
+            File.SetLastWriteTimeUtc(entry, TimeProvider.System.GetUtcNow().UtcDateTime.AddDays(-2));
+        await stream.ExecuteAsync("UPDATE items SET name = name || '!', updated_at = clock_timestamp() WHERE id <= 4");
+        return 20 * 4 + 4;
+    }
+}
+
+/// <summary>By an exception that nothing handles: what is disposed of on the way is disposed of.</summary>
+public sealed class CrashByExceptionTests(PostgresServer postgres, KafkaServer kafka) : CrashPointTests(postgres, kafka)
+{
+    private readonly PostgresServer postgres = postgres;
+    private readonly KafkaServer kafka = kafka;
 
     /// <summary>The first process ends behind its first step, the next behind its second, and so on: recovery itself is cut off everywhere.</summary>
     [Fact]
@@ -61,33 +82,19 @@ public sealed class CrashPointTests(PostgresServer postgres, KafkaServer kafka)
         await stream.LakeShouldEqualTableAsync();
     }
 
-    /// <returns>Row versions that the preparation added.</returns>
-    private static async Task<int> PrepareAsync(TestStream stream, CrashPoint point, Ending ending)
+    private protected override async Task<bool> EndsAtAsync(TestStream stream, CrashPoint point, int occurrence)
     {
-        if (point == CrashPoint.RollForwardBegun) await EndsAtAsync(stream, CrashPoint.CommitCreated, 1, ending);
-        if (point != CrashPoint.CommitPruned) return 0;
-        // More entries than are kept whatever their age, and all of them old.
-        Assert.True(await CrashStream.OnceAsync(stream));
-        for (var i = 0; i < 20; i++)
-        {
-            await stream.ExecuteAsync("UPDATE items SET name = name || '.', updated_at = clock_timestamp() WHERE id <= 4");
-            await stream.PollAndStoreAsync();
-        }
-        await stream.RestartAsync();
-        foreach (var entry in Directory.GetFiles(stream.Options.Streaming.CheckpointLocation, "0*.json", SearchOption.AllDirectories))
-            File.SetLastWriteTimeUtc(entry, TimeProvider.System.GetUtcNow().UtcDateTime.AddDays(-2));
-        await stream.ExecuteAsync("UPDATE items SET name = name || '!', updated_at = clock_timestamp() WHERE id <= 4");
-        return 20 * 4 + 4;
-    }
-
-    private static async Task<bool> EndsAtAsync(TestStream stream, CrashPoint point, int occurrence, Ending ending)
-    {
-        if (ending == Ending.Kill)
-            return await LocalHostProcess.OnceAsync(stream.Options, (point, occurrence, OnPoint.Die)) == LocalHostProcess.KilledExitCode;
         var seen = 0;
         return !await CrashStream.OnceAsync(stream, reached =>
         {
             if (reached == point && Interlocked.Increment(ref seen) == occurrence) throw new CrashException(reached);
         });
     }
+}
+
+/// <summary>By SIGKILL: a real LocalHost process, of which nothing is run any more.</summary>
+public sealed class CrashByKillTests(PostgresServer postgres, KafkaServer kafka) : CrashPointTests(postgres, kafka)
+{
+    private protected override async Task<bool> EndsAtAsync(TestStream stream, CrashPoint point, int occurrence) =>
+        await LocalHostProcess.OnceAsync(stream.Options, (point, occurrence, OnPoint.Die)) == LocalHostProcess.KilledExitCode;
 }

@@ -13,6 +13,7 @@ internal sealed class TcpProxy : IAsyncDisposable
     private Func<Task<Socket>>? connect;
     private Task accepting = Task.CompletedTask;
     private volatile bool refuses;
+    private volatile bool swallows;
     private long delayMs;
 
     public TcpProxy()
@@ -35,6 +36,13 @@ internal sealed class TcpProxy : IAsyncDisposable
     {
         get => refuses;
         set => refuses = value;
+    }
+
+    /// <summary>What clients send arrives, what servers answer does not.</summary>
+    public bool SwallowsAnswers
+    {
+        get => swallows;
+        set => swallows = value;
     }
 
     public void ToTcp(string host, int port) => Begin(async () =>
@@ -110,12 +118,12 @@ internal sealed class TcpProxy : IAsyncDisposable
         }
         var link = new Link(client, server);
         links[link] = 0;
-        await Task.WhenAll(PumpAsync(client, server), PumpAsync(server, client));
+        await Task.WhenAll(PumpAsync(client, server, isAnswer: false), PumpAsync(server, client, isAnswer: true));
         links.TryRemove(link, out _);
         link.Dispose();
     }
 
-    private async Task PumpAsync(Socket from, Socket to)
+    private async Task PumpAsync(Socket from, Socket to, bool isAnswer)
     {
         var buffer = new byte[64 * 1024];
         try
@@ -123,6 +131,7 @@ internal sealed class TcpProxy : IAsyncDisposable
             while (await from.ReceiveAsync(buffer, end.Token) is var count and > 0)
             {
                 if (Delay > TimeSpan.Zero) await Task.Delay(Delay, end.Token);
+                if (isAnswer && swallows) continue;
                 await to.SendAsync(buffer.AsMemory(0, count), end.Token);
             }
             to.Shutdown(SocketShutdown.Send);

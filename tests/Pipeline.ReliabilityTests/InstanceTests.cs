@@ -1,0 +1,98 @@
+using OrdersStream.Diagnostics;
+using OrdersStream.IntegrationTests;
+using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.LocalHost.Verbs;
+
+namespace OrdersStream.ReliabilityTests;
+
+/// <summary>Two of everything, and more, that come and go.</summary>
+public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task a_poller_that_stands_by_takes_over_with_its_first_poll_after_the_others_death()
+    {
+        await using var stream = await CrashStream.CreateAsync(postgres, kafka);
+        await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, repeat('x', 50) FROM generate_series(1, 200) i");
+        using (var first = LocalHostProcess.Start(stream.Options, ["--only", "postgres-to-kafka"], (CrashPoint.PageCommitted, 2, OnPoint.AwaitTerm)))
+        {
+            await first.UntilReachedAsync();
+            Assert.Equal(PollOutcome.StandingBy, (await stream.PollAsync()).Outcome);
+            await first.SignalAsync("KILL");
+            Assert.Equal(LocalHostProcess.KilledExitCode, (await first.EndAsync()).ExitCode);
+        }
+        await stream.Database.UntilAsync("the server has seen the death", "SELECT count(*) = 0 FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())");
+
+        Assert.Equal(PollOutcome.Published, (await stream.PollAsync()).Outcome);
+        await stream.DrainAsync();
+        await stream.StoreAsync();
+        await stream.LakeShouldEqualTableAsync();
+        Assert.Equal(200, stream.Dump().Records.Count);
+    }
+
+    [Fact]
+    public async Task eight_partitions_over_three_storers_that_come_and_go_are_stored_once()
+    {
+        await using var stream = await EightPartitionsAsync();
+        await using (var source = new Instance(stream, PipelineHalf.PostgresToKafka))
+        await using (var one = new Instance(stream, PipelineHalf.KafkaToLake))
+        {
+            await using (var two = new Instance(stream, PipelineHalf.KafkaToLake))
+            {
+                await InsertUntilAsync(stream, 500, two);
+                await using (var three = new Instance(stream, PipelineHalf.KafkaToLake)) await InsertUntilAsync(stream, 1_500, three);
+                await InsertUntilAsync(stream, 2_000, two);
+            }
+            await using (var four = new Instance(stream, PipelineHalf.KafkaToLake)) await InsertUntilAsync(stream, 3_000, four);
+        }
+
+        Assert.True(await CrashStream.OnceAsync(stream));
+        await stream.LakeShouldEqualTableAsync();
+        Assert.Equal(3_000, stream.Lake.Count());
+    }
+
+    private async Task<TestStream> EightPartitionsAsync()
+    {
+        kafka.RequireReal("groups share partitions");
+        return await TestStream.CreateAsync(postgres, kafka, configure: o => o with
+        {
+            Kafka = o.Kafka with { Partitions = 8 },
+            Streaming = o.Streaming with { BatchInterval = 1 },
+        });
+    }
+
+    /// <summary>Inserts in small steps until the table has so many rows, and waits until the lake has them; the named storer is at work meanwhile.</summary>
+    private static async Task InsertUntilAsync(TestStream stream, int rows, Instance running)
+    {
+        while (await stream.Database.ScalarAsync<long>("SELECT count(*) FROM items") is var count && count < rows)
+            await stream.ExecuteAsync($"INSERT INTO items (id, name) SELECT i, 'x' FROM generate_series({count + 1}, {count + 50}) i");
+        await FaultyServers.UntilAsync(
+            () => Task.FromResult(stream.Lake.Files.Count > 0 && stream.Lake.Count() >= rows), running.Running, () => $"the lake has {stream.Lake.Count()} of {rows} rows\n{stream.Log}");
+    }
+
+    /// <summary>One instance with one half at work.</summary>
+    private sealed class Instance : IAsyncDisposable
+    {
+        private readonly PipelineRun run;
+        private readonly CancellationTokenSource stop = new();
+
+        public Instance(TestStream stream, PipelineHalf half)
+        {
+            run = new PipelineRun(stream.Options, TimeProvider.System, stream.Log);
+            Running = run.UntilStoppedAsync(half, null, stop.Token, Cancellation);
+        }
+
+        public Task Running { get; }
+
+        public async ValueTask DisposeAsync()
+        {
+            await stop.CancelAsync();
+            await Running.WaitAsync(Patience, Cancellation);
+            await run.DisposeAsync();
+            stop.Dispose();
+        }
+    }
+}
