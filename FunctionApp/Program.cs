@@ -3,6 +3,7 @@ using Microsoft.Azure.Functions.Worker.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
 using OrdersStream.Triggers;
 
 namespace OrdersStream.FunctionApp;
@@ -30,6 +31,8 @@ internal static class Program
             return BadConfiguration;
         }
         var host = builder.Build();
+        // It counts from when it is made: before the first trigger, not with the first request.
+        _ = host.Services.GetRequiredService<MetricsExport>();
         await host.Services.GetRequiredService<TriggeredTopic>().PrepareAsync();
         await host.RunAsync();
         return 0;

@@ -22,6 +22,7 @@ internal sealed class CaptureSession : IDisposable
     private readonly int partitions;
     private readonly SourceServer server;
     private (long Window, long Timestamp) taken = (-1, 0);
+    private long? caughtUp;
 
     private CaptureSession(NpgsqlConnection connection, SourceServer server, PagePublisher publisher, int partitions, Watermark watermark, CaptureServices services)
     {
@@ -63,8 +64,13 @@ internal sealed class CaptureSession : IDisposable
         if (Watermark.Window is { } inProgress && !IsOfAnotherTime(inProgress.To)) return inProgress;
 
         var last = Watermark.Window?.From ?? Watermark.Horizon;
+        var asked = services.Time.GetTimestamp();
         if (Watermark.Window is null && last is not null && !IsOfAnotherTime(last)
-            && await horizons.SnapshotAsync(cancellationToken) == last.Snapshot) return null;
+            && await horizons.SnapshotAsync(cancellationToken) == last.Snapshot)
+        {
+            caughtUp = asked;
+            return null;
+        }
 
         var table = await SourceCatalog.ReadAsync(connection, services.Options.Postgres, cancellationToken);
         var rewound = last is not null && IsOfAnotherTime(last) || Watermark.Window is { } abandoned && IsOfAnotherTime(abandoned.To);
@@ -107,7 +113,10 @@ internal sealed class CaptureSession : IDisposable
         Save(after with { Offsets = offsets.ToImmutable() });
     }
 
-    /// <summary>How long ago a row of the window can have been committed: it was not visible at the horizon before. Null: there was none.</summary>
+    /// <summary>
+    /// How long ago a row of the window can have been committed: it was not visible at the horizon before, nor when a poll last found
+    /// nothing. Null: there was no horizon before.
+    /// </summary>
     public TimeSpan? LagOf(Window window)
     {
         if (window.From is not { } from) return null;
@@ -115,6 +124,7 @@ internal sealed class CaptureSession : IDisposable
         var lag = taken.Window == window.Number
             ? window.To.TakenAt - from.TakenAt + services.Time.GetElapsedTime(taken.Timestamp)
             : services.Time.GetUtcNow() - from.TakenAt;
+        if (caughtUp is { } then && services.Time.GetElapsedTime(then) is var since && since < lag) return since;
         return lag > TimeSpan.Zero ? lag : TimeSpan.Zero;
     }
 

@@ -5,10 +5,13 @@ namespace OrdersStream.Status;
 /// <summary>What the watermark file says, read together with what the database says now.</summary>
 internal static class CaptureLook
 {
-    public static CaptureStatus Describe(Watermark watermark, SourceLook? source) => new(
+    /// <param name="watermark">The file's.</param>
+    /// <param name="source">What the database says; null: nothing.</param>
+    /// <param name="caughtUpAt">By the database's clock, when an earlier look found nothing that was not captured; null: none did.</param>
+    public static CaptureStatus Describe(Watermark watermark, SourceLook? source, DateTime? caughtUpAt) => new(
         watermark.WindowNumber, watermark.Rows, watermark.Horizon?.TakenAt, watermark.Horizon?.LowerBound,
         watermark.Window is { } window ? Describe(window, source) : null,
-        Lag(watermark, source));
+        Lag(watermark, source, caughtUpAt));
 
     private static WindowStatus Describe(Window window, SourceLook? source)
     {
@@ -22,10 +25,11 @@ internal static class CaptureLook
             window.To.TakenAt, rate, rate > 0 && left is { } rows ? Math.Max(0, rows) / rate : null);
     }
 
-    private static double? Lag(Watermark watermark, SourceLook? source)
+    private static double? Lag(Watermark watermark, SourceLook? source, DateTime? caughtUpAt)
     {
         if (source is null || watermark.Horizon is not { } horizon) return null;
         if (watermark.Window is null && source.Snapshot == horizon.Snapshot) return 0;
-        return Math.Max(0, (source.Clock - horizon.TakenAt).TotalSeconds);
+        var since = caughtUpAt > horizon.TakenAt ? caughtUpAt.Value : horizon.TakenAt;
+        return Math.Max(0, (source.Clock - since).TotalSeconds);
     }
 }

@@ -28,6 +28,7 @@ public sealed class StatusReader(
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(4);
 
     private readonly QuarantineCauses causes = new();
+    private DateTime? caughtUpAt;
 
     public async Task<PipelineStatus> ReadAsync(CancellationToken cancellationToken)
     {
@@ -39,7 +40,8 @@ public sealed class StatusReader(
         var watermark = problems.Try(Trouble.State, () => new WatermarkFile(options.Streaming).Read());
         var lake = problems.Try(Trouble.State, () => LakeLook.Take(options, causes));
 
-        var capture = watermark is null ? null : CaptureLook.Describe(watermark, source);
+        var capture = watermark is null ? null : CaptureLook.Describe(watermark, source, caughtUpAt);
+        if (capture?.LagSeconds is 0) caughtUpAt = source!.Clock;
         var positions = lake?.Positions ?? ImmutableSortedDictionary<int, StoredPosition>.Empty;
         var status = new PipelineStatus
         {

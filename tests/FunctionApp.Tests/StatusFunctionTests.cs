@@ -33,6 +33,8 @@ public sealed class StatusFunctionTests(PostgresServer postgres, KafkaServer kaf
         Assert.Equal("application/json", document.Header("Content-Type").Split(';')[0]);
         using var json = JsonDocument.Parse(document.Text);
         Assert.Contains(app.Options.Kafka.Topic, json.RootElement.GetRawText());
+        var process = json.RootElement.GetProperty("process");
+        Assert.Equal(("FunctionApp", 2), (process.GetProperty("host").GetString(), process.GetProperty("halves").GetArrayLength()));
         Assert.Equal((HttpStatusCode.OK, ""), (head.StatusCode, head.Text));
         Assert.Equal(HttpStatusCode.NotFound, nothing.StatusCode);
     }

@@ -64,4 +64,18 @@ public sealed class EmptyPollTests(PostgresServer postgres, KafkaServer kafka)
 
         public void Dispose() => listener.Dispose();
     }
+
+    [Fact]
+    public async Task after_a_quiet_time_the_lag_counts_from_the_last_poll_that_found_nothing()
+    {
+        await using var stream = await TestStream.CreateAsync(postgres, kafka);
+        await stream.ExecuteAsync("INSERT INTO items (id) VALUES (1)");
+        await stream.DrainAsync();
+        var begun = TimeProvider.System.GetTimestamp();
+        Assert.Equal(PollOutcome.Idle, (await stream.PollAsync()).Outcome);
+        await stream.ExecuteAsync("INSERT INTO items (id) VALUES (2)");
+        var poll = await stream.PollAsync();
+        Assert.Equal(1, poll.Rows);
+        Assert.InRange(poll.Lag!.Value, TimeSpan.Zero, TimeProvider.System.GetElapsedTime(begun));
+    }
 }
