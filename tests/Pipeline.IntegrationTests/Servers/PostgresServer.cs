@@ -47,6 +47,12 @@ public sealed class PostgresServer : IAsyncLifetime
     /// <summary>Stops a private server the hard way and starts it again: it recovers from its log.</summary>
     public Task CrashAsync() => local!.RestartAsync(ShutdownMode.Immediate, TestContext.Current.CancellationToken);
 
+    /// <summary>The end of a private server, in the hard way.</summary>
+    public Task EndAsync() => local!.StopAsync(ShutdownMode.Immediate, TestContext.Current.CancellationToken);
+
+    /// <summary>Folder of the private server's socket, and the number in its name.</summary>
+    public (string Folder, int Port) Socket => (local!.Host, local.Port);
+
     /// <summary>The private server's socket.</summary>
     public string SocketPath => Path.Combine(local!.Host, $".s.PGSQL.{local.Port}");
 
