@@ -8,9 +8,14 @@ namespace OrdersStream.Diagnostics;
 /// <summary>What to do about a failure, and what an operator does next.</summary>
 /// <param name="Action">What the half does.</param>
 /// <param name="Problem">What failed, and the value seen.</param>
-/// <param name="Remedy">What to do about it.</param>
+/// <param name="Check">What an operator does about it.</param>
 /// <param name="IsDefect">Nothing that was thought of: its stack trace is needed.</param>
-public sealed record FailureVerdict(FailureAction Action, string Problem, string Remedy, bool IsDefect = false);
+/// <param name="SeesItself">A half tries again by itself, and says so.</param>
+public sealed record FailureVerdict(FailureAction Action, string Problem, string Check, bool IsDefect = false, bool SeesItself = false)
+{
+    /// <summary>What a half says. Where nothing tries again, as in a command that ends, <see cref="Check"/> is all there is to say.</summary>
+    public string Remedy => SeesItself ? $"It is tried again with growing pauses; nothing is lost meanwhile. {Check}" : Check;
+}
 
 /// <summary>
 /// The one table of failures (invariant 8). Retry is for causes that pass by themselves; whatever is not listed stops the
@@ -18,8 +23,6 @@ public sealed record FailureVerdict(FailureAction Action, string Problem, string
 /// </summary>
 public static class FailurePolicy
 {
-    private const string SeesItself = "It is tried again with growing pauses; nothing is lost meanwhile.";
-
     public static FailureVerdict Judge(Exception failure) => failure switch
     {
         PipelineException e => new(e.Action, e.Problem, e.Remedy),
@@ -73,7 +76,7 @@ public static class FailurePolicy
         _ => Retry($"A state or lake file could not be read or written ({e.GetType().Name}, error {e.HResult & 0xffff})", "Check the file system of datalake.path and the streaming folders."),
     };
 
-    private static FailureVerdict Retry(string problem, string check) => new(FailureAction.Retry, problem + ".", $"{SeesItself} {check}");
+    private static FailureVerdict Retry(string problem, string check) => new(FailureAction.Retry, problem + ".", check, SeesItself: true);
 
     private static T? Find<T>(Exception? e) where T : Exception
     {

@@ -134,7 +134,7 @@ public sealed class StatusReader(
         private readonly Lock gate = new();
         private readonly List<(Trouble Where, FailureVerdict Verdict)> found = [];
 
-        public ImmutableArray<string> Texts => [.. found.Select(f => $"{f.Verdict.Problem} {f.Verdict.Remedy}")];
+        public ImmutableArray<string> Texts => [.. found.Select(f => $"{f.Verdict.Problem} {f.Verdict.Check}")];
 
         public bool SourceAnswered => found.Exists(f => f.Where == Trouble.Source && f.Verdict.Action == FailureAction.Stop);
 

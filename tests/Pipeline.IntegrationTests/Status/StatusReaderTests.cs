@@ -56,7 +56,7 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
         await pipeline.OnceAsync();
         await using var run = Changed(pipeline, o => o with { Postgres = o.Postgres with { Host = "127.0.0.1", Port = 1 } });
         var status = await run.Get<StatusReader>().ReadAsync(Token);
-        Assert.Contains("Postgres", Assert.Single(status.Problems));
+        Assert.Equal("Postgres cannot be reached (ConnectionRefused). Check postgres.host and postgres.port, and that the server runs.", Assert.Single(status.Problems));
         Assert.Equal((24, 0), (status.Lake.Rows, status.Lag));
         Assert.Equal((Health.Wrong, false, true), (status.Health, status.Source.Reachable, status.Topic.Reachable));
     }

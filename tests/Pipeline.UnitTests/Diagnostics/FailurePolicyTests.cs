@@ -54,6 +54,14 @@ public sealed class FailurePolicyTests
     }
 
     [Fact]
+    public void only_what_a_half_says_promises_another_try()
+    {
+        var verdict = FailurePolicy.Judge(Kafka(ErrorCode.Local_Transport));
+        Assert.Equal("Check kafka.brokers and that the brokers run.", verdict.Check);
+        Assert.Equal($"It is tried again with growing pauses; nothing is lost meanwhile. {verdict.Check}", verdict.Remedy);
+    }
+
+    [Fact]
     public void a_verdict_never_repeats_the_text_of_a_failure_that_may_hold_values() =>
         Assert.DoesNotContain("secret-row-value", FailurePolicy.Judge(new InvalidOperationException("secret-row-value")).ToString());
 }
