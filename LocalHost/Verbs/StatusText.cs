@@ -40,7 +40,7 @@ internal static class StatusText
 
     private static string HealthIn(Health health) => health switch
     {
-        Health.Well => "well",
+        Health.Well => "all is well",
         Health.Wrong => "SOMETHING IS WRONG",
         _ => "IT CANNOT BE TOLD whether all is well",
     };

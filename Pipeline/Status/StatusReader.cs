@@ -25,16 +25,20 @@ public sealed record StoredPosition(long NextRecord, CommitEntry Newest)
 public sealed class StatusReader(
     PipelineOptions options, TopicAdmin admin, TopicReader topic, ProcessStatus process, FlowHistory history, FailureJournal failures, TimeProvider time)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(4);
+    private static readonly TimeSpan PagePatience = TimeSpan.FromSeconds(4);
 
     private readonly QuarantineCauses causes = new();
     private DateTime? caughtUpAt;
 
-    public async Task<PipelineStatus> ReadAsync(CancellationToken cancellationToken)
+    public Task<PipelineStatus> ReadAsync(CancellationToken cancellationToken) => ReadAsync(PagePatience, cancellationToken);
+
+    /// <param name="patience">How long a server may take for each answer.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async Task<PipelineStatus> ReadAsync(TimeSpan patience, CancellationToken cancellationToken)
     {
         var problems = new Problems();
-        var sourceTask = problems.TryAsync(Trouble.Source, () => LookAtSourceAsync(cancellationToken), cancellationToken);
-        var seen = await problems.TryAsync(Trouble.Topic, () => LookAtTopicAsync(cancellationToken), cancellationToken);
+        var sourceTask = problems.TryAsync(Trouble.Source, () => LookAtSourceAsync(patience, cancellationToken), cancellationToken);
+        var seen = await problems.TryAsync(Trouble.Topic, () => LookAtTopicAsync(patience, cancellationToken), cancellationToken);
         var ends = seen?.Ends ?? [];
         var source = await sourceTask;
         var watermark = problems.Try(Trouble.State, () => new WatermarkFile(options.Streaming).Read());
@@ -70,25 +74,25 @@ public sealed class StatusReader(
         (TopicCommits.Find(options.Streaming.CheckpointLocation, options.Kafka.Topic)?.NewestEntries() ?? [])
             .ToImmutableSortedDictionary(e => e.Partition, StoredPosition.Of);
 
-    private async Task<SourceLook> LookAtSourceAsync(CancellationToken cancellationToken)
+    private async Task<SourceLook> LookAtSourceAsync(TimeSpan patience, CancellationToken cancellationToken)
     {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        patience.CancelAfter(Patience);
+        using var expiry = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        expiry.CancelAfter(patience);
         try
         {
-            return await SourceLook.TakeAsync(options, SourceAs(reachable: true), patience.Token);
+            return await SourceLook.TakeAsync(options, SourceAs(reachable: true), expiry.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             throw new PipelineException(FailureAction.Retry,
-                $"Postgres did not answer within {Patience.TotalSeconds:0} s.", "Check postgres.host and postgres.port, and that the server runs.");
+                $"Postgres did not answer within {patience.TotalSeconds:0} s.", "Check postgres.host and postgres.port, and that the server runs.");
         }
     }
 
-    private async Task<TopicLook> LookAtTopicAsync(CancellationToken cancellationToken)
+    private async Task<TopicLook> LookAtTopicAsync(TimeSpan patience, CancellationToken cancellationToken)
     {
-        var cluster = await admin.LookAsync(Patience, cancellationToken);
-        return new(cluster, await EndsAsync(cluster.Partitions ?? 0, Patience, cancellationToken));
+        var cluster = await admin.LookAsync(patience, cancellationToken);
+        return new(cluster, await EndsAsync(cluster.Partitions ?? 0, patience, cancellationToken));
     }
 
     private async Task<ImmutableArray<TopicPartitionEnds>> EndsAsync(int partitions, TimeSpan patience, CancellationToken cancellationToken) =>
