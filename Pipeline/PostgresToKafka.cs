@@ -65,10 +65,11 @@ public sealed class PostgresToKafka(
             metrics.Polled(poll);
             return poll;
         }
-        catch
+        catch (Exception e)
         {
             // What this process believes may be stale now; the files and the topic are not.
             await DisposeAsync();
+            if (e is PostgresException server) throw FailurePolicy.WithoutWordsOfServer(server);
             throw;
         }
     }

@@ -33,6 +33,7 @@ public static class FailurePolicy
         NpgsqlException e when Find<SocketException>(e) is { } socket => Retry($"Postgres cannot be reached ({socket.SocketErrorCode})", "Check postgres.host and postgres.port, and that the server runs."),
         NpgsqlException e when Find<TimeoutException>(e) is not null => Retry("Postgres did not answer in time", "Check the server and the network."),
         NpgsqlException e when e.IsTransient || Find<IOException>(e) is not null => Retry("The connection to Postgres broke", "Check the server and the network."),
+        NpgsqlException { InnerException: null } e => new(FailureAction.Stop, $"Postgres cannot be used as configured ({e.Message}).", "Check postgres.user, postgres.password and postgres.sslmode."),
         KafkaException e => Kafka(e),
         IOException e => File(e),
         UnauthorizedAccessException => new(FailureAction.Stop, "A state or lake file may not be written.", "Give the process's user write permission on datalake.path and the two streaming folders."),
@@ -40,6 +41,13 @@ public static class FailurePolicy
         TimeoutException => Retry("A server did not answer in time", "Check the servers and the network."),
         _ => new(FailureAction.Stop, $"Unexpected failure ({failure.GetType().Name}).", "This is a defect: please report it with the stack trace.", IsDefect: true),
     };
+
+    /// <summary>The same failure without the server's own words: what a query met may quote a row (a policy, a cast of a key), and an exception is logged as a whole (invariant 9).</summary>
+    public static PipelineException WithoutWordsOfServer(PostgresException failure)
+    {
+        var verdict = Postgres(failure);
+        return new(verdict.Action, verdict.Problem, verdict.Remedy);
+    }
 
     private static FailureVerdict Postgres(PostgresException e) => e.SqlState[..2] switch
     {
@@ -54,8 +62,10 @@ public static class FailurePolicy
     {
         ErrorCode.Local_Fenced or ErrorCode.ProducerFenced or ErrorCode.InvalidProducerEpoch =>
             Retry("Another publisher took over this stream", "Harmless where two instances run: one stands by."),
-        ErrorCode.Local_Authentication or ErrorCode.SaslAuthenticationFailed or ErrorCode.Local_Ssl =>
-            new(FailureAction.Stop, $"Kafka refused the login ({e.Error.Code}).", "Check kafka.security_protocol, the SASL user and password, and the certificates."),
+        ErrorCode.Local_Authentication or ErrorCode.SaslAuthenticationFailed =>
+            new(FailureAction.Stop, $"Kafka refused the login ({e.Error.Code}).", "Check kafka.sasl_mechanism, kafka.sasl_username and kafka.sasl_password, and the user's credentials on the brokers."),
+        ErrorCode.Local_Ssl =>
+            new(FailureAction.Stop, $"TLS to Kafka failed ({e.Error.Reason}).", "Check kafka.security_protocol, kafka.ssl_ca_location, and the brokers' certificate and host name."),
         ErrorCode.TopicAuthorizationFailed or ErrorCode.GroupAuthorizationFailed or ErrorCode.ClusterAuthorizationFailed or ErrorCode.TransactionalIdAuthorizationFailed =>
             new(FailureAction.Stop, $"The Kafka user lacks a permission ({e.Error.Code}).", "Grant READ, WRITE, DESCRIBE (and CREATE) on the topic, READ on the group, WRITE on the transactional id."),
         ErrorCode.MsgSizeTooLarge or ErrorCode.Local_InvalidArg =>
