@@ -22,6 +22,7 @@ public sealed class PostgresServer : IAsyncLifetime
     public const string RolePassword = "test-only-word";
 
     private readonly Dictionary<string, string>? ownSettings;
+    private readonly bool overTcp;
     private LocalPostgres? local;
     private string? whyMissing;
     private string adminConnectionString = "";
@@ -30,12 +31,17 @@ public sealed class PostgresServer : IAsyncLifetime
     {
     }
 
-    private PostgresServer(Dictionary<string, string> settings) => ownSettings = settings;
+    private PostgresServer(Dictionary<string, string> settings, bool overTcp) => (ownSettings, this.overTcp) = (settings, overTcp);
 
     /// <summary>A private server for one test that does to it what others should not see.</summary>
-    public static async Task<PostgresServer> StartOwnAsync(params (string Name, string Value)[] settings)
+    public static Task<PostgresServer> StartOwnAsync(params (string Name, string Value)[] settings) => StartOwnAsync(overTcp: false, settings);
+
+    /// <summary>The same that listens on 127.0.0.1 too, and asks for passwords there.</summary>
+    public static Task<PostgresServer> StartOwnOverTcpAsync(params (string Name, string Value)[] settings) => StartOwnAsync(overTcp: true, settings);
+
+    private static async Task<PostgresServer> StartOwnAsync(bool overTcp, (string Name, string Value)[] settings)
     {
-        var server = new PostgresServer(settings.ToDictionary(s => s.Name, s => s.Value));
+        var server = new PostgresServer(settings.ToDictionary(s => s.Name, s => s.Value), overTcp);
         await server.InitializeAsync();
         if (server.whyMissing is not null) TestEnvironment.MissingServer(server.whyMissing);
         return server;
@@ -53,6 +59,9 @@ public sealed class PostgresServer : IAsyncLifetime
     /// <summary>Folder of the private server's socket, and the number in its name.</summary>
     public (string Folder, int Port) Socket => (local!.Host, local.Port);
 
+    /// <summary>The private server's TCP port.</summary>
+    public int Port => local!.Port;
+
     /// <summary>The private server's socket.</summary>
     public string SocketPath => Path.Combine(local!.Host, $".s.PGSQL.{local.Port}");
 
@@ -66,7 +75,7 @@ public sealed class PostgresServer : IAsyncLifetime
         {
             try
             {
-                local = await LocalPostgres.StartAsync(new LocalPostgresOptions { Settings = Settings() }, CancellationToken.None);
+                local = await LocalPostgres.StartAsync(new LocalPostgresOptions { Settings = Settings(), Tcp = overTcp }, CancellationToken.None);
             }
             catch (LocalPostgresException e)
             {
