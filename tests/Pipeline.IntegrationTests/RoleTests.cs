@@ -1,4 +1,6 @@
+using Npgsql;
 using OrdersStream.Diagnostics;
+using OrdersStream.IntegrationTests.LocalHost;
 using OrdersStream.IntegrationTests.Servers;
 
 namespace OrdersStream.IntegrationTests;
@@ -60,6 +62,68 @@ public sealed class RoleTests(PostgresServer postgres, KafkaServer kafka)
 
         Assert.Equal(FailureAction.Stop, FailurePolicy.Judge(failure).Action);
         Assert.DoesNotContain("the-secret-word", failure + stream.Log.ToString() + FailurePolicy.Judge(failure), StringComparison.Ordinal);
+    }
+
+    /// <summary>db/orders.sql has made its table, and given the role what it needs.</summary>
+    [Theory]
+    [InlineData("INSERT INTO t_orders (customer_name, restaurant_name, item, amount) VALUES ('a', 'b', 'c', 1)")]
+    [InlineData("UPDATE t_orders SET amount = 0")]
+    [InlineData("DELETE FROM t_orders")]
+    [InlineData("TRUNCATE t_orders")]
+    [InlineData("BEGIN; LOCK TABLE t_orders IN EXCLUSIVE MODE")]
+    [InlineData("CREATE TABLE public.mine (id int)")]
+    [InlineData("CREATE INDEX ON t_orders (amount)")]
+    [InlineData("ALTER TABLE t_orders DISABLE TRIGGER ALL")]
+    [InlineData("DROP TABLE t_orders")]
+    [InlineData("SELECT * FROM payments")]
+    [InlineData("SELECT * FROM others.secrets")]
+    [InlineData("SELECT rolpassword FROM pg_authid")]
+    [InlineData("SELECT pg_read_file('postgresql.conf')")]
+    [InlineData("COPY t_orders TO PROGRAM 'true'")]
+    [InlineData("ALTER ROLE orders_stream_test_pipeline SUPERUSER")]
+    public async Task the_role_of_the_script_may_not(string statement)
+    {
+        await using var orders = await TestPipeline.CreateAsync(postgres, kafka);
+        await orders.Database.ExecuteAsync("CREATE TABLE payments (id int); CREATE SCHEMA others; CREATE TABLE others.secrets (id int)");
+        await using var session = await RoleSessionAsync(orders.Database);
+        await session.ExecuteAsync("SELECT * FROM t_orders");
+
+        var refused = await Assert.ThrowsAsync<PostgresException>(() => session.ExecuteAsync(statement));
+
+        Assert.Equal(PostgresErrorCodes.InsufficientPrivilege, refused.SqlState);
+    }
+
+    [Fact]
+    public async Task the_role_of_the_script_has_one_right_on_one_table()
+    {
+        await using var orders = await TestPipeline.CreateAsync(postgres, kafka);
+        await orders.Database.ExecuteAsync("CREATE TABLE payments (id int)");
+
+        var rights = await orders.Database.TextRowsAsync(
+            $"""
+            SELECT c.oid::regclass::text, p
+            FROM pg_class c CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) p
+            WHERE c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+              AND NOT starts_with(c.relnamespace::regnamespace::text, 'pg_toast') AND has_table_privilege('{PostgresServer.PipelineRole}', c.oid, p)
+            """);
+        var attributes = await orders.Database.TextRowsAsync(
+            $"SELECT concat_ws(' ', rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls) FROM pg_roles WHERE rolname = '{PostgresServer.PipelineRole}'");
+        var memberships = await orders.Database.TextRowsAsync(
+            $"SELECT roleid::regrole::text FROM pg_auth_members WHERE member = '{PostgresServer.PipelineRole}'::regrole");
+
+        Assert.Equal([["t_orders", "SELECT"]], rights);
+        Assert.Equal([["f f f f f"]], attributes);
+        Assert.Equal([["pg_read_all_stats"]], memberships);
+    }
+
+    private static async Task<NpgsqlConnection> RoleSessionAsync(TestDatabase database)
+    {
+        var session = new NpgsqlConnection(new NpgsqlConnectionStringBuilder
+        {
+            Host = database.Host, Port = database.Port, Database = database.Name, Username = PostgresServer.PipelineRole, Password = PostgresServer.RolePassword, Pooling = false,
+        }.ConnectionString);
+        await session.OpenAsync(TestContext.Current.CancellationToken);
+        return session;
     }
 
     private async Task<TestStream> AsRoleAsync(string role, Func<Configuration.PostgresOptions, Configuration.PostgresOptions> configure) =>
