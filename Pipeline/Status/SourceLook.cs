@@ -9,8 +9,9 @@ namespace OrdersStream.Status;
 /// <param name="Status">For the document.</param>
 /// <param name="Clock">The database's.</param>
 /// <param name="Snapshot">What is committed now, as Postgres prints it.</param>
+/// <param name="Identity">Which table it is.</param>
 /// <param name="Warnings">What an operator should know of table and role.</param>
-internal sealed record SourceLook(SourceStatus Status, DateTime Clock, string Snapshot, ImmutableArray<string> Warnings)
+internal sealed record SourceLook(SourceStatus Status, DateTime Clock, string Snapshot, SourceIdentity Identity, ImmutableArray<string> Warnings)
 {
     /// <summary>Changes nothing, and holds no snapshot for longer than a statement.</summary>
     public static async Task<SourceLook> TakeAsync(PipelineOptions options, SourceStatus unseen, CancellationToken cancellationToken)
@@ -33,7 +34,8 @@ internal sealed record SourceLook(SourceStatus Status, DateTime Clock, string Sn
             warnings = warnings.Add(
                 $"role {options.Postgres.User} is no member of pg_read_all_stats, so open transactions of other roles are hidden: " +
                 $"a commit later than {options.Postgres.LateCommitSeconds} s is missed; GRANT pg_read_all_stats TO it");
-        return new SourceLook(status, look.Clock, look.Snapshot, warnings);
+        var identity = new SourceIdentity(server.System, server.Timeline, options.Postgres.Db, status.Table, table.Oid);
+        return new SourceLook(status, look.Clock, look.Snapshot, identity, warnings);
     }
 
     private sealed record Activity(

@@ -42,6 +42,8 @@ public sealed class StatusReader(
         var ends = seen?.Ends ?? [];
         var source = await sourceTask;
         var watermark = problems.Try(Trouble.State, () => new WatermarkFile(options.Streaming).Read());
+        // Invariant 6, for those who look: capture would stop.
+        if (watermark is not null && source is not null) problems.Try(Trouble.Source, () => watermark.Source.CheckSameTable(source.Identity));
         var lake = problems.Try(Trouble.State, () => LakeLook.Take(options, causes));
 
         var capture = watermark is null ? null : CaptureLook.Describe(watermark, source, caughtUpAt);
@@ -147,6 +149,12 @@ public sealed class StatusReader(
             found.Exists(f => f.Where != Trouble.State) || failures.Any(f => !f.Over) ? Health.Wrong
             : found.Count > 0 ? Health.Unknown
             : Health.Well;
+
+        public void Try(Trouble where, Action check) => Try(where, () =>
+        {
+            check();
+            return true;
+        });
 
         public T? Try<T>(Trouble where, Func<T> read)
         {

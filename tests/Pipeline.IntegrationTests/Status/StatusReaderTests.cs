@@ -142,6 +142,17 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
     }
 
     [Fact]
+    public async Task another_table_under_the_same_name_is_wrong()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        await pipeline.Database.ExecuteAsync($"CREATE TABLE other (LIKE t_orders INCLUDING ALL); DROP TABLE t_orders; ALTER TABLE other RENAME TO t_orders; GRANT SELECT ON t_orders TO {PostgresServer.PipelineRole}");
+        var status = await ReadAsync(pipeline);
+        Assert.Equal((Health.Wrong, true), (status.Health, status.Source.Reachable));
+        Assert.Contains("belongs to", Assert.Single(status.Problems));
+    }
+
+    [Fact]
     public async Task without_a_poller_what_waits_is_warned_of()
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
