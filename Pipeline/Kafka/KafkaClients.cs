@@ -23,8 +23,12 @@ public static class KafkaClients
     /// Makes a call that waits by blocking, in short turns off the caller's thread, so that a stop does not wait for a
     /// broker that is away. The client goes on where it was.
     /// </summary>
+    /// <param name="call">Given how long it may block.</param>
+    /// <param name="patience">How long to go on asking.</param>
+    /// <param name="cancellationToken">Ends the asking.</param>
+    /// <param name="isRefused">Whether a broker has said no, so that asking again is in vain; null: it cannot be told.</param>
     /// <exception cref="KafkaException">No answer within <paramref name="patience"/>, or another failure.</exception>
-    public static async Task<T> AskAsync<T>(Func<TimeSpan, T> call, TimeSpan patience, CancellationToken cancellationToken)
+    public static async Task<T> AskAsync<T>(Func<TimeSpan, T> call, TimeSpan patience, CancellationToken cancellationToken, Func<bool>? isRefused = null)
     {
         var begun = Stopwatch.GetTimestamp();
         while (true)
@@ -33,17 +37,18 @@ public static class KafkaClients
             {
                 return await Task.Run(() => call(TurnMax), cancellationToken);
             }
-            catch (KafkaException e) when (IsNoAnswerYet(e) && Stopwatch.GetElapsedTime(begun) < patience)
+            catch (KafkaException e) when (IsNoAnswerYet(e) && isRefused?.Invoke() is not true && Stopwatch.GetElapsedTime(begun) < patience)
             {
                 await Task.Delay(PauseBetweenTurns, cancellationToken);
             }
         }
     }
 
-    // A topic that is only just made, or whose leader moves, has for a moment no broker that answers for it.
+    // A topic that is only just made, or whose leader moves, has for a moment no broker that answers for it; and a client that lost its
+    // connections for a moment connects again by itself.
     private static bool IsNoAnswerYet(KafkaException e) =>
         e is KafkaRetriableException || (!e.Error.IsFatal && e.Error.Code is
-            ErrorCode.Local_TimedOut or ErrorCode.Local_Transport or ErrorCode.LeaderNotAvailable or ErrorCode.NotLeaderForPartition
+            ErrorCode.Local_TimedOut or ErrorCode.Local_Transport or ErrorCode.Local_AllBrokersDown or ErrorCode.LeaderNotAvailable or ErrorCode.NotLeaderForPartition
             or ErrorCode.UnknownTopicOrPart or ErrorCode.ReplicaNotAvailable or ErrorCode.FencedLeaderEpoch or ErrorCode.UnknownLeaderEpoch
             or ErrorCode.OffsetNotAvailable or ErrorCode.BrokerNotAvailable);
 

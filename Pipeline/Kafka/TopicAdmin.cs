@@ -60,7 +60,7 @@ public sealed class TopicAdmin(PipelineOptions options)
         try
         {
             // Of all topics: a question for one that is absent would create it on brokers that create topics by themselves.
-            var all = await KafkaClients.AskAsync(admin.GetMetadata, patience, cancellationToken);
+            var all = await KafkaClients.AskAsync(admin.GetMetadata, patience, cancellationToken, () => refusal is not null);
             var topic = all.Topics.Find(t => t.Topic == kafka.Topic && t.Error.Code == ErrorCode.NoError);
             return new ClusterLook(all.Brokers.Count, await VersionAsync(admin, all.Brokers, cancellationToken), topic?.Partitions.Count);
         }
