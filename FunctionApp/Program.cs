@@ -1,4 +1,3 @@
-using System.Collections;
 using Microsoft.Azure.Functions.Worker.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -14,9 +13,7 @@ internal static class Program
     private const int BadConfiguration = 2;
 
     public static Task<int> Main(string[] args) => RunAsync(
-        args, AppContext.BaseDirectory,
-        Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().ToDictionary(e => (string)e.Key, e => (string?)e.Value ?? ""),
-        Console.Error);
+        args, AppContext.BaseDirectory, ConfigurationLoader.ProcessEnvironment(), Console.Error);
 
     internal static async Task<int> RunAsync(string[] args, string appFolder, IReadOnlyDictionary<string, string> environment, TextWriter errors)
     {

@@ -1,4 +1,3 @@
-using System.Collections;
 using System.CommandLine;
 using OrdersStream.Configuration;
 
@@ -46,7 +45,7 @@ internal sealed class ConfigurationInput
     public PipelineOptions Load(ParseResult arguments) => ConfigurationLoader.Load(
         arguments.GetRequiredValue(file),
         arguments.GetRequiredValue(overrides),
-        Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().ToDictionary(e => (string)e.Key, e => (string?)e.Value ?? ""),
+        ConfigurationLoader.ProcessEnvironment(),
         arguments.GetValue(rollnumber));
 
     public bool IsPrintOnly(ParseResult arguments) => arguments.GetValue(print);

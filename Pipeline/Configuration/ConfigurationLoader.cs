@@ -1,3 +1,5 @@
+using System.Collections;
+
 namespace OrdersStream.Configuration;
 
 /// <summary>From a YAML file, the environment and the command line to checked options, or to all that is wrong with them.</summary>
@@ -34,6 +36,10 @@ public static class ConfigurationLoader
         if (file is not null) moreChecks?.Invoke(options, resolved, faults);
         return faults.Count == 0 ? options : throw new ConfigurationException(faults.Sorted());
     }
+
+    /// <summary>The environment of this process, as <see cref="Load(string, IReadOnlyList{string}, IReadOnlyDictionary{string, string}, string?)"/> takes it.</summary>
+    public static Dictionary<string, string> ProcessEnvironment() =>
+        Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().ToDictionary(e => (string)e.Key, e => (string?)e.Value ?? "");
 
     /// <summary>The configuration in force as YAML, secrets masked.</summary>
     public static string Print(PipelineOptions options) => ConfigurationPrinter.Print(options);

@@ -10,6 +10,9 @@ public sealed class Trouble(string half, FailureJournal journal, TimeProvider ti
 {
     private long since;
 
+    /// <summary>Whose it is.</summary>
+    public string Half { get; } = half;
+
     /// <summary>What to do about it; null: there is none.</summary>
     public FailureVerdict? Verdict { get; private set; }
 
@@ -27,10 +30,10 @@ public sealed class Trouble(string half, FailureJournal journal, TimeProvider ti
     public bool Failed(Exception failure)
     {
         var verdict = FailurePolicy.Judge(failure);
-        journal.Failed(half, verdict);
+        journal.Failed(Half, verdict);
         if (Failures++ == 0) since = time.GetTimestamp();
         var isAnother = verdict.Problem != Verdict?.Problem;
-        if (isAnother && verdict.Action == FailureAction.Retry) logger.HalfRetries(half, verdict.Problem, verdict.Remedy);
+        if (isAnother && verdict.Action == FailureAction.Retry) logger.HalfRetries(Half, verdict.Problem, verdict.Remedy);
         (Verdict, Cause) = (verdict, failure);
         return isAnother;
     }
@@ -39,8 +42,8 @@ public sealed class Trouble(string half, FailureJournal journal, TimeProvider ti
     public void Succeeded()
     {
         if (Failures == 0) return;
-        logger.HalfRecovered(half, Duration.TotalSeconds, Failures);
-        journal.Succeeded(half);
+        logger.HalfRecovered(Half, Duration.TotalSeconds, Failures);
+        journal.Succeeded(Half);
         (Verdict, Cause, Failures) = (null, null, 0);
     }
 }

@@ -35,7 +35,9 @@ public sealed record PipelineStatus
     public ImmutableArray<string> Problems { get; init; } = [];
 
     /// <summary>Offsets of the topic that the lake has not; null while the topic's ends are unknown.</summary>
-    public long? Lag => Partitions.Any(p => p.Lag is null) ? null : Partitions.Sum(p => p.Lag);
+    public long? Lag => LagOf(Partitions);
+
+    internal static long? LagOf(ImmutableArray<PartitionStatus> partitions) => partitions.Any(p => p.Lag is null) ? null : partitions.Sum(p => p.Lag);
 }
 
 /// <summary>The process that answers.</summary>

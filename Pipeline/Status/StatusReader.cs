@@ -37,34 +37,41 @@ public sealed class StatusReader(
     public async Task<PipelineStatus> ReadAsync(TimeSpan patience, CancellationToken cancellationToken)
     {
         var problems = new Problems();
-        var sourceTask = problems.TryAsync(Trouble.Source, () => LookAtSourceAsync(patience, cancellationToken), cancellationToken);
-        var seen = await problems.TryAsync(Trouble.Topic, () => LookAtTopicAsync(patience, cancellationToken), cancellationToken);
+        var sourceTask = problems.TryAsync(Part.Source, () => LookAtSourceAsync(patience, cancellationToken), cancellationToken);
+        var seen = await problems.TryAsync(Part.Topic, () => LookAtTopicAsync(patience, cancellationToken), cancellationToken);
         var ends = seen?.Ends ?? [];
         var source = await sourceTask;
-        var watermark = problems.Try(Trouble.State, () => new WatermarkFile(options.Streaming).Read());
+        var watermark = problems.Try(Part.State, () => new WatermarkFile(options.Streaming).Read());
         // Invariant 6, for those who look: capture would stop.
-        if (watermark is not null && source is not null) problems.Try(Trouble.Source, () => watermark.Source.CheckSameTable(source.Identity));
-        var lake = problems.Try(Trouble.State, () => LakeLook.Take(options, causes));
+        if (watermark is not null && source is not null) problems.Try(Part.Source, () => watermark.Source.CheckSameTable(source.Identity));
+        var lake = problems.Try(Part.State, () => LakeLook.Take(options, causes));
 
         var capture = watermark is null ? null : CaptureLook.Describe(watermark, source, caughtUpAt);
         if (capture?.LagSeconds is 0) caughtUpAt = source!.Clock;
         var positions = lake?.Positions ?? ImmutableSortedDictionary<int, StoredPosition>.Empty;
-        var status = new PipelineStatus
+        var at = time.GetUtcNow();
+        var lakeStatus = lake?.Status ?? new LakeStatus(options.Datalake.Path, Reachable: false, NewestFiles: [], QuarantineCauses: []);
+        ImmutableArray<PartitionStatus> partitions =
+            [.. positions.Keys.Union(ends.Select(e => e.Partition)).Order().Select(p => Join(p, ends.FirstOrDefault(e => e.Partition == p), positions.GetValueOrDefault(p)))];
+        history.Add(
+            at, capture?.RowsPublished, lakeStatus.Reachable ? lakeStatus.Rows + lakeStatus.Quarantined : null,
+            capture?.LagSeconds, ends.IsEmpty ? null : PipelineStatus.LagOf(partitions));
+        var recent = failures.Recent;
+        return new PipelineStatus
         {
-            At = time.GetUtcNow(),
+            At = at,
+            Health = problems.Judge(recent),
             Process = process,
             Source = source?.Status ?? UnseenSource(problems),
             Topic = TopicAs(seen?.Cluster),
-            Lake = lake?.Status ?? new LakeStatus(options.Datalake.Path, Reachable: false, NewestFiles: [], QuarantineCauses: []),
+            Lake = lakeStatus,
             Capture = capture,
-            Partitions = [.. positions.Keys.Union(ends.Select(e => e.Partition)).Order().Select(p => Join(p, ends.FirstOrDefault(e => e.Partition == p), positions.GetValueOrDefault(p)))],
-            Failures = failures.Recent,
+            Partitions = partitions,
+            Failures = recent,
             Warnings = Warnings(source, capture),
             Problems = problems.Texts,
             Flow = history.Read(),
         };
-        history.Add(status.At, capture?.RowsPublished, lake is null ? null : status.Lake.Rows + status.Lake.Quarantined, capture?.LagSeconds, ends.IsEmpty ? null : status.Lag);
-        return status with { Health = problems.Judge(failures.Recent), Flow = history.Read() };
     }
 
     /// <summary>The topic's ends; empty where there is no topic yet.</summary>
@@ -127,7 +134,7 @@ public sealed class StatusReader(
 
     private sealed record TopicLook(ClusterLook Cluster, ImmutableArray<TopicPartitionEnds> Ends);
 
-    private enum Trouble
+    private enum Part
     {
         Source,
         Topic,
@@ -138,25 +145,25 @@ public sealed class StatusReader(
     private sealed class Problems
     {
         private readonly Lock gate = new();
-        private readonly List<(Trouble Where, FailureVerdict Verdict)> found = [];
+        private readonly List<(Part Where, FailureVerdict Verdict)> found = [];
 
         public ImmutableArray<string> Texts => [.. found.Select(f => $"{f.Verdict.Problem} {f.Verdict.Check}")];
 
-        public bool SourceAnswered => found.Exists(f => f.Where == Trouble.Source && f.Verdict.Action == FailureAction.Stop);
+        public bool SourceAnswered => found.Exists(f => f.Where == Part.Source && f.Verdict.Action == FailureAction.Stop);
 
         /// <summary>A server that is down, or says no, is wrong; files that cannot be read tell nothing, and so does half an answer.</summary>
         public Health Judge(ImmutableArray<FailureNote> failures) =>
-            found.Exists(f => f.Where != Trouble.State) || failures.Any(f => !f.Over) ? Health.Wrong
+            found.Exists(f => f.Where != Part.State) || failures.Any(f => !f.Over) ? Health.Wrong
             : found.Count > 0 ? Health.Unknown
             : Health.Well;
 
-        public void Try(Trouble where, Action check) => Try(where, () =>
+        public void Try(Part where, Action check) => Try(where, () =>
         {
             check();
             return true;
         });
 
-        public T? Try<T>(Trouble where, Func<T> read)
+        public T? Try<T>(Part where, Func<T> read)
         {
             try
             {
@@ -169,7 +176,7 @@ public sealed class StatusReader(
             }
         }
 
-        public async Task<T?> TryAsync<T>(Trouble where, Func<Task<T>> read, CancellationToken cancellationToken)
+        public async Task<T?> TryAsync<T>(Part where, Func<Task<T>> read, CancellationToken cancellationToken)
         {
             try
             {
@@ -182,7 +189,7 @@ public sealed class StatusReader(
             }
         }
 
-        private void Add(Trouble where, Exception failure)
+        private void Add(Part where, Exception failure)
         {
             lock (gate) found.Add((where, FailurePolicy.Judge(failure)));
         }

@@ -49,7 +49,7 @@ public sealed class TriggeredHalves : IDisposable
         try
         {
             var begun = time.GetTimestamp();
-            while (!(await GuardAsync(capturing, nameof(PostgresToKafka), () => capture.PollAsync(PollBudget, cancellationToken), cancellationToken)).WindowDone
+            while (!(await GuardAsync(capturing, () => capture.PollAsync(PollBudget, cancellationToken), cancellationToken)).WindowDone
                 && time.GetElapsedTime(begun) < runBudget)
             {
                 // The poll has said how far it got.
@@ -68,7 +68,7 @@ public sealed class TriggeredHalves : IDisposable
         await oneBatch.WaitAsync(cancellationToken);
         try
         {
-            await GuardAsync(storing, nameof(KafkaToLake), () => StoreOnceAsync(records, cancellationToken), cancellationToken);
+            await GuardAsync(storing, () => StoreOnceAsync(records, cancellationToken), cancellationToken);
         }
         finally
         {
@@ -99,7 +99,7 @@ public sealed class TriggeredHalves : IDisposable
         }
     }
 
-    private async Task<T> GuardAsync<T>(Trouble trouble, string half, Func<Task<T>> work, CancellationToken cancellationToken)
+    private async Task<T> GuardAsync<T>(Trouble trouble, Func<Task<T>> work, CancellationToken cancellationToken)
     {
         try
         {
@@ -115,7 +115,7 @@ public sealed class TriggeredHalves : IDisposable
         catch (Exception e)
         {
             // Told and thrown: the platform knows nothing of remedies, and we do not decide when it tries again.
-            if (trouble.Failed(e) && trouble.Verdict is { Action: not FailureAction.Retry } verdict) logger.HalfStopped(half, verdict.Problem, verdict.Remedy, e);
+            if (trouble.Failed(e) && trouble.Verdict is { Action: not FailureAction.Retry } verdict) logger.HalfStopped(trouble.Half, verdict.Problem, verdict.Remedy, e);
             throw;
         }
     }

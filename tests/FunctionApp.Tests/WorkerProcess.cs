@@ -1,4 +1,3 @@
-using System.Collections;
 using System.Diagnostics;
 using Microsoft.Extensions.Logging.Abstractions;
 using OrdersStream.Configuration;
@@ -50,7 +49,7 @@ internal sealed class WorkerProcess : IDisposable
     public static async Task<int> RunAsync(string[] args)
     {
         var (appFolder, point, stores) = (args[0], Enum.Parse<CrashPoint>(args[1]), args[2] == "store");
-        var environment = Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().ToDictionary(e => (string)e.Key, e => (string?)e.Value ?? "");
+        var environment = ConfigurationLoader.ProcessEnvironment();
         await using var worker = new AppWorker(appFolder, environment, NullLoggerProvider.Instance, at => { if (at == point) Halt(); });
         if (stores)
         {
