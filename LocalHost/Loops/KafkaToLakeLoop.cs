@@ -32,6 +32,9 @@ public sealed class KafkaToLakeLoop(
 
     private long waiting;
 
+    /// <summary>The last commit failed: that records can be read again says nothing then, and only the next commit ends the trouble.</summary>
+    private bool commitFailed;
+
     /// <summary>Stores until the token is cancelled; what was collected by then is stored too.</summary>
     /// <param name="partitions">Null: those that the group assigns. Else these, at once: joining a group takes seconds.</param>
     /// <exception cref="HalfStoppedException">A human is needed.</exception>
@@ -89,7 +92,7 @@ public sealed class KafkaToLakeLoop(
     {
         using var half = await lake.OpenAsync(cancellationToken);
         var collected = new Collected(half.NewBatch(), ends);
-        using var consumer = new LakeConsumer(options, collected.NextOffset, () => CommitAsync(collected, null, CancellationToken.None).GetAwaiter().GetResult());
+        using var consumer = new LakeConsumer(options, collected.NextOffset, () => CommitAsync(collected, null, retries, CancellationToken.None).GetAwaiter().GetResult());
         if (partitions is null) consumer.JoinGroup();
         else consumer.Take(partitions);
 
@@ -98,20 +101,23 @@ public sealed class KafkaToLakeLoop(
             var result = consumer.Next(collected.IsEmpty || collected.IsBehind ? WaitMax : Least(WaitMax, interval - time.GetElapsedTime(collected.Since)));
             if (result is { IsPartitionEOF: true }) collected.EndReached(result.Partition.Value, result.Offset.Value);
             else if (result is not null) await collected.AddAsync(StreamRecords.From(result), time.GetTimestamp(), cancellationToken);
-            if (result is not null) retries.Succeeded();
-            else if (consumer.TakeTrouble() is { } trouble) retries.Note(trouble);
+            if (result is not null && !commitFailed) retries.Succeeded();
+            else if (result is null && consumer.TakeTrouble() is { } trouble) retries.Note(trouble);
             else retries.StopIfTooLong();
             Interlocked.Exchange(ref waiting, collected.Records);
-            if (collected.IsFull || IsDue(collected)) await CommitAsync(collected, consumer, cancellationToken);
+            if (collected.IsFull || IsDue(collected)) await CommitAsync(collected, consumer, retries, cancellationToken);
         }
         // What was read is stored before the end, whatever the token says: it is little, and reading it again costs more.
-        await CommitAsync(collected, consumer, CancellationToken.None);
+        await CommitAsync(collected, consumer, retries, CancellationToken.None);
     }
 
-    private async Task CommitAsync(Collected collected, LakeConsumer? consumer, CancellationToken cancellationToken)
+    private async Task CommitAsync(Collected collected, LakeConsumer? consumer, Retries retries, CancellationToken cancellationToken)
     {
         if (collected.IsEmpty) return;
+        commitFailed = true;
         var outcome = await collected.Batch.CommitAsync(cancellationToken);
+        commitFailed = false;
+        retries.Succeeded();
         Stored?.Invoke(outcome.Result);
         consumer?.Hint(collected.Positions.Where(p => !outcome.Superseded.ContainsKey(p.Partition)));
         crashPoints.Reached(CrashPoint.OffsetHinted);

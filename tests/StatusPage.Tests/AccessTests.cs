@@ -34,7 +34,7 @@ public sealed class AccessTests(Browser browser)
 
         await keyboard.PressAsync("Tab");
         await keyboard.PressAsync("Enter");
-        Assert.Equal(12, await page.Locator("details[open] tbody tr").CountAsync());
+        await Assertions.Expect(page.Locator("details[open] tbody tr")).ToHaveCountAsync(12);
         var reached = new List<string>();
         for (var i = 0; i < 8; i++)
         {

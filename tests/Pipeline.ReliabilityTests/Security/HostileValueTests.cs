@@ -17,7 +17,7 @@ public sealed class HostileValueTests(PostgresServer postgres, KafkaServer kafka
 
     private static readonly string?[] Values =
     [
-        "../x", "x/../../../../escaped", "/etc/x", "..\\x", "C:\\x", ".", "..", "...", ".hidden", "trailing.", "", null, new string('a', 5_000), new string('a', 4_999) + "b",
+        "../x", "x/../../../escaped", "/etc/x", "..\\x", "C:\\x", ".", "..", "...", ".hidden", "trailing.", "", null, new string('a', 5_000), new string('a', 4_999) + "b",
         new string('é', 2_500), "Zürich", "花椒豆腐", "🍕", "line\nbreak", "tab\there", "%2F", "..%2F..%2Fx", "a=b", "*?[x]", "~", "$HOME", "`id`", "'; --", "\u202egnp", " ", "CON",
         "__HIVE_DEFAULT_PARTITION__", "_quarantine",
     ];
