@@ -27,8 +27,7 @@ public sealed class FaultyServers : IAsyncLifetime
     /// <param name="mend">Its end; null: it passes by itself.</param>
     internal async Task SurvivesAsync(Func<TestStream, Task> strike, Func<Task>? mend = null)
     {
-        await StartAsync();
-        await using var stream = await TestStream.CreateAsync(Postgres!, Kafka!, configure: Behind);
+        await using var stream = await CreateStreamAsync();
         await using var run = new PipelineRun(stream.Options, TimeProvider.System, stream.Log);
         using var stop = new CancellationTokenSource();
         var running = run.UntilStoppedAsync(null, null, stop.Token, Cancellation);
@@ -47,6 +46,13 @@ public sealed class FaultyServers : IAsyncLifetime
         await running.WaitAsync(Patience, Cancellation);
         await stream.LakeShouldEqualTableAsync();
         SaysLittle(stream);
+    }
+
+    /// <summary>A stream of which the pipeline sees the proxies, and the test the servers.</summary>
+    internal async Task<TestStream> CreateStreamAsync(string ddl = TestStream.Items, Func<PipelineOptions, PipelineOptions>? configure = null)
+    {
+        await StartAsync();
+        return await TestStream.CreateAsync(Postgres!, Kafka!, ddl, configure: options => configure is null ? Behind(options) : configure(Behind(options)));
     }
 
     public async ValueTask DisposeAsync()

@@ -1,0 +1,104 @@
+using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+
+namespace OrdersStream.ReliabilityTests.Soak;
+
+/// <summary>
+/// The processes of a soak: two that run both halves, one poller and one that stands by. One that ends in a way that nobody asked for
+/// ends the soak.
+/// </summary>
+internal sealed class Instances(PipelineOptions options) : IDisposable
+{
+    public const int Count = 2;
+
+    // Generous: it only tells a process that does not end from one on a busy machine.
+    private static readonly TimeSpan Allowed = TimeSpan.FromSeconds(60);
+
+    private readonly Instance?[] instances = new Instance?[Count];
+
+    /// <summary>Processes that died at the point that was armed in them.</summary>
+    public int DiedAtPoint { get; private set; }
+
+    public void Start(int number, (CrashPoint Point, int Occurrence)? armed = null) =>
+        instances[number] = new Instance(LocalHostProcess.Start(options, [], armed is { } a ? (a.Point, a.Occurrence, OnPoint.Die) : null), armed is not null);
+
+    /// <summary>Starts those anew that died at their point.</summary>
+    public void Tend()
+    {
+        for (var number = 0; number < Count; number++)
+        {
+            if (instances[number] is not { Ended.IsCompleted: true } ended) continue;
+            var (exitCode, output) = ended.Ended.GetAwaiter().GetResult();
+            Assert.True(ended.IsArmed && exitCode == LocalHostProcess.KilledExitCode, $"instance {number} ended by itself with {exitCode}\n{Tail(output)}");
+            DiedAtPoint++;
+            ended.Dispose();
+            Start(number);
+        }
+    }
+
+    public async Task KillAsync(int number)
+    {
+        Tend();
+        await EndAsync(number, "KILL");
+    }
+
+    /// <summary>By SIGTERM: exit code 0, soon.</summary>
+    public async Task TerminateAsync(int number)
+    {
+        Tend();
+        var (exitCode, isArmed, output) = await EndAsync(number, "TERM");
+        Assert.True(exitCode == 0 || (isArmed && exitCode == LocalHostProcess.KilledExitCode), $"instance {number} ended with {exitCode} at SIGTERM\n{Tail(output)}");
+    }
+
+    public Task SignalAsync(int number, string signal) => instances[number]!.Process.SignalAsync(signal);
+
+    /// <summary>Stores what is in the topic, as a process of its own, and so finishes what others left half done.</summary>
+    public async Task StoreOnceAsync()
+    {
+        using var run = LocalHostProcess.Start(options, ["--once", "--only", "kafka-to-lake"]);
+        var (exitCode, output) = await run.EndAsync();
+        Assert.True(exitCode == 0, $"run --once ended with {exitCode}\n{Tail(output)}");
+    }
+
+    public void Dispose()
+    {
+        foreach (var instance in instances) instance?.Dispose();
+    }
+
+    private async Task<(int ExitCode, bool IsArmed, string Output)> EndAsync(int number, string signal)
+    {
+        using var instance = instances[number]!;
+        instances[number] = null;
+        await instance.Process.SignalAsync(signal);
+        try
+        {
+            var (exitCode, output) = await instance.Ended.WaitAsync(Allowed);
+            return (exitCode, instance.IsArmed, output);
+        }
+        catch (TimeoutException)
+        {
+            instance.Process.Dispose();
+            Assert.Fail($"instance {number} did not end within {Allowed.TotalSeconds} s after SIG{signal}\n{Tail((await instance.Ended).Output)}");
+            throw;
+        }
+    }
+
+    // The end of a log says why.
+    private static string Tail(string output) => output.Length <= 8_000 ? output : output[^8_000..];
+
+    private sealed class Instance : IDisposable
+    {
+        public Instance(LocalHostProcess process, bool isArmed)
+        {
+            (Process, IsArmed) = (process, isArmed);
+            // Read from the beginning, so that the child never waits for room in its pipe.
+            Ended = process.EndAsync(Timeout.InfiniteTimeSpan);
+        }
+
+        public LocalHostProcess Process { get; }
+        public bool IsArmed { get; }
+        public Task<(int ExitCode, string Output)> Ended { get; }
+
+        public void Dispose() => Process.Dispose();
+    }
+}

@@ -1,0 +1,101 @@
+using System.Globalization;
+using OrdersStream.Configuration;
+using OrdersStream.IntegrationTests;
+
+namespace OrdersStream.ReliabilityTests.Soak;
+
+/// <summary>
+/// Invariants 1 to 5 under everything at once: for SOAK_SECONDS (60) rows come and faults strike as SOAK_SEED decides; then all is left in
+/// peace, and the lake is the table. The seed repeats what is chosen, not the moment at which it happens.
+/// </summary>
+public sealed class SoakTests(FaultyServers servers, ITestOutputHelper output) : IClassFixture<FaultyServers>
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task whatever_fails_in_whatever_order_nothing_is_lost_and_nothing_comes_twice()
+    {
+        var seconds = Number("SOAK_SECONDS", 60);
+        var seed = Number("SOAK_SEED", Random.Shared.Next(1_000_000));
+        output.WriteLine($"SOAK_SEED={seed} SOAK_SECONDS={seconds}");
+        await using var stream = await servers.CreateStreamAsync(Traffic.Ddl, Small);
+        using var instances = new Instances(stream.Options);
+        var traffic = new Traffic(stream.Database, seed);
+
+        var begun = TimeProvider.System.GetTimestamp();
+        for (var number = 0; number < Instances.Count; number++) instances.Start(number);
+        traffic.Begin();
+        await UntilProgressAsync(stream, instances, "the start");
+        var faults = new Faults(servers, stream, instances, new Random(seed));
+        await DisturbAsync(faults, stream, instances, new Random(seed), () => TimeProvider.System.GetElapsedTime(begun).TotalSeconds < seconds);
+        await traffic.EndAsync();
+
+        await UntilDrainedAsync(stream, instances);
+        for (var number = 0; number < Instances.Count; number++) await instances.TerminateAsync(number);
+        await NoTemporaryFileStaysAsync(stream, instances);
+        await stream.LakeShouldEqualTableAsync();
+        var topic = stream.Dump();
+        Assert.Equal(topic.Records.Select(r => (r.Partition, r.Offset)).Order(), stream.Lake.Positions().Order());
+        Assert.Empty(stream.Lake.QuarantineLines);
+        var rows = await stream.Database.ScalarAsync<long>("SELECT count(*) FROM items");
+        output.WriteLine($"seed {seed}, {TimeProvider.System.GetElapsedTime(begun).TotalSeconds:0} s, {traffic.Committed} transactions, {rows} rows, {topic.Records.Count} versions, "
+            + $"faults: {string.Join(", ", faults.Struck.Select(f => $"{f.Value} x {f.Key}"))}, {instances.DiedAtPoint} x died at a crash point; lost 0, twice 0");
+    }
+
+    /// <summary>One fault after the other. After half of them the stream is seen to go on before the next one comes; the others find it as it is.</summary>
+    private async Task DisturbAsync(Faults faults, TestStream stream, Instances instances, Random random, Func<bool> goesOn)
+    {
+        while (goesOn())
+        {
+            var fault = await faults.StrikeAsync();
+            output.WriteLine($"{TimeProvider.System.GetUtcNow():HH:mm:ss} {fault}");
+            if (random.Next(2) == 0) await UntilProgressAsync(stream, instances, fault);
+            else await Task.Delay(random.Next(3_000), Cancellation);
+        }
+    }
+
+    private static async Task UntilProgressAsync(TestStream stream, Instances instances, string fault)
+    {
+        var before = stream.Lake.Files.Count;
+        await UntilAsync(() => stream.Lake.Files.Count > before, instances, () => $"after {fault} the lake stays at {before} files");
+    }
+
+    /// <summary>Until what is in the table is in the topic, and what is in the topic in the lake.</summary>
+    private static async Task UntilDrainedAsync(TestStream stream, Instances instances)
+    {
+        var last = await stream.Database.ScalarAsync<long>("INSERT INTO items (name) VALUES ('the last one') RETURNING id");
+        await UntilAsync(() => stream.Lake.Rows($"SELECT 1 FROM {stream.Lake.Source} WHERE id = {last}").Count > 0, instances, () => "the last row is not in the lake");
+        var records = stream.Dump().Records.Count;
+        await UntilAsync(() => stream.Lake.Count() >= records, instances, () => $"the lake has {stream.Lake.Count()} of {records} records");
+    }
+
+    /// <summary>What killed writers left goes when it is a day old, and nothing that is in the lake goes with it.</summary>
+    private static async Task NoTemporaryFileStaysAsync(TestStream stream, Instances instances)
+    {
+        foreach (var file in Faults.TemporaryFiles(stream)) File.SetLastWriteTimeUtc(file, TimeProvider.System.GetUtcNow().UtcDateTime.AddDays(-2));
+        await stream.ExecuteAsync("UPDATE items SET name = 'swept', updated_at = clock_timestamp() WHERE name = 'the last one'");
+        Assert.Equal(0, await LocalHostProcess.OnceAsync(stream.Options));
+        Assert.Empty(Faults.TemporaryFiles(stream));
+    }
+
+    private static async Task UntilAsync(Func<bool> condition, Instances instances, Func<string> actual)
+    {
+        for (var begun = TimeProvider.System.GetTimestamp(); !condition(); await Task.Delay(200, Cancellation))
+        {
+            instances.Tend();
+            Assert.True(TimeProvider.System.GetElapsedTime(begun) < Patience, $"waited {Patience.TotalSeconds} s; {actual()}");
+        }
+    }
+
+    // Pages and files of a few dozen rows: each step is crossed many times.
+    private static PipelineOptions Small(PipelineOptions options) => options with
+    {
+        Postgres = options.Postgres with { PageBytes = 8 * 1024, SlackSeconds = 10 },
+        Datalake = options.Datalake with { FileBytes = 16 * 1024 },
+    };
+
+    private static int Number(string variable, int otherwise) =>
+        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
+}
