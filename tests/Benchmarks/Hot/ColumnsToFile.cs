@@ -1,0 +1,35 @@
+using BenchmarkDotNet.Attributes;
+using OrdersStream.Configuration;
+using OrdersStream.Lake;
+using OrdersStream.Rows;
+
+namespace OrdersStream.Benchmarks.Hot;
+
+/// <summary>The columns of a batch to a Parquet file in memory.</summary>
+[MemoryDiagnoser]
+public class ColumnsToFile
+{
+    private static readonly Dictionary<string, string> NoFooter = [];
+
+    private readonly ColumnBatch batch = new(OrderBytes.Schema);
+    private readonly ParquetFileWriter writer = new(new DatalakeOptions());
+    private readonly MemoryStream file = new();
+
+    public ColumnsToFile()
+    {
+        var (decoder, row, messages) = (new RowDecoder(OrderBytes.Schema), new DecodedRow(OrderBytes.Schema), OrderBytes.Messages());
+        for (var i = 0; i < messages.Length; i++)
+        {
+            decoder.Decode(messages[i], row);
+            batch.Append(row, 0, i, "upsert");
+        }
+    }
+
+    [Benchmark(OperationsPerInvoke = OrderBytes.Count)]
+    public async Task<long> Write()
+    {
+        file.SetLength(0);
+        await writer.WriteAsync(file, batch, NoFooter, CancellationToken.None);
+        return file.Length;
+    }
+}

@@ -1,0 +1,33 @@
+using BenchmarkDotNet.Columns;
+using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Exporters;
+using BenchmarkDotNet.Jobs;
+using BenchmarkDotNet.Loggers;
+using BenchmarkDotNet.Running;
+using BenchmarkDotNet.Toolchains.InProcess.NoEmit;
+
+namespace OrdersStream.Benchmarks.Hot;
+
+/// <summary>Runs the benchmarks of hot code in this process: a generated project would not know this repository's package versions.</summary>
+internal static class HotBenchmarks
+{
+    public static int Run(string filter)
+    {
+        var folder = Directory.CreateTempSubdirectory("orders-stream-bench-");
+        try
+        {
+            var config = ManualConfig.CreateEmpty()
+                .AddJob(Job.ShortRun.WithToolchain(InProcessNoEmitToolchain.Instance))
+                .AddColumnProvider(DefaultColumnProviders.Instance)
+                .AddExporter(MarkdownExporter.Console)
+                .AddLogger(ConsoleLogger.Default)
+                .WithArtifactsPath(folder.FullName);
+            var summaries = BenchmarkSwitcher.FromTypes([typeof(RowToMessage), typeof(MessageToColumns), typeof(ColumnsToFile)]).Run(["--filter", filter], config).ToList();
+            return summaries.Count > 0 && summaries.All(s => !s.HasCriticalValidationErrors && s.Reports.All(r => r.Success)) ? 0 : 1;
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+}

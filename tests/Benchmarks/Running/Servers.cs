@@ -1,0 +1,54 @@
+using OrdersStream.Benchmarks.Measuring;
+using OrdersStream.IntegrationTests.Servers;
+
+namespace OrdersStream.Benchmarks.Running;
+
+/// <summary>A private Postgres that is durable, and the broker that the environment names or can start, else the in-process one.</summary>
+internal sealed class Servers : IAsyncDisposable
+{
+    // Errors of the pipeline show in its own output; statements are counted by session.
+    private static readonly (string, string)[] Settings =
+        [("fsync", "on"), ("full_page_writes", "on"), ("max_wal_size", "4GB"), ("checkpoint_timeout", "30min"), ("log_line_prefix", "%p ")];
+
+    private Servers(PostgresServer postgres, KafkaServer kafka) => (Postgres, Kafka) = (postgres, kafka);
+
+    public PostgresServer Postgres { get; }
+    public KafkaServer Kafka { get; }
+
+    /// <summary>What else there is on the machine.</summary>
+    public OtherProcesses Others => field ??= new OtherProcesses([Postgres.Port, .. BrokerPorts]);
+
+    /// <summary>What a report says of the broker.</summary>
+    public string BrokerNote => Kafka.IsReal
+        ? $"broker: Kafka at {Kafka.Brokers}"
+        : $"broker: IN-PROCESS, since neither {TestEnvironment.Kafka} nor {TestEnvironment.KafkaLauncher} is set: these figures are no figures of Kafka";
+
+    public static async Task<Servers> StartAsync(Progress progress)
+    {
+        progress.Say("starting a private Postgres and a broker");
+        var kafka = new KafkaServer();
+        await kafka.InitializeAsync();
+        try
+        {
+            var servers = new Servers(await PostgresServer.StartOwnOverTcpAsync(Settings), kafka);
+            progress.Say(servers.BrokerNote);
+            return servers;
+        }
+        catch
+        {
+            await kafka.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Postgres.DisposeAsync();
+        await Kafka.DisposeAsync();
+    }
+
+    // The in-process broker is this process.
+    private IEnumerable<int> BrokerPorts => Kafka.IsReal
+        ? Kafka.Brokers.Split(',').Select(b => (int)Machine.Parse(b[(b.LastIndexOf(':') + 1)..]))
+        : [];
+}
