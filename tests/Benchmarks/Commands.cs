@@ -22,9 +22,9 @@ internal static class Commands
         {
             await Console.Error.WriteLineAsync("stopped before the end");
         }
-        catch (Exception e) when (e is BenchmarkException or LocalPostgresException)
+        catch (Exception e)
         {
-            await Console.Error.WriteLineAsync(e.Message);
+            await Console.Error.WriteLineAsync(e is BenchmarkException or LocalPostgresException ? e.Message : e.ToString());
         }
         return 1;
     }

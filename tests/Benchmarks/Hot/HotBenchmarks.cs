@@ -1,6 +1,5 @@
 using BenchmarkDotNet.Columns;
 using BenchmarkDotNet.Configs;
-using BenchmarkDotNet.Exporters;
 using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Loggers;
 using BenchmarkDotNet.Running;
@@ -17,10 +16,10 @@ internal static class HotBenchmarks
         try
         {
             var config = ManualConfig.CreateEmpty()
-                .AddJob(Job.ShortRun.WithToolchain(InProcessNoEmitToolchain.Instance))
+                .AddJob(Job.Default.WithToolchain(InProcessNoEmitToolchain.Instance))
                 .AddColumnProvider(DefaultColumnProviders.Instance)
-                .AddExporter(MarkdownExporter.Console)
                 .AddLogger(ConsoleLogger.Default)
+                .WithOptions(ConfigOptions.JoinSummary)
                 .WithArtifactsPath(folder.FullName);
             var summaries = BenchmarkSwitcher.FromTypes([typeof(RowToMessage), typeof(MessageToColumns), typeof(ColumnsToFile)]).Run(["--filter", filter], config).ToList();
             return summaries.Count > 0 && summaries.All(s => !s.HasCriticalValidationErrors && s.Reports.All(r => r.Success)) ? 0 : 1;

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Confluent.Kafka;
 
 namespace OrdersStream.Benchmarks.Limits;
@@ -12,7 +11,9 @@ internal static class ConsumeLimit
     {
         using var consumer = NewConsumer(task.Brokers!, task.Topic!);
         consumer.Assign(Enumerable.Range(0, task.Partitions).Select(p => new TopicPartitionOffset(task.Topic, p, Offset.Beginning)));
-        var (begun, last, rows, bytes, ends) = (0L, 0L, 0L, 0L, 0);
+        var (rows, bytes, ends) = (0L, 0L, 0);
+        OperationTime? operation = null;
+        LimitResult? end = null;
         while (ends < task.Partitions)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -22,11 +23,12 @@ internal static class ConsumeLimit
                 ends++;
                 continue;
             }
-            if (rows++ == 0) begun = Stopwatch.GetTimestamp();
-            if (rows == task.Rows) last = Stopwatch.GetTimestamp();
+            operation ??= new();
             bytes += result.Message.Key.Length + result.Message.Value.Length;
+            // The ends of the partitions are told by and by, and that is no reading.
+            if (++rows >= task.Rows) end = operation.End(rows, bytes);
         }
-        return new(rows, bytes, Stopwatch.GetElapsedTime(begun, last).TotalSeconds);
+        return end ?? new(rows, bytes, 0, 0);
     }
 
     /// <summary>With limits as a pipeline of little memory sets them.</summary>

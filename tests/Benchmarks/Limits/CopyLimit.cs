@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Npgsql;
 
 namespace OrdersStream.Benchmarks.Limits;
@@ -11,12 +10,12 @@ internal static class CopyLimit
         await using var connection = new NpgsqlConnection(task.ConnectionString);
         await connection.OpenAsync(cancellationToken);
         var buffer = new byte[64 * 1024];
-        var begun = Stopwatch.GetTimestamp();
+        var operation = new OperationTime();
         var bytes = 0L;
         await using (var copy = await connection.BeginRawBinaryCopyAsync($"COPY {task.Table} TO STDOUT (FORMAT binary)", cancellationToken))
         {
             for (int read; (read = copy.Read(buffer)) > 0; bytes += read) cancellationToken.ThrowIfCancellationRequested();
         }
-        return LimitResult.Since(begun, task.Rows, bytes);
+        return operation.End(task.Rows, bytes);
     }
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using OrdersStream.Benchmarks.Measuring;
 
 namespace OrdersStream.Benchmarks.Limits;
 
@@ -51,8 +52,16 @@ internal sealed record LimitTask(Limit Limit, long Rows)
 /// <summary>What a limit's operation did.</summary>
 /// <param name="Rows">Rows or records; 0 where only bytes were seen.</param>
 /// <param name="Bytes">Bytes that went by.</param>
-/// <param name="Seconds">The operation alone.</param>
-internal sealed record LimitResult(long Rows, long Bytes, double Seconds)
+/// <param name="Seconds">Of the operation alone.</param>
+/// <param name="CpuSeconds">Of the operation alone.</param>
+internal sealed record LimitResult(long Rows, long Bytes, double Seconds, double CpuSeconds);
+
+/// <summary>Time and processor time from the moment that it is made.</summary>
+internal sealed class OperationTime
 {
-    public static LimitResult Since(long begun, long rows, long bytes) => new(rows, bytes, Stopwatch.GetElapsedTime(begun).TotalSeconds);
+    private readonly long begun = Stopwatch.GetTimestamp();
+    private readonly double cpuBegun = ProcessTimes.ExactSeconds(Environment.ProcessId);
+
+    public LimitResult End(long rows, long bytes) =>
+        new(rows, bytes, Stopwatch.GetElapsedTime(begun).TotalSeconds, ProcessTimes.ExactSeconds(Environment.ProcessId) - cpuBegun);
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Confluent.Kafka;
 
 namespace OrdersStream.Benchmarks.Limits;
@@ -23,7 +22,7 @@ internal static class ProduceLimit
         producer.InitTransactions(Patience);
         var partitions = Enumerable.Range(0, task.Partitions).Select(p => new TopicPartition(task.Topic, p)).ToArray();
         var message = new Message<byte[], byte[]>();
-        var begun = Stopwatch.GetTimestamp();
+        var operation = new OperationTime();
         var (rows, bytes) = (0L, 0L);
         while (rows < task.Rows)
         {
@@ -37,7 +36,7 @@ internal static class ProduceLimit
             }
             producer.CommitTransaction(Patience);
         }
-        return LimitResult.Since(begun, rows, bytes);
+        return operation.End(rows, bytes);
     }
 
     private static void Produce(IProducer<byte[], byte[]> producer, TopicPartition partition, Message<byte[], byte[]> message)

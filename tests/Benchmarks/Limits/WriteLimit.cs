@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using OrdersStream.Benchmarks.Running;
 using Parquet;
 using Parquet.Schema;
@@ -27,11 +26,11 @@ internal static class WriteLimit
         var columns = Columns((int)Math.Min(RowGroupRows, task.Rows));
         // Once for the compiler, whose time is no part of the limit.
         await WriteAsync(new MemoryStream(), columns, Math.Min(1_000, task.Rows), cancellationToken);
-        var begun = Stopwatch.GetTimestamp();
+        var operation = new OperationTime();
         await using var file = File.Create(task.File!);
         await WriteAsync(file, columns, task.Rows, cancellationToken);
         file.Flush(flushToDisk: true);
-        return LimitResult.Since(begun, task.Rows, file.Length);
+        return operation.End(task.Rows, file.Length);
     }
 
     private static async Task WriteAsync(Stream file, OrderColumns columns, long rowCount, CancellationToken cancellationToken)

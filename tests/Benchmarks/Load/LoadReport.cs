@@ -14,7 +14,11 @@ internal static class LoadReport
     {
         var runs = Counting(report, all);
         report.Measurements.AddRange(all);
-        foreach (var limit in Enum.GetNames<Limit>()) AddSpeed(report, runs, limit.ToLowerInvariant());
+        foreach (var limit in Enum.GetValues<Limit>().Select(Name))
+        {
+            AddSpeed(report, runs, limit);
+            report.Add(limit, "  without its start", "N0", Figure.Of(Each(runs, limit, m => m.Rows / m.OperationCpuSeconds)));
+        }
 
         string[] copyOrProduce = [Name(Limit.Copy), Name(Limit.Produce)];
         AddSpeed(report, runs, LoadRun.ToKafka, copyOrProduce, Target.AtLeast(0.55), Name(Limit.Produce), Target.AtLeast(0.45));
@@ -31,10 +35,9 @@ internal static class LoadReport
     private static List<IReadOnlyList<Measurement>> Counting(Report report, IReadOnlyList<IReadOnlyList<Measurement>> all)
     {
         var quiet = all.Where(run => !run.Any(m => m.IsDisturbed)).ToList();
-        var disturbed = all.Count - quiet.Count;
-        if (disturbed == 0) report.Notes.Add($"{all.Count} runs, all of which count");
-        else if (quiet.Count > 0) report.Notes.Add($"{all.Count} runs, of which {disturbed} DO NOT COUNT and are left out: other processes took more than a tenth of the machine");
-        else report.Notes.Add($"{all.Count} runs, NONE OF WHICH COUNTS: other processes took more than a tenth of the machine in each of them");
+        if (quiet.Count == all.Count) report.Notes.Add($"runs that count: {all.Count} of {all.Count}");
+        else if (quiet.Count > 0) report.Notes.Add($"runs that count: {quiet.Count} of {all.Count}; in the OTHERS, which are left out, other processes took more than a tenth of the machine");
+        else report.Notes.Add($"runs that count: NONE of {all.Count}: other processes took more than a tenth of the machine in each of them");
         return quiet.Count > 0 ? quiet : [.. all];
     }
 

@@ -102,7 +102,7 @@ internal sealed class LoadRun(Workplace place, OrdersSource source, long rows)
         var result = JsonSerializer.Deserialize<LimitResult>(child.Output[^1])!;
         if (result.Rows != rows || result.Bytes == 0) throw child.Failed($"{result.Rows} rows of {rows} were seen");
         if (task is { Limit: Limit.Write, File: { } file }) File.Delete(file);
-        Add(new(task.Limit.ToString().ToLowerInvariant(), rows, result.Seconds, cost, others.Share()));
+        Add(new(task.Limit.ToString().ToLowerInvariant(), rows, result.Seconds, cost, others.Share()) { OperationCpuSeconds = result.CpuSeconds });
     }
 
     /// <summary>The lake's files; they must hold every row once.</summary>

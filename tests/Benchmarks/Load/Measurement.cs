@@ -11,6 +11,9 @@ namespace OrdersStream.Benchmarks.Load;
 /// <param name="OthersShare">The machine's share that went to processes that are no part of this.</param>
 internal sealed record Measurement(string What, long Rows, double Seconds, ChildCost Cost, double OthersShare)
 {
+    /// <summary>Of a limit: the operation without the start of its process.</summary>
+    public double? OperationCpuSeconds { get; init; }
+
     /// <summary>From the process's start to the first record that a reader of committed records could see.</summary>
     public double? FirstRecordSeconds { get; init; }
 

@@ -56,7 +56,7 @@ internal sealed partial class Child : IDisposable
     }
 
     /// <summary>Processor time until now.</summary>
-    public double CpuSeconds() => ProcessTimes.Of(Id)?.OwnSeconds ?? throw Failed("it is gone");
+    public double CpuSeconds() => HasEnded ? throw Failed("it ended") : ProcessTimes.ExactSeconds(Id);
 
     public void SendTerm() => Kill(Id, Terminate);
 

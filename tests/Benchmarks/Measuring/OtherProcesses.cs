@@ -25,7 +25,7 @@ internal sealed class OtherProcesses(IEnumerable<int> ports)
         while (open.TryDequeue(out var id))
             foreach (var child in children[id])
                 if (ours.TryAdd(child.Id, child)) open.Enqueue(child.Id);
-        return ours.Values.Sum(p => p.WithChildrenSeconds);
+        return ours.Values.Sum(p => p.Seconds);
     }
 
     private static IEnumerable<int> Listeners(int port)

@@ -72,7 +72,7 @@ internal sealed class Report(string command, DateTimeOffset takenAt)
 
     private string Table()
     {
-        string[] header = ["", "median", "lowest", "highest", "share of a limit", "target", ""];
+        string[] header = ["", "median", "lowest", "highest", "share", "target", ""];
         var rows = lines.Select(l => l.Cells()).Prepend(header).ToList();
         var widths = Enumerable.Range(0, header.Length).Select(i => rows.Max(r => r[i].Length)).ToArray();
         var text = new StringBuilder().AppendLine(command).AppendLine(takenAt.ToString("yyyy-MM-dd HH:mm 'UTC'", CultureInfo.InvariantCulture)).AppendLine(Machine.Describe());

@@ -8,6 +8,7 @@ namespace OrdersStream.Benchmarks.Running;
 /// <summary>A stream of its own for one measurement: topic, group, lake, position. They go with it.</summary>
 internal sealed class BenchmarkStream : IAsyncDisposable
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
     private readonly bool brokerIsReal;
     private readonly string folder;
 
@@ -41,11 +42,11 @@ internal sealed class BenchmarkStream : IAsyncDisposable
         using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Options.Kafka.Brokers }).Build();
         try
         {
-            await admin.DeleteTopicsAsync([Options.Kafka.Topic]);
+            await admin.DeleteTopicsAsync([Options.Kafka.Topic], new() { RequestTimeout = Patience });
         }
-        catch (Confluent.Kafka.Admin.DeleteTopicsException)
+        catch (KafkaException)
         {
-            // It was not made.
+            // It was not made, or the broker is going already.
         }
     }
 }
