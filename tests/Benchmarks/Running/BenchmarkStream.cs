@@ -8,7 +8,7 @@ namespace OrdersStream.Benchmarks.Running;
 /// <summary>A stream of its own for one measurement: topic, group, lake, position. They go with it.</summary>
 internal sealed class BenchmarkStream : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
     private readonly bool brokerIsReal;
     private readonly string folder;
 
@@ -39,7 +39,7 @@ internal sealed class BenchmarkStream : IAsyncDisposable
         Directory.Delete(folder, recursive: true);
         // The in-process broker answers no such calls, and ends with this process.
         if (!brokerIsReal) return;
-        using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Options.Kafka.Brokers }).Build();
+        using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Options.Kafka.Brokers }).SetLogHandler((_, _) => { }).Build();
         try
         {
             await admin.DeleteTopicsAsync([Options.Kafka.Topic], new() { RequestTimeout = Patience });
