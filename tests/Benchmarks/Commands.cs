@@ -2,6 +2,7 @@ using System.CommandLine;
 using OrdersStream.Benchmarks.Hot;
 using OrdersStream.Benchmarks.Limits;
 using OrdersStream.Benchmarks.Load;
+using OrdersStream.Benchmarks.Running;
 using OrdersStream.LocalHost.Embedded;
 
 namespace OrdersStream.Benchmarks;
@@ -32,7 +33,7 @@ internal static class Commands
     private static RootCommand Root(string line) =>
         new("Measures Orders Stream against what this machine can do. Nothing else should run on it meanwhile.") 
         {
-            LoadCommand(line), LatencyCommand(line), IdleCommand(line), GrowthCommand(line), HotCommand(), LimitCommand(),
+            LoadCommand(line), LatencyCommand(line), IdleCommand(line), GrowthCommand(line), HotCommand(), LimitCommand(), HostCommand(),
         };
 
     private static Command LoadCommand(string line)
@@ -93,6 +94,17 @@ internal static class Commands
     {
         var command = new Command("limit", "One limit, in a process of its own") { Hidden = true };
         command.SetAction((_, c) => LimitTask.RunAsync(c));
+        return command;
+    }
+
+    private static Command HostCommand()
+    {
+        var configuration = new Option<string>("--config") { Required = true };
+        var once = new Option<bool>("--once");
+        var only = new Option<string?>("--only");
+        var command = new Command(UnpublishedHost.Verb, "LocalHost against the in-process broker") { configuration, once, only };
+        command.Hidden = true;
+        command.SetAction((a, c) => UnpublishedHost.RunAsync(a.GetRequiredValue(configuration), a.GetValue(once), a.GetValue(only), c));
         return command;
     }
 

@@ -96,8 +96,7 @@ internal sealed class LoadRun(Workplace place, OrdersSource source, long rows)
     private async Task LimitAsync(LimitTask task, CancellationToken cancellationToken)
     {
         var others = place.Servers.Others.Begin();
-        string[] self = Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet" ? [typeof(LoadRun).Assembly.Location] : [];
-        using var child = Child.Start(Environment.ProcessPath!, [.. self, "limit"], (LimitTask.Variable, task.ToJson()));
+        using var child = Child.StartSelf(["limit"], (LimitTask.Variable, task.ToJson()));
         var cost = await child.EndAsync(cancellationToken);
         var result = JsonSerializer.Deserialize<LimitResult>(child.Output[^1])!;
         if (result.Rows != rows || result.Bytes == 0) throw child.Failed($"{result.Rows} rows of {rows} were seen");

@@ -48,6 +48,13 @@ internal sealed partial class Child : IDisposable
         get { lock (output) return [.. output]; }
     }
 
+    /// <summary>This program again, with other arguments.</summary>
+    public static Child StartSelf(IEnumerable<string> arguments, params (string Name, string? Value)[] environment)
+    {
+        string[] self = Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet" ? [typeof(Child).Assembly.Location] : [];
+        return Start(Environment.ProcessPath!, [.. self, .. arguments], environment);
+    }
+
     public static Child Start(string program, IEnumerable<string> arguments, params (string Name, string? Value)[] environment)
     {
         var start = new ProcessStartInfo(program, arguments);

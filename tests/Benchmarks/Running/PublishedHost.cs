@@ -25,8 +25,13 @@ internal sealed class PublishedHost
     public Child Start(params string[] arguments) => Child.Start(program, arguments);
 
     /// <summary>Starts <c>run</c>.</summary>
-    public Child Run(BenchmarkStream stream, params string[] arguments) =>
-        Child.Start(program, ["run", "--config", stream.ConfigurationFile, .. arguments], ("Postgres__Password", stream.Options.Postgres.Password));
+    public Child Run(BenchmarkStream stream, params string[] arguments)
+    {
+        var password = ("Postgres__Password", stream.Options.Postgres.Password);
+        return stream.Options.Kafka.BrokerTellsTopicIds
+            ? Child.Start(program, ["run", "--config", stream.ConfigurationFile, .. arguments], password)
+            : Child.StartSelf([UnpublishedHost.Verb, "--config", stream.ConfigurationFile, .. arguments], password);
+    }
 
     private static string Repository()
     {
