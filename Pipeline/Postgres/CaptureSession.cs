@@ -65,7 +65,8 @@ internal sealed class CaptureSession : IDisposable
 
         var last = Watermark.Window?.From ?? Watermark.Horizon;
         var asked = services.Time.GetTimestamp();
-        if (Watermark.Window is null && last is not null && !IsOfAnotherTime(last)
+        // After a restart the counter may have come to the same place again.
+        if (Watermark.Window is null && last is not null && !IsOfAnotherTime(last) && last.ServerStarted == server.StartedAt
             && await horizons.SnapshotAsync(cancellationToken) == last.Snapshot)
         {
             caughtUp = asked;
@@ -75,9 +76,9 @@ internal sealed class CaptureSession : IDisposable
         var table = await SourceCatalog.ReadAsync(connection, services.Options.Postgres, cancellationToken);
         var rewound = last is not null && IsOfAnotherTime(last) || Watermark.Window is { } abandoned && IsOfAnotherTime(abandoned.To);
         var to = await horizons.TakeAsync(table, rewound ? null : last, cancellationToken);
-        if (!rewound && last is not null && to.Xmax < last.Xmax)
+        if (!rewound && last is not null && to.Xmax < last.NeverAgainBelow)
             throw new PipelineException(FailureAction.Stop,
-                $"The server's transaction counter went back from {last.Xmax} to {to.Xmax} on one timeline: its data directory was replaced by an older copy.",
+                $"The server's transaction counter went back below {last.NeverAgainBelow} to {to.Xmax} on one timeline: its data directory was replaced by an older copy.",
                 "Rows may have vanished, and no position in them can be trusted: start a new stream with a new topic, new streaming folders and a new datalake.path.");
         var window = WindowPlan.Next(Watermark.WindowNumber + 1, last, to, rewound, TimeSpan.FromSeconds(services.Options.Postgres.OverlapSeconds));
         if (window.IsReread) services.Logger.Rereading(window.Reason, window.Window.LowerBound);

@@ -8,8 +8,8 @@ namespace OrdersStream.Postgres;
 /// which no snapshot lists, is found on the row itself.
 /// </summary>
 /// <param name="Snapshot">S, as Postgres prints it: equal text means that nothing was committed in between.</param>
-/// <param name="Xmin">H: every transaction below it had ended.</param>
-/// <param name="Xmax">The next transaction id at the time: it never goes back on one timeline.</param>
+/// <param name="Xmin">H: every transaction below it had ended, and its id is never given again.</param>
+/// <param name="Xmax">The next transaction id at the time.</param>
 /// <param name="Seen">Transactions at or above H whose rows were visible already (32-bit ids, as rows carry them).</param>
 /// <param name="LowerBound">L: rows of later windows are not older than this, by the ordering column; null: no bound.</param>
 /// <param name="TakenAt">The database's clock.</param>
@@ -25,6 +25,9 @@ public sealed record Horizon(
     DateTime ServerStarted,
     ImmutableSortedDictionary<uint, DateTime?> Prepared)
 {
+    /// <summary>No id below it is ever given again: a crash gives those again that only transactions had which were rolled back.</summary>
+    public ulong NeverAgainBelow => Seen.IsEmpty ? Xmin : Seen.Max(x => Xmin + (x - (uint)Xmin)) + 1;
+
     /// <summary>True for an expression that yields a transaction id: is it in this horizon?</summary>
     /// <remarks>
     /// <c>age(x) BETWEEN 0 AND age(H)</c> is "x at or above H". A negative age is a frozen row from more than two billion

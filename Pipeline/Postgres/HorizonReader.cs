@@ -9,6 +9,9 @@ namespace OrdersStream.Postgres;
 /// <summary>Takes horizons. The order of the statements is the proof that nothing is missed (invariant 1); do not change it.</summary>
 internal sealed class HorizonReader(NpgsqlConnection connection, SourceServer server, PostgresOptions options)
 {
+    /// <summary>More transactions than can be rolled back within the server's buffers and so be forgotten by a crash.</summary>
+    private const ulong ForgottenMax = 1 << 20;
+
     /// <summary>S as text: equal to the last horizon's, nothing was committed anywhere since. One round trip.</summary>
     public async Task<string> SnapshotAsync(CancellationToken cancellationToken)
     {
@@ -30,13 +33,15 @@ internal sealed class HorizonReader(NpgsqlConnection connection, SourceServer se
             : Horizon.Bound(clock, oldestStart, prepared.Values, slack);
 
         await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken);
-        var (snapshot, xmin, xmax) = await BeginSnapshotAsync(cancellationToken);
+        var (snapshot, xmin, xmax, isDurable) = await BeginSnapshotAsync(cancellationToken);
+        var recent = Recent(table, previous, bound);
         var seen = xmin == xmax
             ? ImmutableArray<uint>.Empty // nothing was running: every visible row is below H
-            : await SeenAsync(table, xmin, previous, bound, cancellationToken);
+            : await SeenAsync(table, xmin, recent, cancellationToken);
+        var below = isDurable ? xmin : await NeverAgainBelowAsync(table, xmin, previous, recent, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
 
-        var horizon = new Horizon(snapshot, xmin, xmax, seen ?? [], bound, clock, server.StartedAt, prepared);
+        var horizon = new Horizon(snapshot, below, xmax, seen ?? [], bound, clock, server.StartedAt, prepared);
         // Too many to remember: their rows are held back to the next window, whose bound must then reach as far back as this one's.
         return seen is null ? horizon with { LowerBound = previous?.LowerBound } : horizon;
     }
@@ -77,20 +82,40 @@ internal sealed class HorizonReader(NpgsqlConnection connection, SourceServer se
         return (clock, oldest, hidden, prepared.ToImmutable());
     }
 
-    private async Task<(string Snapshot, ulong Xmin, ulong Xmax)> BeginSnapshotAsync(CancellationToken cancellationToken)
+    // Durable: all that had ended by the snapshot is on disk, what was rolled back too.
+    private async Task<(string Snapshot, ulong Xmin, ulong Xmax, bool IsDurable)> BeginSnapshotAsync(CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand(
-            "SET TRANSACTION READ ONLY; SELECT s::text, pg_snapshot_xmin(s)::text, pg_snapshot_xmax(s)::text FROM pg_current_snapshot() s", connection);
+            """
+            SET TRANSACTION READ ONLY;
+            SELECT s::text, pg_snapshot_xmin(s)::text, pg_snapshot_xmax(s)::text, pg_current_wal_flush_lsn() >= pg_current_wal_insert_lsn() FROM pg_current_snapshot() s
+            """, connection);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         await reader.ReadAsync(cancellationToken);
-        return (reader.GetString(0), ulong.Parse(reader.GetString(1), CultureInfo.InvariantCulture), ulong.Parse(reader.GetString(2), CultureInfo.InvariantCulture));
+        return (reader.GetString(0), ulong.Parse(reader.GetString(1), CultureInfo.InvariantCulture), ulong.Parse(reader.GetString(2), CultureInfo.InvariantCulture), reader.GetBoolean(3));
+    }
+
+    // The first horizon, or no bound: of all rows.
+    private static string Recent(SourceTable table, Horizon? previous, DateTime? bound) =>
+        previous?.LowerBound is { } from && bound is { } to ? $"AND {table.NotBelow(from < to ? from : to)}" : "";
+
+    /// <summary>
+    /// H where a crash of the server might forget transactions that were rolled back, and give their ids again: only what a visible row has is
+    /// certain, since it was durable before it could be seen. Ids between the newest of them and H have no row yet; one that comes is new.
+    /// </summary>
+    private async Task<ulong> NeverAgainBelowAsync(SourceTable table, ulong xmin, Horizon? previous, string recent, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand(
+            $"SELECT min(age(xmin)::bigint - age('{(uint)xmin}'::xid)) FROM {table.QualifiedName} WHERE age(xmin) >= 0 {recent}", connection);
+        var certain = Math.Max(previous?.Xmin ?? 0, xmin > ForgottenMax ? xmin - ForgottenMax : 0);
+        if (await command.ExecuteScalarAsync(cancellationToken) is long distance)
+            certain = distance <= 0 ? xmin : Math.Max(certain, xmin - Math.Min(xmin, (ulong)distance) + 1);
+        return Math.Min(certain, xmin);
     }
 
     /// <summary>Transactions at or above H with visible rows; null when there are more than the limit.</summary>
-    private async Task<ImmutableArray<uint>?> SeenAsync(SourceTable table, ulong xmin, Horizon? previous, DateTime? bound, CancellationToken cancellationToken)
+    private async Task<ImmutableArray<uint>?> SeenAsync(SourceTable table, ulong xmin, string recent, CancellationToken cancellationToken)
     {
-        var least = previous?.LowerBound is { } from && bound is { } to ? (from < to ? from : to) : (DateTime?)null;
-        var recent = least is null ? "" : $"AND {table.NotBelow(least.Value)}"; // the first horizon, or no bound: of all rows
         await using var command = new NpgsqlCommand(
             $"SELECT DISTINCT xmin::text FROM {table.QualifiedName} WHERE age(xmin) BETWEEN 0 AND age('{(uint)xmin}'::xid) {recent} LIMIT {options.SeenTransactions + 1}", connection);
         var seen = ImmutableArray.CreateBuilder<uint>();
