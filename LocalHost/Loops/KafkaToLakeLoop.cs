@@ -16,6 +16,9 @@ public sealed class KafkaToLakeLoop(
 {
     private static readonly TimeSpan DrainPatience = TimeSpan.FromMinutes(2);
 
+    /// <summary>How long the last commit may take.</summary>
+    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
+
     /// <summary>Intervals for which a backlog is collected at the most.</summary>
     private const int BacklogIntervals = 10;
 
@@ -107,8 +110,9 @@ public sealed class KafkaToLakeLoop(
             Interlocked.Exchange(ref waiting, collected.Records);
             if (collected.IsFull || IsDue(collected)) await CommitAsync(collected, consumer, retries, cancellationToken);
         }
-        // What was read is stored before the end, whatever the token says: it is little, and reading it again costs more.
-        await CommitAsync(collected, consumer, retries, CancellationToken.None);
+        // What was read is stored before the end, though the token is cancelled: it is little, and reading it again costs more.
+        using var grace = new Grace(cancellationToken, StopPatience);
+        await CommitAsync(collected, consumer, retries, grace.Token);
     }
 
     private async Task CommitAsync(Collected collected, LakeConsumer? consumer, Retries retries, CancellationToken cancellationToken)

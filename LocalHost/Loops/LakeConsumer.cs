@@ -10,6 +10,8 @@ namespace OrdersStream.LocalHost.Loops;
 /// </summary>
 internal sealed class LakeConsumer : IDisposable
 {
+    private static readonly TimeSpan ClosePatience = TimeSpan.FromSeconds(3);
+
     private readonly IConsumer<byte[], byte[]> consumer;
     private readonly string topic;
     private readonly Func<int, long> nextOffset;
@@ -77,12 +79,20 @@ internal sealed class LakeConsumer : IDisposable
         }
     }
 
+    /// <summary>
+    /// Leaves the group, so that the others need not wait for a time-out. The client may wait for a broker that is away for as long as for any
+    /// answer: it does so by itself then.
+    /// </summary>
     public void Dispose()
     {
         closing = true;
+        Task.Run(Close).Wait(ClosePatience);
+    }
+
+    private void Close()
+    {
         try
         {
-            // Leaves the group, so that the others need not wait for a time-out.
             consumer.Close();
         }
         catch (KafkaException)

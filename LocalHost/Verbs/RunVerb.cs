@@ -25,11 +25,33 @@ public sealed record RunOptions(PipelineOptions Pipeline, PipelineHalf? Only, bo
 /// <summary>Runs both halves, or one, against the configured servers.</summary>
 public static class RunVerb
 {
+    /// <summary>
+    /// How long the end may take, closing of connections included; platforms kill after ten seconds. What hangs for longer, a disk or a
+    /// server, is left as a crash would leave it: the next start goes on from there.
+    /// </summary>
+    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(7);
+
     /// <returns>0 after a clean end, cancellation included; 1 when a half stopped by a failure.</returns>
     public static async Task<int> ExecuteAsync(RunOptions options, CancellationToken cancellationToken)
     {
+        var log = LineLogger.ToConsole(options.LogLevel, TimeProvider.System);
+        using var grace = new Grace(cancellationToken, StopPatience);
+        var run = Task.Run(() => RunAsync(options, log, cancellationToken), CancellationToken.None);
+        try
+        {
+            return await run.WaitAsync(grace.Token);
+        }
+        catch (OperationCanceledException) when (!run.IsCompleted)
+        {
+            log.Stopping("something hangs; it is left as it is, and the next start goes on from there");
+            return ExitCode.Ok;
+        }
+    }
+
+    private static async Task<int> RunAsync(RunOptions options, LineLogger log, CancellationToken cancellationToken)
+    {
         await using var run = new PipelineRun(
-            options.Pipeline, TimeProvider.System, LineLogger.ToConsole(options.LogLevel, TimeProvider.System), halves: options.Only is { } half ? [half.ToString()] : null);
+            options.Pipeline, TimeProvider.System, log, halves: options.Only is { } half ? [half.ToString()] : null);
         await using var shown = options.Page is { } page ? await ServeAsync(run, page, cancellationToken) : run.PushMetrics();
         run.Logger.Running(options.Pipeline.Postgres.Table, options.Pipeline.Kafka.Topic, options.Pipeline.Datalake.Path);
         try

@@ -12,6 +12,9 @@ namespace OrdersStream.Kafka;
 /// </summary>
 internal sealed class PagePublisher : IDisposable
 {
+    /// <summary>How long the end of a transaction may take where nobody wants to go on.</summary>
+    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(3);
+
     private readonly IProducer<byte[], byte[]> producer;
     private readonly TopicPartition[] partitions;
     private readonly TimeSpan timeout;
@@ -43,25 +46,45 @@ internal sealed class PagePublisher : IDisposable
     /// <summary>On return the page is durable and visible.</summary>
     /// <param name="page">What to publish; it is not empty.</param>
     /// <param name="position">The watermark after the page: goes into a header of each partition's last record.</param>
-    /// <param name="cancellationToken">Gives the page up while it is being sent; a commit that has begun is ended.</param>
+    /// <param name="cancellationToken">Gives the page up while it is being sent; a commit that has begun is given a while to be answered.</param>
     /// <returns>Records per partition.</returns>
     public async Task<int[]> PublishAsync(Page page, byte[] position, CancellationToken cancellationToken)
     {
         producer.BeginTransaction();
         try
         {
-            var counts = await Task.Run(() => Send(page, position, cancellationToken), cancellationToken);
+            var counts = await SendAsync(page, position, cancellationToken);
             crashPoints.Reached(CrashPoint.PageProduced);
-            // From here on the page is committed or not, whatever this process wishes: no cancellation.
-            await KafkaClients.AskAsync(Answer(producer.CommitTransaction), timeout, CancellationToken.None);
+            await CommitAsync(cancellationToken);
             crashPoints.Reached(CrashPoint.PageCommitted);
             return counts;
         }
-        catch (Exception e) when (e is KafkaTxnRequiresAbortException or OperationCanceledException)
+        catch (KafkaTxnRequiresAbortException)
         {
             Abort();
             throw;
         }
+    }
+
+    private async Task<int[]> SendAsync(Page page, byte[] position, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await Task.Run(() => Send(page, position, cancellationToken), cancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            Abort();
+            throw;
+        }
+    }
+
+    // The page is committed or not, whatever this process wishes. One that stops without an answer leaves it to the next start to find
+    // out which, at the topic's end (invariant 2).
+    private async Task CommitAsync(CancellationToken cancellationToken)
+    {
+        using var grace = new Grace(cancellationToken, StopPatience);
+        await KafkaClients.AskAsync(Answer(producer.CommitTransaction), timeout, grace.Token);
     }
 
     private int[] Send(Page page, byte[] position, CancellationToken cancellationToken)
@@ -112,7 +135,7 @@ internal sealed class PagePublisher : IDisposable
     {
         try
         {
-            producer.AbortTransaction(TimeSpan.FromSeconds(5));
+            producer.AbortTransaction(StopPatience);
         }
         catch (KafkaException)
         {

@@ -1,0 +1,21 @@
+namespace OrdersStream.Diagnostics;
+
+/// <summary>
+/// A token that follows another one after a while: what is better ended than broken off has that long for it, and a server that is away
+/// keeps nobody from stopping.
+/// </summary>
+public sealed class Grace : IDisposable
+{
+    private readonly CancellationTokenSource after = new();
+    private readonly CancellationTokenRegistration registration;
+
+    public Grace(CancellationToken stop, TimeSpan time) => registration = stop.Register(() => after.CancelAfter(time));
+
+    public CancellationToken Token => after.Token;
+
+    public void Dispose()
+    {
+        registration.Dispose();
+        after.Dispose();
+    }
+}
