@@ -1,102 +1,119 @@
+using OrdersStream.IntegrationTests;
+
 namespace OrdersStream.ReliabilityTests;
 
 /// <summary>Connections break in every way, on either side: both halves go on by themselves.</summary>
-public sealed class ConnectionTests(FaultyServers servers) : IClassFixture<FaultyServers>
+public abstract class ConnectionTests(FaultyServers servers)
 {
     private static readonly TimeSpan LongDelay = TimeSpan.FromSeconds(5), LostFor = TimeSpan.FromSeconds(3);
 
-    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+    private protected static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    private TcpProxy Proxy(string side) => side == "Postgres" ? servers.PostgresProxy : servers.KafkaProxy;
+    private protected FaultyServers Servers { get; } = servers;
 
-    [Fact]
-    public Task a_broker_that_is_killed_and_started_again() => servers.SurvivesAsync(
-        async stream =>
-        {
-            await servers.Kafka!.Own.KillAsync();
-            await SaidAsync(stream);
-        },
-        () => servers.Kafka!.Own.StartAgainAsync());
+    /// <summary>On the side that the class is about.</summary>
+    private protected abstract TcpProxy Proxy { get; }
 
     [Fact]
-    public Task postgres_restarted_fast() => servers.SurvivesAsync(async stream =>
+    public Task a_network_that_resets_connections() => Servers.SurvivesAsync(_ =>
     {
-        await servers.Postgres!.RestartAsync();
-        stream.Database.ForgetSessions();
-    });
-
-    [Fact]
-    public Task postgres_crashed_and_recovered() => servers.SurvivesAsync(async stream =>
-    {
-        await servers.Postgres!.CrashAsync();
-        stream.Database.ForgetSessions();
-    });
-
-    [Fact]
-    public Task sessions_terminated_by_the_server() => servers.SurvivesAsync(async stream =>
-    {
-        Assert.True(await stream.Database.ScalarAsync<long>(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'orders-stream'") > 0);
-    });
-
-    [Theory, InlineData("Postgres"), InlineData("Kafka")]
-    public Task a_network_that_resets_connections(string side) => servers.SurvivesAsync(_ =>
-    {
-        Proxy(side).Cut();
+        Proxy.Cut();
         return Task.CompletedTask;
     });
 
-    [Theory, InlineData("Postgres"), InlineData("Kafka")]
-    public Task a_network_that_is_away_for_a_while(string side) => servers.SurvivesAsync(
+    [Fact]
+    public Task a_network_that_is_away_for_a_while() => Servers.SurvivesAsync(
         async stream =>
         {
-            Proxy(side).Refuses = true;
-            Proxy(side).Cut();
+            Proxy.Refuses = true;
+            Proxy.Cut();
             await SaidAsync(stream);
         },
         () =>
         {
-            Proxy(side).Refuses = false;
+            Proxy.Refuses = false;
             return Task.CompletedTask;
         });
 
-    [Theory, InlineData("Postgres"), InlineData("Kafka")]
-    public Task connections_that_are_half_closed(string side) => servers.SurvivesAsync(_ =>
+    [Fact]
+    public Task connections_that_are_half_closed() => Servers.SurvivesAsync(_ =>
     {
-        Proxy(side).HalfClose();
+        Proxy.HalfClose();
         return Task.CompletedTask;
     });
 
-    [Theory, InlineData("Postgres"), InlineData("Kafka")]
-    public Task a_network_that_holds_everything_back_for_seconds(string side) => servers.SurvivesAsync(
+    [Fact]
+    public Task a_network_that_holds_everything_back_for_seconds() => Servers.SurvivesAsync(
         async _ =>
         {
-            Proxy(side).Delay = LongDelay;
+            Proxy.Delay = LongDelay;
             await Task.Delay(LongDelay, Cancellation); // the fault itself: it lasts for so long
         },
         () =>
         {
-            Proxy(side).Delay = TimeSpan.Zero;
+            Proxy.Delay = TimeSpan.Zero;
             return Task.CompletedTask;
         });
 
     /// <summary>Whatever was asked for meanwhile, a commit included, is done, and nobody hears of it.</summary>
-    [Theory, InlineData("Postgres"), InlineData("Kafka")]
-    public Task answers_that_are_lost(string side) => servers.SurvivesAsync(
+    [Fact]
+    public Task answers_that_are_lost() => Servers.SurvivesAsync(
         async stream =>
         {
-            Proxy(side).SwallowsAnswers = true;
+            Proxy.SwallowsAnswers = true;
             await stream.ExecuteAsync("UPDATE items SET name = name || '-', updated_at = clock_timestamp() WHERE id <= 50");
             await Task.Delay(LostFor, Cancellation); // the fault itself: it lasts for so long
-            Proxy(side).Cut();
+            Proxy.Cut();
         },
         () =>
         {
-            Proxy(side).SwallowsAnswers = false;
+            Proxy.SwallowsAnswers = false;
             return Task.CompletedTask;
         });
 
     /// <summary>Until a half has met the fault and said so.</summary>
-    private static Task SaidAsync(OrdersStream.IntegrationTests.TestStream stream) => FaultyServers.UntilAsync(
+    private protected static Task SaidAsync(TestStream stream) => FaultyServers.UntilAsync(
         () => Task.FromResult(stream.Log.Lines.Any(line => line.Id == 9002)), Task.Delay(Timeout.Infinite, Cancellation), () => $"no half has met the fault\n{stream.Log}");
+}
+
+/// <summary>Between the pipeline and Postgres.</summary>
+public sealed class PostgresConnectionTests(FaultyServers servers) : ConnectionTests(servers), IClassFixture<FaultyServers>
+{
+    private protected override TcpProxy Proxy => Servers.PostgresProxy;
+
+    [Fact]
+    public Task postgres_restarted_fast() => Servers.SurvivesAsync(async stream =>
+    {
+        await Servers.Postgres!.RestartAsync();
+        stream.Database.ForgetSessions();
+    });
+
+    [Fact]
+    public Task postgres_crashed_and_recovered() => Servers.SurvivesAsync(async stream =>
+    {
+        await Servers.Postgres!.CrashAsync();
+        stream.Database.ForgetSessions();
+    });
+
+    [Fact]
+    public Task sessions_terminated_by_the_server() => Servers.SurvivesAsync(async stream =>
+    {
+        Assert.True(await stream.Database.ScalarAsync<long>(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'orders-stream'") > 0);
+    });
+}
+
+/// <summary>Between the pipeline and Kafka.</summary>
+public sealed class KafkaConnectionTests(FaultyServers servers) : ConnectionTests(servers), IClassFixture<FaultyServers>
+{
+    private protected override TcpProxy Proxy => Servers.KafkaProxy;
+
+    [Fact]
+    public Task a_broker_that_is_killed_and_started_again() => Servers.SurvivesAsync(
+        async stream =>
+        {
+            await Servers.Kafka!.Own.KillAsync();
+            await SaidAsync(stream);
+        },
+        () => Servers.Kafka!.Own.StartAgainAsync());
 }

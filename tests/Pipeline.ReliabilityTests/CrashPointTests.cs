@@ -10,17 +10,11 @@ namespace OrdersStream.ReliabilityTests;
 /// </summary>
 public abstract class CrashPointTests(PostgresServer postgres, KafkaServer kafka)
 {
-    // A writer that slept past the pruning of a day's log: CommitLogTests and TwoInstancesTests set that up by their clock.
-    private static readonly CrashPoint[] NeedsAClock = [CrashPoint.CommitWithdrawn];
-
-    public static TheoryData<CrashPoint> Steps => new(Enum.GetValues<CrashPoint>().Except(NeedsAClock));
-
     /// <summary>Runs both halves once.</summary>
     /// <returns>Whether it ended at the point.</returns>
     private protected abstract Task<bool> EndsAtAsync(TestStream stream, CrashPoint point, int occurrence);
 
-    [Theory, MemberData(nameof(Steps))]
-    public async Task a_process_that_ends_behind_any_durable_step_changes_nothing(CrashPoint point)
+    private protected async Task ChangesNothingAsync(CrashPoint point)
     {
         await using var stream = await CrashStream.CreateAsync(postgres, kafka);
         await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, repeat('x', 50) FROM generate_series(1, 60) i");
@@ -60,9 +54,43 @@ public abstract class CrashPointTests(PostgresServer postgres, KafkaServer kafka
 /// <summary>By an exception that nothing handles: what is disposed of on the way is disposed of.</summary>
 public sealed class CrashByExceptionTests(PostgresServer postgres, KafkaServer kafka) : CrashPointTests(postgres, kafka)
 {
-    private readonly PostgresServer postgres = postgres;
-    private readonly KafkaServer kafka = kafka;
+    [Theory, MemberData(nameof(Steps.All), MemberType = typeof(Steps))]
+    public Task a_process_that_ends_behind_any_durable_step_changes_nothing(CrashPoint point) => ChangesNothingAsync(point);
 
+    private protected override async Task<bool> EndsAtAsync(TestStream stream, CrashPoint point, int occurrence)
+    {
+        var seen = 0;
+        return !await CrashStream.OnceAsync(stream, reached =>
+        {
+            if (reached == point && Interlocked.Increment(ref seen) == occurrence) throw new CrashException(reached);
+        });
+    }
+}
+
+/// <summary>By SIGKILL: a real LocalHost process, of which nothing is run any more.</summary>
+public abstract class CrashByKillTests(PostgresServer postgres, KafkaServer kafka) : CrashPointTests(postgres, kafka)
+{
+    private protected override async Task<bool> EndsAtAsync(TestStream stream, CrashPoint point, int occurrence) =>
+        await LocalHostProcess.OnceAsync(stream.Options, (point, occurrence, OnPoint.Die)) == LocalHostProcess.KilledExitCode;
+}
+
+/// <summary>The capturing half's steps.</summary>
+public sealed class KillInCaptureTests(PostgresServer postgres, KafkaServer kafka) : CrashByKillTests(postgres, kafka)
+{
+    [Theory, MemberData(nameof(Steps.Capture), MemberType = typeof(Steps))]
+    public Task a_process_that_is_killed_behind_any_durable_step_changes_nothing(CrashPoint point) => ChangesNothingAsync(point);
+}
+
+/// <summary>The storing half's steps.</summary>
+public sealed class KillInStorageTests(PostgresServer postgres, KafkaServer kafka) : CrashByKillTests(postgres, kafka)
+{
+    [Theory, MemberData(nameof(Steps.Storage), MemberType = typeof(Steps))]
+    public Task a_process_that_is_killed_behind_any_durable_step_changes_nothing(CrashPoint point) => ChangesNothingAsync(point);
+}
+
+/// <summary>Ends one after the other.</summary>
+public sealed class CrashAfterCrashTests(PostgresServer postgres, KafkaServer kafka)
+{
     /// <summary>The first process ends behind its first step, the next behind its second, and so on: recovery itself is cut off everywhere.</summary>
     [Fact]
     public async Task crashes_while_crashes_are_made_up_for_change_nothing()
@@ -81,20 +109,23 @@ public sealed class CrashByExceptionTests(PostgresServer postgres, KafkaServer k
         Assert.True(starts > 10);
         await stream.LakeShouldEqualTableAsync();
     }
-
-    private protected override async Task<bool> EndsAtAsync(TestStream stream, CrashPoint point, int occurrence)
-    {
-        var seen = 0;
-        return !await CrashStream.OnceAsync(stream, reached =>
-        {
-            if (reached == point && Interlocked.Increment(ref seen) == occurrence) throw new CrashException(reached);
-        });
-    }
 }
 
-/// <summary>By SIGKILL: a real LocalHost process, of which nothing is run any more.</summary>
-public sealed class CrashByKillTests(PostgresServer postgres, KafkaServer kafka) : CrashPointTests(postgres, kafka)
+/// <summary>All durable steps, each with the half whose it is: a new one belongs to some class of tests without being named here.</summary>
+internal static class Steps
 {
-    private protected override async Task<bool> EndsAtAsync(TestStream stream, CrashPoint point, int occurrence) =>
-        await LocalHostProcess.OnceAsync(stream.Options, (point, occurrence, OnPoint.Die)) == LocalHostProcess.KilledExitCode;
+    private static readonly CrashPoint[] OfCapture = [CrashPoint.WindowTaken, CrashPoint.SchemaWritten, CrashPoint.PageProduced, CrashPoint.PageCommitted, CrashPoint.WatermarkWritten];
+
+    // A writer that slept past the pruning of a day's log: CommitLogTests and TwoInstancesTests set that up by their clock.
+    private static readonly CrashPoint[] NeedsAClock = [CrashPoint.CommitWithdrawn];
+
+    // A run that begins with nothing to roll forward and whose log is young meets all others.
+    private static readonly CrashPoint[] NotMetAtOnce = [CrashPoint.RollForwardBegun, CrashPoint.CommitPruned];
+
+    public static TheoryData<CrashPoint> All => new(Enum.GetValues<CrashPoint>().Except(NeedsAClock));
+    public static TheoryData<CrashPoint> Capture => new(OfCapture);
+    public static TheoryData<CrashPoint> Storage => new(Enum.GetValues<CrashPoint>().Except(OfCapture).Except(NeedsAClock));
+
+    /// <summary>Those of <see cref="Storage"/> that the first run of a stream meets.</summary>
+    public static TheoryData<CrashPoint> FirstStorage => new(Enum.GetValues<CrashPoint>().Except(OfCapture).Except(NeedsAClock).Except(NotMetAtOnce));
 }

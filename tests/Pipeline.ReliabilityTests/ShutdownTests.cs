@@ -4,18 +4,12 @@ using OrdersStream.IntegrationTests.Servers;
 namespace OrdersStream.ReliabilityTests;
 
 /// <summary>SIGTERM, as an orchestrator sends it, in every phase: the process drains or gives up within ten seconds, with exit code 0.</summary>
-public sealed class ShutdownTests(PostgresServer postgres, KafkaServer kafka)
+public abstract class ShutdownTests(PostgresServer postgres, KafkaServer kafka)
 {
-    // What a platform allows before it kills.
-    private static readonly TimeSpan Allowed = TimeSpan.FromSeconds(10);
+    /// <summary>What a platform allows before it kills.</summary>
+    internal static readonly TimeSpan Allowed = TimeSpan.FromSeconds(10);
 
-    // A run that begins with nothing to roll forward and whose log is young meets all others.
-    private static readonly CrashPoint[] NotMet = [CrashPoint.RollForwardBegun, CrashPoint.CommitPruned, CrashPoint.CommitWithdrawn];
-
-    public static TheoryData<CrashPoint> Phases => new(Enum.GetValues<CrashPoint>().Except(NotMet));
-
-    [Theory, MemberData(nameof(Phases))]
-    public async Task a_term_signal_in_any_phase_ends_it_cleanly_and_leaves_nothing_to_repair(CrashPoint phase)
+    private protected async Task EndsCleanlyAsync(CrashPoint phase)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "needs Unix signals");
         await using var stream = await CrashStream.CreateAsync(postgres, kafka);
@@ -37,4 +31,18 @@ public sealed class ShutdownTests(PostgresServer postgres, KafkaServer kafka)
     private static string[] TemporaryFiles(string lake) => Directory.Exists(lake)
         ? Directory.GetFiles(lake, "*.tmp", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 })
         : [];
+}
+
+/// <summary>In the capturing half.</summary>
+public sealed class ShutdownInCaptureTests(PostgresServer postgres, KafkaServer kafka) : ShutdownTests(postgres, kafka)
+{
+    [Theory, MemberData(nameof(Steps.Capture), MemberType = typeof(Steps))]
+    public Task a_term_signal_in_any_phase_ends_it_cleanly_and_leaves_nothing_to_repair(CrashPoint phase) => EndsCleanlyAsync(phase);
+}
+
+/// <summary>In the storing half.</summary>
+public sealed class ShutdownInStorageTests(PostgresServer postgres, KafkaServer kafka) : ShutdownTests(postgres, kafka)
+{
+    [Theory, MemberData(nameof(Steps.FirstStorage), MemberType = typeof(Steps))]
+    public Task a_term_signal_in_any_phase_ends_it_cleanly_and_leaves_nothing_to_repair(CrashPoint phase) => EndsCleanlyAsync(phase);
 }

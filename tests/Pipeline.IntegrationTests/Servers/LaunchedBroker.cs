@@ -8,7 +8,7 @@ namespace OrdersStream.IntegrationTests.Servers;
 /// </summary>
 public sealed class LaunchedBroker : IAsyncDisposable
 {
-    private static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(3);
 
     private readonly string launcher;
     private readonly string folder;

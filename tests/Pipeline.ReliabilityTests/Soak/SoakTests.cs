@@ -10,7 +10,7 @@ namespace OrdersStream.ReliabilityTests.Soak;
 /// </summary>
 public sealed class SoakTests(FaultyServers servers, ITestOutputHelper output) : IClassFixture<FaultyServers>
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
