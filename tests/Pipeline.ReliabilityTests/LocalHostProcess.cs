@@ -20,6 +20,10 @@ internal sealed class LocalHostProcess : IDisposable
 {
     public const string Argument = "--local-host";
     public const int KilledExitCode = 128 + 9;
+
+    /// <summary>By a SIGTERM that nothing in it handled.</summary>
+    public const int TerminatedExitCode = 128 + 15;
+
     private const string Reached = "reached the point";
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
 
