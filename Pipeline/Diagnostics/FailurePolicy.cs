@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using Confluent.Kafka;
 using Npgsql;
 using OrdersStream.Rows;
+using OrdersStream.Storage;
 
 namespace OrdersStream.Diagnostics;
 
@@ -77,12 +78,10 @@ public static class FailurePolicy
         _ => Retry($"Kafka failed ({e.Error.Code}: {e.Error.Reason})", "Check kafka.brokers and that the brokers run."),
     };
 
-    private const int NoSpace = 28, ReadOnlyFileSystem = 30;
-
     private static FailureVerdict File(IOException e) => (e.HResult & 0xffff) switch
     {
-        NoSpace => Retry("The disk is full", "Make room on the file system of datalake.path and the streaming folders."),
-        ReadOnlyFileSystem => Retry("The file system is read-only", "Mount the file system of datalake.path and the streaming folders writable."),
+        Posix.ENOSPC => Retry("The disk is full", "Make room on the file system of datalake.path and the streaming folders."),
+        Posix.EROFS => Retry("The file system is read-only", "Mount the file system of datalake.path and the streaming folders writable."),
         _ => Retry($"A state or lake file could not be read or written ({e.GetType().Name}, error {e.HResult & 0xffff})", "Check the file system of datalake.path and the streaming folders."),
     };
 

@@ -1,5 +1,6 @@
 using Confluent.Kafka;
 using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
 using OrdersStream.Postgres;
 
 namespace OrdersStream.Kafka;
@@ -58,19 +59,33 @@ public sealed class TopicTail(PipelineOptions options)
     private static Watermark? Newest(IConsumer<byte[], byte[]> consumer, TopicPartition partition, long from, long high, CancellationToken cancellationToken)
     {
         if (from >= high) return null;
-        byte[]? newest = null;
+        ConsumeResult<byte[], byte[]>? newest = null;
         consumer.Assign(new TopicPartitionOffset(partition, from));
         while (consumer.Consume(cancellationToken) is { IsPartitionEOF: false } result)
         {
-            if (PositionOf(result.Message.Headers) is { } position) newest = position;
+            if (PositionOf(result) is not null) newest = result;
             if (result.Offset.Value + 1 >= high) break;
         }
-        return newest is null ? null : Watermark.FromJson(newest);
+        return newest is null ? null : Read(partition, newest);
     }
 
-    private static byte[]? PositionOf(Headers? headers)
+    private static Watermark Read(TopicPartition partition, ConsumeResult<byte[], byte[]> record)
     {
-        if (headers is null) return null;
+        try
+        {
+            return Watermark.FromJson(PositionOf(record)!);
+        }
+        catch (FormatException e)
+        {
+            throw new PipelineException(FailureAction.Stop,
+                $"The position that the record of topic {partition.Topic}, partition {partition.Partition.Value}, offset {record.Offset.Value} carries cannot be read: {e.Message}.",
+                $"If a later version of this program wrote it, run that version. If another program did, it must not use the header '{StreamHeader.Position}': remove its records (kafka-delete-records), once KafkaToLake has stored them.", e);
+        }
+    }
+
+    private static byte[]? PositionOf(ConsumeResult<byte[], byte[]> record)
+    {
+        if (record.Message.Headers is not { } headers) return null;
         for (var i = headers.Count - 1; i >= 0; i--)
             if (headers[i].Key == StreamHeader.Position) return headers[i].GetValueBytes();
         return null;

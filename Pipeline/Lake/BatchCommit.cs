@@ -29,11 +29,11 @@ internal sealed class BatchCommit(LakeStorage storage)
         CheckAge(begun);
 
         var entries = pending.Select(p => (p.Batch, Entry: p.ToEntry(storage.Topic.Identity, storage.Time.GetUtcNow()))).ToList();
-        var won = entries.Where(e => e.Batch.Stored.TryAppend(e.Entry)).ToList();
+        var won = Append(entries);
         Publish([.. won.Select(e => e.Entry)], [.. won.Select(e => e.Batch)]);
         foreach (var (batch, entry) in entries.Except(won))
         {
-            foreach (var file in entry.AllFiles) TryDelete(file.TemporaryPath);
+            TryDelete(entry);
             batch.Stored.Reload();
             lost.Add(batch);
         }
@@ -96,6 +96,27 @@ internal sealed class BatchCommit(LakeStorage storage)
         file.Bytes = stream.Length;
     }
 
+    // Step 2.
+    private List<(PartitionBatch Batch, CommitEntry Entry)> Append(IReadOnlyList<(PartitionBatch Batch, CommitEntry Entry)> entries)
+    {
+        var won = new List<(PartitionBatch, CommitEntry)>();
+        for (var i = 0; i < entries.Count; i++)
+        {
+            var (batch, entry) = entries[i];
+            try
+            {
+                if (batch.Stored.TryAppend(entry)) won.Add(entries[i]);
+            }
+            catch (IOException e)
+            {
+                // Of this entry it may be unknown whether it is in the log, and its files are kept then; of those behind it, it is known.
+                foreach (var (_, left) in entries.Skip(DurableFile.IsRefusal(e) && !batch.Stored.Has(entry) ? i : i + 1)) TryDelete(left);
+                throw;
+            }
+        }
+        return won;
+    }
+
     // Step 3.
     private void Publish(IReadOnlyList<CommitEntry> entries, IReadOnlyList<PartitionBatch> batches)
     {
@@ -142,6 +163,11 @@ internal sealed class BatchCommit(LakeStorage storage)
         });
 
     private string Absolute(string relative) => LakePath.Absolute(storage.Root, relative);
+
+    private void TryDelete(CommitEntry entry)
+    {
+        foreach (var file in entry.AllFiles) TryDelete(file.TemporaryPath);
+    }
 
     private void TryDelete(string relative)
     {

@@ -38,6 +38,9 @@ internal sealed class StoredPartition(int partition, CommitLog log, FilePublishe
     /// <summary>The commit point of one partition's batch; false when another writer was faster.</summary>
     public bool TryAppend(CommitEntry entry) => log.TryAppend(entry);
 
+    /// <summary>The log has an entry of this number, whoever's it is.</summary>
+    public bool Has(CommitEntry entry) => File.Exists(log.PathOf(entry.Sequence));
+
     /// <summary>The state that a committed and published entry leaves.</summary>
     public void Adopt(CommitEntry entry) => (newest, State) = (entry.Sequence, entry.State);
 

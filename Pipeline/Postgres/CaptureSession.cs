@@ -49,6 +49,8 @@ internal sealed class CaptureSession : IDisposable
         {
             // Only now: the publisher has ended what its predecessor left open, so the topic's end stands still.
             var watermark = await new WatermarkRecovery(services).FindAsync(source, topic, cancellationToken);
+            // With nothing to publish too: records that are in the topic may name it, and its file be lost.
+            services.Schemas.Write(table.Schema);
             return new CaptureSession(connection, server, publisher, topic.Partitions, watermark, services);
         }
         catch

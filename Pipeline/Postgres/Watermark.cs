@@ -57,15 +57,21 @@ public sealed record Watermark(
     {
         try
         {
-            var read = (Versioned?)JsonSerializer.Deserialize(json, Compact.GetTypeInfo(typeof(Versioned)))
-                ?? throw new FormatException("it is empty");
-            if (read.Version != FormatVersion) throw new FormatException($"it is of version {read.Version}, and this program reads version {FormatVersion}");
-            return read.Watermark ?? throw new FormatException("it holds no watermark");
+            // First: of a later version, nothing else is known.
+            if (VersionOf(json) is var version and not FormatVersion) throw new FormatException($"it is of version {version}, and this program reads version {FormatVersion}");
+            return ((Versioned?)JsonSerializer.Deserialize(json, Compact.GetTypeInfo(typeof(Versioned))))?.Watermark ?? throw new FormatException("it holds no watermark");
         }
-        catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException)
+        catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException or InvalidOperationException or KeyNotFoundException)
         {
             throw new FormatException("it is not the JSON of a watermark", e);
         }
+    }
+
+    private static int VersionOf(ReadOnlySpan<byte> json)
+    {
+        var reader = new Utf8JsonReader(json);
+        using var document = JsonDocument.ParseValue(ref reader);
+        return document.RootElement.GetProperty("version").GetInt32();
     }
 
     private const int FormatVersion = 1;

@@ -58,6 +58,9 @@ public static class DurableFile
         return true;
     }
 
+    /// <summary>The file system refused, for want of room or right: nothing was done.</summary>
+    public static bool IsRefusal(IOException failure) => (failure.HResult & 0xffff) is Posix.ENOSPC or Posix.EROFS;
+
     /// <summary>Opens a new file for writing, readable by all, writable by its owner; fails when the name is taken.</summary>
     public static FileStream OpenNew(string path, int bufferSize = 4096)
     {

@@ -34,7 +34,7 @@ internal static class ExclusiveName
         0 => true,
         Posix.EEXIST => false,
         Posix.ENOENT => throw new FileNotFoundException($"'{from}' cannot be renamed to '{to}': it, or the target's folder, does not exist.", from),
-        _ => throw new IOException($"'{from}' cannot be renamed to '{to}': {Posix.Describe(errno)}."),
+        _ => throw Posix.Failure($"'{from}' cannot be renamed to '{to}'", errno),
     };
 
     private static bool TryMove(string from, string to)

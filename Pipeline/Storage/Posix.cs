@@ -5,7 +5,7 @@ namespace OrdersStream.Storage;
 /// <summary>The few calls of Linux and macOS that .NET does not offer. Each returns 0 or the errno.</summary>
 internal static partial class Posix
 {
-    public const int EPERM = 1, ENOENT = 2, EINTR = 4, EEXIST = 17, EINVAL = 22, ENOSYS = 38;
+    public const int EPERM = 1, ENOENT = 2, EINTR = 4, EEXIST = 17, EINVAL = 22, ENOSPC = 28, EROFS = 30, ENOSYS = 38;
 
     private const int CurrentDirectory = -100;
     private const uint NoReplaceOnLinux = 1, ExclusiveOnMac = 4;
@@ -36,14 +36,15 @@ internal static partial class Posix
         var flags = OperatingSystem.IsMacOS() ? 0x1000000 : 0x80000; // O_RDONLY | O_CLOEXEC
         var descriptor = -1;
         var opened = Call(() => descriptor = OpenFile(path, flags));
-        if (opened != 0) throw new IOException($"Folder '{path}' cannot be opened for fsync: {Describe(opened)}.");
+        if (opened != 0) throw Failure($"Folder '{path}' cannot be opened for fsync", opened);
         var synced = Call(() => SyncFile(descriptor));
         _ = CloseFile(descriptor);
         // EINVAL: this file system has no fsync of folders (some network mounts); its server orders the names itself.
-        if (synced is not 0 and not EINVAL) throw new IOException($"fsync of folder '{path}' failed: {Describe(synced)}.");
+        if (synced is not 0 and not EINVAL) throw Failure($"fsync of folder '{path}' failed", synced);
     }
 
-    public static string Describe(int errno) => $"{Marshal.GetPInvokeErrorMessage(errno)} (errno {errno})";
+    /// <summary>As .NET's own file calls report it: the errno tells a full disk from others.</summary>
+    public static IOException Failure(string what, int errno) => new($"{what}: {Marshal.GetPInvokeErrorMessage(errno)} (errno {errno}).", errno);
 
     private static int Call(Func<int> call)
     {

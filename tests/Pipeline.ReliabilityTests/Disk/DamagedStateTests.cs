@@ -1,0 +1,128 @@
+using System.Text;
+using Confluent.Kafka;
+using OrdersStream.Diagnostics;
+using OrdersStream.IntegrationTests;
+using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.LocalHost.Loops;
+using OrdersStream.LocalHost.Verbs;
+
+namespace OrdersStream.ReliabilityTests.Disk;
+
+/// <summary>
+/// Invariant 6: a state file that is torn, or of a later version, stops its half with a line that names it, and nothing is written over;
+/// restored, or moved away as the line says, it lets the stream go on as if nothing had been.
+/// </summary>
+public sealed class DamagedStateTests(PostgresServer postgres, KafkaServer kafka)
+{
+    private const int Rows = 60;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    /// <summary>A kind of state file, and the half that reads it.</summary>
+    public static TheoryData<string, PipelineHalf> Kinds => new()
+    {
+        { "watermark", PipelineHalf.PostgresToKafka }, { "commits", PipelineHalf.KafkaToLake }, { "schemas", PipelineHalf.KafkaToLake },
+    };
+
+    [Theory, MemberData(nameof(Kinds))]
+    public async Task a_torn_state_file_stops_its_half_and_is_not_written_over(string kind, PipelineHalf half)
+    {
+        await using var stream = await StoredAsync();
+        var file = Newest(stream, kind);
+        var whole = await File.ReadAllBytesAsync(file, Cancellation);
+        foreach (var length in new[] { 0, whole.Length / 2, whole.Length - 2 })
+        {
+            await File.WriteAllBytesAsync(file, whole[..length], Cancellation);
+            await StopsAsync(stream, half, Path.GetFileName(file));
+        }
+
+        await File.WriteAllBytesAsync(file, whole, Cancellation);
+        await GoesOnAsync(stream);
+    }
+
+    [Theory, MemberData(nameof(Kinds))]
+    public async Task a_state_file_of_a_later_version_stops_its_half_and_is_not_written_over(string kind, PipelineHalf half)
+    {
+        await using var stream = await StoredAsync();
+        var file = Newest(stream, kind);
+        var text = await File.ReadAllTextAsync(file, Cancellation);
+        await File.WriteAllTextAsync(file, text.Replace("\"version\": 1", "\"version\": 2", StringComparison.Ordinal), Cancellation);
+
+        await StopsAsync(stream, half, "version 2");
+        await StopsAsync(stream, half, Path.GetFileName(file));
+
+        await File.WriteAllTextAsync(file, text, Cancellation);
+        await GoesOnAsync(stream);
+    }
+
+    [Theory, MemberData(nameof(Kinds))]
+    public async Task a_damaged_state_file_that_is_moved_away_is_made_up_for(string kind, PipelineHalf half)
+    {
+        await using var stream = await StoredAsync();
+        var file = Newest(stream, kind);
+        await File.WriteAllTextAsync(file, "{", Cancellation);
+        await StopsAsync(stream, half, Path.GetFileName(file));
+
+        if (kind == "commits") Directory.Delete(Path.GetDirectoryName(file)!, recursive: true);
+        else File.Delete(file);
+        // Before anything new is in the table.
+        Assert.True(await CrashStream.OnceAsync(stream));
+        Assert.True(File.Exists(file) || kind == "commits", $"'{file}' was not written again");
+        await GoesOnAsync(stream);
+    }
+
+    [Theory]
+    [InlineData("{\"version\":2,\"watermark\":{}}", "version 2")]
+    [InlineData("no position", "JSON")]
+    public async Task a_position_in_the_topic_that_cannot_be_read_stops_capture_and_says_where_it_is(string position, string said)
+    {
+        await using var stream = await StoredAsync();
+        long offset;
+        using (var other = new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = stream.Options.Kafka.Brokers }).SetLogHandler((_, _) => { }).Build())
+        {
+            var sent = await other.ProduceAsync(
+                new TopicPartition(stream.Options.Kafka.Topic, 2), new() { Headers = new Headers { { "position", Encoding.UTF8.GetBytes(position) } } }, Cancellation);
+            offset = sent.Offset.Value;
+        }
+
+        await StopsAsync(stream, PipelineHalf.PostgresToKafka, said);
+        await StopsAsync(stream, PipelineHalf.PostgresToKafka, $"partition 2, offset {offset}");
+    }
+
+    private async Task<TestStream> StoredAsync()
+    {
+        var stream = await CrashStream.CreateAsync(postgres, kafka);
+        await stream.ExecuteAsync($"INSERT INTO items (id, name) SELECT i, repeat('x', 50) FROM generate_series(1, {Rows}) i");
+        Assert.True(await CrashStream.OnceAsync(stream));
+        await stream.ExecuteAsync("UPDATE items SET name = 'once', updated_at = clock_timestamp() WHERE id <= 20");
+        Assert.True(await CrashStream.OnceAsync(stream));
+        return stream;
+    }
+
+    private static string Newest(TestStream stream, string kind) => kind == "watermark"
+        ? Directory.GetFiles(stream.Options.Streaming.LastProcessedTimestampLocation).Single()
+        : Directory.GetFiles(Path.Combine(stream.Options.Streaming.CheckpointLocation, kind), "*.json", SearchOption.AllDirectories).Where(f => Path.GetFileName(f) != "topic.json").Max(StringComparer.Ordinal)!;
+
+    private static async Task StopsAsync(TestStream stream, PipelineHalf half, string said)
+    {
+        var files = Files(stream);
+        await using var run = new PipelineRun(stream.Options, TimeProvider.System, stream.Log);
+        var stopped = await Assert.ThrowsAsync<HalfStoppedException>(() => run.OnceAsync(half, Cancellation));
+        Assert.Equal((half.ToString(), FailureAction.Stop, false), (stopped.Half, stopped.Verdict.Action, stopped.Verdict.IsDefect));
+        Assert.Contains(said, stopped.Verdict.Problem, StringComparison.Ordinal);
+        Assert.NotEmpty(stopped.Verdict.Remedy);
+        Assert.Equal(files, Files(stream));
+    }
+
+    private static async Task GoesOnAsync(TestStream stream)
+    {
+        await stream.ExecuteAsync("UPDATE items SET name = 'twice', updated_at = clock_timestamp() WHERE id <= 10");
+        Assert.True(await CrashStream.OnceAsync(stream));
+        await stream.LakeShouldEqualTableAsync();
+        Assert.Equal((Rows + 30, Rows + 30), (stream.Dump().Records.Count, stream.Lake.Count()));
+    }
+
+    private static Dictionary<string, string> Files(TestStream stream) =>
+        new[] { stream.Options.Streaming.LastProcessedTimestampLocation, stream.Options.Streaming.CheckpointLocation, stream.Options.Datalake.Path }
+            .SelectMany(folder => Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories)).ToDictionary(f => f, f => Convert.ToHexString(File.ReadAllBytes(f)));
+}
