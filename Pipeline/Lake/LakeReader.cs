@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using System.Text;
@@ -88,14 +89,29 @@ public sealed class LakeReader(Func<string, TableSchema> schemaOf)
 
     private static async Task<ParquetReader> OpenAsync(string file, CancellationToken cancellationToken)
     {
+        CheckFooterLength(file);
         try
         {
             return await ParquetReader.CreateAsync(file, cancellationToken: cancellationToken);
         }
-        catch (IOException e) when (e is not (FileNotFoundException or DirectoryNotFoundException))
+        // The package fails in many ways on bytes that are none of its format.
+        catch (Exception e) when (e is not (FileNotFoundException or DirectoryNotFoundException or OperationCanceledException))
         {
             throw new FormatException($"{file}: {e.Message}", e);
         }
+    }
+
+    /// <summary>The package believes the length, whatever it is, and makes room for so many bytes (invariant 7).</summary>
+    private static void CheckFooterLength(string file)
+    {
+        const int magic = 4, tail = sizeof(int) + magic;
+        using var stream = File.OpenRead(file);
+        Span<byte> end = stackalloc byte[tail];
+        if (stream.Length < magic + tail) throw new FormatException($"{file}: it is shorter than any Parquet file.");
+        stream.Seek(-tail, SeekOrigin.End);
+        stream.ReadExactly(end);
+        if (BinaryPrimitives.ReadUInt32LittleEndian(end) is var length && length > stream.Length - magic - tail)
+            throw new FormatException($"{file}: its last bytes tell of a footer of {length} bytes, and it has {stream.Length}.");
     }
 
     private static FileFooter FooterOf(ParquetReader reader, string file)
