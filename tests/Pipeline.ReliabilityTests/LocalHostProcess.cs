@@ -25,6 +25,9 @@ internal sealed class LocalHostProcess : IDisposable
     public const int TerminatedExitCode = 128 + 15;
 
     private const string Reached = "reached the point";
+
+    // Linux keeps account of each process' greatest size.
+    private const string OwnStatus = "/proc/self/status", Peak = "VmHWM:";
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
 
     private readonly Process process;
@@ -43,7 +46,9 @@ internal sealed class LocalHostProcess : IDisposable
     /// <param name="options">The configuration, handed over as a file.</param>
     /// <param name="arguments">Further arguments of the verb.</param>
     /// <param name="armed">The point, its occurrence and what to do there; null: none.</param>
-    public static LocalHostProcess Start(PipelineOptions options, string[] arguments, (CrashPoint Point, int Occurrence, OnPoint Then)? armed = null)
+    /// <param name="environment">Further variables.</param>
+    public static LocalHostProcess Start(
+        PipelineOptions options, string[] arguments, (CrashPoint Point, int Occurrence, OnPoint Then)? armed = null, Dictionary<string, string>? environment = null)
     {
         var configuration = Path.Combine(Directory.CreateTempSubdirectory("orders-stream-test-").FullName, "orders_stream.yml");
         File.WriteAllText(configuration, ConfigurationLoader.Print(options));
@@ -54,6 +59,7 @@ internal sealed class LocalHostProcess : IDisposable
             Argument, point.ToString(), armed is null ? "0" : occurrence.ToString(CultureInfo.InvariantCulture), then.ToString(), "run", "--config", configuration, .. arguments])
             start.ArgumentList.Add(argument);
         start.Environment["Postgres__Password"] = options.Postgres.Password;
+        foreach (var (name, value) in environment ?? []) start.Environment[name] = value;
         return new LocalHostProcess(Process.Start(start)!, configuration);
     }
 
@@ -87,6 +93,13 @@ internal sealed class LocalHostProcess : IDisposable
         return (process.ExitCode, await output + await errors);
     }
 
+    /// <summary>The most memory that a child had, as it tells at its end.</summary>
+    public static int PeakMiB(string output)
+    {
+        var line = output.Split('\n').Last(l => l.StartsWith(Peak, StringComparison.Ordinal));
+        return int.Parse(line.AsSpan(Peak.Length, line.Length - Peak.Length - "kB".Length), CultureInfo.InvariantCulture) / 1024;
+    }
+
     public void Dispose()
     {
         if (!process.HasExited) process.Kill();
@@ -109,6 +122,8 @@ internal sealed class LocalHostProcess : IDisposable
             Console.WriteLine(Reached);
             term.Wait();
         });
-        return await Invocation.RunAsync(args[3..], signals.Token);
+        var exitCode = await Invocation.RunAsync(args[3..], signals.Token);
+        if (File.Exists(OwnStatus)) Console.WriteLine(File.ReadLines(OwnStatus).Single(line => line.StartsWith(Peak, StringComparison.Ordinal)));
+        return exitCode;
     }
 }

@@ -1,0 +1,56 @@
+using System.Globalization;
+using OrdersStream.Configuration;
+using OrdersStream.IntegrationTests;
+using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.LocalHost.Verbs;
+
+namespace OrdersStream.ReliabilityTests.Memory;
+
+/// <summary>
+/// Invariant 7: a process of one half takes at most 256 MiB, however many rows wait. MEMORY_ROWS tells how many
+/// wait; each half is a process of its own.
+/// </summary>
+public sealed class MemoryTests(PostgresServer postgres, KafkaServer kafka)
+{
+    /// <summary>What a process of one half may have.</summary>
+    private const int LimitMiB = 256;
+
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(30);
+
+    private static int Rows =>
+        TestEnvironment.Read("MEMORY_ROWS") is { } rows ? int.Parse(rows, NumberStyles.None, CultureInfo.InvariantCulture) : 150_000;
+
+    [Fact]
+    public Task a_backlog_of_any_length_passes_in_a_fixed_amount_of_memory() =>
+        PassesAsync(Rows, "'row ' || id || repeat(' of many', 20)");
+
+    /// <param name="rows">Rows of backlog.</param>
+    /// <param name="name">The name of a row, of its id, in SQL that both databases know.</param>
+    private async Task PassesAsync(int rows, string name)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "needs /proc, where Linux tells a process' greatest size");
+        kafka.RequireReal("it keeps the backlog in a process of its own");
+        await using var stream = await TestStream.CreateAsync(postgres, kafka);
+        await stream.ExecuteAsync($"INSERT INTO items SELECT id, {name} FROM generate_series(1, {rows}) id");
+
+        await FitsAsync(stream.Options, PipelineHalf.PostgresToKafka, rows);
+        await FitsAsync(stream.Options, PipelineHalf.KafkaToLake, rows);
+
+        Assert.Equal(
+            [[$"{rows}", $"{rows}", "1", $"{rows}", "0"]],
+            stream.Lake.Rows($"SELECT count(*), count(DISTINCT id), min(id), max(id), count(*) FILTER (name IS DISTINCT FROM {name}) FROM {stream.Lake.Source}"));
+    }
+
+    private static async Task FitsAsync(PipelineOptions options, PipelineHalf half, int rows)
+    {
+        using var run = LocalHostProcess.Start(
+            options, ["--once", "--only", half == PipelineHalf.PostgresToKafka ? "postgres-to-kafka" : "kafka-to-lake"],
+            // As the runtime itself limits its heap where a container has this limit.
+            environment: new() { ["DOTNET_GCHeapHardLimit"] = (LimitMiB * 3L / 4 * 1024 * 1024).ToString("x", CultureInfo.InvariantCulture) });
+        var (exitCode, output) = await run.EndAsync(Patience);
+        Assert.True(exitCode == 0, output);
+        var peak = LocalHostProcess.PeakMiB(output);
+        TestContext.Current.TestOutputHelper?.WriteLine($"{half}, {rows:N0} rows: {peak} MiB at most");
+        Assert.True(peak <= LimitMiB, $"{half} took {peak} MiB for {rows:N0} rows; {LimitMiB} MiB is the limit");
+    }
+}
