@@ -84,7 +84,7 @@ public sealed class PostgresToKafka(
             {
                 await capture.PublishAsync(page, cancellationToken);
                 var isEnough = time.GetElapsedTime(begun) >= budget;
-                poll = new(PollOutcome.Published, poll.Rows + page.Records.Count, poll.Bytes + page.Bytes, poll.Pages + 1, !isEnough, default)
+                poll = new(PollOutcome.Published, poll.Rows + page.Records.Length, poll.Bytes + page.Bytes, poll.Pages + 1, !isEnough, default)
                 {
                     Window = window, Lag = capture.LagOf(window),
                 };

@@ -108,8 +108,9 @@ internal sealed class PagePublisher : IDisposable
                 if (isLast) message.Headers.Add(StreamHeader.Position, position);
                 cancellationToken.ThrowIfCancellationRequested();
             }
-            message.Key = record.Key;
-            message.Value = record.Value;
+            // The client takes whole arrays only; these die young.
+            message.Key = page.Key(record).ToArray();
+            message.Value = page.Value(record).ToArray();
             Produce(partitions[p], message);
         }
         return counts;

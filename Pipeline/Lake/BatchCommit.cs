@@ -24,6 +24,7 @@ internal sealed class BatchCommit(LakeStorage storage)
         var begun = storage.Time.GetUtcNow();
         var started = storage.Time.GetTimestamp();
         var oldest = batches.Min(b => b.FirstTimestampMs);
+        foreach (var file in batches.SelectMany(b => b.Files)) file.Columns.Finish();
         var (pending, lost) = Divide(batches.Select(b => new PendingCommit(b, storage.NewWriterId())));
         await WriteAsync([.. pending.SelectMany(p => p.Files)], cancellationToken);
         CheckAge(begun);
@@ -84,7 +85,7 @@ internal sealed class BatchCommit(LakeStorage storage)
         {
             // Check just before writing: the footer, the name and the log say the same.
             var footer = new FileFooter(storage.Topic.Identity, file.Name.Partition, rows.FirstOffset, rows.LastOffset, rows.Rows, rows.Schema.Fingerprint);
-            await storage.Parquet.WriteAsync(stream, rows, footer.ToMetadata(), cancellationToken);
+            await ParquetFileWriter.WriteAsync(stream, rows, footer.ToMetadata(), cancellationToken);
         }
         else
         {

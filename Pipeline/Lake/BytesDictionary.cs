@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
@@ -6,8 +7,9 @@ using OrdersStream.Rows;
 namespace OrdersStream.Lake;
 
 /// <summary>
-/// The distinct values of a text column in one row group, and each value's index among them. Columns such as a status or
-/// a restaurant shrink to a few bits a value. It gives up early where values hardly repeat.
+/// The distinct values of a text column in one row group, and for the page added last each value's index among them. Columns
+/// such as a status or a restaurant shrink to a few bits a value. It closes where values hardly repeat: the pages that were
+/// added stay indexed, the rest of the row group is not.
 /// </summary>
 internal sealed class BytesDictionary
 {
@@ -15,74 +17,88 @@ internal sealed class BytesDictionary
     private const int ValueBytesMax = 1024;
     private const int TrialValues = 8192;
 
-    private readonly ByteBuffer plain = new(64 * 1024);
-    private int[] slots = new int[4096];
-    private int[] firstValues = new int[2048];
-    private uint[] hashes = new uint[2048];
+    private readonly ByteBuffer plain = new();
+    private int[] slots = new int[512];
+    private int[] starts = new int[256];
+    private uint[] hashes = new uint[256];
     private int[] indices = [];
+    private bool closed;
 
     public int Count { get; private set; }
 
     /// <summary>The distinct values in the PLAIN encoding, by index.</summary>
     public ReadOnlySpan<byte> Plain => plain.Written;
 
-    /// <summary>The value of the column at which each distinct value was first seen.</summary>
-    public ReadOnlySpan<int> FirstValues => firstValues.AsSpan(0, Count);
-
     public int BitWidth => Math.Max(1, 32 - BitOperations.LeadingZeroCount((uint)Math.Max(0, Count - 1)));
 
-    /// <summary>Indices of a run of values, counted from the first value given to <see cref="TryBuild"/>.</summary>
-    public ReadOnlySpan<int> Indices(int from, int count) => indices.AsSpan(from, count);
+    public ReadOnlySpan<byte> this[int index] => plain.Written[(starts[index] + BytesBuffer.PrefixBytes)..(index + 1 < Count ? starts[index + 1] : plain.Length)];
 
-    /// <summary>False when the dictionary would not pay.</summary>
-    public bool TryBuild(BytesBuffer column, PageSlice slice)
+    /// <summary>Indices of the values of a page, right after <see cref="TryAdd"/>.</summary>
+    public ReadOnlySpan<int> Indices(int count) => indices.AsSpan(0, count);
+
+    /// <summary>False when the dictionary does not pay for the page: it is then as it was before, and closed.</summary>
+    public bool TryAdd(BytesBuffer page)
     {
-        Reset(slice.Values);
-        for (var i = 0; i < slice.Values; i++)
-        {
-            var value = column[slice.Value + i];
-            if (value.Length > ValueBytesMax || plain.Length > BytesMax) return false;
-            if (i == TrialValues && Count > TrialValues * 3 / 4) return false;
-            indices[i] = IndexOf(value, column, slice.Value + i);
-        }
-        return plain.Length + (long)slice.Values * BitWidth / 8 < column.PlainBytes(slice);
+        if (closed) return false;
+        var (count, bytes) = (Count, plain.Length);
+        if (indices.Length < page.Values) indices = new int[page.Values];
+        closed = !TryIndex(page, count) || plain.Length - bytes + (long)page.Values * BitWidth / 8 >= page.PlainBytes;
+        if (!closed) return true;
+        Count = count;
+        plain.Truncate(bytes);
+        return false;
     }
 
-    private void Reset(int values)
+    /// <summary>Empties it for the next row group.</summary>
+    public void Clear()
     {
         Array.Clear(slots);
         plain.Clear();
         Count = 0;
-        if (indices.Length < values) indices = new int[values];
+        closed = false;
     }
 
-    private int IndexOf(ReadOnlySpan<byte> value, BytesBuffer column, int at)
+    private bool TryIndex(BytesBuffer page, int countBefore)
+    {
+        for (var i = 0; i < page.Values; i++)
+        {
+            var value = page[i];
+            if (value.Length > ValueBytesMax || plain.Length > BytesMax) return false;
+            if (i == TrialValues && Count - countBefore > TrialValues * 3 / 4) return false;
+            indices[i] = IndexOf(value);
+        }
+        return true;
+    }
+
+    private int IndexOf(ReadOnlySpan<byte> value)
     {
         var hash = Hash(value);
         var slot = hash & (uint)(slots.Length - 1);
         for (; slots[slot] != 0; slot = (slot + 1) & (uint)(slots.Length - 1))
         {
             var index = slots[slot] - 1;
-            if (hashes[index] == hash && column[firstValues[index]].SequenceEqual(value)) return index;
+            if (hashes[index] == hash && this[index].SequenceEqual(value)) return index;
         }
         slots[slot] = Count + 1;
-        return Add(hash, column, at);
+        return Add(hash, value);
     }
 
-    private int Add(uint hash, BytesBuffer column, int at)
+    private int Add(uint hash, ReadOnlySpan<byte> value)
     {
-        plain.Append(column.Plain(at));
-        firstValues[Count] = at;
+        starts[Count] = plain.Length;
         hashes[Count] = hash;
+        BinaryPrimitives.WriteInt32LittleEndian(plain.GetSpan(BytesBuffer.PrefixBytes), value.Length);
+        plain.Advance(BytesBuffer.PrefixBytes);
+        plain.Append(value);
         Count++;
-        if (Count == firstValues.Length) Grow();
+        if (Count == starts.Length) Grow();
         return Count - 1;
     }
 
     /// <summary>Keeps the table at most half full.</summary>
     private void Grow()
     {
-        Array.Resize(ref firstValues, Count * 2);
+        Array.Resize(ref starts, Count * 2);
         Array.Resize(ref hashes, Count * 2);
         slots = new int[Count * 4];
         for (var index = 0; index < Count; index++)

@@ -5,23 +5,35 @@ using OrdersStream.Rows;
 namespace OrdersStream.Lake;
 
 /// <summary>
-/// Rows of one file to be, held by column in typed arrays that are reused from batch to batch. All rows are of one
-/// schema, one Kafka partition and one lake partition, in offset order. After an exception it must be cleared.
+/// Rows of one file to be: pages of columns, encoded as soon as they are full, in row groups. All rows are of one schema,
+/// one Kafka partition and one lake partition, in offset order. After an exception it must be cleared.
 /// </summary>
 public sealed class ColumnBatch
 {
-    private readonly ImmutableArray<ColumnBuffer> columns;
+    /// <summary>Decoded size of a row group above which it has fewer than <c>row_group_rows</c>: readers take one whole.</summary>
+    private const long RowGroupBytes = 64 * 1024 * 1024;
+
+    private readonly PageEncoder encoder;
+    private readonly ImmutableArray<ColumnChunkBuilder> chunks;
+    private readonly ColumnBuffer[] columns;
     private readonly BytesBuffer opColumn;
     private readonly ColumnBuffer partitionColumn;
     private readonly ColumnBuffer offsetColumn;
+    private readonly List<EncodedRowGroup> groups = [];
     private string lastOp = "";
     private byte[] lastOpBytes = [];
     private int partition;
+    private (int Rows, long Bytes) page;
+    private (int Rows, long Bytes) group;
 
-    public ColumnBatch(TableSchema schema)
+    /// <param name="schema">Of all rows.</param>
+    /// <param name="encoder">Used by one thread, which adds the rows.</param>
+    public ColumnBatch(TableSchema schema, PageEncoder encoder)
     {
         Schema = schema;
-        columns = [.. ParquetSchemaFactory.Columns(schema).Select(ColumnBuffer.For)];
+        this.encoder = encoder;
+        chunks = [.. ParquetSchemaFactory.Columns(schema).Select(column => new ColumnChunkBuilder(ColumnBuffer.For(column)))];
+        columns = [.. chunks.Select(c => c.Buffer)];
         (opColumn, partitionColumn, offsetColumn) = ((BytesBuffer)columns[^3], columns[^2], columns[^1]);
     }
 
@@ -35,7 +47,10 @@ public sealed class ColumnBatch
     public long LastOffset { get; private set; } = -1;
 
     /// <summary>In the file's order.</summary>
-    internal ImmutableArray<ColumnBuffer> Columns => columns;
+    internal IEnumerable<ParquetColumn> Columns => columns.Select(c => c.Column);
+
+    /// <summary>Complete once <see cref="Finish"/> was called.</summary>
+    internal IReadOnlyList<EncodedRowGroup> RowGroups => groups;
 
     /// <summary>Appends one row with its lake columns.</summary>
     /// <exception cref="InvalidOperationException">Another schema or partition, an offset that does not ascend, a null where the schema has none.</exception>
@@ -54,15 +69,49 @@ public sealed class ColumnBatch
         LastOffset = offset;
         Bytes += bytes;
         Rows++;
+        page = (page.Rows + 1, page.Bytes + bytes);
+        if (page.Rows >= encoder.PageRows || page.Bytes >= encoder.PageBytes || group.Rows + page.Rows >= encoder.RowGroupRows) EndPage();
+    }
+
+    /// <summary>Encodes what is not yet encoded.</summary>
+    public void Finish()
+    {
+        EndPage();
+        EndGroup();
     }
 
     /// <summary>Empties it and keeps the arrays.</summary>
     public void Clear()
     {
-        foreach (var column in columns) column.Clear();
+        foreach (var chunk in chunks) chunk.Clear();
+        foreach (var chunk in groups.SelectMany(g => g.Chunks)) chunk.Clear();
+        groups.Clear();
+        page = group = default;
         Rows = 0;
         Bytes = 0;
         FirstOffset = LastOffset = -1;
+    }
+
+    private void EndPage()
+    {
+        if (page.Rows == 0) return;
+        foreach (var column in columns) CheckRows(column);
+        foreach (var chunk in chunks) chunk.EndPage(encoder);
+        group = (group.Rows + page.Rows, group.Bytes + page.Bytes);
+        page = default;
+        if (group.Rows >= encoder.RowGroupRows || group.Bytes >= RowGroupBytes) EndGroup();
+    }
+
+    private void EndGroup()
+    {
+        if (group.Rows == 0) return;
+        groups.Add(new EncodedRowGroup(group.Rows, [.. chunks.Select(c => c.End(encoder))]));
+        group = default;
+    }
+
+    private void CheckRows(ColumnBuffer column)
+    {
+        if (column.Rows != page.Rows) throw new InvalidOperationException($"Column '{column.Column.Name}' has {column.Rows} rows in a page of {page.Rows}.");
     }
 
     private void Check(DecodedRow row, int partition, long offset)
@@ -85,3 +134,6 @@ public sealed class ColumnBatch
         return lastOpBytes;
     }
 }
+
+/// <summary>A row group that waits to be written.</summary>
+internal sealed record EncodedRowGroup(int Rows, ImmutableArray<EncodedChunk> Chunks);

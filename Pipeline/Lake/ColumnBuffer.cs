@@ -5,18 +5,11 @@ using PhysicalType = Parquet.Meta.Type;
 
 namespace OrdersStream.Lake;
 
-/// <summary>A page's share of a column: whole rows.</summary>
-/// <param name="Slot">First slot.</param>
-/// <param name="Slots">A slot is a value, a null or an empty list: what the levels count.</param>
-/// <param name="Value">First value.</param>
-/// <param name="Values">Values that are not null: what is encoded.</param>
-/// <param name="Rows">Rows.</param>
-internal readonly record struct PageSlice(int Slot, int Slots, int Value, int Values, int Rows);
-
 /// <summary>
-/// One column of a batch, in the shape that Parquet stores: the values that are not null, one after another, and beside
-/// them one byte of definition level a slot where the column is nullable or a list, and one of repetition level where it
-/// is a list. The arrays are kept from batch to batch, and given back when a batch was far smaller than they are.
+/// One column of the page that is being filled, in the shape that Parquet stores: the values that are not null, one after
+/// another, and beside them one byte of definition level a slot (a value, a null or an empty list) where the column is
+/// nullable or a list, and one of repetition level where it is a list. The arrays are kept from page to page, and given
+/// back when a page was far smaller than they are.
 /// </summary>
 internal abstract class ColumnBuffer(ParquetColumn column)
 {
@@ -28,9 +21,8 @@ internal abstract class ColumnBuffer(ParquetColumn column)
     public int Slots { get; private set; }
     public int Values { get; private set; }
 
-    public ReadOnlySpan<byte> DefinitionLevels(PageSlice page) => definitionLevels.AsSpan(page.Slot, page.Slots);
-
-    public ReadOnlySpan<byte> RepetitionLevels(PageSlice page) => repetitionLevels.AsSpan(page.Slot, page.Slots);
+    public ReadOnlySpan<byte> DefinitionLevels => definitionLevels.AsSpan(0, Slots);
+    public ReadOnlySpan<byte> RepetitionLevels => repetitionLevels.AsSpan(0, Slots);
 
     public static ColumnBuffer For(ParquetColumn column) => column.Type.Physical switch
     {
@@ -55,33 +47,16 @@ internal abstract class ColumnBuffer(ParquetColumn column)
         return 1 + (cell.IsNull ? 0 : AppendValue(cell, row.Bytes.Array));
     }
 
-    /// <summary>The next page from a slot and value on: as many whole rows as fit, and at least one.</summary>
-    public PageSlice Page(int slot, int value, int rowsMax, int bytesMax)
-    {
-        var fit = Math.Max(1, FittingValues(value, bytesMax));
-        if (Column.MaxDefinitionLevel == 0)
-        {
-            var count = Math.Min(rowsMax, fit);
-            return new PageSlice(slot, count, value, count, count);
-        }
-        var (slots, values, rows) = (0, 0, 0);
-        while (rows < rowsMax)
-        {
-            var (rowSlots, rowValues) = RowAt(slot + slots);
-            if (rows > 0 && values + rowValues > fit) break;
-            slots += rowSlots;
-            values += rowValues;
-            rows++;
-        }
-        return new PageSlice(slot, slots, value, values, rows);
-    }
+    /// <summary>Appends the values in the PLAIN encoding.</summary>
+    public abstract void EncodePlain(ByteBuffer to);
 
-    /// <summary>Appends the values of a page in the PLAIN encoding.</summary>
-    public abstract void EncodePlain(PageSlice page, ByteBuffer to);
+    /// <summary>Takes the values into the least and greatest of the column chunk.</summary>
+    public abstract void AddBounds();
 
-    /// <summary>Least and greatest value in <paramref name="slice"/>; left out where they would mislead a reader.</summary>
-    public abstract void AddMinMax(PageSlice slice, Statistics statistics);
+    /// <summary>Writes down the least and greatest since the last call; left out where they would mislead a reader.</summary>
+    public abstract void TakeBounds(Statistics statistics);
 
+    /// <summary>Empties it for the next page.</summary>
     public virtual void Clear()
     {
         definitionLevels = Fit(definitionLevels, Slots);
@@ -93,9 +68,6 @@ internal abstract class ColumnBuffer(ParquetColumn column)
     /// <returns>Bytes by which the column has grown.</returns>
     protected abstract int AppendValue(in Cell cell, byte[] bytes);
 
-    /// <summary>How many values from <paramref name="value"/> on take at most so many bytes in the PLAIN encoding.</summary>
-    protected abstract int FittingValues(int value, int bytesMax);
-
     protected void CountRow() => Rows++;
 
     protected void CountValue()
@@ -104,7 +76,7 @@ internal abstract class ColumnBuffer(ParquetColumn column)
         if (Column.MaxDefinitionLevel == 0) Slots++;
     }
 
-    /// <summary>The array for the next batch: the same, or a smaller one where less than a quarter of a large one was used.</summary>
+    /// <summary>The array for the next page: the same, or a smaller one where less than a quarter of a large one was used.</summary>
     protected static T[] Fit<T>(T[] array, int used) => array.Length > 256 * 1024 && used < array.Length / 4 ? new T[used * 2] : array;
 
     // A small array doubles. A large one grows by a quarter: its old copy stays in memory until a full collection.
@@ -146,18 +118,6 @@ internal abstract class ColumnBuffer(ParquetColumn column)
     {
         if (Slots == repetitionLevels.Length) Grow(ref repetitionLevels, Slots + 1);
         repetitionLevels[Slots] = (byte)level;
-    }
-
-    private (int Slots, int Values) RowAt(int slot)
-    {
-        var (end, values) = (slot, 0);
-        do
-        {
-            if (definitionLevels[end] == Column.MaxDefinitionLevel) values++;
-            end++;
-        }
-        while (Column.IsList && end < Slots && repetitionLevels[end] > 0);
-        return (end - slot, values);
     }
 
     private InvalidOperationException NullRefused() => new($"Column '{Column.Name}' is NOT NULL in its schema, and a row without a value was appended.");

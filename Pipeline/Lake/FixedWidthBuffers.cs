@@ -12,21 +12,31 @@ internal abstract class FixedWidthBuffer<T>(ParquetColumn column) : ColumnBuffer
 {
     private T[] items = [];
 
-    public override void EncodePlain(PageSlice page, ByteBuffer to) => to.Append(MemoryMarshal.AsBytes(Items(page)));
+    private T min, max;
+    private bool isBounded, hasNaN;
 
-    public override void AddMinMax(PageSlice slice, Statistics statistics)
+    public override void EncodePlain(ByteBuffer to) => to.Append(MemoryMarshal.AsBytes(Items));
+
+    public override void AddBounds()
     {
-        var values = Items(slice);
+        var values = Items;
         if (values.IsEmpty) return;
-        T min = values[0], max = min;
+        if (!isBounded) (min, max, isBounded) = (values[0], values[0], true);
+        T least = min, greatest = max;
         foreach (var value in values)
         {
+            if (value < least) least = value;
+            if (value > greatest) greatest = value;
             // Readers disagree on where NaN sorts: with one in the column there are no bounds to prune by.
-            if (T.IsNaN(value)) return;
-            if (value < min) min = value;
-            if (value > max) max = value;
+            if (T.IsNaN(value)) hasNaN = true;
         }
-        (statistics.MinValue, statistics.MaxValue) = (Bound(min, isMin: true), Bound(max, isMin: false));
+        (min, max) = (least, greatest);
+    }
+
+    public override void TakeBounds(Statistics statistics)
+    {
+        if (isBounded && !hasNaN) (statistics.MinValue, statistics.MaxValue) = (Bound(min, isMin: true), Bound(max, isMin: false));
+        (isBounded, hasNaN) = (false, false);
     }
 
     public override void Clear()
@@ -35,7 +45,7 @@ internal abstract class FixedWidthBuffer<T>(ParquetColumn column) : ColumnBuffer
         base.Clear();
     }
 
-    protected ReadOnlySpan<T> Items(PageSlice page) => items.AsSpan(page.Value, page.Values);
+    protected ReadOnlySpan<T> Items => items.AsSpan(0, Values);
 
     protected int Put(T value)
     {
@@ -44,8 +54,6 @@ internal abstract class FixedWidthBuffer<T>(ParquetColumn column) : ColumnBuffer
         CountValue();
         return Unsafe.SizeOf<T>();
     }
-
-    protected override int FittingValues(int value, int bytesMax) => bytesMax / Unsafe.SizeOf<T>();
 
     /// <summary>A bound in the PLAIN encoding.</summary>
     protected virtual byte[] Bound(T value, bool isMin) => MemoryMarshal.AsBytes([value]).ToArray();
@@ -79,9 +87,9 @@ internal sealed class DoubleBuffer(ParquetColumn column) : FixedWidthBuffer<doub
 /// <summary>One byte a value here, one bit in the file, the first value lowest.</summary>
 internal sealed class BooleanBuffer(ParquetColumn column) : FixedWidthBuffer<byte>(column)
 {
-    public override void EncodePlain(PageSlice page, ByteBuffer to)
+    public override void EncodePlain(ByteBuffer to)
     {
-        var items = Items(page);
+        var items = Items;
         for (var i = 0; i < items.Length; i += 8)
         {
             var bits = 0;
@@ -98,10 +106,10 @@ internal sealed class DecimalBuffer(ParquetColumn column) : FixedWidthBuffer<Int
 {
     private readonly int length = column.Type.Length;
 
-    public override void EncodePlain(PageSlice page, ByteBuffer to)
+    public override void EncodePlain(ByteBuffer to)
     {
         Span<byte> whole = stackalloc byte[16];
-        foreach (var value in Items(page))
+        foreach (var value in Items)
         {
             BinaryPrimitives.WriteInt128BigEndian(whole, value);
             to.Append(whole[^length..]);

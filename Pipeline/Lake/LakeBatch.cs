@@ -37,8 +37,7 @@ public sealed class LakeBatch
     {
         this.storage = storage;
         options = storage.Options;
-        // A little more than a batch, which ends one record above its limit.
-        pool = new LakeFilePool(options.BatchBytes + options.BatchBytes / 2);
+        pool = new LakeFilePool(new PageEncoder(options), options.BatchBytes);
         commit = new BatchCommit(storage);
     }
 

@@ -3,23 +3,23 @@ using OrdersStream.Rows;
 namespace OrdersStream.Lake;
 
 /// <summary>A data file to be: its rows, and the folder that they belong in.</summary>
-internal sealed class LakeFile(TableSchema schema)
+internal sealed class LakeFile(TableSchema schema, PageEncoder encoder)
 {
-    public ColumnBatch Columns { get; } = new(schema);
+    public ColumnBatch Columns { get; } = new(schema, encoder);
     public string Folder { get; set; } = "";
 
-    /// <summary>The most that its arrays have held: about what it keeps when it is idle.</summary>
+    /// <summary>The most that the arrays of its page have held: about what it keeps when it is idle.</summary>
     public long PeakBytes { get; private set; }
 
     public void Clear()
     {
-        PeakBytes = Math.Max(PeakBytes, Columns.Bytes);
+        PeakBytes = Math.Max(PeakBytes, Math.Min(Columns.Bytes, encoder.PageBytes));
         Columns.Clear();
     }
 }
 
 /// <summary>Idle files, by schema: their arrays are used again by the next batch. Keeps a bounded size (invariant 7).</summary>
-internal sealed class LakeFilePool(long bytesMax)
+internal sealed class LakeFilePool(PageEncoder encoder, long bytesMax)
 {
     private readonly Dictionary<string, Stack<LakeFile>> idle = [];
     private long idleBytes;
@@ -34,7 +34,7 @@ internal sealed class LakeFilePool(long bytesMax)
         }
         else
         {
-            file = new LakeFile(schema);
+            file = new LakeFile(schema, encoder);
         }
         file.Folder = folder;
         return file;

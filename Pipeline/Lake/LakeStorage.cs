@@ -33,7 +33,6 @@ internal sealed class LakeStorage
         commits = TopicCommits.Open(checkpoint, topic.Identity, crashPoints);
         SchemaStore = new SchemaStore(checkpoint, crashPoints);
         Publisher = new FilePublisher(Root, crashPoints);
-        Parquet = new ParquetFileWriter(options.Datalake);
         Bounds = new TopicBounds(topic, time, logger);
         Schemas = new SchemaFinder(topic, SchemaStore, presentSchema, time, logger);
         writerPrefix = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFileName(commits.Directory))))[..8];
@@ -53,7 +52,6 @@ internal sealed class LakeStorage
 
     public SchemaStore SchemaStore { get; }
     public FilePublisher Publisher { get; }
-    public ParquetFileWriter Parquet { get; }
     public TopicBounds Bounds { get; }
     public SchemaFinder Schemas { get; }
     public LogRecovery Recovery { get; }

@@ -97,7 +97,7 @@ internal sealed class CaptureSession : IDisposable
         var reader = new PageReader(connection, services.Options.Postgres, Watermark.Source, partitions, services.Time);
         await foreach (var page in reader.ReadAsync(window, cancellationToken))
         {
-            services.Metrics.PageRead(page.Records.Count, services.Time.GetElapsedTime(begun));
+            services.Metrics.PageRead(page.Records.Length, services.Time.GetElapsedTime(begun));
             yield return page;
             begun = services.Time.GetTimestamp();
         }
@@ -107,7 +107,7 @@ internal sealed class CaptureSession : IDisposable
     public async Task PublishAsync(Page page, CancellationToken cancellationToken)
     {
         services.Schemas.Write(page.Schema);
-        var after = Watermark.Advance(page.Cursor!, page.Records.Count);
+        var after = Watermark.Advance(page.Cursor!, page.Records.Length);
         var counts = await SendAsync(page, (after with { Offsets = Watermark.NoOffsets }).ToJson(indented: false), cancellationToken);
         // A record takes one offset and so does each partition's transaction marker. Others' records only move the true end further.
         var offsets = Watermark.Offsets.ToBuilder();
@@ -142,7 +142,7 @@ internal sealed class CaptureSession : IDisposable
         try
         {
             var counts = await publisher.PublishAsync(page, position, cancellationToken);
-            services.Metrics.PagePublished(page.Records.Count, page.Bytes, services.Time.GetElapsedTime(begun));
+            services.Metrics.PagePublished(page.Records.Length, page.Bytes, services.Time.GetElapsedTime(begun));
             return counts;
         }
         catch (Exception e)

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Npgsql;
@@ -13,8 +14,11 @@ namespace OrdersStream.Postgres;
 /// </summary>
 internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions options, SourceIdentity source, int partitions, TimeProvider time)
 {
+    /// <summary>Pages that were published, to be filled again: at most one is being filled, one waits and one is published.</summary>
+    private readonly ConcurrentQueue<Page> spare = [];
+
     /// <summary>The pages of the window behind its cursor; the next is read while the last one is being published.</summary>
-    /// <remarks>Disposing the enumeration cancels what the server still sends.</remarks>
+    /// <remarks>A page is filled anew once the next one is asked for. Disposing the enumeration cancels what the server still sends.</remarks>
     public async IAsyncEnumerable<Page> ReadAsync(Window window, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -22,7 +26,11 @@ internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions op
         var reading = Task.Run(() => FillAsync(window, ahead.Writer, stop.Token), CancellationToken.None);
         try
         {
-            await foreach (var page in ahead.Reader.ReadAllAsync(cancellationToken)) yield return page;
+            await foreach (var page in ahead.Reader.ReadAllAsync(cancellationToken))
+            {
+                yield return page;
+                spare.Enqueue(page);
+            }
         }
         finally
         {
@@ -56,7 +64,7 @@ internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions op
         var encoder = new RowEncoder(table.Schema);
         var key = new ByteBuffer();
         var value = new ByteBuffer();
-        var page = new Page(table.Schema);
+        var page = NextPage(table.Schema);
 
         await using (var copy = await CopyStream.OpenAsync(connection, window.Query(table), cancellationToken))
         {
@@ -67,16 +75,16 @@ internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions op
                     await copy.FillAsync(cancellationToken);
                     continue;
                 }
-                page.Add(new PageRecord(key.Written.ToArray(), value.Written.ToArray(), DefaultPartitioner.Partition(key.Written, partitions)));
+                page.Add(key.Written, value.Written, DefaultPartitioner.Partition(key.Written, partitions));
                 if (page.Bytes < options.PageBytes) continue;
 
                 page.Cursor = encoder.CursorAt(copy.Previous);
                 await pages.WriteAsync(page, cancellationToken);
                 window = window with { Page = window.Page + 1, Cursor = page.Cursor };
-                page = new Page(table.Schema);
+                page = NextPage(table.Schema);
                 if (time.GetElapsedTime(opened) > TimeSpan.FromSeconds(options.SnapshotSeconds)) return window;
             }
-            if (page.Records.Count > 0)
+            if (page.Records.Length > 0)
             {
                 page.Cursor = encoder.CursorAt(copy.Previous);
                 await pages.WriteAsync(page, cancellationToken);
@@ -86,4 +94,6 @@ internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions op
         await transaction.CommitAsync(cancellationToken);
         return null;
     }
+
+    private Page NextPage(TableSchema schema) => (spare.TryDequeue(out var page) ? page : new Page()).Begin(schema);
 }

@@ -21,8 +21,27 @@ public sealed class BytesDictionaryTests
         var values = Enumerable.Range(0, 20_000).Select(i => $"customer {i * 7 % distinct}").ToArray();
         Assert.True(TryBuild(values));
         Assert.Equal((distinct, bitWidth), (dictionary.Count, dictionary.BitWidth));
-        var first = dictionary.FirstValues.ToArray();
-        Assert.Equal(values, dictionary.Indices(0, values.Length).ToArray().Select(index => values[first[index]]));
+        Assert.Equal(values, dictionary.Indices(values.Length).ToArray().Select(index => Encoding.UTF8.GetString(dictionary[index])));
+    }
+
+    [Fact]
+    public void a_second_page_uses_what_the_first_brought_and_adds_its_own()
+    {
+        Assert.True(TryAdd([.. Enumerable.Range(0, 1_000).Select(i => $"item {i % 3}")]));
+        Assert.True(TryAdd([.. Enumerable.Range(0, 1_000).Select(i => $"item {i % 5}")]));
+        Assert.Equal((5, 3), (dictionary.Count, dictionary.BitWidth));
+        Assert.Equal([0, 1, 2, 3, 4, 0], dictionary.Indices(6).ToArray());
+    }
+
+    [Fact]
+    public void a_page_that_hardly_repeats_closes_it_and_leaves_what_was_there()
+    {
+        Assert.True(TryAdd([.. Enumerable.Range(0, 1_000).Select(i => $"item {i % 3}")]));
+        var plain = dictionary.Plain.ToArray();
+        Assert.False(TryAdd([.. Enumerable.Range(0, 20_000).Select(i => $"note {i}")]));
+        Assert.False(TryAdd([.. Enumerable.Range(0, 1_000).Select(i => $"item {i % 3}")]));
+        Assert.Equal(3, dictionary.Count);
+        Assert.Equal(plain, dictionary.Plain.ToArray());
     }
 
     [Fact]
@@ -32,7 +51,7 @@ public sealed class BytesDictionaryTests
     public void long_values_have_none() => Assert.False(TryBuild([.. Enumerable.Repeat(new string('x', 2_000), 100)]));
 
     [Fact]
-    public void it_is_built_anew_for_the_next_column()
+    public void it_is_built_anew_for_the_next_row_group()
     {
         Assert.True(TryBuild([.. Enumerable.Range(0, 20_000).Select(i => $"old {i % 4_000}")]));
         Assert.True(TryBuild([.. Enumerable.Range(0, 100).Select(i => $"new {i % 2}")]));
@@ -41,8 +60,14 @@ public sealed class BytesDictionaryTests
 
     private bool TryBuild(string[] values)
     {
+        dictionary.Clear();
+        return TryAdd(values);
+    }
+
+    private bool TryAdd(string[] values)
+    {
         var column = new BytesBuffer(new ParquetColumn("v", ParquetSchemaFactory.TypeOf(new ColumnType(ColumnKind.Text, "text")), Nullable: false));
         foreach (var value in values) column.AppendRow(Encoding.UTF8.GetBytes(value));
-        return dictionary.TryBuild(column, column.Page(0, 0, values.Length, int.MaxValue));
+        return dictionary.TryAdd(column);
     }
 }

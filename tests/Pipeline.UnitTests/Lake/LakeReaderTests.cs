@@ -29,7 +29,7 @@ public sealed class LakeReaderTests
     public async Task rows_come_with_their_operation_partition_and_offset()
     {
         using var folder = new TempFolder();
-        var batch = new ColumnBatch(Orders);
+        var batch = Empty(Orders);
         batch.Append(Row(Orders, 1L, "PLACED"), 3, 100, "upsert");
         batch.Append(Row(Orders, 2L, null), 3, 205, "delete");
         batch.Append(Row(Orders, 3L, null), 3, 206, "größer");
@@ -65,8 +65,9 @@ public sealed class LakeReaderTests
         using var folder = new TempFolder();
         var other = Schema(Column("id", ColumnKind.BigInt, nullable: false), Column("status", ColumnKind.Integer));
         var batch = Batch(Orders, [[1L, "a"]]);
+        batch.Finish();
         await using (var file = new FileStream(folder["lie.parquet"], FileMode.CreateNew))
-            await new ParquetFileWriter(new()).WriteAsync(file, batch, (Footer(batch) with { SchemaFingerprint = other.Fingerprint }).ToMetadata(), TestContext.Current.CancellationToken);
+            await ParquetFileWriter.WriteAsync(file, batch, (Footer(batch) with { SchemaFingerprint = other.Fingerprint }).ToMetadata(), TestContext.Current.CancellationToken);
         var error = await Assert.ThrowsAsync<FormatException>(() => ReadAsync(folder["lie.parquet"], other));
         Assert.Contains("'status' OPTIONAL INT32", error.Message);
         Assert.Contains("'status' OPTIONAL BYTE_ARRAY STRING", error.Message);
@@ -80,13 +81,14 @@ public sealed class LakeReaderTests
     public async Task a_file_that_is_not_what_its_footer_says_is_refused(string key)
     {
         using var folder = new TempFolder();
-        var batch = new ColumnBatch(Orders);
+        var batch = Empty(Orders);
         batch.Append(Row(Orders, 1L, "a"), 3, 100, "upsert");
         batch.Append(Row(Orders, 2L, "b"), 3, 200, "upsert");
         var footer = Footer(batch).ToMetadata().ToDictionary();
         footer["orders_stream." + key] = key switch { "rows" => "3", "first_offset" => "101", "last_offset" => "250", _ => "4" };
+        batch.Finish();
         await using (var file = new FileStream(folder["lie.parquet"], FileMode.CreateNew))
-            await new ParquetFileWriter(new()).WriteAsync(file, batch, footer, TestContext.Current.CancellationToken);
+            await ParquetFileWriter.WriteAsync(file, batch, footer, TestContext.Current.CancellationToken);
         var error = await Assert.ThrowsAsync<FormatException>(() => ReadAsync(folder["lie.parquet"], Orders));
         Assert.Contains("footer says", error.Message);
     }

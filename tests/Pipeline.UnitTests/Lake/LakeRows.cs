@@ -29,9 +29,11 @@ internal static class LakeRows
         return row;
     }
 
-    public static ColumnBatch Batch(TableSchema schema, IEnumerable<object?[]> rows, int partition = 3, long firstOffset = 100)
+    public static ColumnBatch Empty(TableSchema schema, PageEncoder? encoder = null) => new(schema, encoder ?? new PageEncoder(new DatalakeOptions()));
+
+    public static ColumnBatch Batch(TableSchema schema, IEnumerable<object?[]> rows, int partition = 3, long firstOffset = 100, PageEncoder? encoder = null)
     {
-        var batch = new ColumnBatch(schema);
+        var batch = Empty(schema, encoder);
         Fill(batch, rows, partition, firstOffset);
         return batch;
     }
@@ -45,11 +47,12 @@ internal static class LakeRows
         new(Topic, partition, batch.FirstOffset, batch.LastOffset, batch.Rows, batch.Schema.Fingerprint);
 
     /// <summary>Writes a file and gives its path back.</summary>
-    public static async Task<string> WriteAsync(TempFolder folder, ColumnBatch batch, DatalakeOptions? options = null, string name = "rows.parquet", int pageBytes = 1024 * 1024)
+    public static async Task<string> WriteAsync(TempFolder folder, ColumnBatch batch, string name = "rows.parquet")
     {
         var path = folder[name];
         await using var file = new FileStream(path, FileMode.CreateNew);
-        await new ParquetFileWriter(options ?? new DatalakeOptions()) { PageBytes = pageBytes }.WriteAsync(file, batch, Footer(batch).ToMetadata(), CancellationToken.None);
+        batch.Finish();
+        await ParquetFileWriter.WriteAsync(file, batch, Footer(batch).ToMetadata(), CancellationToken.None);
         return path;
     }
 

@@ -20,14 +20,15 @@ public sealed class ParquetRoundTripTests
         from declared in Gen.Bool
         select Column("c", kind, nullable, kind == ColumnKind.Numeric && declared ? precision : null, kind == ColumnKind.Numeric && declared ? scale : null, isArray);
 
-    private static readonly Gen<(TableSchema Schema, object?[][] Rows, int RowGroupRows, int PageBytes)> Tables =
+    private static readonly Gen<(TableSchema Schema, object?[][] Rows, int RowGroupRows, int PageRows, int PageBytes)> Tables =
         from columns in Columns.Array[1, 6]
         let named = columns.Select((c, i) => c with { Name = $"c{i}" }).ToArray()
         from count in Gen.OneOf(Gen.Int[1, 40], Gen.Int[1, 1_000])
         from rows in RowOf(named).Array[count]
         from rowGroupRows in Gen.Int[1, 1_000]
+        from pageRows in Gen.OneOf(Gen.Int[1, 20], Gen.Int[20, 2_000])
         from pageBytes in Gen.OneOf(Gen.Int[1, 100], Gen.Int[100, 100_000])
-        select (Schema(named), rows, Math.Max(rowGroupRows, count / 20), pageBytes);
+        select (Schema(named), rows, Math.Max(rowGroupRows, count / 20), pageRows, pageBytes);
 
     [Fact]
     public async Task any_rows_of_any_schema_come_back_from_both_readers()
@@ -35,10 +36,11 @@ public sealed class ParquetRoundTripTests
         await Tables.SampleAsync(async table =>
         {
             using var folder = new TempFolder();
-            var file = await WriteAsync(folder, Batch(table.Schema, table.Rows), new() { RowGroupRows = table.RowGroupRows }, pageBytes: table.PageBytes);
+            var file = await WriteAsync(folder, Batch(
+                table.Schema, table.Rows, encoder: new(new() { RowGroupRows = table.RowGroupRows }) { PageRows = table.PageRows, PageBytes = table.PageBytes }));
             AssertSame(table.Rows, DuckDb.Rows(file, table.Schema));
             AssertSame(table.Rows, await ReadAsync(file, table.Schema));
-        }, iter: 60, threads: 1, print: t => $"{t.Schema.ToJson()} {t.Rows.Length} rows, {t.RowGroupRows} a row group, {t.PageBytes} bytes a page");
+        }, iter: 60, threads: 1, print: t => $"{t.Schema.ToJson()} {t.Rows.Length} rows, {t.RowGroupRows} a row group, {t.PageRows} rows or {t.PageBytes} bytes a page");
     }
 
     private static Gen<object?[]> RowOf(Column[] columns) =>

@@ -132,7 +132,7 @@ public sealed class ParquetTypesTests
     [Fact]
     public void a_table_column_with_the_name_of_a_lake_column_is_refused()
     {
-        var error = Assert.Throws<PipelineException>(() => new ColumnBatch(Schema(Column("id", ColumnKind.Integer), Column("_offset", ColumnKind.BigInt))));
+        var error = Assert.Throws<PipelineException>(() => Empty(Schema(Column("id", ColumnKind.Integer), Column("_offset", ColumnKind.BigInt))));
         Assert.Equal(FailureAction.Stop, error.Action);
         Assert.Contains("'_offset'", error.Message);
     }

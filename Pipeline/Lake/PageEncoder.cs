@@ -1,0 +1,92 @@
+using System.Buffers.Binary;
+using System.Numerics;
+using OrdersStream.Configuration;
+using OrdersStream.Rows;
+using Parquet.Meta;
+
+namespace OrdersStream.Lake;
+
+/// <summary>Encodes and compresses pages, each with its header before it. Serves one thread and keeps its buffers.</summary>
+public sealed class PageEncoder(DatalakeOptions options) : IDisposable
+{
+    private readonly PageCompressor compressor = new(options);
+    private readonly ParquetThrift thrift = new();
+    private readonly ByteBuffer page = new(64 * 1024);
+
+    /// <summary>Rows at which all columns of a file end their page: what is not yet encoded then stays in the processor's cache.</summary>
+    internal int PageRows { get; init; } = 20_000;
+
+    /// <summary>Decoded size of a file's rows at which their pages end even before (invariant 7).</summary>
+    internal int PageBytes { get; init; } = 4 * 1024 * 1024;
+
+    /// <summary>Rows of a row group at the most.</summary>
+    internal int RowGroupRows => options.RowGroupRows;
+
+    internal CompressionCodec Codec => compressor.Codec;
+
+    /// <summary>Appends the column's rows as one data page.</summary>
+    /// <param name="dictionary">Which has just indexed them; null: they are written as they are.</param>
+    /// <returns>Size with the header, before compression.</returns>
+    internal long AppendData(ColumnBuffer column, BytesDictionary? dictionary, EncodedBytes to)
+    {
+        page.Clear();
+        if (column.Column.MaxRepetitionLevel > 0) EncodeLevels(column.RepetitionLevels, column.Column.MaxRepetitionLevel);
+        if (column.Column.MaxDefinitionLevel > 0) EncodeLevels(column.DefinitionLevels, column.Column.MaxDefinitionLevel);
+        if (dictionary is null)
+        {
+            column.EncodePlain(page);
+        }
+        else
+        {
+            page.Append((byte)dictionary.BitWidth);
+            HybridEncoder.Encode(dictionary.Indices(column.Values), dictionary.BitWidth, page);
+        }
+        return AppendPage(to, new PageHeader
+        {
+            Type = PageType.DATA_PAGE,
+            DataPageHeader = new DataPageHeader
+            {
+                NumValues = column.Slots,
+                Encoding = dictionary is null ? Encoding.PLAIN : Encoding.RLE_DICTIONARY,
+                DefinitionLevelEncoding = Encoding.RLE,
+                RepetitionLevelEncoding = Encoding.RLE,
+            },
+        });
+    }
+
+    /// <summary>Appends the dictionary page of a column chunk.</summary>
+    /// <returns>Size with the header, before compression.</returns>
+    internal long AppendDictionary(BytesDictionary dictionary, EncodedBytes to)
+    {
+        page.Clear();
+        page.Append(dictionary.Plain);
+        return AppendPage(to, new PageHeader
+        {
+            Type = PageType.DICTIONARY_PAGE,
+            DictionaryPageHeader = new DictionaryPageHeader { NumValues = dictionary.Count, Encoding = Encoding.PLAIN },
+        });
+    }
+
+    public void Dispose() => compressor.Dispose();
+
+    /// <summary>A 32-bit length, then the levels.</summary>
+    private void EncodeLevels(ReadOnlySpan<byte> levels, int max)
+    {
+        var start = page.Length;
+        page.GetSpan(sizeof(int));
+        page.Advance(sizeof(int));
+        HybridEncoder.Encode(levels, BitOperations.Log2((uint)max) + 1, page);
+        BinaryPrimitives.WriteInt32LittleEndian(page.Array.AsSpan(start), page.Length - start - sizeof(int));
+    }
+
+    private long AppendPage(EncodedBytes to, PageHeader header)
+    {
+        var compressed = compressor.Compress(page.Array.AsMemory(0, page.Length));
+        header.UncompressedPageSize = page.Length;
+        header.CompressedPageSize = compressed.Length;
+        var headerBytes = thrift.Serialize(header);
+        to.Append(headerBytes.Span);
+        to.Append(compressed.Span);
+        return headerBytes.Length + page.Length;
+    }
+}
