@@ -26,6 +26,7 @@ internal sealed class CopyStream : IAsyncDisposable
     private static ReadOnlySpan<byte> Signature => [(byte)'P', (byte)'G', (byte)'C', (byte)'O', (byte)'P', (byte)'Y', (byte)'\n', 0xff, (byte)'\r', (byte)'\n', 0];
 
     private readonly NpgsqlRawCopyStream stream;
+    private readonly ReceivedCopyData? received;
     private byte[] buffer = new byte[256 * 1024];
     private int start;
     private int end;
@@ -33,7 +34,7 @@ internal sealed class CopyStream : IAsyncDisposable
     private int previous;
     private int previousBytes;
 
-    private CopyStream(NpgsqlRawCopyStream stream) => this.stream = stream;
+    private CopyStream(NpgsqlRawCopyStream stream) => (this.stream, received) = (stream, ReceivedCopyData.Of(stream));
 
     private ReadOnlySpan<byte> Unread => buffer.AsSpan(start, end - start);
 
@@ -95,6 +96,7 @@ internal sealed class CopyStream : IAsyncDisposable
         var read = await stream.ReadAsync(buffer.AsMemory(end), cancellationToken);
         if (read == 0) ended = true;
         end += read;
+        if (received is not null) end += received.Take(buffer.AsSpan(end));
     }
 
     /// <summary>Reads past the end marker, so that the statement ends in success.</summary>
