@@ -22,6 +22,9 @@ public sealed class KafkaToLakeLoop(
     /// <summary>Intervals for which a backlog is collected at the most.</summary>
     private const int BacklogIntervals = 10;
 
+    /// <summary>Records between two looks at the clock and at what is due, while records stream in.</summary>
+    private const int RecordsBetweenLooks = 64;
+
     /// <summary>How long the client may sit without looking at the stop token.</summary>
     private static readonly TimeSpan WaitMax = TimeSpan.FromMilliseconds(100);
 
@@ -99,16 +102,23 @@ public sealed class KafkaToLakeLoop(
         if (partitions is null) consumer.JoinGroup();
         else consumer.Take(partitions);
 
-        while (!cancellationToken.IsCancellationRequested && !collected.ReachedEnds)
+        var reachedEnds = collected.ReachedEnds;
+        while (!cancellationToken.IsCancellationRequested && !reachedEnds)
         {
-            var result = consumer.Next(collected.IsEmpty || collected.IsBehind ? WaitMax : Least(WaitMax, interval - time.GetElapsedTime(collected.Since)));
-            if (result is { IsPartitionEOF: true }) collected.EndReached(result.Partition.Value, result.Offset.Value);
-            else if (result is not null) await collected.AddAsync(StreamRecords.From(result), time.GetTimestamp(), cancellationToken);
+            // Records that are there already are taken without a look at the clock.
+            var result = consumer.Next(TimeSpan.Zero) ?? consumer.Next(collected.IsEmpty || collected.IsBehind ? WaitMax : Least(WaitMax, interval - time.GetElapsedTime(collected.Since)));
+            if (result is { IsPartitionEOF: false })
+            {
+                await collected.AddAsync(StreamRecords.From(result), time, cancellationToken);
+                if (collected.Records % RecordsBetweenLooks != 0 && !collected.IsFull) continue;
+            }
+            else if (result is not null) collected.EndReached(result.Partition.Value, result.Offset.Value);
             if (result is not null && !commitFailed) retries.Succeeded();
             else if (result is null && consumer.TakeTrouble() is { } trouble) retries.Note(trouble);
             else retries.StopIfTooLong();
             Interlocked.Exchange(ref waiting, collected.Records);
             if (collected.IsFull || IsDue(collected)) await CommitAsync(collected, consumer, retries, cancellationToken);
+            reachedEnds = collected.ReachedEnds;
         }
         // What was read is stored before the end, though the token is cancelled: it is little, and reading it again costs more.
         using var grace = new Grace(cancellationToken, StopPatience);
@@ -160,14 +170,12 @@ public sealed class KafkaToLakeLoop(
 
         public long NextOffset(int partition) => Batch.NextOffsetAsync(partition, CancellationToken.None).GetAwaiter().GetResult();
 
-        public async ValueTask AddAsync(StreamRecord record, long now, CancellationToken cancellationToken)
+        public ValueTask AddAsync(in StreamRecord record, TimeProvider time, CancellationToken cancellationToken)
         {
-            if (Records++ == 0) Since = now;
-            await Batch.AddAsync(record, cancellationToken);
+            if (Records++ == 0) Since = time.GetTimestamp();
             positions[record.Partition] = record.Offset + 1;
-            if (reading == record.Partition) return;
-            reading = record.Partition;
-            behind.Add(reading);
+            if (reading != record.Partition) behind.Add(reading = record.Partition);
+            return Batch.AddAsync(record, cancellationToken);
         }
 
         /// <summary>Behind the last record there may be transaction markers: only the end of the partition tells that nothing else is.</summary>

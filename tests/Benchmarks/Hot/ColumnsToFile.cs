@@ -5,14 +5,13 @@ using OrdersStream.Rows;
 
 namespace OrdersStream.Benchmarks.Hot;
 
-/// <summary>The columns of a batch to a Parquet file in memory.</summary>
+/// <summary>The encoded pages of a batch to a Parquet file in memory.</summary>
 [MemoryDiagnoser]
 public class ColumnsToFile
 {
     private static readonly Dictionary<string, string> NoFooter = [];
 
-    private readonly ColumnBatch batch = new(OrderBytes.Schema);
-    private readonly ParquetFileWriter writer = new(new DatalakeOptions());
+    private readonly ColumnBatch batch = new(OrderBytes.Schema, new PageEncoder(new DatalakeOptions()));
     private readonly MemoryStream file = new();
 
     public ColumnsToFile()
@@ -23,13 +22,14 @@ public class ColumnsToFile
             decoder.Decode(messages[i], row);
             batch.Append(row, 0, i, "upsert");
         }
+        batch.Finish();
     }
 
     [Benchmark(OperationsPerInvoke = OrderBytes.Count)]
     public async Task<long> Write()
     {
         file.SetLength(0);
-        await writer.WriteAsync(file, batch, NoFooter, CancellationToken.None);
+        await ParquetFileWriter.WriteAsync(file, batch, NoFooter, CancellationToken.None);
         return file.Length;
     }
 }

@@ -1,17 +1,18 @@
 using BenchmarkDotNet.Attributes;
+using OrdersStream.Configuration;
 using OrdersStream.Lake;
 using OrdersStream.Rows;
 
 namespace OrdersStream.Benchmarks.Hot;
 
-/// <summary>One record's value to a row, and that to the columns of a file to be.</summary>
+/// <summary>One record's value to a row, and that to the encoded pages of a file to be.</summary>
 [MemoryDiagnoser]
 public class MessageToColumns
 {
     private readonly byte[][] messages = OrderBytes.Messages();
     private readonly RowDecoder decoder = new(OrderBytes.Schema);
     private readonly DecodedRow row = new(OrderBytes.Schema);
-    private readonly ColumnBatch batch = new(OrderBytes.Schema);
+    private readonly ColumnBatch batch = new(OrderBytes.Schema, new PageEncoder(new DatalakeOptions()));
 
     [Benchmark(OperationsPerInvoke = OrderBytes.Count)]
     public void Decode()
@@ -28,6 +29,7 @@ public class MessageToColumns
             decoder.Decode(messages[i], row);
             batch.Append(row, 0, i, "upsert");
         }
+        batch.Finish();
         return batch.Bytes;
     }
 }
