@@ -60,7 +60,6 @@ public sealed class LakePathTests
             var segment = PathSegment.OfPartition(column, value);
             Assert.Matches(@"\A[A-Za-z0-9_.%-]*=[A-Za-z0-9_.%-]+\z", segment);
             Assert.InRange(segment.Length, 1, 255);
-            Assert.DoesNotContain("..", segment[(segment.IndexOf('=') + 1)..].Trim('.'), StringComparison.Ordinal);
             var root = Path.GetFullPath("/lake");
             Assert.Equal(root, Path.GetDirectoryName(Path.GetFullPath(Path.Combine(root, segment))));
             if (!value.AsSpan().SequenceEqual(other)) Assert.NotEqual(segment, PathSegment.OfPartition(column, other));
