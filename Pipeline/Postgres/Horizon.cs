@@ -39,6 +39,9 @@ public sealed record Horizon(
         return Seen.IsEmpty ? below : $"({below} OR {xid} = ANY ('{{{string.Join(',', Seen)}}}'::xid[]))";
     }
 
+    /// <summary>Of <see cref="Seen"/>, those at or above a later H.</summary>
+    public ImmutableArray<uint> SeenFrom(ulong xmin) => [.. Seen.Where(x => (int)(x - (uint)xmin) >= 0)];
+
     /// <summary>
     /// The bound of a new horizon, from what was seen before its snapshot was taken.
     /// </summary>

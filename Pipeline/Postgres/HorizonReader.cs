@@ -42,8 +42,10 @@ internal sealed class HorizonReader(NpgsqlConnection connection, SourceServer se
         await transaction.CommitAsync(cancellationToken);
 
         var horizon = new Horizon(snapshot, below, xmax, seen ?? [], bound, clock, server.StartedAt, prepared);
-        // Too many to remember: their rows are held back to the next window, whose bound must then reach as far back as this one's.
-        return seen is null ? horizon with { LowerBound = previous?.LowerBound } : horizon;
+        if (seen is not null) return horizon;
+        // Too many to remember: those seen before stay seen, for they are published (invariant 2); the others' rows are held back to the next
+        // window, whose bound must then reach as far back as this one's.
+        return horizon with { Seen = previous?.SeenFrom(below) ?? [], LowerBound = previous?.LowerBound };
     }
 
     private async Task<(DateTime Clock, DateTime? OldestStart, bool Hidden, ImmutableSortedDictionary<uint, DateTime?> Prepared)> OpenTransactionsAsync(

@@ -172,4 +172,23 @@ public sealed class TransactionTests(PostgresServer postgres, KafkaServer kafka)
 
         await stream.LakeShouldEqualTableAsync();
     }
+
+    [Fact]
+    public async Task those_seen_before_the_cap_was_reached_are_not_published_again()
+    {
+        await using var stream = await TestStream.CreateAsync(
+            postgres, kafka, configure: o => o with { Postgres = o.Postgres with { SeenTransactions = 3 } });
+        await using var open = await stream.Database.OpenSessionAsync();
+        await open.ExecuteAsync("BEGIN; INSERT INTO items (id) VALUES (1000)");
+        for (var id = 1; id <= 2; id++) await stream.ExecuteAsync($"INSERT INTO items (id) VALUES ({id})");
+        Assert.Equal(2, (await stream.PollAsync()).Rows);
+        for (var id = 3; id <= 10; id++) await stream.ExecuteAsync($"INSERT INTO items (id) VALUES ({id})");
+        await stream.PollAsync();
+        await open.ExecuteAsync("COMMIT");
+        await stream.DrainAsync();
+        await stream.StoreAsync();
+
+        await stream.LakeShouldEqualTableAsync();
+        Assert.Equal(11, stream.Dump().Records.Count);
+    }
 }
