@@ -47,7 +47,7 @@ public sealed class KafkaToLakeLoop(
     public Task RunAsync(IReadOnlyList<int>? partitions, CancellationToken cancellationToken) =>
         RepeatAsync(new Retries(nameof(KafkaToLake), journal, time, logger), (retries, c) => RunSessionAsync(partitions, null, retries, c), cancellationToken);
 
-    /// <summary>Stores all that is in the topic when it is called.</summary>
+    /// <summary>Stores all that is in the topic when it is called; what is being committed just then is waited for.</summary>
     /// <exception cref="HalfStoppedException">A human is needed, or the trouble did not pass in time.</exception>
     public Task DrainAsync(CancellationToken cancellationToken) =>
         RepeatAsync(new Retries(nameof(KafkaToLake), journal, time, logger, DrainPatience), DrainSessionAsync, cancellationToken);
@@ -87,8 +87,7 @@ public sealed class KafkaToLakeLoop(
     private async Task DrainSessionAsync(Retries retries, CancellationToken cancellationToken)
     {
         var description = await admin.EnsureAsync(cancellationToken);
-        var ends = new Dictionary<int, long>();
-        for (var p = 0; p < description.Partitions; p++) ends[p] = (await topic.OffsetsAsync(p, cancellationToken)).High;
+        var ends = (await topic.EndsAsync(description.Partitions, cancellationToken)).Select((end, partition) => (partition, end)).ToDictionary();
         await RunSessionAsync([.. ends.Keys], ends, retries, cancellationToken);
     }
 

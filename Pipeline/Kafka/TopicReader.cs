@@ -12,9 +12,20 @@ public sealed class TopicReader(PipelineOptions options)
         (await OffsetsAsync([partition], KafkaClients.AnswerTimeout, cancellationToken))[0];
 
     /// <summary>The same of several partitions, in their order.</summary>
-    public async Task<IReadOnlyList<(long Low, long High)>> OffsetsAsync(IReadOnlyList<int> partitions, TimeSpan patience, CancellationToken cancellationToken)
+    public Task<IReadOnlyList<(long Low, long High)>> OffsetsAsync(IReadOnlyList<int> partitions, TimeSpan patience, CancellationToken cancellationToken) =>
+        OffsetsAsync(IsolationLevel.ReadCommitted, partitions, patience, cancellationToken);
+
+    /// <summary>
+    /// The end of all that was sent, of each of so many partitions. A commit that is answered becomes visible in one partition after the other:
+    /// its records lie below this end at once, and only a moment later below the end of what is committed.
+    /// </summary>
+    public async Task<IReadOnlyList<long>> EndsAsync(int partitions, CancellationToken cancellationToken) =>
+        [.. (await OffsetsAsync(IsolationLevel.ReadUncommitted, [.. Enumerable.Range(0, partitions)], KafkaClients.AnswerTimeout, cancellationToken)).Select(o => o.High)];
+
+    private async Task<IReadOnlyList<(long Low, long High)>> OffsetsAsync(
+        IsolationLevel isolation, IReadOnlyList<int> partitions, TimeSpan patience, CancellationToken cancellationToken)
     {
-        using var consumer = Build();
+        using var consumer = Build(isolation);
         var all = new List<(long, long)>(partitions.Count);
         foreach (var partition in partitions)
         {
@@ -45,8 +56,8 @@ public sealed class TopicReader(PipelineOptions options)
         cancellationToken.ThrowIfCancellationRequested();
     }
 
-    internal IConsumer<byte[], byte[]> Build() =>
-        new ConsumerBuilder<byte[], byte[]>(KafkaClients.Reader(options, options.Kafka.EffectiveGroupId + "-reader"))
+    internal IConsumer<byte[], byte[]> Build(IsolationLevel isolation = IsolationLevel.ReadCommitted) =>
+        new ConsumerBuilder<byte[], byte[]>(new ConsumerConfig(KafkaClients.Reader(options, options.Kafka.EffectiveGroupId + "-reader")) { IsolationLevel = isolation })
             .SetLogHandler((_, _) => { })
             .SetErrorHandler((_, _) => { })
             .Build();

@@ -1,5 +1,3 @@
-using Confluent.Kafka;
-using Confluent.Kafka.Admin;
 using OrdersStream.Diagnostics;
 using OrdersStream.IntegrationTests.Servers;
 
@@ -55,7 +53,7 @@ public sealed class IdentityTests(PostgresServer postgres, KafkaServer kafka)
         await using var stream = await CapturedAsync();
         await stream.StoreAsync();
         var before = StateFiles(stream);
-        await RecreateTopicAsync(stream.Options.Kafka.Topic);
+        await kafka.RecreateTopicAsync(stream.Options.Kafka.Topic);
         await stream.RestartAsync();
 
         await CaptureShouldStopAsync(stream, "topic");
@@ -77,7 +75,7 @@ public sealed class IdentityTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Equal(PollOutcome.StandingBy, (await second.PollAsync()).Outcome);
         await stream.Instance.DisposeAsync();
         // The server lets go of the lock when it notices that the session is closed, a moment after the client closed it.
-        await stream.Database.UntilAsync("the lock is free", "SELECT NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))");
+        await stream.UntilNobodyPollsAsync();
         var poll = await second.PollAsync();
 
         Assert.Equal((PollOutcome.Published, 1L), (poll.Outcome, poll.Rows));
@@ -133,22 +131,4 @@ public sealed class IdentityTests(PostgresServer postgres, KafkaServer kafka)
             .Where(Directory.Exists)
             .SelectMany(d => Directory.EnumerateFiles(d, "*", SearchOption.AllDirectories))
             .ToDictionary(f => f, f => Convert.ToHexString(File.ReadAllBytes(f)));
-
-    private async Task RecreateTopicAsync(string topic)
-    {
-        using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = kafka.Brokers }).Build();
-        await admin.DeleteTopicsAsync([topic]);
-        while (true)
-        {
-            try
-            {
-                await admin.CreateTopicsAsync([new TopicSpecification { Name = topic, NumPartitions = 4, ReplicationFactor = 1 }]);
-                return;
-            }
-            catch (CreateTopicsException e) when (e.Results.Single().Error.Code == ErrorCode.TopicAlreadyExists)
-            {
-                // The deletion goes on behind its answer.
-            }
-        }
-    }
 }

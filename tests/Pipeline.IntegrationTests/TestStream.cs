@@ -84,6 +84,10 @@ public sealed class TestStream : IAsyncDisposable
         Instance = NewInstance();
     }
 
+    /// <summary>The server lets go of a poller's lock when it notices that the session is closed, a moment after the client closed it.</summary>
+    public Task UntilNobodyPollsAsync() => Database.UntilAsync(
+        "the lock is free", "SELECT NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))");
+
     /// <summary>Statements on the source, each committed by itself.</summary>
     public Task ExecuteAsync(string sql) => Database.ExecuteAsync(sql);
 

@@ -1,3 +1,4 @@
+using Confluent.Kafka;
 using OrdersStream.Diagnostics;
 using OrdersStream.IntegrationTests;
 using OrdersStream.IntegrationTests.Servers;
@@ -24,7 +25,7 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
             await first.SignalAsync("KILL");
             Assert.Equal(LocalHostProcess.KilledExitCode, (await first.EndAsync()).ExitCode);
         }
-        await stream.Database.UntilAsync("the server has seen the death", "SELECT count(*) = 0 FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())");
+        await stream.UntilNobodyPollsAsync();
 
         Assert.Equal(PollOutcome.Published, (await stream.PollAsync()).Outcome);
         await stream.DrainAsync();
@@ -52,6 +53,27 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
         Assert.True(await CrashStream.OnceAsync(stream));
         await stream.LakeShouldEqualTableAsync();
         Assert.Equal(3_000, stream.Lake.Count());
+    }
+
+    [Fact]
+    public async Task what_is_being_committed_when_a_drain_begins_is_stored_by_it()
+    {
+        await using var stream = await CrashStream.CreateAsync(postgres, kafka);
+        await stream.ExecuteAsync("INSERT INTO items (id, name) VALUES (1, 'x')");
+        await stream.PollAsync();
+        var record = Assert.Single(stream.Dump().Records);
+        using var publisher = new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = kafka.Brokers, TransactionalId = stream.Options.Kafka.Topic }).Build();
+        publisher.InitTransactions(Patience);
+        publisher.BeginTransaction();
+        await publisher.ProduceAsync(new TopicPartition(stream.Options.Kafka.Topic, record.Partition), new Message<byte[], byte[]> { Key = record.Key!, Value = record.Value! }, Cancellation);
+        await using var run = new PipelineRun(stream.Options, TimeProvider.System, stream.Log);
+
+        var drain = run.OnceAsync(PipelineHalf.KafkaToLake, Cancellation);
+        await Task.WhenAny(drain, Task.Delay(TimeSpan.FromSeconds(2), Cancellation)); // time enough to go wrong; none is needed to go right
+        publisher.CommitTransaction(Patience);
+        await drain.WaitAsync(Patience, Cancellation);
+
+        Assert.Equal(2, stream.Lake.Count());
     }
 
     private async Task<TestStream> EightPartitionsAsync()

@@ -9,35 +9,51 @@ public sealed record TopicDump(IReadOnlyList<StreamRecord> Records)
 {
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(30);
 
+    /// <summary>A commit that is answered becomes visible a moment later. What stays hidden for longer belongs to a transaction that nobody ended.</summary>
+    private static readonly TimeSpan VisibleAfter = TimeSpan.FromSeconds(5);
+
     /// <param name="brokers">Bootstrap address.</param>
     /// <param name="topic">It is there already.</param>
     /// <param name="from">Where to begin, per partition; a partition that is not in it is read from its beginning.</param>
     public static TopicDump Read(string brokers, string topic, IReadOnlyDictionary<int, long>? from = null)
     {
-        using var consumer = new ConsumerBuilder<byte[], byte[]>(new ConsumerConfig
-        {
-            BootstrapServers = brokers,
-            GroupId = "topic-dump",
-            IsolationLevel = IsolationLevel.ReadCommitted,
-            EnableAutoCommit = false,
-            EnablePartitionEof = true,
-            FetchWaitMaxMs = 50,
-        }).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
+        using var consumer = Consumer(brokers, IsolationLevel.ReadCommitted);
         using var admin = new DependentAdminClientBuilder(consumer.Handle).Build();
-        var partitions = admin.GetMetadata(topic, AnswerTimeout).Topics.Single().Partitions;
-        consumer.Assign(partitions.Select(p => new TopicPartitionOffset(
-            topic, p.PartitionId, from is not null && from.TryGetValue(p.PartitionId, out var offset) ? offset : Offset.Beginning)));
+        var partitions = admin.GetMetadata(topic, AnswerTimeout).Topics.Single().Partitions.Select(p => p.PartitionId).ToList();
+        var ends = Ends(brokers, topic, partitions);
+        consumer.Assign(partitions.Select(p => new TopicPartitionOffset(topic, p, from is not null && from.TryGetValue(p, out var offset) ? offset : Offset.Beginning)));
 
         var records = new List<StreamRecord>();
-        for (var open = partitions.Count; open > 0;)
+        var (open, hidden) = (partitions.ToHashSet(), new HashSet<int>());
+        while (open.Count > 0)
         {
-            var result = consumer.Consume(AnswerTimeout)
-                ?? throw new TimeoutException($"reading {topic}: {records.Count} records, {open} of {partitions.Count} partitions not at their end after {AnswerTimeout}");
-            if (result.IsPartitionEOF) open--;
-            else records.Add(StreamRecords.From(result));
+            var result = consumer.Consume(open.SetEquals(hidden) ? VisibleAfter : AnswerTimeout);
+            if (result is null && open.SetEquals(hidden)) break;
+            if (result is null) throw new TimeoutException($"reading {topic}: {records.Count} records, {open.Count} of {partitions.Count} partitions not at their end after {AnswerTimeout}");
+            if (!result.IsPartitionEOF) records.Add(StreamRecords.From(result));
+            else if (result.Offset.Value < ends[result.Partition.Value]) hidden.Add(result.Partition.Value);
+            else open.Remove(result.Partition.Value);
+            hidden.IntersectWith(open);
         }
         return new TopicDump(records);
     }
+
+    /// <summary>The end of each partition, committed or not.</summary>
+    private static Dictionary<int, long> Ends(string brokers, string topic, List<int> partitions)
+    {
+        using var consumer = Consumer(brokers, IsolationLevel.ReadUncommitted);
+        return partitions.ToDictionary(p => p, p => consumer.QueryWatermarkOffsets(new TopicPartition(topic, p), AnswerTimeout).High.Value);
+    }
+
+    private static IConsumer<byte[], byte[]> Consumer(string brokers, IsolationLevel isolation) => new ConsumerBuilder<byte[], byte[]>(new ConsumerConfig
+    {
+        BootstrapServers = brokers,
+        GroupId = "topic-dump",
+        IsolationLevel = isolation,
+        EnableAutoCommit = false,
+        EnablePartitionEof = true,
+        FetchWaitMaxMs = 50,
+    }).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
 
     /// <summary>Key and value of each record.</summary>
     public IEnumerable<(string? Key, string? Value)> Texts => Records.Select(r => (Text(r.Key), Text(r.Value)));

@@ -1,3 +1,5 @@
+using Confluent.Kafka;
+using Confluent.Kafka.Admin;
 using OrdersStream.IntegrationTests.Servers;
 using OrdersStream.LocalHost.Embedded;
 
@@ -25,17 +27,29 @@ public sealed class KafkaServer : IAsyncLifetime
     /// <param name="properties">Settings of the broker, KEY=VALUE.</param>
     public static async Task<KafkaServer> StartOwnAsync(params string[] properties)
     {
-        if (TestEnvironment.Read(TestEnvironment.KafkaLauncher) is not { } launcher)
-        {
-            TestEnvironment.MissingServer($"needs a broker of its own, and {TestEnvironment.KafkaLauncher} names no script that starts one");
-            return null!;
-        }
-        var broker = await LaunchedBroker.StartAsync(launcher, properties);
+        var broker = await LaunchedBroker.StartAsync(RequireLauncher("a broker"), properties);
         return new KafkaServer { owned = broker, Brokers = broker.Address };
+    }
+
+    /// <summary>Three brokers that hold everything in three copies, for tests that lose one of them.</summary>
+    public static async Task<KafkaServer> StartClusterAsync()
+    {
+        var cluster = await BrokerCluster.StartAsync(RequireLauncher("brokers"));
+        return new KafkaServer { owned = cluster, Brokers = cluster.Addresses };
+    }
+
+    private static string RequireLauncher(string what)
+    {
+        if (TestEnvironment.Read(TestEnvironment.KafkaLauncher) is { } launcher) return launcher;
+        TestEnvironment.MissingServer($"needs {what} of its own, and {TestEnvironment.KafkaLauncher} names no script that starts one");
+        return null!;
     }
 
     /// <summary>The broker of <see cref="StartOwnAsync"/>.</summary>
     public LaunchedBroker Own => (LaunchedBroker)owned!;
+
+    /// <summary>The brokers of <see cref="StartClusterAsync"/>.</summary>
+    public BrokerCluster Cluster => (BrokerCluster)owned!;
 
     public async ValueTask InitializeAsync()
     {
@@ -61,6 +75,25 @@ public sealed class KafkaServer : IAsyncLifetime
     public void RequireReal(string what)
     {
         if (whyNotReal is not null) TestEnvironment.MissingServer($"needs a real broker ({what}); {whyNotReal}");
+    }
+
+    /// <summary>Deletes a topic and makes another one of that name.</summary>
+    public async Task RecreateTopicAsync(string topic)
+    {
+        using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Brokers }).Build();
+        await admin.DeleteTopicsAsync([topic]);
+        while (true)
+        {
+            try
+            {
+                await admin.CreateTopicsAsync([new TopicSpecification { Name = topic, NumPartitions = 4, ReplicationFactor = 1 }]);
+                return;
+            }
+            catch (CreateTopicsException e) when (e.Results.Single().Error.Code == ErrorCode.TopicAlreadyExists)
+            {
+                // The deletion goes on behind its answer.
+            }
+        }
     }
 
     private void UseEmbedded(string reason)

@@ -19,7 +19,7 @@ public sealed class LaunchedBroker : IAsyncDisposable
     public string Address { get; private set; } = "";
 
     /// <param name="launcher">The script.</param>
-    /// <param name="properties">Settings of the broker, KEY=VALUE.</param>
+    /// <param name="properties">Settings of the broker, KEY=VALUE; or --zookeeper.</param>
     public static async Task<LaunchedBroker> StartAsync(string launcher, params string[] properties)
     {
         var folder = Directory.CreateTempSubdirectory("orders-stream-kafka-").FullName;
@@ -35,6 +35,10 @@ public sealed class LaunchedBroker : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>A setting in force, as the broker's own file has it: the last line counts.</summary>
+    public string Setting(string name) =>
+        File.ReadLines(Path.Combine(folder, "server.properties")).Last(line => line.StartsWith($"{name}=", StringComparison.Ordinal))[(name.Length + 1)..];
 
     /// <summary>SIGKILL to the broker; its data stay.</summary>
     public Task KillAsync() => RunAsync(["kill", folder], answers: false);

@@ -88,10 +88,11 @@ public sealed class PostgresServer : IAsyncLifetime
     }
 
     /// <summary>A fresh, empty database.</summary>
-    public async Task<TestDatabase> CreateDatabaseAsync()
+    /// <param name="named">Null: one that is nowhere else.</param>
+    public async Task<TestDatabase> CreateDatabaseAsync(string? named = null)
     {
         if (whyMissing is not null) TestEnvironment.MissingServer(whyMissing);
-        var name = "test_" + Guid.NewGuid().ToString("N")[..12];
+        var name = named ?? "test_" + Guid.NewGuid().ToString("N")[..12];
         await ExecuteAsync($"CREATE DATABASE {name} TEMPLATE template0");
         return new TestDatabase(this, new NpgsqlConnectionStringBuilder(adminConnectionString) { Database = name, IncludeErrorDetail = true });
     }
