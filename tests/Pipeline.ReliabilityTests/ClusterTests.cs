@@ -1,0 +1,75 @@
+using Microsoft.Extensions.Logging;
+using OrdersStream.Configuration;
+using OrdersStream.IntegrationTests;
+using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.LocalHost.Verbs;
+
+namespace OrdersStream.ReliabilityTests;
+
+/// <summary>
+/// One of three brokers dies in mid-load, whatever it does for the pipeline: the other two hold all that was acknowledged, and both halves go
+/// on with them by themselves (invariants 1 to 3).
+/// </summary>
+public sealed class ClusterTests(PostgresServer postgres)
+{
+    private const int RowsMeanwhile = 150;
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task a_broker_that_is_killed_in_mid_load_costs_nothing_whether_it_leads_coordinates_or_controls()
+    {
+        await using var kafka = await KafkaServer.StartClusterAsync();
+        await using var stream = await TestStream.CreateAsync(postgres, kafka, configure: InThreeCopies);
+        await using var run = new PipelineRun(stream.Options, TimeProvider.System, stream.Log);
+        using var stop = new CancellationTokenSource();
+        var running = run.UntilStoppedAsync(null, null, stop.Token, Cancellation);
+        var load = LoadAsync(stream, stop.Token);
+        await UntilMoreIsStoredAsync(stream, running);
+
+        await LoseAsync(kafka.Cluster.LeaderOf(stream.Options.Kafka.Topic, 0));
+        await LoseAsync(kafka.Cluster.LeaderOf("__transaction_state", 0));
+        await LoseAsync(await kafka.Cluster.ControllerAsync());
+
+        await stop.CancelAsync();
+        await load;
+        await running.WaitAsync(Patience, Cancellation);
+        Assert.True(await run.OnceAsync(null, Cancellation));
+        await stream.LakeShouldEqualTableAsync();
+        Assert.DoesNotContain(stream.Log.Lines, line => line.Level >= LogLevel.Error);
+
+        async Task LoseAsync(int broker)
+        {
+            await kafka.Cluster[broker].KillAsync();
+            await UntilMoreIsStoredAsync(stream, running);
+            await kafka.Cluster[broker].StartAgainAsync();
+            await FaultyServers.UntilAsync(() => Task.FromResult(kafka.Cluster.IsWhole()), running, () => $"broker {broker} did not catch up with the others");
+        }
+    }
+
+    private static PipelineOptions InThreeCopies(PipelineOptions options) => options with
+    {
+        Kafka = options.Kafka with { ReplicationFactor = 3 },
+        Postgres = options.Postgres with { PageBytes = 8192 },
+        Streaming = options.Streaming with { BatchInterval = 1 },
+    };
+
+    /// <summary>New rows and changed ones, of all partitions, all the time.</summary>
+    private static async Task LoadAsync(TestStream stream, CancellationToken stop)
+    {
+        for (var first = 1; !stop.IsCancellationRequested; first += 20)
+        {
+            await stream.ExecuteAsync($"INSERT INTO items (id, name) SELECT i, repeat('x', 100) FROM generate_series({first}, {first + 19}) i");
+            await stream.ExecuteAsync($"UPDATE items SET name = 'changed', updated_at = clock_timestamp() WHERE id BETWEEN {first - 30} AND {first - 20}");
+            await Task.Delay(150, Cancellation); // a load, and no flood
+        }
+    }
+
+    private static Task UntilMoreIsStoredAsync(TestStream stream, Task running)
+    {
+        var rows = stream.Lake.Count() + RowsMeanwhile;
+        return FaultyServers.UntilAsync(
+            () => Task.FromResult(stream.Lake.Count() >= rows), running, () => $"the lake has {stream.Lake.Count()} of {rows} rows\n{stream.Log}");
+    }
+}
