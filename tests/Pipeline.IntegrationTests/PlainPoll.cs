@@ -11,11 +11,15 @@ public sealed class PlainPoll(TestDatabase database)
 
     public List<string> Found { get; } = [];
 
+    /// <summary>The same with the name that the row had.</summary>
+    public HashSet<(string Id, string? Name)> Versions { get; } = [];
+
     public async Task PollAsync()
     {
-        foreach (var row in await database.TextRowsAsync($"SELECT id::text, updated_at::text FROM items WHERE updated_at > '{last}' ORDER BY updated_at"))
+        foreach (var row in await database.TextRowsAsync($"SELECT id::text, updated_at::text, name FROM items WHERE updated_at > '{last}' ORDER BY updated_at"))
         {
             Found.Add(row[0]!);
+            Versions.Add((row[0]!, row[2]));
             last = row[1]!;
         }
     }

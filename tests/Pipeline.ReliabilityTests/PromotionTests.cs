@@ -12,7 +12,7 @@ public sealed class PromotionTests(KafkaServer kafka)
     public async Task after_a_promotion_nothing_is_missed_and_the_log_says_what_may_come_twice()
     {
         await using var server = await PostgresServer.StartOwnAsync(("max_wal_senders", "4"));
-        await using var standby = await StandbyServer.FollowAsync(server);
+        await using var standby = await ServerCopy.FollowAsync(server);
         await using var stream = await TestStream.CreateAsync(server, kafka);
         await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, 'before' FROM generate_series(1, 50) i");
         await stream.PollAndStoreAsync();
