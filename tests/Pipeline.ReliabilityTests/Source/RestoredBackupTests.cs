@@ -49,7 +49,7 @@ public sealed class RestoredBackupTests(KafkaServer kafka)
         const string Oid = "SELECT 'items'::regclass::oid::text";
         Assert.Equal(await stream.Database.ScalarAsync<string>(Oid), await restored.ScalarAsync<string>(Oid));
 
-        await ShouldEndWithAsync(stream, "start a new stream", o => o with { Postgres = o.Postgres with { Host = restored.Host, Port = restored.Port } });
+        await ShouldEndWithAsync(stream, "The position of this stream belongs to", o => o with { Postgres = o.Postgres with { Host = restored.Host, Port = restored.Port } });
     }
 
     [Fact]
@@ -60,7 +60,7 @@ public sealed class RestoredBackupTests(KafkaServer kafka)
         await stream.Instance.DisposeAsync();
         await stream.ExecuteAsync("DROP TABLE items; " + TestStream.Items + "INSERT INTO items (id) VALUES (1000)");
 
-        await ShouldEndWithAsync(stream, "start a new stream");
+        await ShouldEndWithAsync(stream, "The position of this stream belongs to");
     }
 
     [Fact]
@@ -72,7 +72,7 @@ public sealed class RestoredBackupTests(KafkaServer kafka)
         await stream.Instance.DisposeAsync();
         await kafka.RecreateTopicAsync(stream.Options.Kafka.Topic);
 
-        await ShouldEndWithAsync(stream, "deleted and made anew");
+        await ShouldEndWithAsync(stream, "belongs to topic");
     }
 
     private static async Task<TestStream> CapturedAsync(PostgresServer server, KafkaServer kafka)
