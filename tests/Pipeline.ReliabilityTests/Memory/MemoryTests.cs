@@ -7,13 +7,15 @@ using OrdersStream.LocalHost.Verbs;
 namespace OrdersStream.ReliabilityTests.Memory;
 
 /// <summary>
-/// Invariant 7: a process of one half takes at most 256 MiB, however many rows wait. MEMORY_ROWS tells how many
+/// Invariant 7: a process of one half takes at most 256 MiB, however many rows wait and however large they are. MEMORY_ROWS tells how many
 /// wait; each half is a process of its own.
 /// </summary>
 public sealed class MemoryTests(PostgresServer postgres, KafkaServer kafka)
 {
     /// <summary>What a process of one half may have.</summary>
     private const int LimitMiB = 256;
+
+    private const int LargeRows = 100, LargeBytes = 1024 * 1024;
 
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(30);
 
@@ -23,6 +25,10 @@ public sealed class MemoryTests(PostgresServer postgres, KafkaServer kafka)
     [Fact]
     public Task a_backlog_of_any_length_passes_in_a_fixed_amount_of_memory() =>
         PassesAsync(Rows, "'row ' || id || repeat(' of many', 20)");
+
+    [Fact]
+    public Task rows_of_a_megabyte_pass_in_the_same_amount_of_memory() =>
+        PassesAsync(Math.Max(LargeRows, Rows / 2_000), $"repeat(md5(id::text), {LargeBytes / 32})");
 
     /// <param name="rows">Rows of backlog.</param>
     /// <param name="name">The name of a row, of its id, in SQL that both databases know.</param>
