@@ -112,6 +112,7 @@ internal sealed class PagePublisher : IDisposable
             message.Key = page.Key(record).ToArray();
             message.Value = page.Value(record).ToArray();
             Produce(partitions[p], message);
+            LargeObjects.Made(record.ValueBytes);
         }
         return counts;
     }

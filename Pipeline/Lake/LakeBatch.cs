@@ -217,6 +217,7 @@ public sealed class LakeBatch
 
     private string? TryAdd(PartitionBatch batch, in StreamRecord record)
     {
+        LargeObjects.Made(record.Value?.Length ?? 0);
         var (sizeBefore, filesBefore) = (batch.Bytes, batch.Files.Count);
         if (batch.TryAdd(in record) is { } fault) return fault;
         Bytes += batch.Bytes - sizeBefore;
