@@ -68,7 +68,7 @@ internal sealed class History : IAsyncDisposable
 
     private Task StepAsync() => dice.Of(
         (40, SessionStepAsync), (5, poller.DrainAsync), (3, poller.PollOnePageAsync), (4, () => poller.PollWhileAsync(SessionStepsAsync)),
-        (1, poller.StoreAsync), (1, poller.RestartAsync), (1, poller.CrashAsync), (1, FreezeAsync), (2, EndPreparedAsync));
+        (1, poller.StoreAsync), (1, poller.RestartAsync), (1, poller.CrashAsync), (2, EndPreparedAsync));
 
     private async Task SessionStepsAsync()
     {
@@ -91,8 +91,6 @@ internal sealed class History : IAsyncDisposable
         if (commits) model.Commit(transaction);
         else model.RollBack(transaction);
     }
-
-    private Task FreezeAsync() => OutsideAsync("VACUUM (FREEZE, TRUNCATE false) items");
 
     private async Task OutsideAsync(string sql)
     {
