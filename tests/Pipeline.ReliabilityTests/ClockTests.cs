@@ -24,7 +24,8 @@ public sealed class ClockTests(PostgresServer postgres, KafkaServer kafka)
         {
             await stream.ExecuteAsync($"INSERT INTO items (id, name) SELECT i, repeat('x', 50) FROM generate_series({50 * round + 1}, {50 * round + 50}) i");
             await stream.ExecuteAsync("UPDATE items SET name = name || '.', updated_at = clock_timestamp() WHERE id % 5 = 0");
-            clock.Jump(round % 2 == 0 ? jump : -jump);
+            // There and back, and two rounds at either time: rows come while it is wrong, too.
+            if (round % 2 == 0) clock.Jump(round == 0 ? jump : -jump);
             Assert.True(await run.OnceAsync(null, TestContext.Current.CancellationToken));
         }
         Assert.Empty(points);

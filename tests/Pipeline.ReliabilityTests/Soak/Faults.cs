@@ -134,7 +134,7 @@ internal sealed class Faults(FaultyServers servers, TestStream stream, Instances
     /// <summary>As docs/operations.md has it done: a hidden file might hold what the lost log had committed, so no commit is left half done.</summary>
     private async Task LoseCommitLogAsync()
     {
-        await instances.StoreOnceAsync();
+        await instances.OnceAsync("--only", "kafka-to-lake");
         foreach (var file in TemporaryFiles(stream)) File.Delete(file);
         Remove(CommitLogs(stream));
     }

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 
@@ -11,8 +13,8 @@ internal sealed class Instances(PipelineOptions options) : IDisposable
 {
     public const int Count = 2;
 
-    // Generous: it only tells a process that does not end from one on a busy machine.
-    private static readonly TimeSpan Allowed = TimeSpan.FromMinutes(5);
+    /// <summary>Generous: it only tells what has come to a standstill from what is slow on a busy machine.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
 
     private readonly Instance?[] instances = new Instance?[Count];
 
@@ -54,12 +56,22 @@ internal sealed class Instances(PipelineOptions options) : IDisposable
 
     public Task SignalAsync(int number, string signal) => instances[number]!.Process.SignalAsync(signal);
 
-    /// <summary>Stores what is in the topic, as a process of its own, and so finishes what others left half done.</summary>
-    public async Task StoreOnceAsync()
+    /// <summary>Runs once, as a process of its own, and so finishes what others left half done.</summary>
+    /// <param name="arguments">Further arguments of the verb.</param>
+    public async Task OnceAsync(params string[] arguments)
     {
-        using var run = new Instance(LocalHostProcess.Start(options, ["--once", "--only", "kafka-to-lake"]), isArmed: false);
+        using var run = new Instance(LocalHostProcess.Start(options, ["--once", .. arguments]), isArmed: false);
         var (exitCode, output) = await EndAsync(run, "run --once");
         Assert.True(exitCode == 0, $"run --once ended with {exitCode}\n{Tail(output)}");
+    }
+
+    /// <summary>Kills all of them, for what they have said to the end.</summary>
+    public async Task<string> LastWordsAsync()
+    {
+        var words = new StringBuilder();
+        for (var number = 0; number < Count; number++)
+            if (instances[number] is not null) words.AppendLine(CultureInfo.InvariantCulture, $"instance {number}:\n{Tail((await EndAsync(number, "KILL")).Output)}");
+        return words.ToString();
     }
 
     public void Dispose()
@@ -78,9 +90,9 @@ internal sealed class Instances(PipelineOptions options) : IDisposable
 
     private static async Task<(int ExitCode, string Output)> EndAsync(Instance instance, string who)
     {
-        if (await Task.WhenAny(instance.Ended, Task.Delay(Allowed)) == instance.Ended) return await instance.Ended;
+        if (await Task.WhenAny(instance.Ended, Task.Delay(Patience)) == instance.Ended) return await instance.Ended;
         await instance.Process.SignalAsync("KILL");
-        Assert.Fail($"{who} did not end within {Allowed.TotalSeconds} s\n{Tail((await instance.Ended).Output)}");
+        Assert.Fail($"{who} did not end within {Patience.TotalSeconds} s\n{Tail((await instance.Ended).Output)}");
         return default;
     }
 

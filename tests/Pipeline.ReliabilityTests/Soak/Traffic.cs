@@ -7,7 +7,7 @@ namespace OrdersStream.ReliabilityTests.Soak;
 /// Sessions that write until they are told to end: late commits, savepoints kept and rolled back, failed blocks, prepared transactions. What
 /// becomes of a transaction whose session breaks is Postgres' business: the table is what the lake is compared with.
 /// </summary>
-internal sealed class Traffic(TestDatabase database, int seed)
+internal sealed class Traffic(TestDatabase database, int seed) : IAsyncDisposable
 {
     public const string Ddl =
         """
@@ -31,10 +31,17 @@ internal sealed class Traffic(TestDatabase database, int seed)
     /// <summary>All transactions come to their end, the prepared ones too.</summary>
     public async Task EndAsync()
     {
-        await end.CancelAsync();
+        await DisposeAsync();
         await Task.WhenAll(sessions);
         foreach (var row in await database.TextRowsAsync("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()"))
             await database.ExecuteAsync($"COMMIT PREPARED '{row[0]}'");
+    }
+
+    /// <summary>Nobody writes any more.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await end.CancelAsync();
+        await Task.WhenAll(sessions).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private sealed class Session(Traffic traffic, int number)

@@ -32,9 +32,12 @@ internal sealed class BetweenStatements : IDisposable
     }
 
     /// <summary>The poller had fewer statements: it happens now.</summary>
-    public async Task EnsureRunAsync()
+    /// <returns>Whether it had as many.</returns>
+    public async Task<bool> EnsureRunAsync()
     {
-        if (Interlocked.Exchange(ref left, -1) > 0) await happens();
+        if (Interlocked.Exchange(ref left, -1) <= 0) return true;
+        await happens();
+        return false;
     }
 
     public void Dispose() => listener.Dispose();

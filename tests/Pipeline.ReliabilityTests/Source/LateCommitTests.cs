@@ -182,6 +182,44 @@ public sealed class LateCommitTests(PostgresServer postgres, KafkaServer kafka)
         await ShouldArriveLateAsync(stream, plain, 0);
     }
 
+    public static TheoryData<string, string> Ends => new()
+    {
+        { "COMMIT", "SELECT" }, { "PREPARE TRANSACTION 'late'", "COMMIT PREPARED 'late'" },
+    };
+
+    /// <summary>The order of a horizon's statements is what finds such a transaction: its bound first, and then the snapshot.</summary>
+    /// <param name="between">Happens between two statements of a poll.</param>
+    /// <param name="afterwards">Happens when the poll is over.</param>
+    [Theory, MemberData(nameof(Ends))]
+    public async Task a_transaction_that_ends_between_any_two_statements_of_a_poll_arrives_once(string between, string afterwards)
+    {
+        await using var stream = await TestStream.CreateAsync(postgres, kafka);
+        await stream.PollAsync();
+        var (statement, more) = (0, true);
+        while (more)
+        {
+            statement++;
+            await using var late = await stream.Database.OpenSessionAsync();
+            await late.ExecuteAsync($"BEGIN; INSERT INTO items (id) VALUES ({1000 + statement})");
+            // Later than the late one: the bound of a horizon that forgets it lies behind it.
+            await stream.ExecuteAsync($"INSERT INTO items (id) VALUES ({statement})");
+            long rows;
+            using (var poll = new BetweenStatements(stream.Database.Name, statement, () => late.ExecuteAsync(between)))
+            {
+                rows = (await stream.PollAsync()).Rows;
+                more = await poll.EnsureRunAsync();
+            }
+            await late.ExecuteAsync(afterwards);
+
+            rows += (await stream.PollAsync()).Rows;
+            Assert.True(rows == 2, $"after statement {statement} of the poll: {rows} rows of 2");
+        }
+
+        Assert.InRange(statement, 5, 50);
+        await stream.StoreAsync();
+        await stream.LakeShouldEqualTableAsync();
+    }
+
     [Fact]
     public async Task without_a_view_of_others_transactions_those_within_the_delay_arrive_and_it_is_said_once()
     {
