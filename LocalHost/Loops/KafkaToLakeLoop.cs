@@ -8,7 +8,7 @@ using OrdersStream.Lake;
 namespace OrdersStream.LocalHost.Loops;
 
 /// <summary>
-/// The storing half as a loop over its own consumer: records are collected until batch_interval has passed since the first of them or a
+/// The storing half as a loop over its own consumer: records are collected until batch_interval has passed since the last commit or a
 /// limit is reached, and are then committed to the lake as one batch.
 /// </summary>
 public sealed class KafkaToLakeLoop(
@@ -18,6 +18,9 @@ public sealed class KafkaToLakeLoop(
 
     /// <summary>How long the last commit may take.</summary>
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long the first record waits for the others of its page at the least: a page becomes visible in one partition after the other.</summary>
+    private static readonly TimeSpan PageSpread = TimeSpan.FromMilliseconds(50);
 
     /// <summary>Intervals for which a backlog is collected at the most.</summary>
     private const int BacklogIntervals = 10;
@@ -37,6 +40,7 @@ public sealed class KafkaToLakeLoop(
     public long Waiting => Interlocked.Read(ref waiting);
 
     private long waiting;
+    private long? committedAt;
 
     /// <summary>The last commit failed: that records can be read again says nothing then, and only the next commit ends the trouble.</summary>
     private bool commitFailed;
@@ -105,18 +109,18 @@ public sealed class KafkaToLakeLoop(
         while (!cancellationToken.IsCancellationRequested && !reachedEnds)
         {
             // Records that are there already are taken without a look at the clock.
-            var result = consumer.Next(TimeSpan.Zero) ?? consumer.Next(collected.IsEmpty || collected.IsBehind ? WaitMax : Least(WaitMax, interval - time.GetElapsedTime(collected.Since)));
-            if (result is { IsPartitionEOF: false })
+            var came = consumer.TryNext() || consumer.WaitNext(collected.IsEmpty ? WaitMax : Within(TimeSpan.Zero, UntilDue(collected), WaitMax));
+            if (came && !consumer.IsPartitionEnd)
             {
-                await collected.AddAsync(StreamRecords.From(result), time, cancellationToken);
+                await collected.AddAsync(consumer, time, cancellationToken);
                 if (collected.Records % RecordsBetweenLooks != 0 && !collected.IsFull) continue;
             }
-            else if (result is not null) collected.EndReached(result.Partition.Value, result.Offset.Value);
-            if (result is not null && !commitFailed) retries.Succeeded();
-            else if (result is null && consumer.TakeTrouble() is { } trouble) retries.Note(trouble);
+            else if (came) collected.EndReached(consumer.Partition, consumer.Offset);
+            if (came && !commitFailed) retries.Succeeded();
+            else if (!came && consumer.TakeTrouble() is { } trouble) retries.Note(trouble);
             else retries.StopIfTooLong();
             Interlocked.Exchange(ref waiting, collected.Records);
-            if (collected.IsFull || IsDue(collected)) await CommitAsync(collected, consumer, retries, cancellationToken);
+            if (collected.IsFull || (!collected.IsEmpty && UntilDue(collected) <= TimeSpan.Zero)) await CommitAsync(collected, consumer, retries, cancellationToken);
             reachedEnds = collected.ReachedEnds;
         }
         // What was read is stored before the end, though the token is cancelled: it is little, and reading it again costs more.
@@ -130,6 +134,7 @@ public sealed class KafkaToLakeLoop(
         commitFailed = true;
         var outcome = await collected.Batch.CommitAsync(cancellationToken);
         commitFailed = false;
+        committedAt = time.GetTimestamp();
         retries.Succeeded();
         Stored?.Invoke(outcome.Result);
         consumer?.Hint(collected.Positions.Where(p => !outcome.Superseded.ContainsKey(p.Partition)));
@@ -138,15 +143,19 @@ public sealed class KafkaToLakeLoop(
         collected.Committed(outcome.Superseded);
     }
 
-    /// <summary>A trickle is collected for the interval; a backlog for longer, until the batch is full, so that its files are few and large.</summary>
-    private bool IsDue(Collected collected)
+    /// <summary>
+    /// A trickle is stored an interval after the commit before it, so that what comes after a pause need not wait; a backlog is collected for
+    /// longer, until the batch is full, so that its files are few and large.
+    /// </summary>
+    private TimeSpan UntilDue(Collected collected)
     {
-        if (collected.IsEmpty) return false;
-        var elapsed = time.GetElapsedTime(collected.Since);
-        return elapsed >= (collected.IsBehind ? interval * BacklogIntervals : interval);
+        var waited = time.GetElapsedTime(collected.Since);
+        if (collected.IsBehind) return interval * BacklogIntervals - waited;
+        var pause = committedAt is { } at ? interval - time.GetElapsedTime(at) : TimeSpan.Zero;
+        return pause > PageSpread - waited ? pause : PageSpread - waited;
     }
 
-    private static TimeSpan Least(TimeSpan a, TimeSpan b) => b < TimeSpan.Zero ? TimeSpan.Zero : a < b ? a : b;
+    private static TimeSpan Within(TimeSpan least, TimeSpan value, TimeSpan most) => value < least ? least : value > most ? most : value;
 
     /// <summary>What has been read in this session, and how far.</summary>
     private sealed class Collected(LakeBatch batch, Dictionary<int, long>? ends)
@@ -169,12 +178,14 @@ public sealed class KafkaToLakeLoop(
 
         public long NextOffset(int partition) => Batch.NextOffsetAsync(partition, CancellationToken.None).GetAwaiter().GetResult();
 
-        public ValueTask AddAsync(in StreamRecord record, TimeProvider time, CancellationToken cancellationToken)
+        /// <summary>Takes the record that the consumer stands at.</summary>
+        public ValueTask AddAsync(LakeConsumer consumer, TimeProvider time, CancellationToken cancellationToken)
         {
+            var partition = consumer.Partition;
             if (Records++ == 0) Since = time.GetTimestamp();
-            positions[record.Partition] = record.Offset + 1;
-            if (reading != record.Partition) behind.Add(reading = record.Partition);
-            return Batch.AddAsync(record, cancellationToken);
+            positions[partition] = consumer.Offset + 1;
+            if (reading != partition) behind.Add(reading = partition);
+            return consumer.AddToAsync(Batch, cancellationToken);
         }
 
         /// <summary>Behind the last record there may be transaction markers: only the end of the partition tells that nothing else is.</summary>

@@ -1,6 +1,8 @@
 using Confluent.Kafka;
 using OrdersStream.Configuration;
 using OrdersStream.Kafka;
+using OrdersStream.Kafka.Native;
+using OrdersStream.Lake;
 
 namespace OrdersStream.LocalHost.Loops;
 
@@ -13,10 +15,14 @@ internal sealed class LakeConsumer : IDisposable
     private static readonly TimeSpan ClosePatience = TimeSpan.FromSeconds(3);
 
     private readonly IConsumer<byte[], byte[]> consumer;
+    private readonly ReceivedRecords received;
     private readonly string topic;
     private readonly Func<int, long> nextOffset;
     private Error? error;
     private bool closing;
+
+    /// <summary>The record that was waited for; null: the one that had been received already.</summary>
+    private ConsumeResult<byte[], byte[]>? awaited;
 
     /// <param name="options">The pipeline's.</param>
     /// <param name="nextOffset">The lake's next offset of a partition.</param>
@@ -41,7 +47,14 @@ internal sealed class LakeConsumer : IDisposable
             })
             .SetPartitionsLostHandler((_, _) => { })
             .Build();
+        received = new ReceivedRecords(consumer.Handle);
     }
+
+    public int Partition => awaited?.Partition.Value ?? received.Partition;
+    public long Offset => awaited?.Offset.Value ?? received.Offset;
+
+    /// <summary>Not a record, but the end of <see cref="Partition"/>.</summary>
+    public bool IsPartitionEnd => awaited?.IsPartitionEOF ?? received.IsPartitionEnd;
 
     /// <summary>Shares the partitions with the other members of the group.</summary>
     public void JoinGroup() => consumer.Subscribe(topic);
@@ -49,13 +62,28 @@ internal sealed class LakeConsumer : IDisposable
     /// <summary>Takes these partitions, whoever else reads them: the lake stores each record once all the same.</summary>
     public void Take(IEnumerable<int> partitions) => consumer.Assign(partitions.Select(p => StartOf(new TopicPartition(topic, p))).ToList());
 
-    /// <summary>The next record or end of a partition; null when none came in time.</summary>
-    /// <exception cref="KafkaException">The client reported trouble that it does not mend by itself.</exception>
-    public ConsumeResult<byte[], byte[]>? Next(TimeSpan wait)
+    /// <summary>Steps to the next record or end of a partition, where it has been received already.</summary>
+    /// <exception cref="KafkaException">The client reported trouble.</exception>
+    public bool TryNext()
     {
-        var result = consumer.Consume(wait);
-        if (result is null && error is { } e && !MendsItself(e)) throw new KafkaException(e);
-        return result;
+        awaited = null;
+        return received.TryNext();
+    }
+
+    /// <summary>Waits for the next one. False: none came in time.</summary>
+    /// <exception cref="KafkaException">The client reported trouble that it does not mend by itself.</exception>
+    public bool WaitNext(TimeSpan wait)
+    {
+        awaited = consumer.Consume(wait);
+        if (awaited is null && error is { } e && !MendsItself(e)) throw new KafkaException(e);
+        return awaited is not null;
+    }
+
+    /// <summary>Adds the record to a batch.</summary>
+    public ValueTask AddToAsync(LakeBatch batch, CancellationToken cancellationToken)
+    {
+        if (awaited is not null) return batch.AddAsync(StreamRecords.From(awaited), cancellationToken);
+        return received.IsPlain && batch.TryAdd(received.Partition, received.Offset, received.Value) ? default : batch.AddAsync(received.ToRecord(), cancellationToken);
     }
 
     /// <summary>Trouble that the client goes on to mend: a consumer made anew would have to wait for its old membership to expire.</summary>
@@ -91,6 +119,7 @@ internal sealed class LakeConsumer : IDisposable
 
     private void Close()
     {
+        received.Dispose();
         try
         {
             consumer.Close();

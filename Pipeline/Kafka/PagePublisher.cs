@@ -2,45 +2,54 @@ using System.Text;
 using Confluent.Kafka;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
+using OrdersStream.Kafka.Native;
 using OrdersStream.Postgres;
 
 namespace OrdersStream.Kafka;
 
 /// <summary>
-/// Publishes pages, each in one transaction: all of it is visible to read_committed, or none (invariants 2, 5). Opening
-/// one fences every earlier publisher of the same stream, and ends what it left unfinished.
+/// Publishes pages, each in one transaction: all of it is visible to read_committed, or none (invariants 2, 5).
 /// </summary>
 internal sealed class PagePublisher : IDisposable
 {
     /// <summary>How long the end of a transaction may take where nobody wants to go on.</summary>
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(3);
 
-    private readonly IProducer<byte[], byte[]> producer;
-    private readonly TopicPartition[] partitions;
-    private readonly TimeSpan timeout;
+    private readonly PipelineOptions options;
     private readonly CrashPoints crashPoints;
+    private readonly TimeSpan timeout;
+    private readonly IProducer<byte[], byte[]> producer;
+    private readonly DedicatedThread thread = new("publisher");
+    private TopicPartition[] partitions = [];
+    private RecordSender? sender;
 
-    private PagePublisher(IProducer<byte[], byte[]> producer, TopicPartition[] partitions, TimeSpan timeout, CrashPoints crashPoints) =>
-        (this.producer, this.partitions, this.timeout, this.crashPoints) = (producer, partitions, timeout, crashPoints);
+    /// <summary>The page that the client reads from, until it was committed or the client is gone.</summary>
+    private Page? inFlight;
 
-    /// <exception cref="KafkaException">No broker answers, or it refuses.</exception>
-    public static async Task<PagePublisher> OpenAsync(PipelineOptions options, int partitions, CrashPoints crashPoints, CancellationToken cancellationToken)
+    private PagePublisher(PipelineOptions options, CrashPoints crashPoints)
     {
-        var timeout = TimeSpan.FromSeconds(options.Kafka.TransactionTimeout);
-        var producer = new ProducerBuilder<byte[], byte[]>(KafkaClients.Publisher(options))
+        (this.options, this.crashPoints) = (options, crashPoints);
+        timeout = TimeSpan.FromSeconds(options.Kafka.TransactionTimeout);
+        producer = new ProducerBuilder<byte[], byte[]>(KafkaClients.Publisher(options))
             .SetLogHandler((_, _) => { })
             .SetErrorHandler((_, _) => { })
             .Build();
-        try
-        {
-            await KafkaClients.AskAsync(Answer(producer.InitTransactions), timeout, cancellationToken);
-            return new PagePublisher(producer, [.. Enumerable.Range(0, partitions).Select(p => new TopicPartition(options.Kafka.Topic, p))], timeout, crashPoints);
-        }
-        catch
-        {
-            producer.Dispose();
-            throw;
-        }
+    }
+
+    /// <summary>
+    /// Makes the client, which looks for the brokers by itself from then on. A client that is asked to open before it has found one looks
+    /// again after half a second only, so it is made while there is something else to do.
+    /// </summary>
+    public static PagePublisher Connect(PipelineOptions options, CrashPoints crashPoints) => new(options, crashPoints);
+
+    /// <summary>Ends what an earlier publisher of the same stream left unfinished, and fences it. The topic is there.</summary>
+    /// <exception cref="KafkaException">No broker answers, or it refuses.</exception>
+    public async Task OpenAsync(int partitionCount, CancellationToken cancellationToken)
+    {
+        await KafkaClients.AskAsync(Answer(producer.InitTransactions), timeout, cancellationToken);
+        // Only now: a client that knows the topic asks for it, and many brokers then make it, with partitions of their choice.
+        sender = new RecordSender(producer.Handle, options.Kafka.Topic);
+        partitions = [.. Enumerable.Range(0, partitionCount).Select(p => new TopicPartition(options.Kafka.Topic, p))];
     }
 
     /// <summary>On return the page is durable and visible.</summary>
@@ -51,11 +60,13 @@ internal sealed class PagePublisher : IDisposable
     public async Task<int[]> PublishAsync(Page page, byte[] position, CancellationToken cancellationToken)
     {
         producer.BeginTransaction();
+        inFlight = page;
         try
         {
             var counts = await SendAsync(page, position, cancellationToken);
             crashPoints.Reached(CrashPoint.PageProduced);
             await CommitAsync(cancellationToken);
+            inFlight = null;
             crashPoints.Reached(CrashPoint.PageCommitted);
             return counts;
         }
@@ -70,7 +81,7 @@ internal sealed class PagePublisher : IDisposable
     {
         try
         {
-            return await Task.Run(() => Send(page, position, cancellationToken), cancellationToken);
+            return await thread.RunAsync(() => Send(page, position, cancellationToken));
         }
         catch (OperationCanceledException)
         {
@@ -92,28 +103,27 @@ internal sealed class PagePublisher : IDisposable
         var counts = new int[partitions.Length];
         foreach (var record in page.Records) counts[record.Partition]++;
         var sent = new int[partitions.Length];
-        var plain = new Message<byte[], byte[]>();
         var schema = Encoding.ASCII.GetBytes(page.Schema.Fingerprint);
         foreach (var record in page.Records)
         {
             var p = record.Partition;
             var isFirst = sent[p]++ == 0;
             var isLast = sent[p] == counts[p];
-            var message = plain;
-            if (isFirst || isLast)
+            if (!isFirst && !isLast)
             {
-                // Headers are dear, so only a page's first and last record of a partition has one.
-                message = new Message<byte[], byte[]> { Headers = [] };
-                if (isFirst) message.Headers.Add(StreamHeader.Schema, schema);
-                if (isLast) message.Headers.Add(StreamHeader.Position, position);
-                cancellationToken.ThrowIfCancellationRequested();
+                sender!.Add(p, page.Key(record), page.Value(record));
+                continue;
             }
-            // The client takes whole arrays only; these die young.
-            message.Key = page.Key(record).ToArray();
-            message.Value = page.Value(record).ToArray();
+            // Headers are dear, so only a page's first and last record of a partition has one.
+            var message = new Message<byte[], byte[]> { Key = page.Key(record).ToArray(), Value = page.Value(record).ToArray(), Headers = [] };
+            if (isFirst) message.Headers.Add(StreamHeader.Schema, schema);
+            if (isLast) message.Headers.Add(StreamHeader.Position, position);
+            cancellationToken.ThrowIfCancellationRequested();
+            sender!.Flush();
             Produce(partitions[p], message);
             LargeObjects.Made(record.ValueBytes);
         }
+        sender!.Flush();
         return counts;
     }
 
@@ -151,5 +161,11 @@ internal sealed class PagePublisher : IDisposable
         return true;
     };
 
-    public void Dispose() => producer.Dispose();
+    public void Dispose()
+    {
+        thread.Dispose();
+        sender?.Dispose();
+        producer.Dispose();
+        inFlight = null;
+    }
 }

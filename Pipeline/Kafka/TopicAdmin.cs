@@ -26,7 +26,7 @@ public sealed class TopicAdmin(PipelineOptions options)
     /// <exception cref="KafkaException">No broker answers, or it refuses.</exception>
     public async Task<TopicDescription> EnsureAsync(CancellationToken cancellationToken)
     {
-        using var admin = NewClient();
+        var admin = NewClient();
         try
         {
             return await EnsureAsync(admin, cancellationToken);
@@ -34,6 +34,10 @@ public sealed class TopicAdmin(PipelineOptions options)
         catch (KafkaException) when (refusal is not null)
         {
             throw new KafkaException(refusal);
+        }
+        finally
+        {
+            Close(admin);
         }
     }
 
@@ -56,7 +60,7 @@ public sealed class TopicAdmin(PipelineOptions options)
     /// <exception cref="KafkaException">No broker answers within <paramref name="patience"/>, or it refuses.</exception>
     public async Task<ClusterLook> LookAsync(TimeSpan patience, CancellationToken cancellationToken)
     {
-        using var admin = NewClient();
+        var admin = NewClient();
         try
         {
             // Of all topics: a question for one that is absent would create it on brokers that create topics by themselves.
@@ -67,6 +71,10 @@ public sealed class TopicAdmin(PipelineOptions options)
         catch (KafkaException) when (refusal is not null)
         {
             throw new KafkaException(refusal);
+        }
+        finally
+        {
+            Close(admin);
         }
     }
 
@@ -96,6 +104,9 @@ public sealed class TopicAdmin(PipelineOptions options)
             .SetErrorHandler((_, e) => { if (e.Code is ErrorCode.Local_Authentication or ErrorCode.SaslAuthenticationFailed or ErrorCode.Local_Ssl) refusal = e; })
             .Build();
     }
+
+    // It takes two polls of the client, 0.2 s, and there is nothing to wait for.
+    private static void Close(IAdminClient admin) => _ = Task.Run(admin.Dispose);
 
     private async Task<TopicDescription?> DescribeAsync(IAdminClient admin, CancellationToken cancellationToken)
     {

@@ -66,9 +66,7 @@ public sealed class LakeBatch
     /// <summary>Adds one record, each partition's in offset order. Completes at once but for what must be asked of Kafka or Postgres.</summary>
     public ValueTask AddAsync(in StreamRecord record, CancellationToken cancellationToken)
     {
-        var batch = last is not null && last.Partition == record.Partition ? last : partitions.GetValueOrDefault(record.Partition);
-        if (batch is null || batch.IsEmpty || batch.Shape is null || record.Headers is { Count: > 0 }) return AddFirstAsync(record, cancellationToken);
-        last = batch;
+        if (BegunBatch(record.Partition) is not { } batch || record.Headers is { Count: > 0 }) return AddFirstAsync(record, cancellationToken);
         try
         {
             if (record.Offset < batch.NextOffset) return DropStored();
@@ -79,6 +77,27 @@ public sealed class LakeBatch
             Abandon();
             throw;
         }
+    }
+
+    /// <summary>
+    /// Adds an upsert without headers, where no more is to be done than to decode it: its value may lie anywhere, and is not kept.
+    /// </summary>
+    /// <returns>False: it was not added, and <see cref="AddAsync"/> finds out what else is to be done about it.</returns>
+    public bool TryAdd(int partition, long offset, ReadOnlySpan<byte> value)
+    {
+        if (BegunBatch(partition) is not { } batch || offset < batch.NextOffset) return false;
+        var (sizeBefore, filesBefore) = (batch.Bytes, batch.Files.Count);
+        try
+        {
+            if (batch.TryAdd(offset, value) is not null) return false;
+        }
+        catch
+        {
+            Abandon();
+            throw;
+        }
+        Added(batch, sizeBefore, filesBefore);
+        return true;
     }
 
     /// <summary>Writes what was added and commits it, per partition. On return it is durable, but for the partitions that were superseded.</summary>
@@ -220,10 +239,22 @@ public sealed class LakeBatch
         LargeObjects.Made(record.Value?.Length ?? 0);
         var (sizeBefore, filesBefore) = (batch.Bytes, batch.Files.Count);
         if (batch.TryAdd(in record) is { } fault) return fault;
+        Added(batch, sizeBefore, filesBefore);
+        return null;
+    }
+
+    private void Added(PartitionBatch batch, long sizeBefore, int filesBefore)
+    {
         Bytes += batch.Bytes - sizeBefore;
         files += batch.Files.Count - filesBefore;
         Records++;
-        return null;
+    }
+
+    /// <summary>The partition's batch, where it has records and a schema already.</summary>
+    private PartitionBatch? BegunBatch(int partition)
+    {
+        var batch = last is not null && last.Partition == partition ? last : partitions.GetValueOrDefault(partition);
+        return batch is null || batch.IsEmpty || batch.Shape is null ? null : last = batch;
     }
 
     private ValueTask DropStored()

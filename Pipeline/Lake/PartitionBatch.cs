@@ -84,9 +84,17 @@ internal sealed class PartitionBatch(StoredPartition stored, string topic, Datal
         var fault = record.Headers is { Count: > 0 } headers ? ReadHeaders(headers, ref op, ref ended) : null;
         if (record.Key is null) fault ??= "the record has no key";
         if (record.Value is null) fault ??= "the record has no value";
-        fault ??= TryAddRow(in record, op);
+        fault ??= TryAddRow(record.Offset, record.Value, op);
         if (fault is null) MoveBehind(in record, ended);
         return fault;
+    }
+
+    /// <summary>The same for an upsert without headers, which is not the batch's first record; its value may lie anywhere.</summary>
+    public string? TryAdd(long offset, ReadOnlySpan<byte> value)
+    {
+        if (TryAddRow(offset, value, Upsert) is { } fault) return fault;
+        (NextOffset, pageEnded) = (offset + 1, false);
+        return null;
     }
 
     /// <summary>Adds a record that is no row, as it came.</summary>
@@ -107,12 +115,12 @@ internal sealed class PartitionBatch(StoredPartition stored, string topic, Datal
         NextOffset = record.Offset + 1;
     }
 
-    private string? TryAddRow(in StreamRecord record, string op)
+    private string? TryAddRow(long offset, ReadOnlySpan<byte> value, string op)
     {
         string folder;
         try
         {
-            folder = Shape!.Decode(record.Value);
+            folder = Shape!.Decode(value);
         }
         catch (UndecodableException e)
         {
@@ -120,7 +128,7 @@ internal sealed class PartitionBatch(StoredPartition stored, string topic, Datal
         }
         var file = FileFor(Shape, folder);
         var sizeBefore = file.Columns.Bytes;
-        file.Columns.Append(Shape.Row, Partition, record.Offset, op);
+        file.Columns.Append(Shape.Row, Partition, offset, op);
         Bytes += file.Columns.Bytes - sizeBefore;
         Rows++;
         if (file.Columns.Bytes >= options.FileBytes) Seal(file);

@@ -19,14 +19,15 @@ internal sealed class CaptureSession : IDisposable
     private readonly PagePublisher publisher;
     private readonly HorizonReader horizons;
     private readonly CaptureServices services;
-    private readonly int partitions;
+    private readonly PageReader pages;
     private readonly SourceServer server;
     private (long Window, long Timestamp) taken = (-1, 0);
     private long? caughtUp;
 
     private CaptureSession(NpgsqlConnection connection, SourceServer server, PagePublisher publisher, int partitions, Watermark watermark, CaptureServices services)
     {
-        (this.connection, this.server, this.publisher, this.partitions, this.services) = (connection, server, publisher, partitions, services);
+        (this.connection, this.server, this.publisher, this.services) = (connection, server, publisher, services);
+        pages = new PageReader(connection, services.Options.Postgres, partitions, services.Time);
         horizons = new HorizonReader(connection, server, services.Options.Postgres);
         Watermark = watermark;
     }
@@ -38,15 +39,17 @@ internal sealed class CaptureSession : IDisposable
     public static async Task<CaptureSession> OpenAsync(NpgsqlConnection connection, CaptureServices services, CancellationToken cancellationToken)
     {
         var options = services.Options;
-        var server = await SourceServer.ReadAsync(connection, cancellationToken);
-        var table = await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken);
-        var source = new SourceIdentity(server.System, server.Timeline, options.Postgres.Db, $"{options.Postgres.Schema}.{options.Postgres.Table}", table.Oid);
-        Announce(services, server, table, source);
-
-        var topic = await new TopicAdmin(options).EnsureAsync(cancellationToken);
-        var publisher = await PagePublisher.OpenAsync(options, topic.Partitions, services.CrashPoints, cancellationToken);
+        var connecting = Task.Run(() => PagePublisher.Connect(options, services.CrashPoints), CancellationToken.None);
         try
         {
+            var server = await SourceServer.ReadAsync(connection, cancellationToken);
+            var table = await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken);
+            var source = new SourceIdentity(server.System, server.Timeline, options.Postgres.Db, $"{options.Postgres.Schema}.{options.Postgres.Table}", table.Oid);
+            Announce(services, server, table, source);
+
+            var publisher = await connecting;
+            var topic = await new TopicAdmin(options).EnsureAsync(cancellationToken);
+            await publisher.OpenAsync(topic.Partitions, cancellationToken);
             // Only now: the publisher has ended what its predecessor left open, so the topic's end stands still.
             var watermark = await new WatermarkRecovery(services).FindAsync(source, topic, cancellationToken);
             // With nothing to publish too: records that are in the topic may name it, and its file be lost.
@@ -55,7 +58,7 @@ internal sealed class CaptureSession : IDisposable
         }
         catch
         {
-            publisher.Dispose();
+            (await connecting).Dispose();
             throw;
         }
     }
@@ -94,8 +97,7 @@ internal sealed class CaptureSession : IDisposable
     public async IAsyncEnumerable<Page> PagesAsync(Window window, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var begun = services.Time.GetTimestamp();
-        var reader = new PageReader(connection, services.Options.Postgres, Watermark.Source, partitions, services.Time);
-        await foreach (var page in reader.ReadAsync(window, cancellationToken))
+        await foreach (var page in pages.ReadAsync(window, Watermark.Source, cancellationToken))
         {
             services.Metrics.PageRead(page.Records.Length, services.Time.GetElapsedTime(begun));
             yield return page;

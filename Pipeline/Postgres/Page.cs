@@ -10,10 +10,13 @@ public readonly record struct PageRecord(int Start, int KeyBytes, int ValueBytes
 /// A bounded slice of a window, in its order: the unit of publishing. All messages lie in one buffer, which the next page
 /// takes over: an array a row would outlive the youngest generation and be copied by each collection (a fifth of capture's CPU).
 /// </summary>
-public sealed class Page
+/// <param name="size">Bytes at which it will be complete: the last row goes beyond.</param>
+public sealed class Page(int size)
 {
+    private const int RoomForLastRow = 64 * 1024;
+
     private readonly List<PageRecord> records = [];
-    private readonly ByteBuffer messages = new(64 * 1024);
+    private readonly ByteBuffer messages = new(Math.Min(size, 64 * 1024), size + RoomForLastRow, pinned: true);
 
     /// <summary>Of all rows.</summary>
     public TableSchema Schema { get; private set; } = null!;
@@ -26,6 +29,7 @@ public sealed class Page
     /// <summary>The last row. Set when the page is complete.</summary>
     public Cursor? Cursor { get; internal set; }
 
+    /// <summary>In memory that does not move once the page is complete; so does the value.</summary>
     public ReadOnlySpan<byte> Key(PageRecord record) => messages.Written.Slice(record.Start, record.KeyBytes);
 
     public ReadOnlySpan<byte> Value(PageRecord record) => messages.Written.Slice(record.Start + record.KeyBytes, record.ValueBytes);

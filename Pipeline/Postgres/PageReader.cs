@@ -12,18 +12,21 @@ namespace OrdersStream.Postgres;
 /// Reads a window as pages: one binary COPY, streamed, cut by bytes, and reopened at the cursor before a snapshot grows old.
 /// The columns are read from the catalogue under the lock that the COPY holds anyway, so a page is always of one schema.
 /// </summary>
-internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions options, SourceIdentity source, int partitions, TimeProvider time)
+internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions options, int partitions, TimeProvider time)
 {
+    /// <summary>The first page of a window is smaller by this: it is on its way while the second one is read.</summary>
+    private const int FirstPageDivisor = 8;
+
     /// <summary>Pages that were published, to be filled again: at most one is being filled, one waits and one is published.</summary>
     private readonly ConcurrentQueue<Page> spare = [];
 
     /// <summary>The pages of the window behind its cursor; the next is read while the last one is being published.</summary>
     /// <remarks>A page is filled anew once the next one is asked for. Disposing the enumeration cancels what the server still sends.</remarks>
-    public async IAsyncEnumerable<Page> ReadAsync(Window window, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<Page> ReadAsync(Window window, SourceIdentity source, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var ahead = Channel.CreateBounded<Page>(new BoundedChannelOptions(1) { SingleReader = true, SingleWriter = true });
-        var reading = Task.Run(() => FillAsync(window, ahead.Writer, stop.Token), CancellationToken.None);
+        var reading = Task.Run(() => FillAsync(window, source, ahead.Writer, stop.Token), CancellationToken.None);
         try
         {
             await foreach (var page in ahead.Reader.ReadAllAsync(cancellationToken))
@@ -39,12 +42,12 @@ internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions op
         }
     }
 
-    private async Task FillAsync(Window window, ChannelWriter<Page> pages, CancellationToken cancellationToken)
+    private async Task FillAsync(Window window, SourceIdentity source, ChannelWriter<Page> pages, CancellationToken cancellationToken)
     {
         try
         {
             for (Window? rest = window; rest is not null;)
-                rest = await ReadOneSnapshotAsync(rest, pages, cancellationToken);
+                rest = await ReadOneSnapshotAsync(rest, source, pages, cancellationToken);
             pages.Complete();
         }
         catch (Exception e)
@@ -54,7 +57,7 @@ internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions op
     }
 
     /// <returns>What is left of the window, null when nothing is.</returns>
-    private async Task<Window?> ReadOneSnapshotAsync(Window window, ChannelWriter<Page> pages, CancellationToken cancellationToken)
+    private async Task<Window?> ReadOneSnapshotAsync(Window window, SourceIdentity source, ChannelWriter<Page> pages, CancellationToken cancellationToken)
     {
         var opened = time.GetTimestamp();
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
@@ -76,7 +79,7 @@ internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions op
                     continue;
                 }
                 page.Add(key.Written, value.Written, DefaultPartitioner.Partition(key.Written, partitions));
-                if (page.Bytes < options.PageBytes) continue;
+                if (page.Bytes < (window.Page == 0 ? options.PageBytes / FirstPageDivisor : options.PageBytes)) continue;
 
                 page.Cursor = encoder.CursorAt(copy.Previous);
                 await pages.WriteAsync(page, cancellationToken);
@@ -95,5 +98,5 @@ internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions op
         return null;
     }
 
-    private Page NextPage(TableSchema schema) => (spare.TryDequeue(out var page) ? page : new Page()).Begin(schema);
+    private Page NextPage(TableSchema schema) => (spare.TryDequeue(out var page) ? page : new Page(options.PageBytes)).Begin(schema);
 }

@@ -1,12 +1,17 @@
+using OrdersStream.Diagnostics;
+
 namespace OrdersStream.Rows;
 
 /// <summary>
 /// A growing array of bytes that is written at its end and reused. Hot code asks for room once and writes into the
 /// span, so no cell costs an object.
 /// </summary>
-public sealed class ByteBuffer(int initialBytes = 4096)
+/// <param name="initialBytes">Room at the beginning.</param>
+/// <param name="grownBytes">Room that the first growth brings at the least: an array that is left behind takes memory for long.</param>
+/// <param name="pinned">The collector does not move what was written, so that native code can read it; only growth does.</param>
+public sealed class ByteBuffer(int initialBytes = 4096, int grownBytes = 0, bool pinned = false)
 {
-    private byte[] bytes = new byte[initialBytes];
+    private byte[] bytes = GC.AllocateUninitializedArray<byte>(initialBytes, pinned);
 
     /// <summary>Bytes written.</summary>
     public int Length { get; private set; }
@@ -42,6 +47,12 @@ public sealed class ByteBuffer(int initialBytes = 4096)
 
     public void Clear() => Length = 0;
 
-    private void Grow(int count) =>
-        System.Array.Resize(ref bytes, (int)Math.Min(Math.Max((long)bytes.Length * 2, (long)Length + count), System.Array.MaxLength));
+    private void Grow(int count)
+    {
+        var needed = Math.Max(Math.Max(bytes.Length * 2L, grownBytes), (long)Length + count);
+        var grown = GC.AllocateUninitializedArray<byte>((int)Math.Min(needed, System.Array.MaxLength), pinned);
+        Written.CopyTo(grown);
+        bytes = grown;
+        LargeObjects.Made(grown.Length);
+    }
 }

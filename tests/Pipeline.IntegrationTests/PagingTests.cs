@@ -1,6 +1,8 @@
 using System.Text;
 using System.Text.Json;
+using Confluent.Kafka;
 using CsCheck;
+using OrdersStream.Diagnostics;
 using OrdersStream.IntegrationTests.Oracles;
 using OrdersStream.IntegrationTests.Servers;
 
@@ -43,6 +45,23 @@ public sealed class PagingTests(PostgresServer postgres, KafkaServer kafka)
         await stream.StoreAsync();
         await stream.LakeShouldEqualTableAsync();
         Assert.Equal(["5"], plain.Found);
+    }
+
+    [Fact]
+    public async Task a_row_too_large_for_a_record_stops_capture_and_nothing_of_its_page_is_seen()
+    {
+        // A page that is larger than a record may be: the row stands between others.
+        await using var stream = await TestStream.CreateAsync(postgres, kafka, configure: PageBytes(64 * 1024 * 1024));
+        await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, CASE i WHEN 150 THEN repeat('x', 17 * 1024 * 1024) ELSE 'small' END FROM generate_series(1, 300) i");
+
+        var failure = await Assert.ThrowsAnyAsync<KafkaException>(stream.PollAsync);
+
+        Assert.Equal((ErrorCode.MsgSizeTooLarge, FailureAction.Stop), (failure.Error.Code, FailurePolicy.Judge(failure).Action));
+        Assert.Empty(stream.TakeNewRecords());
+        await stream.ExecuteAsync("UPDATE items SET name = 'cut' WHERE id = 150");
+        await stream.PollAsync();
+        await stream.StoreAsync();
+        await stream.LakeShouldEqualTableAsync();
     }
 
     [Fact]

@@ -32,20 +32,27 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
     }
 
     [Fact]
-    public async Task what_was_collected_is_stored_before_the_end()
+    public async Task the_first_records_wait_for_no_interval_and_the_next_for_one_or_for_the_end()
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
-        await using (var capture = pipeline.Run()) await capture.OnceAsync(PipelineHalf.PostgresToKafka, Token);
-        // A batch interval that never passes: only the end can have stored them.
+        await using var capture = pipeline.Run();
+        await capture.OnceAsync(PipelineHalf.PostgresToKafka, Token);
+        // A batch interval that never passes.
         await using var run = new PipelineRun(
             pipeline.Options with { Streaming = pipeline.Options.Streaming with { BatchInterval = 3_600 } }, TimeProvider.System, pipeline.Log());
         using var stop = new CancellationTokenSource();
+        var stored = new Counter();
+        run.KafkaToLake.Stored = batch => stored.Add(batch.Rows);
         var storing = run.KafkaToLake.RunAsync([0, 1, 2, 3], stop.Token);
-        await UntilAsync(() => run.KafkaToLake.Waiting == 24, "24 records to be collected");
-        Assert.Equal(0, (await run.Get<StatusReader>().ReadAsync(Token)).Lake.Rows);
+        await UntilAsync(() => stored.Value > 0 && stored.Value + run.KafkaToLake.Waiting == 24, "the first records to be stored");
+        var first = stored.Value;
+        await pipeline.Database.ExecuteAsync("UPDATE t_orders SET amount = amount + 1");
+        await capture.OnceAsync(PipelineHalf.PostgresToKafka, Token);
+        await UntilAsync(() => stored.Value + run.KafkaToLake.Waiting == 48, "all records to be collected");
+        Assert.Equal((first, first), (stored.Value, (await run.Get<StatusReader>().ReadAsync(Token)).Lake.Rows));
         await stop.CancelAsync();
         await storing.WaitAsync(Patience, Token);
-        Assert.Equal(24, (await run.Get<StatusReader>().ReadAsync(Token)).Lake.Rows);
+        Assert.Equal(48, (await run.Get<StatusReader>().ReadAsync(Token)).Lake.Rows);
     }
 
     [Fact]

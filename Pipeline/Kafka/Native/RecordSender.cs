@@ -1,0 +1,64 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Confluent.Kafka;
+
+namespace OrdersStream.Kafka.Native;
+
+/// <summary>
+/// Gives the producer records where they lie, many with one call. Confluent.Kafka takes arrays of their own for key and value, one record a
+/// call, and librdkafka copies them again: that was two fifths of all that it took to capture a row.
+/// </summary>
+internal sealed unsafe class RecordSender : IDisposable
+{
+    private const int RecordsPerCall = 512;
+
+    // RD_KAFKA_MSG_F_BLOCK: wait while the queue is full. RD_KAFKA_MSG_F_PARTITION: each record names its own. None to copy, none to free.
+    private const int Block = 0x4;
+    private const int PartitionOfRecord = 0x8;
+
+    private readonly nint topic;
+    private readonly NativeRecord[] waiting = new NativeRecord[RecordsPerCall];
+    private int count;
+
+    /// <param name="handle">The producer's.</param>
+    /// <param name="topicName">Where the records go.</param>
+    public RecordSender(Handle handle, string topicName)
+    {
+        var name = Marshal.StringToCoTaskMemUTF8(topicName);
+        topic = Librdkafka.TopicNew(Librdkafka.ClientOf(handle), name, 0);
+        Marshal.FreeCoTaskMem(name);
+        if (topic == 0) throw new KafkaException(ErrorCode.Local_UnknownTopic);
+    }
+
+    /// <summary>The next record of its partition, without headers. It is read from where it lies until the transaction has ended, or the producer is disposed of.</summary>
+    /// <param name="partition">Which one.</param>
+    /// <param name="key">In memory that does not move.</param>
+    /// <param name="value">In memory that does not move.</param>
+    public void Add(int partition, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
+    {
+        waiting[count++] = new NativeRecord
+        {
+            Partition = partition,
+            Value = (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(value)), ValueBytes = (nuint)value.Length,
+            Key = (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(key)), KeyBytes = (nuint)key.Length,
+        };
+        if (count == RecordsPerCall) Flush();
+    }
+
+    /// <summary>All records so far are the producer's: before one is produced in another way, and at the end.</summary>
+    /// <exception cref="KafkaException">A record was refused.</exception>
+    public void Flush()
+    {
+        if (count == 0) return;
+        fixed (NativeRecord* first = waiting)
+        {
+            if (Librdkafka.ProduceBatch(topic, 0, Block | PartitionOfRecord, first, count) < count)
+                foreach (ref readonly var record in waiting.AsSpan(0, count))
+                    if (record.Error != 0) throw new KafkaException((ErrorCode)record.Error);
+        }
+        count = 0;
+    }
+
+    /// <summary>To be called before the producer is disposed of.</summary>
+    public void Dispose() => Librdkafka.TopicDestroy(topic);
+}
