@@ -150,7 +150,8 @@ public sealed class KafkaToLakeLoop(
     private TimeSpan UntilDue(Collected collected)
     {
         var waited = time.GetElapsedTime(collected.Since);
-        if (collected.IsBehind) return interval * BacklogIntervals - waited;
+        // The first batch not: that something arrives is to be seen soon.
+        if (collected.IsBehind) return interval * (committedAt is null ? 1 : BacklogIntervals) - waited;
         var pause = committedAt is { } at ? interval - time.GetElapsedTime(at) : TimeSpan.Zero;
         return pause > PageSpread - waited ? pause : PageSpread - waited;
     }

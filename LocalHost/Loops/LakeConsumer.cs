@@ -139,6 +139,6 @@ internal sealed class LakeConsumer : IDisposable
     private void OnError(Error e)
     {
         if (MendsItself(e)) Interlocked.CompareExchange(ref error, e, null);
-        else if (e.IsFatal || e.Code is ErrorCode.Local_Authentication or ErrorCode.SaslAuthenticationFailed or ErrorCode.Local_Ssl) Interlocked.Exchange(ref error, e);
+        else if (e.IsFatal || KafkaClients.IsRefusal(e)) Interlocked.Exchange(ref error, e);
     }
 }

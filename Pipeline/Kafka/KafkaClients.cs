@@ -52,6 +52,12 @@ public static class KafkaClients
             or ErrorCode.UnknownTopicOrPart or ErrorCode.ReplicaNotAvailable or ErrorCode.FencedLeaderEpoch or ErrorCode.UnknownLeaderEpoch
             or ErrorCode.OffsetNotAvailable or ErrorCode.BrokerNotAvailable);
 
+    /// <summary>A broker or this side has said no to the other: to ask again is in vain.</summary>
+    public static bool IsRefusal(Error e) => e.Code is ErrorCode.Local_Authentication or ErrorCode.SaslAuthenticationFailed or ErrorCode.Local_Ssl;
+
+    /// <summary>Closes a client that has been asked something. It takes two of its polls, 0.2 s, for which nobody needs to wait.</summary>
+    public static void Close(IAdminClient client) => _ = Task.Run(client.Dispose);
+
     public static ClientConfig Common(KafkaOptions options) => new()
     {
         BootstrapServers = options.Brokers,
@@ -113,7 +119,7 @@ public static class KafkaClients
         ConsumeResultFields = "headers,timestamp",
         // With a small queue the default back-off of a second, not the network, would set the pace.
         FetchQueueBackoffMs = 5,
-        QueuedMaxMessagesKbytes = 8 * 1024,
+        QueuedMaxMessagesKbytes = 4 * 1024,
         QueuedMinMessages = 100_000,
         // A fetch brings at least one batch of the producer, and is limited as it comes: decompressed it may be many times as large. Larger
         // fetches were not faster, and took a quarter more memory.

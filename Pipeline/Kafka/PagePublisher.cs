@@ -22,6 +22,7 @@ internal sealed class PagePublisher : IDisposable
     private readonly DedicatedThread thread = new("publisher");
     private TopicPartition[] partitions = [];
     private RecordSender? sender;
+    private volatile Error? refusal;
 
     /// <summary>The page that the client reads from, until it was committed or the client is gone.</summary>
     private Page? inFlight;
@@ -32,24 +33,41 @@ internal sealed class PagePublisher : IDisposable
         timeout = TimeSpan.FromSeconds(options.Kafka.TransactionTimeout);
         producer = new ProducerBuilder<byte[], byte[]>(KafkaClients.Publisher(options))
             .SetLogHandler((_, _) => { })
-            .SetErrorHandler((_, _) => { })
+            .SetErrorHandler((_, e) => refusal = KafkaClients.IsRefusal(e) ? e : refusal)
             .Build();
     }
 
-    /// <summary>
-    /// Makes the client, which looks for the brokers by itself from then on. A client that is asked to open before it has found one looks
-    /// again after half a second only, so it is made while there is something else to do.
-    /// </summary>
+    /// <summary>Makes the client, which looks for the brokers by itself from then on: while there is something else to do.</summary>
     public static PagePublisher Connect(PipelineOptions options, CrashPoints crashPoints) => new(options, crashPoints);
 
-    /// <summary>Ends what an earlier publisher of the same stream left unfinished, and fences it. The topic is there.</summary>
+    /// <summary>Makes sure of the topic, ends what an earlier publisher of the same stream left unfinished, and fences it.</summary>
     /// <exception cref="KafkaException">No broker answers, or it refuses.</exception>
-    public async Task OpenAsync(int partitionCount, CancellationToken cancellationToken)
+    public async Task<TopicDescription> OpenAsync(CancellationToken cancellationToken)
     {
+        var topic = await EnsureTopicAsync(cancellationToken);
         await KafkaClients.AskAsync(Answer(producer.InitTransactions), timeout, cancellationToken);
         // Only now: a client that knows the topic asks for it, and many brokers then make it, with partitions of their choice.
         sender = new RecordSender(producer.Handle, options.Kafka.Topic);
-        partitions = [.. Enumerable.Range(0, partitionCount).Select(p => new TopicPartition(options.Kafka.Topic, p))];
+        partitions = [.. Enumerable.Range(0, topic.Partitions).Select(p => new TopicPartition(options.Kafka.Topic, p))];
+        return topic;
+    }
+
+    // By the same client: one that has not spoken to its brokers when it is to open its transactions may look again after half a second only.
+    private async Task<TopicDescription> EnsureTopicAsync(CancellationToken cancellationToken)
+    {
+        var admin = new DependentAdminClientBuilder(producer.Handle).Build();
+        try
+        {
+            return await new TopicAdmin(options).EnsureAsync(admin, cancellationToken);
+        }
+        catch (KafkaException) when (refusal is not null)
+        {
+            throw new KafkaException(refusal);
+        }
+        finally
+        {
+            KafkaClients.Close(admin);
+        }
     }
 
     /// <summary>On return the page is durable and visible.</summary>

@@ -37,11 +37,12 @@ public sealed class TopicAdmin(PipelineOptions options)
         }
         finally
         {
-            Close(admin);
+            KafkaClients.Close(admin);
         }
     }
 
-    private async Task<TopicDescription> EnsureAsync(IAdminClient admin, CancellationToken cancellationToken)
+    /// <summary>The same by a client that is there.</summary>
+    internal async Task<TopicDescription> EnsureAsync(IAdminClient admin, CancellationToken cancellationToken)
     {
         if (!kafka.BrokerTellsTopicIds) return await DescribeByNameAsync(admin, cancellationToken);
         try
@@ -74,7 +75,7 @@ public sealed class TopicAdmin(PipelineOptions options)
         }
         finally
         {
-            Close(admin);
+            KafkaClients.Close(admin);
         }
     }
 
@@ -101,12 +102,9 @@ public sealed class TopicAdmin(PipelineOptions options)
         refusal = null;
         return new AdminClientBuilder(KafkaClients.Common(kafka))
             .SetLogHandler((_, _) => { })
-            .SetErrorHandler((_, e) => { if (e.Code is ErrorCode.Local_Authentication or ErrorCode.SaslAuthenticationFailed or ErrorCode.Local_Ssl) refusal = e; })
+            .SetErrorHandler((_, e) => { if (KafkaClients.IsRefusal(e)) refusal = e; })
             .Build();
     }
-
-    // It takes two polls of the client, 0.2 s, and there is nothing to wait for.
-    private static void Close(IAdminClient admin) => _ = Task.Run(admin.Dispose);
 
     private async Task<TopicDescription?> DescribeAsync(IAdminClient admin, CancellationToken cancellationToken)
     {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Confluent.Kafka;
 using OrdersStream.Configuration;
@@ -5,8 +6,11 @@ using OrdersStream.Configuration;
 namespace OrdersStream.Kafka;
 
 /// <summary>Reads given stretches of the topic, committed records only, outside any consumer group.</summary>
-public sealed class TopicReader(PipelineOptions options)
+public sealed class TopicReader(PipelineOptions options) : IDisposable
 {
+    /// <summary>Asks for offsets; kept, since to make a client and let it find the brokers takes longer than the question.</summary>
+    private readonly ConcurrentDictionary<IsolationLevel, Lazy<IConsumer<byte[], byte[]>>> askers = [];
+
     /// <summary>The first offset kept, and the end of what is committed (the last stable offset), of one partition.</summary>
     public async Task<(long Low, long High)> OffsetsAsync(int partition, CancellationToken cancellationToken) =>
         (await OffsetsAsync([partition], KafkaClients.AnswerTimeout, cancellationToken))[0];
@@ -25,7 +29,7 @@ public sealed class TopicReader(PipelineOptions options)
     private async Task<IReadOnlyList<(long Low, long High)>> OffsetsAsync(
         IsolationLevel isolation, IReadOnlyList<int> partitions, TimeSpan patience, CancellationToken cancellationToken)
     {
-        using var consumer = Build(isolation);
+        var consumer = askers.GetOrAdd(isolation, i => new(() => Build(i))).Value;
         var all = new List<(long, long)>(partitions.Count);
         foreach (var partition in partitions)
         {
@@ -54,6 +58,12 @@ public sealed class TopicReader(PipelineOptions options)
             if (result.Offset.Value + 1 >= toExclusive) yield break;
         }
         cancellationToken.ThrowIfCancellationRequested();
+    }
+
+    public void Dispose()
+    {
+        foreach (var asker in askers.Values)
+            if (asker.IsValueCreated) asker.Value.Dispose();
     }
 
     internal IConsumer<byte[], byte[]> Build(IsolationLevel isolation = IsolationLevel.ReadCommitted) =>

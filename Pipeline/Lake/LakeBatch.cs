@@ -236,7 +236,6 @@ public sealed class LakeBatch
 
     private string? TryAdd(PartitionBatch batch, in StreamRecord record)
     {
-        LargeObjects.Made(record.Value?.Length ?? 0);
         var (sizeBefore, filesBefore) = (batch.Bytes, batch.Files.Count);
         if (batch.TryAdd(in record) is { } fault) return fault;
         Added(batch, sizeBefore, filesBefore);
@@ -245,6 +244,8 @@ public sealed class LakeBatch
 
     private void Added(PartitionBatch batch, long sizeBefore, int filesBefore)
     {
+        // On its way into a column it went through arrays that grew for it.
+        if (batch.Bytes - sizeBefore < int.MaxValue) LargeObjects.Made((int)(batch.Bytes - sizeBefore));
         Bytes += batch.Bytes - sizeBefore;
         files += batch.Files.Count - filesBefore;
         Records++;

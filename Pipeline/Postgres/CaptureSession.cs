@@ -48,8 +48,7 @@ internal sealed class CaptureSession : IDisposable
             Announce(services, server, table, source);
 
             var publisher = await connecting;
-            var topic = await new TopicAdmin(options).EnsureAsync(cancellationToken);
-            await publisher.OpenAsync(topic.Partitions, cancellationToken);
+            var topic = await publisher.OpenAsync(cancellationToken);
             // Only now: the publisher has ended what its predecessor left open, so the topic's end stands still.
             var watermark = await new WatermarkRecovery(services).FindAsync(source, topic, cancellationToken);
             // With nothing to publish too: records that are in the topic may name it, and its file be lost.

@@ -26,6 +26,9 @@ public sealed class Page(int size)
     /// <summary>Bytes of all keys and values.</summary>
     public long Bytes => messages.Length;
 
+    /// <summary>Bytes that it keeps for the next rows.</summary>
+    public long Capacity => messages.Array.Length;
+
     /// <summary>The last row. Set when the page is complete.</summary>
     public Cursor? Cursor { get; internal set; }
 

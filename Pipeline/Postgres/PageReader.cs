@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Npgsql;
 using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
 using OrdersStream.Rows;
 
@@ -16,6 +17,9 @@ internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions op
 {
     /// <summary>The first page of a window is smaller by this: it is on its way while the second one is read.</summary>
     private const int FirstPageDivisor = 8;
+
+    /// <summary>Size of a page that is kept when its window is done.</summary>
+    private const int KeptPageBytes = 1024 * 1024;
 
     /// <summary>Pages that were published, to be filled again: at most one is being filled, one waits and one is published.</summary>
     private readonly ConcurrentQueue<Page> spare = [];
@@ -39,7 +43,16 @@ internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions op
         {
             await stop.CancelAsync();
             await reading;
+            DropLargePages();
         }
+    }
+
+    // Windows are small but for a backlog, and the next one may be long in coming.
+    private void DropLargePages()
+    {
+        for (var left = spare.Count; left > 0 && spare.TryDequeue(out var page); left--)
+            if (page.Capacity <= KeptPageBytes) spare.Enqueue(page);
+            else LargeObjects.Made((int)page.Capacity);
     }
 
     private async Task FillAsync(Window window, SourceIdentity source, ChannelWriter<Page> pages, CancellationToken cancellationToken)

@@ -43,6 +43,8 @@ public static class SourceConnection
             "verify-full" => SslMode.VerifyFull,
             var other => throw new ArgumentException($"unknown sslmode {other}"),
         },
+        // Encryption is TLS's; to ask for Kerberos' first loads its library, a tenth of a second.
+        GssEncryptionMode = GssEncryptionMode.Disable,
         RootCertificate = options.Sslrootcert,
         SslCertificate = options.Sslcert,
         SslKey = options.Sslkey,

@@ -49,7 +49,7 @@ public sealed class ByteBuffer(int initialBytes = 4096, int grownBytes = 0, bool
 
     private void Grow(int count)
     {
-        var needed = Math.Max(Math.Max(bytes.Length * 2L, grownBytes), (long)Length + count);
+        var needed = Math.Max(bytes.Length < grownBytes ? grownBytes : bytes.Length * 2L, (long)Length + count);
         var grown = GC.AllocateUninitializedArray<byte>((int)Math.Min(needed, System.Array.MaxLength), pinned);
         Written.CopyTo(grown);
         bytes = grown;

@@ -1,3 +1,4 @@
+using Confluent.Kafka;
 using OrdersStream.Benchmarks.Measuring;
 using OrdersStream.IntegrationTests.Servers;
 
@@ -9,6 +10,8 @@ internal sealed class Servers : IAsyncDisposable
     // Errors of the pipeline show in its own output; statements are counted by session.
     private static readonly (string, string)[] Settings =
         [("fsync", "on"), ("full_page_writes", "on"), ("max_wal_size", "4GB"), ("checkpoint_timeout", "30min"), ("log_line_prefix", "%p ")];
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private Servers(PostgresServer postgres, KafkaServer kafka) => (Postgres, Kafka) = (postgres, kafka);
 
@@ -32,6 +35,7 @@ internal sealed class Servers : IAsyncDisposable
         {
             var servers = new Servers(await PostgresServer.StartOwnOverTcpAsync(Settings), kafka);
             progress.Say(servers.BrokerNote);
+            WarmUp(kafka);
             return servers;
         }
         catch
@@ -39,6 +43,16 @@ internal sealed class Servers : IAsyncDisposable
             await kafka.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>A new broker makes its own topics, of transactions and of groups, when the first client asks for one: seconds that are not the pipeline's.</summary>
+    private static void WarmUp(KafkaServer kafka)
+    {
+        if (!kafka.IsReal) return;
+        using var producer = new ProducerBuilder<Null, Null>(new ProducerConfig { BootstrapServers = kafka.Brokers, TransactionalId = "warm-up" }).Build();
+        producer.InitTransactions(Patience);
+        using var consumer = new ConsumerBuilder<Ignore, Ignore>(new ConsumerConfig { BootstrapServers = kafka.Brokers, GroupId = "warm-up" }).Build();
+        consumer.Committed([], Patience);
     }
 
     public async ValueTask DisposeAsync()
