@@ -8,7 +8,7 @@ using OrdersStream.Lake;
 namespace OrdersStream.LocalHost.Loops;
 
 /// <summary>
-/// The storing half as a loop over its own consumer: records are collected until batch_interval has passed since the last commit or a
+/// The storing half as a loop over its own consumer: records are collected until batch_interval has passed since the last commit began or a
 /// limit is reached, and are then committed to the lake as one batch.
 /// </summary>
 public sealed class KafkaToLakeLoop(
@@ -132,9 +132,11 @@ public sealed class KafkaToLakeLoop(
     {
         if (collected.IsEmpty) return;
         commitFailed = true;
+        // Counted from here, a commit that takes its time does not make the next one later.
+        var begun = time.GetTimestamp();
         var outcome = await collected.Batch.CommitAsync(cancellationToken);
         commitFailed = false;
-        committedAt = time.GetTimestamp();
+        committedAt = begun;
         retries.Succeeded();
         Stored?.Invoke(outcome.Result);
         consumer?.Hint(collected.Positions.Where(p => !outcome.Superseded.ContainsKey(p.Partition)));
@@ -150,8 +152,8 @@ public sealed class KafkaToLakeLoop(
     private TimeSpan UntilDue(Collected collected)
     {
         var waited = time.GetElapsedTime(collected.Since);
-        // The first batch not: that something arrives is to be seen soon.
-        if (collected.IsBehind) return interval * (committedAt is null ? 1 : BacklogIntervals) - waited;
+        // The first batch of a run not: that something arrives is to be seen soon.
+        if (collected.IsBehind) return interval * (committedAt is null && !collected.HasEnds ? 1 : BacklogIntervals) - waited;
         var pause = committedAt is { } at ? interval - time.GetElapsedTime(at) : TimeSpan.Zero;
         return pause > PageSpread - waited ? pause : PageSpread - waited;
     }
@@ -170,6 +172,7 @@ public sealed class KafkaToLakeLoop(
         public long Records { get; private set; }
         public bool IsEmpty => Records == 0;
         public bool IsFull => Batch.IsFull;
+        public bool HasEnds => ends is not null;
         public bool ReachedEnds => ends is not null && ends.All(e => e.Value == 0 || (positions.TryGetValue(e.Key, out var p) && p >= e.Value));
 
         /// <summary>Some partition has given records since its end was last seen: more is waiting there.</summary>

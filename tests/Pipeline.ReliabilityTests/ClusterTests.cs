@@ -23,18 +23,28 @@ public sealed class ClusterTests(PostgresServer postgres)
         await using var kafka = await KafkaServer.StartClusterAsync();
         await using var stream = await TestStream.CreateAsync(postgres, kafka, configure: InThreeCopies);
         await using var run = new PipelineRun(stream.Options, TimeProvider.System, stream.Log);
-        using var stop = new CancellationTokenSource();
-        var running = run.UntilStoppedAsync(null, null, stop.Token, Cancellation);
+        using var giveUp = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(giveUp.Token);
+        // Each by itself: where one stops by a failure, the other may wait for a broker for a long time before it stops too.
+        var halves = Enum.GetValues<PipelineHalf>().Select(half => run.UntilStoppedAsync(half, null, stop.Token, giveUp.Token)).ToList();
+        var running = Task.WhenAny(halves).Unwrap();
         var load = LoadAsync(stream, stop.Token);
-        await UntilMoreIsStoredAsync(stream, running);
+        try
+        {
+            await UntilMoreIsStoredAsync(stream, running);
+            await LoseAsync(kafka.Cluster.LeaderOf(stream.Options.Kafka.Topic, 0));
+            await LoseAsync(kafka.Cluster.LeaderOf("__transaction_state", 0));
+            await LoseAsync(await kafka.Cluster.ControllerAsync());
 
-        await LoseAsync(kafka.Cluster.LeaderOf(stream.Options.Kafka.Topic, 0));
-        await LoseAsync(kafka.Cluster.LeaderOf("__transaction_state", 0));
-        await LoseAsync(await kafka.Cluster.ControllerAsync());
-
-        await stop.CancelAsync();
-        await load;
-        await running.WaitAsync(Patience, Cancellation);
+            await stop.CancelAsync();
+            await load;
+            await Task.WhenAll(halves).WaitAsync(Patience, Cancellation);
+        }
+        finally
+        {
+            await giveUp.CancelAsync();
+            await Task.WhenAll([load, .. halves]).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        }
         Assert.True(await run.OnceAsync(null, Cancellation));
         await stream.LakeShouldEqualTableAsync();
         Assert.DoesNotContain(stream.Log.Lines, line => line.Level >= LogLevel.Error);

@@ -52,11 +52,8 @@ public abstract class CrashPointTests(PostgresServer postgres, KafkaServer kafka
 }
 
 /// <summary>By an exception that nothing handles: what is disposed of on the way is disposed of.</summary>
-public sealed class CrashByExceptionTests(PostgresServer postgres, KafkaServer kafka) : CrashPointTests(postgres, kafka)
+public abstract class CrashByExceptionTests(PostgresServer postgres, KafkaServer kafka) : CrashPointTests(postgres, kafka)
 {
-    [Theory, MemberData(nameof(Steps.All), MemberType = typeof(Steps))]
-    public Task a_process_that_ends_behind_any_durable_step_changes_nothing(CrashPoint point) => ChangesNothingAsync(point);
-
     private protected override async Task<bool> EndsAtAsync(TestStream stream, CrashPoint point, int occurrence)
     {
         var seen = 0;
@@ -65,6 +62,20 @@ public sealed class CrashByExceptionTests(PostgresServer postgres, KafkaServer k
             if (reached == point && Interlocked.Increment(ref seen) == occurrence) throw new CrashException(reached);
         });
     }
+}
+
+/// <summary>The capturing half's steps.</summary>
+public sealed class ExceptionInCaptureTests(PostgresServer postgres, KafkaServer kafka) : CrashByExceptionTests(postgres, kafka)
+{
+    [Theory, MemberData(nameof(Steps.Capture), MemberType = typeof(Steps))]
+    public Task a_process_that_ends_behind_any_durable_step_changes_nothing(CrashPoint point) => ChangesNothingAsync(point);
+}
+
+/// <summary>The storing half's steps.</summary>
+public sealed class ExceptionInStorageTests(PostgresServer postgres, KafkaServer kafka) : CrashByExceptionTests(postgres, kafka)
+{
+    [Theory, MemberData(nameof(Steps.Storage), MemberType = typeof(Steps))]
+    public Task a_process_that_ends_behind_any_durable_step_changes_nothing(CrashPoint point) => ChangesNothingAsync(point);
 }
 
 /// <summary>By SIGKILL: a real LocalHost process, of which nothing is run any more.</summary>
@@ -109,23 +120,4 @@ public sealed class CrashAfterCrashTests(PostgresServer postgres, KafkaServer ka
         Assert.True(starts > 10);
         await stream.LakeShouldEqualTableAsync();
     }
-}
-
-/// <summary>All durable steps, each with the half whose it is: a new one belongs to some class of tests without being named here.</summary>
-internal static class Steps
-{
-    private static readonly CrashPoint[] OfCapture = [CrashPoint.WindowTaken, CrashPoint.SchemaWritten, CrashPoint.PageProduced, CrashPoint.PageCommitted, CrashPoint.WatermarkWritten];
-
-    // A writer that slept past the pruning of a day's log: CommitLogTests and TwoInstancesTests set that up by their clock.
-    private static readonly CrashPoint[] NeedsAClock = [CrashPoint.CommitWithdrawn];
-
-    // A run that begins with nothing to roll forward and whose log is young meets all others.
-    private static readonly CrashPoint[] NotMetAtOnce = [CrashPoint.RollForwardBegun, CrashPoint.CommitPruned];
-
-    public static TheoryData<CrashPoint> All => new(Enum.GetValues<CrashPoint>().Except(NeedsAClock));
-    public static TheoryData<CrashPoint> Capture => new(OfCapture);
-    public static TheoryData<CrashPoint> Storage => new(Enum.GetValues<CrashPoint>().Except(OfCapture).Except(NeedsAClock));
-
-    /// <summary>Those of <see cref="Storage"/> that the first run of a stream meets.</summary>
-    public static TheoryData<CrashPoint> FirstStorage => new(Enum.GetValues<CrashPoint>().Except(OfCapture).Except(NeedsAClock).Except(NotMetAtOnce));
 }

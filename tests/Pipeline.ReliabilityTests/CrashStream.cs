@@ -19,7 +19,7 @@ internal static class CrashStream
     /// <returns>Whether it came to its end.</returns>
     public static async Task<bool> OnceAsync(TestStream stream, Action<CrashPoint>? onReached = null)
     {
-        await using var run = new PipelineRun(stream.Options, TimeProvider.System, stream.Log, new CrashPoints(onReached));
+        await using var run = new PipelineRun(stream.Options, new ShortPauses(), stream.Log, new CrashPoints(onReached));
         try
         {
             return await run.OnceAsync(null, TestContext.Current.CancellationToken);
@@ -39,6 +39,13 @@ internal static class CrashStream
         Datalake = options.Datalake with { FileBytes = 1024 },
         Streaming = options.Streaming with { BatchInterval = 1 },
     };
+
+    /// <summary>A half that tries again waits a twentieth of its time: how long it waits is not what is tried here.</summary>
+    private sealed class ShortPauses : TimeProvider
+    {
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+            base.CreateTimer(callback, state, dueTime > TimeSpan.Zero ? dueTime / 20 : dueTime, period);
+    }
 }
 
 /// <summary>Stands for the end of a process: nothing handles it.</summary>

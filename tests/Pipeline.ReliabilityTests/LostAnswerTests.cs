@@ -8,37 +8,13 @@ namespace OrdersStream.ReliabilityTests;
 /// <summary>
 /// A step is done and says that it failed: the half goes on by its own retries, in the same process, and what comes of it is the same.
 /// </summary>
-public sealed class LostAnswerTests(PostgresServer postgres, KafkaServer kafka)
+public abstract class LostAnswerTests(PostgresServer postgres, KafkaServer kafka)
 {
-    private static readonly Error TimedOut = new(ErrorCode.Local_TimedOut, "the answer was lost");
+    private protected static readonly Error TimedOut = new(ErrorCode.Local_TimedOut, "the answer was lost");
 
-    // As in CrashPointTests: these need a history of their own, which those tests make.
-    private static readonly CrashPoint[] NotMet = [CrashPoint.RollForwardBegun, CrashPoint.CommitPruned, CrashPoint.CommitWithdrawn];
+    private protected Task ChangesNothingAsync(CrashPoint step) => ChangesNothingAsync(step, IsKafkas(step) ? new KafkaException(TimedOut) : Lost());
 
-    public static TheoryData<CrashPoint> Steps => new(Enum.GetValues<CrashPoint>().Except(NotMet));
-
-    [Theory, MemberData(nameof(Steps))]
-    public Task a_step_that_was_done_and_reported_failed_changes_nothing(CrashPoint step) => ChangesNothingAsync(step, IsKafkas(step) ? new KafkaException(TimedOut) : Lost());
-
-    /// <summary>The client thinks that the transaction must be aborted, and it is committed.</summary>
-    [Fact]
-    public Task a_commit_that_was_done_and_asks_to_be_aborted_changes_nothing() => ChangesNothingAsync(CrashPoint.PageCommitted, new KafkaTxnRequiresAbortException(TimedOut));
-
-    /// <summary>The rename was done, and so a second attempt finds the file that it should rename gone.</summary>
-    [Fact]
-    public Task a_rename_that_was_done_and_finds_nothing_changes_nothing() => ChangesNothingAsync(CrashPoint.DataFileRenamed, new FileNotFoundException("the answer was lost"));
-
-    /// <summary>What a step does when the one after it was reported failed is reported failed too: recovery itself loses answers.</summary>
-    [Fact]
-    public async Task answers_that_are_lost_while_lost_answers_are_made_up_for_change_nothing()
-    {
-        await using var stream = await CreateAsync();
-        var met = new HashSet<CrashPoint>();
-        await GoesOnAsync(stream, point => IsKafkas(point) || !met.Add(point) ? null : Lost());
-        Assert.Contains(CrashPoint.RollForwardBegun, met);
-    }
-
-    private async Task ChangesNothingAsync(CrashPoint step, Exception failure)
+    private protected async Task ChangesNothingAsync(CrashPoint step, Exception failure)
     {
         await using var stream = await CreateAsync();
         var seen = 0;
@@ -47,14 +23,14 @@ public sealed class LostAnswerTests(PostgresServer postgres, KafkaServer kafka)
         Assert.True(seen > 0, $"{step} was not reached");
     }
 
-    private async Task<TestStream> CreateAsync()
+    private protected async Task<TestStream> CreateAsync()
     {
         var stream = await CrashStream.CreateAsync(postgres, kafka);
         await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, repeat('x', 50) FROM generate_series(1, 60) i");
         return stream;
     }
 
-    private static async Task GoesOnAsync(TestStream stream, Func<CrashPoint, Exception?> failure)
+    private protected static async Task GoesOnAsync(TestStream stream, Func<CrashPoint, Exception?> failure)
     {
         var gate = new Lock();
         Assert.True(await CrashStream.OnceAsync(stream, point =>
@@ -68,7 +44,43 @@ public sealed class LostAnswerTests(PostgresServer postgres, KafkaServer kafka)
         Assert.DoesNotContain(stream.Log.Lines, line => line.Level >= Microsoft.Extensions.Logging.LogLevel.Error);
     }
 
-    private static bool IsKafkas(CrashPoint step) => step is CrashPoint.PageProduced or CrashPoint.PageCommitted or CrashPoint.OffsetHinted;
+    private protected static bool IsKafkas(CrashPoint step) => step is CrashPoint.PageProduced or CrashPoint.PageCommitted or CrashPoint.OffsetHinted;
 
-    private static IOException Lost() => new("the answer was lost");
+    private protected static IOException Lost() => new("the answer was lost");
+}
+
+/// <summary>In the capturing half.</summary>
+public sealed class LostAnswerInCaptureTests(PostgresServer postgres, KafkaServer kafka) : LostAnswerTests(postgres, kafka)
+{
+    [Theory, MemberData(nameof(Steps.Capture), MemberType = typeof(Steps))]
+    public Task a_step_that_was_done_and_reported_failed_changes_nothing(CrashPoint step) => ChangesNothingAsync(step);
+
+    /// <summary>The client thinks that the transaction must be aborted, and it is committed.</summary>
+    [Fact]
+    public Task a_commit_that_was_done_and_asks_to_be_aborted_changes_nothing() => ChangesNothingAsync(CrashPoint.PageCommitted, new KafkaTxnRequiresAbortException(TimedOut));
+}
+
+/// <summary>In the storing half.</summary>
+public sealed class LostAnswerInStorageTests(PostgresServer postgres, KafkaServer kafka) : LostAnswerTests(postgres, kafka)
+{
+    [Theory, MemberData(nameof(Steps.FirstStorage), MemberType = typeof(Steps))]
+    public Task a_step_that_was_done_and_reported_failed_changes_nothing(CrashPoint step) => ChangesNothingAsync(step);
+
+    /// <summary>The rename was done, and so a second attempt finds the file that it should rename gone.</summary>
+    [Fact]
+    public Task a_rename_that_was_done_and_finds_nothing_changes_nothing() => ChangesNothingAsync(CrashPoint.DataFileRenamed, new FileNotFoundException("the answer was lost"));
+}
+
+/// <summary>In both halves, one after the other.</summary>
+public sealed class LostAnswerAfterLostAnswerTests(PostgresServer postgres, KafkaServer kafka) : LostAnswerTests(postgres, kafka)
+{
+    /// <summary>What a step does when the one after it was reported failed is reported failed too: recovery itself loses answers.</summary>
+    [Fact]
+    public async Task answers_that_are_lost_while_lost_answers_are_made_up_for_change_nothing()
+    {
+        await using var stream = await CreateAsync();
+        var met = new HashSet<CrashPoint>();
+        await GoesOnAsync(stream, point => IsKafkas(point) || !met.Add(point) ? null : Lost());
+        Assert.Contains(CrashPoint.RollForwardBegun, met);
+    }
 }
