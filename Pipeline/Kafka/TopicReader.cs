@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Confluent.Kafka;
 using OrdersStream.Configuration;
@@ -6,11 +5,8 @@ using OrdersStream.Configuration;
 namespace OrdersStream.Kafka;
 
 /// <summary>Reads given stretches of the topic, committed records only, outside any consumer group.</summary>
-public sealed class TopicReader(PipelineOptions options) : IDisposable
+public sealed class TopicReader(PipelineOptions options)
 {
-    /// <summary>Asks for offsets; kept, since to make a client and let it find the brokers takes longer than the question.</summary>
-    private readonly ConcurrentDictionary<IsolationLevel, Lazy<IConsumer<byte[], byte[]>>> askers = [];
-
     /// <summary>The first offset kept, and the end of what is committed (the last stable offset), of one partition.</summary>
     public async Task<(long Low, long High)> OffsetsAsync(int partition, CancellationToken cancellationToken) =>
         (await OffsetsAsync([partition], KafkaClients.AnswerTimeout, cancellationToken))[0];
@@ -29,7 +25,7 @@ public sealed class TopicReader(PipelineOptions options) : IDisposable
     private async Task<IReadOnlyList<(long Low, long High)>> OffsetsAsync(
         IsolationLevel isolation, IReadOnlyList<int> partitions, TimeSpan patience, CancellationToken cancellationToken)
     {
-        var consumer = askers.GetOrAdd(isolation, i => new(() => Build(i))).Value;
+        using var consumer = Build(isolation);
         var all = new List<(long, long)>(partitions.Count);
         foreach (var partition in partitions)
         {
@@ -58,12 +54,6 @@ public sealed class TopicReader(PipelineOptions options) : IDisposable
             if (result.Offset.Value + 1 >= toExclusive) yield break;
         }
         cancellationToken.ThrowIfCancellationRequested();
-    }
-
-    public void Dispose()
-    {
-        foreach (var asker in askers.Values)
-            if (asker.IsValueCreated) asker.Value.Dispose();
     }
 
     internal IConsumer<byte[], byte[]> Build(IsolationLevel isolation = IsolationLevel.ReadCommitted) =>
