@@ -24,22 +24,7 @@ public sealed class TopicAdmin(PipelineOptions options)
 
     /// <summary>Describes the topic; creates it with the configured partitions first, where it is absent.</summary>
     /// <exception cref="KafkaException">No broker answers, or it refuses.</exception>
-    public async Task<TopicDescription> EnsureAsync(CancellationToken cancellationToken)
-    {
-        var admin = NewClient();
-        try
-        {
-            return await EnsureAsync(admin, cancellationToken);
-        }
-        catch (KafkaException) when (refusal is not null)
-        {
-            throw new KafkaException(refusal);
-        }
-        finally
-        {
-            KafkaClients.Close(admin);
-        }
-    }
+    public Task<TopicDescription> EnsureAsync(CancellationToken cancellationToken) => AskAsync(admin => EnsureAsync(admin, cancellationToken));
 
     /// <summary>The same by a client that is there.</summary>
     internal async Task<TopicDescription> EnsureAsync(IAdminClient admin, CancellationToken cancellationToken)
@@ -59,15 +44,21 @@ public sealed class TopicAdmin(PipelineOptions options)
 
     /// <summary>Looks at the cluster and the topic as they are; it creates nothing.</summary>
     /// <exception cref="KafkaException">No broker answers within <paramref name="patience"/>, or it refuses.</exception>
-    public async Task<ClusterLook> LookAsync(TimeSpan patience, CancellationToken cancellationToken)
+    public Task<ClusterLook> LookAsync(TimeSpan patience, CancellationToken cancellationToken) => AskAsync(async admin =>
+    {
+        // Of all topics: a question for one that is absent would create it on brokers that create topics by themselves.
+        var all = await KafkaClients.AskAsync(admin.GetMetadata, patience, cancellationToken, () => refusal is not null);
+        var topic = all.Topics.Find(t => t.Topic == kafka.Topic && t.Error.Code == ErrorCode.NoError);
+        return new ClusterLook(all.Brokers.Count, await VersionAsync(admin, all.Brokers, cancellationToken), topic?.Partitions.Count);
+    });
+
+    // By a client of its own, for one question.
+    private async Task<T> AskAsync<T>(Func<IAdminClient, Task<T>> question)
     {
         var admin = NewClient();
         try
         {
-            // Of all topics: a question for one that is absent would create it on brokers that create topics by themselves.
-            var all = await KafkaClients.AskAsync(admin.GetMetadata, patience, cancellationToken, () => refusal is not null);
-            var topic = all.Topics.Find(t => t.Topic == kafka.Topic && t.Error.Code == ErrorCode.NoError);
-            return new ClusterLook(all.Brokers.Count, await VersionAsync(admin, all.Brokers, cancellationToken), topic?.Partitions.Count);
+            return await question(admin);
         }
         catch (KafkaException) when (refusal is not null)
         {

@@ -217,10 +217,9 @@ public sealed class LakeBatch
             Abandon();
             throw;
         }
-        var sizeBefore = batch.Bytes;
+        var (sizeBefore, filesBefore) = (batch.Bytes, batch.Files.Count);
         batch.AddToQuarantine(in record, fault);
-        Bytes += batch.Bytes - sizeBefore;
-        Records++;
+        Added(batch, sizeBefore, filesBefore);
     }
 
     // A producer that names no schema may have changed the shape of its records along with the table.

@@ -159,8 +159,10 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
         return await comparison.CompareAsync(Token);
     }
 
-    /// <summary>A row that is seen is published and takes the horizon along.</summary>
-    // Until it lies above all that was committed so far: transactions of other tests, on the same server, may hold it back.
+    /// <summary>
+    /// A row that is seen is published and takes the horizon along, until it lies above all that was committed so far: transactions of other
+    /// tests, on the same server, may hold it back.
+    /// </summary>
     private static async Task AdvanceHorizonAsync(TestPipeline pipeline)
     {
         var committed = ulong.Parse(await pipeline.Database.ScalarAsync<string>("SELECT pg_current_xact_id()::text"), CultureInfo.InvariantCulture);
