@@ -64,6 +64,16 @@ public sealed class BrokerCluster : IAsyncDisposable
         return (await admin.DescribeClusterAsync()).Controller.Id;
     }
 
+    /// <summary>
+    /// The others know that a broker is gone. Only then may it come back: ZooKeeper holds the name of a killed broker until its session has
+    /// timed out, and a broker that finds its own name taken ends.
+    /// </summary>
+    public bool Misses(int id)
+    {
+        using var admin = NewAdmin();
+        return admin.GetMetadata(Patience).Brokers.TrueForAll(b => b.BrokerId != id);
+    }
+
     /// <summary>Every partition of every topic has all its copies: any one broker may be lost.</summary>
     public bool IsWhole()
     {

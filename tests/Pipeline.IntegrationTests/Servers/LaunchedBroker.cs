@@ -68,8 +68,15 @@ public sealed class LaunchedBroker : IAsyncDisposable
         await process.WaitForExitAsync(timeout.Token);
         if (process.ExitCode != 0 || string.IsNullOrWhiteSpace(answer))
             throw new InvalidOperationException(
-                $"{TestEnvironment.KafkaLauncher}={launcher}: {arguments[0]} failed (exit code {process.ExitCode}): {await process.StandardError.ReadToEndAsync(timeout.Token)}");
+                $"{TestEnvironment.KafkaLauncher}={launcher}: {arguments[0]} failed (exit code {process.ExitCode}): {await process.StandardError.ReadToEndAsync(timeout.Token)}{EndOfLog()}");
         return answer.Trim();
+    }
+
+    /// <summary>What the broker said last: why it did not start.</summary>
+    private string EndOfLog()
+    {
+        var log = Path.Combine(folder, "kafka.log");
+        return File.Exists(log) ? string.Join('\n', File.ReadLines(log).TakeLast(30)) : "";
     }
 
     private static Process StartGuard(string launcher, string folder) =>
