@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace OrdersStream.LocalHost.Embedded;
 
@@ -47,7 +48,7 @@ public sealed class ServerFolder
         Directory.CreateDirectory(folder.Data);
         Directory.CreateDirectory(folder.Run);
         using var self = Process.GetCurrentProcess();
-        File.WriteAllText(Path.Combine(folder.Root, MarkerName), JsonSerializer.Serialize(new Marker(self.Id, StartOf(self))));
+        File.WriteAllText(Path.Combine(folder.Root, MarkerName), JsonSerializer.Serialize(new Marker(self.Id, StartOf(self)), ServerFolderJson.Default.Marker));
         return folder;
     }
 
@@ -118,7 +119,7 @@ public sealed class ServerFolder
             if (!OperatingSystem.IsWindows())
                 // Only a file's owner may do this: markers of other users fail here and are left alone.
                 File.SetUnixFileMode(markerFile, File.GetUnixFileMode(markerFile));
-            var marker = JsonSerializer.Deserialize<Marker>(File.ReadAllText(markerFile));
+            var marker = JsonSerializer.Deserialize(File.ReadAllText(markerFile), ServerFolderJson.Default.Marker);
             if (marker is not { ProcessId: > 0 }) return false;
             using var owner = Process.GetProcessById(marker.ProcessId);
             return Math.Abs(StartOf(owner) - marker.ProcessStart) > StartToleranceSeconds;
@@ -135,5 +136,8 @@ public sealed class ServerFolder
 
     private static long StartOf(Process process) => new DateTimeOffset(process.StartTime).ToUnixTimeSeconds();
 
-    private sealed record Marker(int ProcessId, long ProcessStart);
+    internal sealed record Marker(int ProcessId, long ProcessStart);
 }
+
+[JsonSerializable(typeof(ServerFolder.Marker))]
+internal sealed partial class ServerFolderJson : JsonSerializerContext;

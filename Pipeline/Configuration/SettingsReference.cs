@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Reflection;
 
@@ -105,6 +106,7 @@ public static class SettingsReference
                    select new SettingsSection(name, attribute.Meaning, ReadSettings(name, property.GetValue(options)!)) { Property = property }];
     }
 
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "A program that is trimmed keeps this assembly whole.")]
     private static ImmutableArray<SettingInfo> ReadSettings(string section, object defaults) =>
         [.. from property in defaults.GetType().GetProperties()
             let attribute = property.GetCustomAttribute<SettingAttribute>()

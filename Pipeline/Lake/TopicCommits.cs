@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
 using OrdersStream.Diagnostics;
@@ -84,14 +85,20 @@ internal sealed class TopicCommits
     private static string Describe(TopicIdentity topic) =>
         topic.TopicId is { } id ? $"topic id {id}" : topic.ClusterId.Length > 0 ? $"cluster {topic.ClusterId} (no topic id)" : "a cluster without ids";
 
-    private static byte[] WriteOwner(TopicIdentity topic) => JsonSerializer.SerializeToUtf8Bytes(
-        new Dictionary<string, object?>
+    private static byte[] WriteOwner(TopicIdentity topic)
+    {
+        var file = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(file, new JsonWriterOptions { Indented = true }))
         {
-            ["version"] = FormatVersion, ["clusterId"] = topic.ClusterId, ["topic"] = topic.Topic, ["topicId"] = topic.TopicId,
-        },
-        Indented);
-
-    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+            json.WriteStartObject();
+            json.WriteNumber("version", FormatVersion);
+            json.WriteString("clusterId", topic.ClusterId);
+            json.WriteString("topic", topic.Topic);
+            json.WriteString("topicId", topic.TopicId);
+            json.WriteEndObject();
+        }
+        return file.WrittenSpan.ToArray();
+    }
 
     private static TopicIdentity? ReadOwner(string directory)
     {

@@ -33,7 +33,7 @@ internal static class Commands
     private static RootCommand Root(string line) =>
         new("Measures Orders Stream against what this machine can do. Nothing else should run on it meanwhile.") 
         {
-            LoadCommand(line), LatencyCommand(line), IdleCommand(line), GrowthCommand(line), HotCommand(), LimitCommand(), HostCommand(),
+            LoadCommand(line), LatencyCommand(line), IdleCommand(line), GrowthCommand(line), FunctionsCommand(line), HotCommand(), LimitCommand(), HostCommand(),
         };
 
     private static Command LoadCommand(string line)
@@ -79,6 +79,15 @@ internal static class Commands
         var runs = Number("--runs", "How often at each size", 3, 1);
         var command = new Command("growth", "What the same changes cost on tables of different sizes") { sizes, changes, runs, JsonOption };
         command.SetAction((a, c) => Growth.RunAsync(new(line, a.GetValue(sizes)!, a.GetValue(changes), a.GetValue(runs), a.GetValue(JsonOption)), c));
+        return command;
+    }
+
+    private static Command FunctionsCommand(string line)
+    {
+        var rows = Number("--rows", "Orders in the table", 500_000, 1);
+        var runs = Number("--runs", "How often, in turn", 5, 1);
+        var command = new Command("functions", "The storing half's own time a record behind a functions host's trigger, beside LocalHost's") { rows, runs, JsonOption };
+        command.SetAction((a, c) => FunctionsPath.RunAsync(new(line, a.GetValue(rows), a.GetValue(runs), a.GetValue(JsonOption)), c));
         return command;
     }
 

@@ -47,11 +47,18 @@ public sealed class TypesTests(PostgresServer postgres, KafkaServer kafka)
         CREATE DOMAIN positive AS integer CHECK (VALUE > 0);
         """;
 
+    /// <summary>A table with a column of each type, and rows with its extremes.</summary>
+    internal static async Task<TestStream> EveryTypeAsync(PostgresServer postgres, KafkaServer kafka)
+    {
+        var stream = await TestStream.CreateAsync(postgres, kafka, Ddl + Table(Cases.Select(c => c.Type)));
+        await InsertAsync(stream, c => c.Values);
+        return stream;
+    }
+
     [Fact]
     public async Task every_type_comes_out_of_the_lake_as_Postgres_prints_it()
     {
-        await using var stream = await TestStream.CreateAsync(postgres, kafka, Ddl + Table(Cases.Select(c => c.Type)));
-        await InsertAsync(stream, c => c.Values);
+        await using var stream = await EveryTypeAsync(postgres, kafka);
 
         var poll = await stream.PollAsync();
         var stored = await stream.StoreAsync();

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
@@ -12,6 +13,8 @@ namespace OrdersStream.Kafka.Native;
 /// <remarks>The way to the native client is no public part of Confluent.Kafka, whose version is pinned; a test fails where a later one looks different.</remarks>
 internal static unsafe class Librdkafka
 {
+    private const string KeptWhole = "A program that is trimmed keeps Confluent.Kafka whole: it finds its own functions by name too.";
+
     // First: what follows is looked up in it.
     private static readonly nint Library = Load();
 
@@ -40,6 +43,8 @@ internal static unsafe class Librdkafka
     private static nint Export(string name) => NativeLibrary.GetExport(Library, name);
 
     // Confluent.Kafka brings one library for each of several systems, and loads the one that fits.
+    [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = KeptWhole)]
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = KeptWhole)]
     private static nint Load()
     {
         const BindingFlags inside = BindingFlags.Static | BindingFlags.NonPublic | BindingFlags.Public;

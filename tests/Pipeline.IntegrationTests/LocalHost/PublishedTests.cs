@@ -1,0 +1,73 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.RegularExpressions;
+using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.LocalHost.Embedded;
+
+namespace OrdersStream.IntegrationTests.LocalHost;
+
+/// <summary>
+/// What is published is compiled by another compiler, and trimmed: whatever finds a type or a member by its name may be missing there. So the
+/// published program does once what the other tests try in many ways.
+/// </summary>
+public sealed partial class PublishedTests(PostgresServer postgres, KafkaServer kafka, PublishedProgram program)
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task every_type_comes_out_of_the_lake_as_Postgres_prints_it_and_verify_and_status_agree()
+    {
+        await using var stream = await TypesTests.EveryTypeAsync(postgres, kafka);
+
+        Succeeded(await program.RunAsync(stream.Options, "run", "--once"));
+        await stream.LakeShouldEqualTableAsync();
+        Succeeded(await program.RunAsync(stream.Options, "verify"));
+        Succeeded(await program.RunAsync(stream.Options, "status", "--json"));
+
+        await stream.ExecuteAsync("UPDATE items SET updated_at = updated_at + interval '1 second' WHERE id = 1");
+        Succeeded(await program.RunAsync(stream.Options, "run", "--once"));
+        await stream.LakeShouldEqualTableAsync();
+    }
+
+    [Fact]
+    public async Task the_page_and_the_metrics_are_served_until_SIGTERM()
+    {
+        await using var stream = await TestStream.CreateAsync(postgres, kafka);
+        await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, 'item' FROM generate_series(1, 100) i");
+        using var run = await program.StartAsync(stream.Options, "run", "--ui", "0");
+        var lines = new List<string>();
+        Uri? page = null;
+        while (!lines.Exists(line => line.Contains("KafkaToLake: 100 rows", StringComparison.Ordinal)))
+        {
+            lines.Add(await run.StandardOutput.ReadLineAsync(Cancellation) ?? throw new InvalidOperationException(await run.StandardError.ReadToEndAsync(Cancellation)));
+            if (Address().Match(lines[^1]) is { Success: true } address) page = new Uri(address.Value);
+        }
+
+        using var client = new HttpClient { BaseAddress = page };
+        Assert.Contains("<html", await client.GetStringAsync("", Cancellation), StringComparison.OrdinalIgnoreCase);
+        Assert.Contains("\"version\"", await client.GetStringAsync("api/status", Cancellation), StringComparison.Ordinal);
+        Assert.Matches(@"messaging_client_consumed_messages_total\{[^}]*\} 100\s", await client.GetStringAsync("metrics", Cancellation));
+
+        using var kill = Process.Start("kill", run.Id.ToString(CultureInfo.InvariantCulture));
+        await run.WaitForExitAsync(Cancellation);
+        Assert.Equal(0, run.ExitCode);
+        await stream.LakeShouldEqualTableAsync();
+    }
+
+    [Fact]
+    public async Task all_faults_of_a_configuration_are_named_at_once()
+    {
+        await using var stream = await TestStream.CreateAsync(postgres, kafka);
+
+        var (exitCode, output) = await program.RunAsync(stream.Options, "run", "--set", "postgres.port=x", "--set", "kafka.compression=zip");
+
+        Assert.Equal(2, exitCode);
+        Assert.Contains("postgres.port is 'x', which is no whole number; it must be 1 to 65535", output, StringComparison.Ordinal);
+        Assert.Contains("kafka.compression is 'zip'", output, StringComparison.Ordinal);
+    }
+
+    private static void Succeeded(ChildResult result) => Assert.True(result.ExitCode == 0, $"exit code {result.ExitCode}\n{result.Output}");
+
+    [GeneratedRegex(@"http://\S+")]
+    private static partial Regex Address();
+}
