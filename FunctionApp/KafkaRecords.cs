@@ -1,13 +1,22 @@
+using System.Collections;
 using Microsoft.Azure.Functions.Worker;
 using OrdersStream.Kafka;
 
 namespace OrdersStream.FunctionApp;
 
-/// <summary>From the host's records to ours.</summary>
-internal static class KafkaRecords
+/// <summary>
+/// The host's records as ours. Takes over the arrays of keys and values; copies nothing, and makes each record only when it is asked for: an array
+/// of all of them would be so large that only a full collection frees it.
+/// </summary>
+internal sealed class KafkaRecords(KafkaRecord[] records) : IReadOnlyList<StreamRecord>
 {
-    /// <summary>Takes over the arrays of keys and values; copies nothing.</summary>
-    public static StreamRecord[] ToStream(KafkaRecord[] records) => Array.ConvertAll(records, ToStream);
+    public int Count => records.Length;
+
+    public StreamRecord this[int index] => ToStream(records[index]);
+
+    public IEnumerator<StreamRecord> GetEnumerator() => records.Select(ToStream).GetEnumerator();
+
+    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
     // Key, value and timestamp may be null, though the type does not say so.
     private static StreamRecord ToStream(KafkaRecord record) => new(

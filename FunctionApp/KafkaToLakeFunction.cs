@@ -18,5 +18,5 @@ public sealed class KafkaToLakeFunction(TriggeredHalves halves)
 #endif
             )]
         KafkaRecord[] records,
-        CancellationToken cancellationToken) => halves.StoreAsync(KafkaRecords.ToStream(records), cancellationToken);
+        CancellationToken cancellationToken) => halves.StoreAsync(new KafkaRecords(records), cancellationToken);
 }

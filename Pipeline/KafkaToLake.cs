@@ -93,9 +93,10 @@ public sealed class KafkaToLake : IDisposable
     private async Task<(BatchResult Result, bool IsAll)> StoreOnceAsync(IReadOnlyList<StreamRecord> records, CancellationToken cancellationToken)
     {
         var result = BatchResult.Nothing;
-        foreach (var record in records)
+        // By index: the host's list makes a record when it is asked for it, and most need no more than one look.
+        for (var i = 0; i < records.Count; i++)
         {
-            await batch.AddAsync(record, cancellationToken);
+            if (!batch.TryAdd(records[i])) await batch.AddAsync(records[i], cancellationToken);
             if (!batch.IsFull) continue;
             var full = await batch.CommitAsync(cancellationToken);
             result += full.Result;

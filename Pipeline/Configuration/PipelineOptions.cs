@@ -175,7 +175,7 @@ public sealed record DatalakeOptions
     public string CompressionLevel { get; init; } = "fastest";
 
     [Setting("Size of decoded rows at which a batch is committed even before batch_interval is over.", Unit = "bytes", Min = 1_024, Max = 1_073_741_824)]
-    public long BatchBytes { get; init; } = 96L * 1024 * 1024;
+    public long BatchBytes { get; init; } = 80L * 1024 * 1024;
 
     [Setting("Rows at which a batch is committed even before batch_interval is over.", Unit = "rows", Min = 1, Max = 10_000_000)]
     public int BatchRows { get; init; } = 2_000_000;

@@ -29,10 +29,10 @@ internal sealed class EncodedChunk(ColumnMetaData meta, EncodedBytes dictionary,
 /// One column of a row group that grows page by page. Only the rows of the page that is being filled are held as values:
 /// the others are encoded already, a fraction of their size (invariant 7).
 /// </summary>
-internal sealed class ColumnChunkBuilder(ColumnBuffer buffer)
+internal sealed class ColumnChunkBuilder(ColumnBuffer buffer, EncodedBlocks blocks)
 {
     private readonly BytesDictionary? dictionary = buffer is BytesBuffer ? new() : null;
-    private EncodedBytes pages = new();
+    private EncodedBytes pages = new(blocks);
     private long slots, nulls, uncompressed;
     private bool anyIndexed;
 
@@ -54,7 +54,7 @@ internal sealed class ColumnChunkBuilder(ColumnBuffer buffer)
     /// <summary>Ends the row group; the next page begins another one.</summary>
     public EncodedChunk End(PageEncoder encoder)
     {
-        var dictionaryPage = new EncodedBytes();
+        var dictionaryPage = new EncodedBytes(blocks);
         if (anyIndexed) uncompressed += encoder.AppendDictionary(dictionary!, dictionaryPage);
         var statistics = new Statistics { NullCount = nulls };
         Buffer.TakeBounds(statistics);
@@ -71,7 +71,7 @@ internal sealed class ColumnChunkBuilder(ColumnBuffer buffer)
                 TotalCompressedSize = dictionaryPage.Length + pages.Length,
             },
             dictionaryPage, pages);
-        pages = new EncodedBytes();
+        pages = new EncodedBytes(blocks);
         Restart();
         return chunk;
     }

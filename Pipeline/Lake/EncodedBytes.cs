@@ -1,16 +1,11 @@
-using System.Buffers;
-
 namespace OrdersStream.Lake;
 
 /// <summary>
 /// Bytes that wait to be written: a list of rented blocks, small at first, so that growing copies nothing and a file of
 /// few rows holds little.
 /// </summary>
-internal sealed class EncodedBytes
+internal sealed class EncodedBytes(EncodedBlocks pool)
 {
-    private const int BlockBytesMin = 4 * 1024;
-    private const int BlockBytesMax = 64 * 1024;
-
     private readonly List<byte[]> blocks = [];
     private int free;
 
@@ -38,14 +33,14 @@ internal sealed class EncodedBytes
     /// <summary>Empties it and gives the blocks back.</summary>
     public void Clear()
     {
-        foreach (var block in blocks) ArrayPool<byte>.Shared.Return(block);
+        foreach (var block in blocks) pool.Return(block);
         blocks.Clear();
         Length = free = 0;
     }
 
     private void AddBlock()
     {
-        var block = ArrayPool<byte>.Shared.Rent(blocks.Count == 0 ? BlockBytesMin : BlockBytesMax);
+        var block = pool.Rent(isFirst: blocks.Count == 0);
         blocks.Add(block);
         free = block.Length;
     }

@@ -100,6 +100,10 @@ public sealed class LakeBatch
         return true;
     }
 
+    /// <summary>The same for a record whose value is an array.</summary>
+    public bool TryAdd(in StreamRecord record) =>
+        record is { Key: not null, Value: { } value, Headers: null or { Count: 0 } } && TryAdd(record.Partition, record.Offset, value);
+
     /// <summary>Writes what was added and commits it, per partition. On return it is durable, but for the partitions that were superseded.</summary>
     public async Task<CommitOutcome> CommitAsync(CancellationToken cancellationToken)
     {

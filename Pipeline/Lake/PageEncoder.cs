@@ -19,6 +19,9 @@ public sealed class PageEncoder(DatalakeOptions options) : IDisposable
     /// <summary>Decoded size of a file's rows at which their pages end even before (invariant 7).</summary>
     internal int PageBytes { get; init; } = 4 * 1024 * 1024;
 
+    /// <summary>What encoded pages lie in.</summary>
+    internal EncodedBlocks Blocks { get; } = new();
+
     /// <summary>Rows of a row group at the most.</summary>
     internal int RowGroupRows => options.RowGroupRows;
 

@@ -77,8 +77,9 @@ internal static class Commands
         });
         var changes = Number("--changes", "Orders that change", 10_000, 1);
         var runs = Number("--runs", "How often at each size", 3, 1);
-        var command = new Command("growth", "What the same changes cost on tables of different sizes") { sizes, changes, runs, JsonOption };
-        command.SetAction((a, c) => Growth.RunAsync(new(line, a.GetValue(sizes)!, a.GetValue(changes), a.GetValue(runs), a.GetValue(JsonOption)), c));
+        var spread = new Option<bool>("--spread") { Description = "Change orders all over the table, each on a page of its own in a large one, instead of the same orders at each size" };
+        var command = new Command("growth", "What the same changes cost on tables of different sizes") { sizes, changes, runs, spread, JsonOption };
+        command.SetAction((a, c) => Growth.RunAsync(new(line, a.GetValue(sizes)!, a.GetValue(changes), a.GetValue(runs), a.GetValue(spread), a.GetValue(JsonOption)), c));
         return command;
     }
 

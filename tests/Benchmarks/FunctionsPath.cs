@@ -2,7 +2,6 @@ using System.Diagnostics;
 using Confluent.Kafka;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.Extensions.DependencyInjection;
-using OrdersStream.Benchmarks.Limits;
 using OrdersStream.Benchmarks.Measuring;
 using OrdersStream.Benchmarks.Running;
 using OrdersStream.Configuration;
@@ -22,6 +21,7 @@ internal sealed record FunctionsOptions(string Command, int Rows, int Runs, stri
 internal sealed class FunctionsPath(BenchmarkStream stream, IReadOnlyList<KafkaRecord[]> batches)
 {
     private const int BatchRecords = 5_000;
+    private const string Schemas = "schemas";
     private const string Functions = "functions", LocalHost = "LocalHost";
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
@@ -35,7 +35,7 @@ internal sealed class FunctionsPath(BenchmarkStream stream, IReadOnlyList<KafkaR
         await source.FillAsync(options.Rows, cancellationToken);
         await using var stream = place.NewStream(source);
         using (var child = place.Host.Run(stream, "--once", "--only", "postgres-to-kafka")) await child.EndAsync(cancellationToken);
-        var path = new FunctionsPath(stream, ReadBatches(stream.Options.Kafka));
+        var path = new FunctionsPath(stream, ReadBatches(stream.Options));
 
         var costs = new Dictionary<string, List<Cost>> { [Functions] = [], [LocalHost] = [] };
         // The first of each is for the compiler.
@@ -62,7 +62,7 @@ internal sealed class FunctionsPath(BenchmarkStream stream, IReadOnlyList<KafkaR
     }
 
     private static Task StoreAsFunctionAsync(KafkaToLake lake, LakeBatch batch, KafkaRecord[] records, CancellationToken cancellationToken) =>
-        lake.StoreAsync(KafkaRecords.ToStream(records), cancellationToken);
+        lake.StoreAsync(new KafkaRecords(records), cancellationToken);
 
     private static async Task StoreAsLocalHostAsync(KafkaToLake lake, LakeBatch batch, KafkaRecord[] records, CancellationToken cancellationToken)
     {
@@ -85,6 +85,10 @@ internal sealed class FunctionsPath(BenchmarkStream stream, IReadOnlyList<KafkaR
                 Datalake = stream.Options.Datalake with { Path = Path.Combine(folder.FullName, "lake") },
                 Streaming = stream.Options.Streaming with { CheckpointLocation = Path.Combine(folder.FullName, "checkpoint") },
             };
+            // The lake asks it for the schema that the records name; whoever publishes wrote it.
+            var schemas = Directory.CreateDirectory(Path.Combine(options.Streaming.CheckpointLocation, Schemas));
+            foreach (var file in Directory.EnumerateFiles(Path.Combine(stream.Options.Streaming.CheckpointLocation, Schemas)))
+                File.Copy(file, Path.Combine(schemas.FullName, Path.GetFileName(file)));
             await using var services = new ServiceCollection().AddLogging().AddSingleton(TimeProvider.System).AddPipeline(options).BuildServiceProvider();
             using var lake = await services.GetRequiredService<LakeOpener>().OpenAsync(cancellationToken);
             var batch = lake.NewBatch();
@@ -103,9 +107,10 @@ internal sealed class FunctionsPath(BenchmarkStream stream, IReadOnlyList<KafkaR
     }
 
     /// <summary>As the host hands them over: each batch of one partition, in its order.</summary>
-    private static List<KafkaRecord[]> ReadBatches(KafkaOptions kafka)
+    private static List<KafkaRecord[]> ReadBatches(PipelineOptions options)
     {
-        using var consumer = ConsumeLimit.NewConsumer(kafka.Brokers, kafka.Topic);
+        var kafka = options.Kafka;
+        using var consumer = new ConsumerBuilder<byte[], byte[]>(KafkaClients.Reader(options, kafka.Topic)).Build();
         consumer.Assign(Enumerable.Range(0, kafka.Partitions).Select(p => new TopicPartitionOffset(kafka.Topic, p, Offset.Beginning)));
         var records = new List<KafkaRecord>();
         for (var ends = 0; ends < kafka.Partitions;)
@@ -116,7 +121,7 @@ internal sealed class FunctionsPath(BenchmarkStream stream, IReadOnlyList<KafkaR
             {
                 Topic = kafka.Topic, Partition = result.Partition.Value, Offset = result.Offset.Value, Key = result.Message.Key, Value = result.Message.Value,
                 Timestamp = new() { UnixTimestampMs = result.Message.Timestamp.UnixTimestampMs },
-                Headers = [.. result.Message.Headers.Select(h => new KafkaHeader { Key = h.Key, Value = h.GetValueBytes() })],
+                Headers = [.. (result.Message.Headers ?? []).Select(h => new KafkaHeader { Key = h.Key, Value = h.GetValueBytes() })],
             });
         }
         return [.. records.GroupBy(r => r.Partition).SelectMany(partition => partition.Chunk(BatchRecords))];

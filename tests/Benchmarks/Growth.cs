@@ -5,7 +5,7 @@ using OrdersStream.Benchmarks.Running;
 namespace OrdersStream.Benchmarks;
 
 /// <summary>What <c>growth</c> was asked to do.</summary>
-internal sealed record GrowthOptions(string Command, int[] Sizes, int Changes, int Runs, string? JsonFile);
+internal sealed record GrowthOptions(string Command, int[] Sizes, int Changes, int Runs, bool Spread, string? JsonFile);
 
 /// <summary>The same number of changes on tables of different sizes: what capturing them costs must not follow the size.</summary>
 internal sealed class Growth(Workplace place, OrdersSource source, GrowthOptions options)
@@ -22,7 +22,7 @@ internal sealed class Growth(Workplace place, OrdersSource source, GrowthOptions
         await using var place = await Workplace.OpenAsync(cancellationToken);
         await using var source = await OrdersSource.CreateAsync(place.Servers, cancellationToken);
         var report = new Report(options.Command, takenAt);
-        report.Notes.Add($"{options.Changes:N0} updates spread over the table, in one transaction, {options.Runs} times; {place.Servers.BrokerNote}");
+        report.Notes.Add($"{options.Changes:N0} updates {(options.Spread ? "spread over the table" : "of the same orders")}, in one transaction, {options.Runs} times; {place.Servers.BrokerNote}");
         await new Growth(place, source, options).MeasureAsync(report, cancellationToken);
         await report.WriteAsync(options.JsonFile, cancellationToken);
         return 0;
@@ -82,11 +82,13 @@ internal sealed class Growth(Workplace place, OrdersSource source, GrowthOptions
     {
         if (child.HasEnded) throw child.Failed("it ended");
         var sessions = await source.PipelineSessionsAsync();
-        var changes = Math.Min(options.Changes, size);
+        // The same rows at each size, unless they are to lie as far apart as they can: then each is on a page of its own in a large table.
+        var among = options.Spread ? size : options.Sizes.Min();
+        var changes = Math.Min(options.Changes, among);
         var end = await topic.EndAsync();
         var (cpu, server) = (child.CpuSeconds(), sessions.Sum(ProcessTimes.ExactSeconds));
         await source.ExecuteAsync(
-            $"UPDATE {OrdersSource.Table} SET order_status = 'DELIVERED' WHERE order_id IN (SELECT 1 + ({turn} + n * {size / changes}::bigint) % {size} FROM generate_series(0, {changes - 1}) n)",
+            $"UPDATE {OrdersSource.Table} SET order_status = 'DELIVERED' WHERE order_id IN (SELECT 1 + ({turn} + n * {among / changes}::bigint) % {among} FROM generate_series(0, {changes - 1}) n)",
             cancellationToken);
         var committed = Stopwatch.GetTimestamp();
         using var timer = new PeriodicTimer(Tick);

@@ -12,7 +12,7 @@ public sealed class KafkaRecordsTests
             Topic = "t", Partition = 3, Offset = 1L << 40, Key = [1], Value = [2, 3], Timestamp = new KafkaTimestamp { UnixTimestampMs = 1_760_000_000_000 },
             Headers = [new KafkaHeader { Key = "schema", Value = [4] }, new KafkaHeader { Key = "empty", Value = null! }],
         };
-        var ours = Assert.Single(KafkaRecords.ToStream([record]));
+        var ours = Assert.Single(new KafkaRecords([record]));
         Assert.Equal((3, 1L << 40, 1_760_000_000_000), (ours.Partition, ours.Offset, ours.TimestampMs));
         Assert.Same(record.Key, ours.Key);
         Assert.Same(record.Value, ours.Value);
@@ -25,6 +25,6 @@ public sealed class KafkaRecordsTests
     public void what_the_host_leaves_out_is_null()
     {
         KafkaRecord[] records = [new() { Topic = "t", Headers = [] }, new() { Topic = "t" }];
-        Assert.All(KafkaRecords.ToStream(records), r => Assert.Equal((null, null, 0L, null), (r.Key, r.Value, r.TimestampMs, r.Headers)));
+        Assert.All(new KafkaRecords(records), r => Assert.Equal((null, null, 0L, null), (r.Key, r.Value, r.TimestampMs, r.Headers)));
     }
 }
