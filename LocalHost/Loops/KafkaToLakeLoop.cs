@@ -23,7 +23,13 @@ public sealed class KafkaToLakeLoop(
     private static readonly TimeSpan PageSpread = TimeSpan.FromMilliseconds(50);
 
     /// <summary>Intervals for which a backlog is collected at the most.</summary>
-    private const int BacklogIntervals = 10;
+    private const double BacklogIntervals = 10;
+
+    /// <summary>
+    /// The same for the first batch: that something arrives is to be seen soon. Of a drain somewhat longer, since what is there is all that comes: a
+    /// small backlog is one batch then.
+    /// </summary>
+    private const double FirstIntervals = 1, FirstIntervalsOfDrain = 1.5;
 
     /// <summary>Records between two looks at the clock and at what is due, while records stream in.</summary>
     private const int RecordsBetweenLooks = 64;
@@ -152,8 +158,7 @@ public sealed class KafkaToLakeLoop(
     private TimeSpan UntilDue(Collected collected)
     {
         var waited = time.GetElapsedTime(collected.Since);
-        // The first batch of a run not: that something arrives is to be seen soon.
-        if (collected.IsBehind) return interval * (committedAt is null && !collected.HasEnds ? 1 : BacklogIntervals) - waited;
+        if (collected.IsBehind) return interval * (committedAt is not null ? BacklogIntervals : collected.HasEnds ? FirstIntervalsOfDrain : FirstIntervals) - waited;
         var pause = committedAt is { } at ? interval - time.GetElapsedTime(at) : TimeSpan.Zero;
         return pause > PageSpread - waited ? pause : PageSpread - waited;
     }
