@@ -25,11 +25,11 @@ public sealed class KafkaToLakeLoop(
     /// <summary>Intervals for which a backlog is collected at the most.</summary>
     private const double BacklogIntervals = 10;
 
-    /// <summary>
-    /// The same for the first batch: that something arrives is to be seen soon. Of a drain somewhat longer, since what is there is all that comes: a
-    /// small backlog is one batch then.
-    /// </summary>
-    private const double FirstIntervals = 1, FirstIntervalsOfDrain = 1.5;
+    /// <summary>The same for the first batch of a run: that something arrives is to be seen soon.</summary>
+    private const double FirstBatchIntervals = 1;
+
+    /// <summary>The same for the first batch of a drain: somewhat longer, since what is there is all that comes, so that a small backlog becomes one batch.</summary>
+    private const double FirstDrainBatchIntervals = 1.5;
 
     /// <summary>Records between two looks at the clock and at what is due, while records stream in.</summary>
     private const int RecordsBetweenLooks = 64;
@@ -153,12 +153,12 @@ public sealed class KafkaToLakeLoop(
 
     /// <summary>
     /// A trickle is stored an interval after the commit before it, so that what comes after a pause need not wait; a backlog is collected for
-    /// longer, until the batch is full, so that its files are few and large.
+    /// longer, until the batch is full or so many intervals have passed, so that its files are few and large.
     /// </summary>
     private TimeSpan UntilDue(Collected collected)
     {
         var waited = time.GetElapsedTime(collected.Since);
-        if (collected.IsBehind) return interval * (committedAt is not null ? BacklogIntervals : collected.HasEnds ? FirstIntervalsOfDrain : FirstIntervals) - waited;
+        if (collected.IsBehind) return interval * (committedAt is not null ? BacklogIntervals : collected.HasEnds ? FirstDrainBatchIntervals : FirstBatchIntervals) - waited;
         var pause = committedAt is { } at ? interval - time.GetElapsedTime(at) : TimeSpan.Zero;
         return pause > PageSpread - waited ? pause : PageSpread - waited;
     }

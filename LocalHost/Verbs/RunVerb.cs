@@ -27,9 +27,9 @@ public static class RunVerb
 {
     /// <summary>
     /// How long the end may take, closing of connections included; platforms kill after ten seconds. What hangs for longer, a disk or a
-    /// server, is left as a crash would leave it: the next start goes on from there.
+    /// server, is left as a crash would leave it: the next start goes on from there. A test lengthens it, to see that a wait ends by itself.
     /// </summary>
-    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(7);
+    internal static TimeSpan StopPatience { get; set; } = TimeSpan.FromSeconds(7);
 
     /// <returns>0 after a clean end, cancellation included; 1 when a half stopped by a failure.</returns>
     public static async Task<int> ExecuteAsync(RunOptions options, CancellationToken cancellationToken)

@@ -8,7 +8,7 @@ namespace OrdersStream.Lake;
 /// </summary>
 internal sealed class EncodedBlocks
 {
-    /// <summary>What a file of few rows holds a column.</summary>
+    /// <summary>What one column of a file with few rows takes.</summary>
     private const int BytesMin = 4 * 1024;
     private const int BytesMax = 64 * 1024;
     private const int IdleMax = 32 * 1024 * 1024 / BytesMax;

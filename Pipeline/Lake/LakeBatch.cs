@@ -70,7 +70,7 @@ public sealed class LakeBatch
         try
         {
             if (record.Offset < batch.NextOffset) return DropStored();
-            return TryAdd(batch, in record) is { } fault ? AddFaultyAsync(batch, record, fault, cancellationToken) : default;
+            return AddOrFault(batch, in record) is { } fault ? AddFaultyAsync(batch, record, fault, cancellationToken) : default;
         }
         catch
         {
@@ -100,7 +100,7 @@ public sealed class LakeBatch
         return true;
     }
 
-    /// <summary>The same for a record whose value is an array.</summary>
+    /// <summary>The same for a record with key and value and without headers; false for any other.</summary>
     public bool TryAdd(in StreamRecord record) =>
         record is { Key: not null, Value: { } value, Headers: null or { Count: 0 } } && TryAdd(record.Partition, record.Offset, value);
 
@@ -207,7 +207,7 @@ public sealed class LakeBatch
             var (schema, isAssumed) = await storage.Schemas.FindAsync(batch.Partition, record.Offset, cancellationToken);
             batch.Use(ShapeOf(schema.Fingerprint), isAssumed);
         }
-        if (TryAdd(batch, in record) is { } fault) await AddFaultyAsync(batch, record, fault, cancellationToken);
+        if (AddOrFault(batch, in record) is { } fault) await AddFaultyAsync(batch, record, fault, cancellationToken);
     }
 
     private async ValueTask AddFaultyAsync(PartitionBatch batch, StreamRecord record, string fault, CancellationToken cancellationToken)
@@ -232,12 +232,12 @@ public sealed class LakeBatch
         var assumed = batch.Shape!;
         if (await storage.Schemas.FindNewerAsync(assumed.Schema, batch.Partition, record.Offset, cancellationToken) is not { } newer) return false;
         batch.Use(ShapeOf(newer.Fingerprint), isAssumed: true);
-        if (TryAdd(batch, in record) is null) return true;
+        if (AddOrFault(batch, in record) is null) return true;
         batch.Use(assumed, isAssumed: true);
         return false;
     }
 
-    private string? TryAdd(PartitionBatch batch, in StreamRecord record)
+    private string? AddOrFault(PartitionBatch batch, in StreamRecord record)
     {
         var (sizeBefore, filesBefore) = (batch.Bytes, batch.Files.Count);
         if (batch.TryAdd(in record) is { } fault) return fault;

@@ -14,7 +14,7 @@ public sealed class PageEncoder(DatalakeOptions options) : IDisposable
     private readonly ByteBuffer page = new(64 * 1024);
 
     /// <summary>Rows at which all columns of a file end their page: what is not yet encoded then stays in the processor's cache.</summary>
-    internal int PageRows { get; init; } = 20_000;
+    internal int PageRows { get; init; } = 10_000;
 
     /// <summary>Decoded size of a file's rows at which their pages end even before (invariant 7).</summary>
     internal int PageBytes { get; init; } = 4 * 1024 * 1024;

@@ -64,7 +64,7 @@ internal sealed class Growth(Workplace place, OrdersSource source, GrowthOptions
 
         using var child = place.Host.Run(stream, "--only", "postgres-to-kafka");
         var costs = new List<GrowthCost>();
-        // The first time is that of the compiler.
+        // The first time opens connections and fills caches.
         for (var i = 0; i <= options.Runs; i++)
         {
             await Task.Delay(Pause, cancellationToken);

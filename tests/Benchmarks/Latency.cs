@@ -40,7 +40,7 @@ internal sealed class Latency(Workplace place, OrdersSource source, BenchmarkStr
         await stream.Lake.UntilAsync(1_000, child, cancellationToken);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var watch = WatchAsync(stop.Token);
-        // The first seconds of a process are those of its compiler.
+        // The first seconds of a process open its connections and fill its caches.
         place.Progress.Say("warming up");
         await PlaceOrdersAsync(10, false, cancellationToken);
 

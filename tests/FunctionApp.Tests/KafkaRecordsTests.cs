@@ -12,7 +12,10 @@ public sealed class KafkaRecordsTests
             Topic = "t", Partition = 3, Offset = 1L << 40, Key = [1], Value = [2, 3], Timestamp = new KafkaTimestamp { UnixTimestampMs = 1_760_000_000_000 },
             Headers = [new KafkaHeader { Key = "schema", Value = [4] }, new KafkaHeader { Key = "empty", Value = null! }],
         };
-        var ours = Assert.Single(new KafkaRecords([record]));
+        var records = new KafkaRecords([new(), record]);
+        Assert.Equal(2, records.Count);
+        var ours = records[1];
+        Assert.Equal(records, [records[0], ours], (a, b) => ReferenceEquals(a.Value, b.Value));
         Assert.Equal((3, 1L << 40, 1_760_000_000_000), (ours.Partition, ours.Offset, ours.TimestampMs));
         Assert.Same(record.Key, ours.Key);
         Assert.Same(record.Value, ours.Value);

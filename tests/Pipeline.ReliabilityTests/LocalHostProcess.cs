@@ -3,6 +3,7 @@ using System.Globalization;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.LocalHost.CommandLine;
+using OrdersStream.LocalHost.Verbs;
 
 namespace OrdersStream.ReliabilityTests;
 
@@ -23,6 +24,9 @@ internal sealed class LocalHostProcess : IDisposable
 
     /// <summary>By a SIGTERM that nothing in it handled.</summary>
     public const int TerminatedExitCode = 128 + 15;
+
+    /// <summary>Variable of the child: seconds after which it is ended by force at SIGTERM, instead of its own number.</summary>
+    public const string StopSeconds = "ORDERS_STREAM_TEST_STOP_SECONDS";
 
     private const string Reached = "reached the point";
 
@@ -114,6 +118,7 @@ internal sealed class LocalHostProcess : IDisposable
         using var signals = new StopSignals();
         using var term = new ManualResetEventSlim();
         using var registration = signals.Token.Register(term.Set);
+        if (Environment.GetEnvironmentVariable(StopSeconds) is { } seconds) RunVerb.StopPatience = TimeSpan.FromSeconds(int.Parse(seconds, CultureInfo.InvariantCulture));
         var seen = 0;
         CrashPoints.OfProcess = new CrashPoints(reached =>
         {

@@ -1,13 +1,15 @@
 using System.Diagnostics;
+using System.Globalization;
 using OrdersStream.Configuration;
 using OrdersStream.IntegrationTests.LocalHost;
+using OrdersStream.IntegrationTests.Servers;
 using OrdersStream.LocalHost.Embedded;
 
 [assembly: AssemblyFixture(typeof(PublishedProgram))]
 
 namespace OrdersStream.IntegrationTests.LocalHost;
 
-/// <summary>LocalHost as it is installed: published, and native where the machine can link. Made once, for the first test that wants it.</summary>
+/// <summary>LocalHost as it is installed: published as native code. Made once, for the first test that wants it.</summary>
 public sealed class PublishedProgram : IDisposable
 {
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("orders-stream-published-");
@@ -17,24 +19,28 @@ public sealed class PublishedProgram : IDisposable
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    /// <summary>Runs a verb to its end.</summary>
+    /// <summary>Runs a verb that needs a configuration to its end.</summary>
     public async Task<ChildResult> RunAsync(PipelineOptions options, string verb, params string[] arguments)
     {
-        using var process = await StartAsync(options, verb, arguments);
-        var errors = process.StandardError.ReadToEndAsync(Cancellation);
-        var output = await process.StandardOutput.ReadToEndAsync(Cancellation);
-        await process.WaitForExitAsync(Cancellation);
-        return new ChildResult(process.ExitCode, output + await errors);
+        using var run = await StartAsync(options, verb, arguments);
+        return await run.EndAsync();
     }
 
-    /// <summary>Starts a verb.</summary>
-    public async Task<Process> StartAsync(PipelineOptions options, string verb, params string[] arguments)
+    /// <summary>Starts a verb that needs a configuration.</summary>
+    public async Task<PublishedRun> StartAsync(PipelineOptions options, string verb, params string[] arguments)
     {
         var configuration = Path.Combine(folder.FullName, Path.GetRandomFileName());
         await File.WriteAllTextAsync(configuration, ConfigurationLoader.Print(options), Cancellation);
-        var start = new ProcessStartInfo(await program.Value, [verb, "--config", configuration, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
-        start.Environment["Postgres__Password"] = options.Postgres.Password;
-        return Process.Start(start)!;
+        return await StartAsync([verb, "--config", configuration, .. arguments], options.Postgres.Password);
+    }
+
+    /// <summary>Starts anything else.</summary>
+    public async Task<PublishedRun> StartAsync(string[] arguments, string? password = null)
+    {
+        if (!File.Exists("/usr/bin/gcc") && !File.Exists("/usr/bin/clang")) TestEnvironment.MissingServer("needs gcc or clang: native code is linked by them");
+        var start = new ProcessStartInfo(await program.Value, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = folder.FullName };
+        if (password is not null) start.Environment["Postgres__Password"] = password;
+        return new PublishedRun(Process.Start(start)!);
     }
 
     public void Dispose() => folder.Delete(recursive: true);
@@ -48,6 +54,7 @@ public sealed class PublishedProgram : IDisposable
              "--nologo", "-v", "quiet", "-nodeReuse:false", "-p:UseSharedCompilation=false"],
             null, Cancellation);
         if (end is not { ExitCode: 0 }) throw new InvalidOperationException($"dotnet publish failed: {end?.Output ?? "dotnet is not on the PATH"}");
+        Assert.False(File.Exists(Path.Combine(output, "orders-stream.dll")), "what was published is no native code");
         return Path.Combine(output, "orders-stream");
     }
 
@@ -56,5 +63,46 @@ public sealed class PublishedProgram : IDisposable
         var at = new DirectoryInfo(AppContext.BaseDirectory);
         while (!File.Exists(Path.Combine(at.FullName, "OrdersStream.slnx"))) at = at.Parent!;
         return at.FullName;
+    }
+}
+
+/// <summary>The published program while it runs; it ends with this at the latest.</summary>
+public sealed class PublishedRun : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+
+    private readonly Process process;
+    private readonly Task<string> errors;
+
+    internal PublishedRun(Process process)
+    {
+        this.process = process;
+        errors = process.StandardError.ReadToEndAsync(Cancellation);
+    }
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    /// <summary>The next line of its log.</summary>
+    public async Task<string> ReadLineAsync() =>
+        await process.StandardOutput.ReadLineAsync(Cancellation).AsTask().WaitAsync(Patience, Cancellation)
+            ?? throw new InvalidOperationException($"it ended\n{await errors}");
+
+    public async Task TerminateAsync()
+    {
+        using var kill = Process.Start("kill", process.Id.ToString(CultureInfo.InvariantCulture));
+        await kill.WaitForExitAsync(Cancellation);
+    }
+
+    public async Task<ChildResult> EndAsync()
+    {
+        var output = await process.StandardOutput.ReadToEndAsync(Cancellation).WaitAsync(Patience, Cancellation);
+        await process.WaitForExitAsync(Cancellation).WaitAsync(Patience, Cancellation);
+        return new ChildResult(process.ExitCode, output + await errors);
+    }
+
+    public void Dispose()
+    {
+        if (!process.HasExited) process.Kill();
+        process.Dispose();
     }
 }

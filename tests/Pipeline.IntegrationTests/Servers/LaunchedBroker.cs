@@ -68,11 +68,11 @@ public sealed class LaunchedBroker : IAsyncDisposable
         await process.WaitForExitAsync(timeout.Token);
         if (process.ExitCode != 0 || string.IsNullOrWhiteSpace(answer))
             throw new InvalidOperationException(
-                $"{TestEnvironment.KafkaLauncher}={launcher}: {arguments[0]} failed (exit code {process.ExitCode}): {await process.StandardError.ReadToEndAsync(timeout.Token)}{EndOfLog()}");
+                $"{TestEnvironment.KafkaLauncher}={launcher}: {arguments[0]} failed (exit code {process.ExitCode}): {await process.StandardError.ReadToEndAsync(timeout.Token)}\nthe broker's last lines:\n{EndOfLog()}");
         return answer.Trim();
     }
 
-    /// <summary>What the broker said last: why it did not start.</summary>
+    /// <summary>What the broker said last.</summary>
     private string EndOfLog()
     {
         var log = Path.Combine(folder, "kafka.log");
