@@ -54,7 +54,7 @@ public sealed class ClusterTests(PostgresServer postgres)
             await kafka.Cluster[broker].KillAsync();
             await FaultyServers.UntilAsync(() => Task.FromResult(kafka.Cluster.Misses(broker)), running, () => $"broker {broker} is not missed by the others");
             await UntilMoreIsStoredAsync(stream, running);
-            await kafka.Cluster[broker].StartAgainAsync();
+            await kafka.Cluster.StartAgainAsync(broker);
             await FaultyServers.UntilAsync(() => Task.FromResult(kafka.Cluster.IsWhole()), running, () => $"broker {broker} did not catch up with the others");
         }
     }
