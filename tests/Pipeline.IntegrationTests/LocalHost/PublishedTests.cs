@@ -23,7 +23,7 @@ public sealed partial class PublishedTests(PostgresServer postgres, KafkaServer 
         Succeeded(await program.RunAsync(stream.Options, "verify"));
         Succeeded(await program.RunAsync(stream.Options, "status", "--json"));
 
-        await stream.ExecuteAsync("UPDATE items SET updated_at = updated_at + interval '1 second' WHERE id = 1");
+        await stream.ExecuteAsync("UPDATE items SET updated_at = clock_timestamp() WHERE id = 1");
         Succeeded(await program.RunAsync(stream.Options, "run", "--once"));
         await stream.LakeShouldEqualTableAsync();
     }
