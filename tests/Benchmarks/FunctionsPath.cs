@@ -66,10 +66,11 @@ internal sealed class FunctionsPath(BenchmarkStream stream, IReadOnlyList<KafkaR
 
     private static async Task StoreAsLocalHostAsync(KafkaToLake lake, LakeBatch batch, KafkaRecord[] records, CancellationToken cancellationToken)
     {
-        foreach (var r in records)
+        var ours = new KafkaRecords(records);
+        for (var i = 0; i < records.Length; i++)
         {
-            if (r.Headers.Length > 0 || !batch.TryAdd(r.Partition, r.Offset, r.Value))
-                await batch.AddAsync(new(r.Partition, r.Offset, r.Key, r.Value, r.Timestamp.UnixTimestampMs, [.. r.Headers.Select(h => new StreamHeader(h.Key, h.Value))]), cancellationToken);
+            var r = records[i];
+            if (r.Headers.Length > 0 || !batch.TryAdd(r.Partition, r.Offset, r.Value)) await batch.AddAsync(ours[i], cancellationToken);
         }
         await batch.CommitAsync(cancellationToken);
     }

@@ -1,5 +1,5 @@
 using OrdersStream.Benchmarks.Measuring;
-using OrdersStream.LocalHost.Embedded;
+using OrdersStream.IntegrationTests.LocalHost;
 
 namespace OrdersStream.Benchmarks.Running;
 
@@ -13,12 +13,14 @@ internal sealed class PublishedHost
     public static async Task<PublishedHost> PublishAsync(string folder, Progress progress, CancellationToken cancellationToken)
     {
         progress.Say("publishing LocalHost");
-        var output = Path.Combine(folder, "host");
-        var end = await ChildProgram.TryRunAsync(
-            ["dotnet", "publish", Path.Combine(Repository(), "LocalHost", "LocalHost.csproj"), "-c", "Release", "-o", output, "--nologo", "-v", "quiet", "-nodeReuse:false", "-p:UseSharedCompilation=false"],
-            null, cancellationToken);
-        if (end is not { ExitCode: 0 }) throw new BenchmarkException($"dotnet publish failed: {end?.Output ?? "dotnet is not on the PATH"}");
-        return new(Path.Combine(output, "orders-stream"));
+        try
+        {
+            return new(await PublishedProgram.PublishAsync(Path.Combine(folder, "host"), [], cancellationToken));
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new BenchmarkException(e.Message);
+        }
     }
 
     /// <summary>Starts a verb that needs no configuration.</summary>
@@ -31,12 +33,5 @@ internal sealed class PublishedHost
         return stream.Options.Kafka.BrokerTellsTopicIds
             ? Child.Start(program, ["run", "--config", stream.ConfigurationFile, .. arguments], password)
             : Child.StartSelf([UnpublishedHost.Verb, "--config", stream.ConfigurationFile, .. arguments], password);
-    }
-
-    private static string Repository()
-    {
-        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-            if (File.Exists(Path.Combine(folder.FullName, "OrdersStream.slnx"))) return folder.FullName;
-        throw new BenchmarkException("this program does not lie in the repository that it was built from, so LocalHost cannot be published");
     }
 }

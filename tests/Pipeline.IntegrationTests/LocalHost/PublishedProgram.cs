@@ -49,20 +49,31 @@ public sealed class PublishedProgram : IDisposable
     private async Task<string> PublishAsync()
     {
         var output = Path.Combine(folder.FullName, "host");
-        var end = await ChildProgram.TryRunAsync(
-            ["dotnet", "publish", Path.Combine(Repository(), "LocalHost"), "-c", "Release", "-o", output, "--artifacts-path", Path.Combine(folder.FullName, "built"),
-             "--nologo", "-v", "quiet", "-nodeReuse:false", "-p:UseSharedCompilation=false"],
-            null, Cancellation);
-        if (end is not { ExitCode: 0 }) throw new InvalidOperationException($"dotnet publish failed: {end?.Output ?? "dotnet is not on the PATH"}");
+        var published = await PublishAsync(output, ["--artifacts-path", Path.Combine(folder.FullName, "built")], Cancellation);
         Assert.False(File.Exists(Path.Combine(output, "orders-stream.dll")), "what was published is no native code");
+        return published;
+    }
+
+    /// <summary>Publishes LocalHost in Release.</summary>
+    /// <param name="output">The folder for it.</param>
+    /// <param name="arguments">Further ones of <c>dotnet publish</c>.</param>
+    /// <returns>The program's path.</returns>
+    /// <exception cref="InvalidOperationException">It cannot be published.</exception>
+    public static async Task<string> PublishAsync(string output, string[] arguments, CancellationToken cancellationToken)
+    {
+        var end = await ChildProgram.TryRunAsync(
+            ["dotnet", "publish", Path.Combine(Repository(), "LocalHost", "LocalHost.csproj"), "-c", "Release", "-o", output, .. arguments,
+             "--nologo", "-v", "quiet", "-nodeReuse:false", "-p:UseSharedCompilation=false"],
+            null, cancellationToken);
+        if (end is not { ExitCode: 0 }) throw new InvalidOperationException($"dotnet publish failed: {end?.Output ?? "dotnet is not on the PATH"}");
         return Path.Combine(output, "orders-stream");
     }
 
     private static string Repository()
     {
-        var at = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(at.FullName, "OrdersStream.slnx"))) at = at.Parent!;
-        return at.FullName;
+        for (var at = new DirectoryInfo(AppContext.BaseDirectory); at is not null; at = at.Parent)
+            if (File.Exists(Path.Combine(at.FullName, "OrdersStream.slnx"))) return at.FullName;
+        throw new InvalidOperationException("this program does not lie in the repository that it was built from, so LocalHost cannot be published");
     }
 }
 
