@@ -24,7 +24,7 @@ public sealed class EndToEndTests(PostgresServer postgres, KafkaServer kafka)
             await app.Stream.ExecuteAsync("UPDATE items SET name = name || '+', updated_at = clock_timestamp() WHERE id <= 20");
             await worker.TickAsync(Cancellation);
         }
-        await UntilAsync(() => host.Delivered >= 100 + 5 * 70, storing, () => $"{host.Delivered} records were delivered");
+        await Waiting.UntilAsync(() => host.Delivered >= 100 + 5 * 70, storing, () => $"{host.Delivered} records were delivered");
         await stop.CancelAsync();
         await storing.WaitAsync(Patience, Cancellation);
 
@@ -45,7 +45,7 @@ public sealed class EndToEndTests(PostgresServer postgres, KafkaServer kafka)
             await app.InsertAsync(1_000 + 50 * round, 50);
             await Task.WhenAll(one.TickAsync(Cancellation), two.TickAsync(Cancellation));
         }
-        await UntilAsync(() => hostOne.Delivered + hostTwo.Delivered >= 450, storing, () => $"{hostOne.Delivered} and {hostTwo.Delivered} records were delivered");
+        await Waiting.UntilAsync(() => hostOne.Delivered + hostTwo.Delivered >= 450, storing, () => $"{hostOne.Delivered} and {hostTwo.Delivered} records were delivered");
         await stop.CancelAsync();
         await storing.WaitAsync(Patience, Cancellation);
 
@@ -84,19 +84,10 @@ public sealed class EndToEndTests(PostgresServer postgres, KafkaServer kafka)
         var second = new HostLoop(app.Options, app.NewWorker());
         using var end = new CancellationTokenSource();
         var storing = second.RunAsync(end.Token);
-        await UntilAsync(() => app.Stream.Lake.Files.Count > 0 && app.Stream.Lake.Count() == 300, storing, () => $"{second.Delivered} records were delivered again");
+        await Waiting.UntilAsync(() => app.Stream.Lake.Count() == 300, storing, () => $"{second.Delivered} records were delivered again");
         await end.CancelAsync();
         await storing.WaitAsync(Patience, Cancellation);
 
         await app.Stream.LakeShouldEqualTableAsync();
-    }
-
-    private static async Task UntilAsync(Func<bool> condition, Task running, Func<string> actual)
-    {
-        for (var begun = TimeProvider.System.GetTimestamp(); !condition(); await Task.Delay(50, Cancellation))
-        {
-            if (running.IsFaulted) await running;
-            Assert.True(TimeProvider.System.GetElapsedTime(begun) < Patience, $"waited {Patience.TotalSeconds} s; {actual()}");
-        }
     }
 }

@@ -1,12 +1,13 @@
 using System.Text.Json.Nodes;
 using OrdersStream.Configuration;
+using OrdersStream.IntegrationTests;
 
 namespace OrdersStream.FunctionApp.Tests;
 
 /// <summary>host.json: docs/functions.md says why each value is what it is.</summary>
 public sealed class HostFileTests
 {
-    private static readonly JsonNode Host = Repository.Json("FunctionApp/host.json");
+    private static readonly JsonNode Host = ShippedFiles.Json("FunctionApp/host.json");
     private static readonly JsonObject Kafka = Host["extensions"]!["kafka"]!.AsObject();
 
     [Fact]

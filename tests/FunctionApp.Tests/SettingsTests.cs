@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using OrdersStream.Configuration;
+using OrdersStream.IntegrationTests;
 using OrdersStream.Triggers;
 
 namespace OrdersStream.FunctionApp.Tests;
@@ -10,7 +11,7 @@ public sealed partial class SettingsTests
     [Fact]
     public void local_settings_say_the_same_as_the_shipped_configuration()
     {
-        var options = TriggerConfiguration.Load(Path.Combine(Repository.Root, "FunctionApp", "bin", "output"), Repository.LocalSettings(), TriggerBuild.Default);
+        var options = TriggerConfiguration.Load(Path.Combine(Repository.Root, "FunctionApp", "bin", "output"), ShippedFiles.LocalSettings(), TriggerBuild.Default);
         Assert.Equal(("localhost", "localhost:9092"), (options.Postgres.Host, options.Kafka.Brokers));
         Assert.Equal(Path.Combine(Repository.Root, "datalake", "food", "demo", "output", "orders"), options.Datalake.Path);
     }
@@ -18,15 +19,15 @@ public sealed partial class SettingsTests
     [Fact]
     public void local_settings_have_every_name_that_a_trigger_takes()
     {
-        var settings = Repository.LocalSettings();
+        var settings = ShippedFiles.LocalSettings();
         Assert.All(TriggerTests.NamesTaken(), name => Assert.NotEqual("", settings.GetValueOrDefault(name, "")));
         Assert.Equal(("dotnet-isolated", ""), (settings["FUNCTIONS_WORKER_RUNTIME"], settings["AzureWebJobsStorage"]));
-        Assert.Equal(8080, Repository.Json("local.settings.json")["Host"]!["LocalHttpPort"]!.GetValue<int>());
+        Assert.Equal(8080, ShippedFiles.Json("local.settings.json")["Host"]!["LocalHttpPort"]!.GetValue<int>());
     }
 
     [Fact]
     public void local_settings_hold_no_secret() =>
-        Assert.DoesNotContain(Repository.LocalSettings().Keys, name => name.Contains("PASSWORD", StringComparison.OrdinalIgnoreCase));
+        Assert.DoesNotContain(ShippedFiles.LocalSettings().Keys, name => name.Contains("PASSWORD", StringComparison.OrdinalIgnoreCase));
 
     [Fact]
     public void the_container_has_every_name_that_a_trigger_takes()
@@ -40,7 +41,7 @@ public sealed partial class SettingsTests
     [Fact]
     public async Task nothing_starts_where_the_settings_are_wrong_and_all_that_is_wrong_is_told()
     {
-        var settings = Repository.LocalSettings();
+        var settings = ShippedFiles.LocalSettings();
         settings["KAFKA_TOPIC"] = "";
         settings["KAFKA_GROUP"] = "somebody";
         settings["Postgres__Port"] = "70000";
@@ -60,7 +61,7 @@ public sealed partial class SettingsTests
 
     [Fact]
     public void a_configuration_that_cannot_be_used_is_told_as_such() =>
-        Assert.Throws<ConfigurationException>(() => new Microsoft.Extensions.DependencyInjection.ServiceCollection().AddFunctionApp(Path.GetTempPath(), Repository.LocalSettings()));
+        Assert.Throws<ConfigurationException>(() => new Microsoft.Extensions.DependencyInjection.ServiceCollection().AddFunctionApp(Path.GetTempPath(), ShippedFiles.LocalSettings()));
 
     [GeneratedRegex("(?m)^ +([A-Za-z0-9_]+): ")]
     private static partial Regex SetName();

@@ -52,10 +52,10 @@ public sealed class ClusterTests(PostgresServer postgres)
         async Task LoseAsync(int broker)
         {
             await kafka.Cluster[broker].KillAsync();
-            await FaultyServers.UntilAsync(() => Task.FromResult(kafka.Cluster.Misses(broker)), running, () => $"broker {broker} is not missed by the others");
+            await Waiting.UntilAsync(() => kafka.Cluster.Misses(broker), running, () => $"broker {broker} is not missed by the others");
             await UntilMoreIsStoredAsync(stream, running);
             await kafka.Cluster.StartAgainAsync(broker);
-            await FaultyServers.UntilAsync(() => Task.FromResult(kafka.Cluster.IsWhole()), running, () => $"broker {broker} did not catch up with the others");
+            await Waiting.UntilAsync(() => kafka.Cluster.IsWhole(), running, () => $"broker {broker} did not catch up with the others");
         }
     }
 
@@ -80,7 +80,7 @@ public sealed class ClusterTests(PostgresServer postgres)
     private static Task UntilMoreIsStoredAsync(TestStream stream, Task running)
     {
         var rows = stream.Lake.Count() + RowsMeanwhile;
-        return FaultyServers.UntilAsync(
-            () => Task.FromResult(stream.Lake.Count() >= rows), running, () => $"the lake has {stream.Lake.Count()} of {rows} rows\n{stream.Log}");
+        return Waiting.UntilAsync(
+            () => stream.Lake.Count() >= rows, running, () => $"the lake has {stream.Lake.Count()} of {rows} rows\n{stream.Log}");
     }
 }

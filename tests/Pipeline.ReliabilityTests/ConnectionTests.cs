@@ -1,4 +1,5 @@
 using OrdersStream.IntegrationTests;
+using OrdersStream.IntegrationTests.Servers;
 
 namespace OrdersStream.ReliabilityTests;
 
@@ -72,8 +73,8 @@ public abstract class ConnectionTests(FaultyServers servers)
         });
 
     /// <summary>Until a half has met the fault and said so.</summary>
-    private protected static Task SaidAsync(TestStream stream) => FaultyServers.UntilAsync(
-        () => Task.FromResult(stream.Log.Lines.Any(line => line.Id == 9002)), Task.Delay(Timeout.Infinite, Cancellation), () => $"no half has met the fault\n{stream.Log}");
+    private protected static Task SaidAsync(TestStream stream) => Waiting.UntilAsync(
+        () => stream.Log.Lines.Any(line => line.Id == 9002), null, () => $"no half has met the fault\n{stream.Log}");
 }
 
 /// <summary>Between the pipeline and Postgres.</summary>

@@ -40,7 +40,7 @@ public sealed class FaultyServers : IAsyncLifetime
         await InsertAsync(stream, 401);
         await stream.ExecuteAsync("UPDATE items SET name = name || '+', updated_at = clock_timestamp() WHERE id % 7 = 0");
         await UntilStoredAsync(stream, 600, running);
-        await UntilAsync(() => Task.FromResult(stream.Lake.Rows($"SELECT count(DISTINCT id) FROM {stream.Lake.Source} WHERE name LIKE '%+'")[0][0] == "85"), running, () => "the updates are not in the lake");
+        await Waiting.UntilAsync(() => stream.Lake.Rows($"SELECT count(DISTINCT id) FROM {stream.Lake.Source} WHERE name LIKE '%+'")[0][0] == "85", running, () => "the updates are not in the lake");
 
         await stop.CancelAsync();
         await running.WaitAsync(Patience, Cancellation);
@@ -85,16 +85,7 @@ public sealed class FaultyServers : IAsyncLifetime
         stream.ExecuteAsync($"INSERT INTO items (id, name) SELECT i, repeat('x', 100) FROM generate_series({first}, {first + 199}) i");
 
     private static Task UntilStoredAsync(TestStream stream, int rows, Task running) =>
-        UntilAsync(() => Task.FromResult(stream.Lake.Files.Count > 0 && stream.Lake.Count() >= rows), running, () => $"the lake has {stream.Lake.Count()} of {rows} rows\n{stream.Log}");
-
-    internal static async Task UntilAsync(Func<Task<bool>> condition, Task running, Func<string> actual)
-    {
-        for (var begun = TimeProvider.System.GetTimestamp(); !await condition(); await Task.Delay(100, Cancellation))
-        {
-            if (running.IsCompleted) await running;
-            Assert.True(TimeProvider.System.GetElapsedTime(begun) < Patience, $"waited {Patience.TotalSeconds} s; {actual()}");
-        }
-    }
+        Waiting.UntilAsync(() => stream.Lake.Count() >= rows, running, () => $"the lake has {stream.Lake.Count()} of {rows} rows\n{stream.Log}");
 
     /// <summary>Once for each kind of trouble, not at each attempt; and nothing that calls a human.</summary>
     private static void SaysLittle(TestStream stream)

@@ -18,7 +18,7 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
     {
         await using var stream = await CrashStream.CreateAsync(postgres, kafka);
         await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, repeat('x', 50) FROM generate_series(1, 200) i");
-        using (var first = LocalHostProcess.Start(stream.Options, ["--only", "postgres-to-kafka"], (CrashPoint.PageCommitted, 2, OnPoint.AwaitTerm)))
+        using (var first = LocalHostProcess.Start(stream.Options, ["run", "--only", "postgres-to-kafka"], (CrashPoint.PageCommitted, 2, OnPoint.AwaitTerm)))
         {
             await first.UntilReachedAsync();
             Assert.Equal(PollOutcome.StandingBy, (await stream.PollAsync()).Outcome);
@@ -29,6 +29,40 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
 
         Assert.Equal(PollOutcome.Published, (await stream.PollAsync()).Outcome);
         await stream.DrainAsync();
+        await stream.StoreAsync();
+        await stream.LakeShouldEqualTableAsync();
+        Assert.Equal(200, stream.Dump().Records.Count);
+    }
+
+    /// <summary>Its session, and so its lock, is lost while it publishes: whoever takes over ends its transaction, and it hears so when it commits.</summary>
+    [Fact]
+    public async Task a_poller_that_is_replaced_in_mid_page_publishes_nothing()
+    {
+        await using var stream = await CrashStream.CreateAsync(postgres, kafka);
+        await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, repeat('x', 50) FROM generate_series(1, 200) i");
+        var sent = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var replaced = new ManualResetEventSlim();
+        stream.OnReached = point =>
+        {
+            if (point == CrashPoint.PageProduced && sent.TrySetResult()) replaced.Wait(Patience, Cancellation);
+        };
+        var next = stream.NewInstance();
+        var late = stream.PollAsync();
+        try
+        {
+            await sent.Task.WaitAsync(Patience, Cancellation);
+            await stream.ExecuteAsync("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orders-stream' AND datname = current_database()");
+            await stream.UntilNobodyPollsAsync();
+            Assert.Equal(PollOutcome.Published, (await next.PollAsync()).Outcome);
+        }
+        finally
+        {
+            replaced.Set();
+        }
+        var refused = await Assert.ThrowsAnyAsync<KafkaException>(() => late);
+        Assert.Equal(FailureAction.Retry, FailurePolicy.Judge(refused).Action);
+        Assert.Equal(PollOutcome.StandingBy, (await stream.PollAsync()).Outcome);
+
         await stream.StoreAsync();
         await stream.LakeShouldEqualTableAsync();
         Assert.Equal(200, stream.Dump().Records.Count);
@@ -91,8 +125,8 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
     {
         while (await stream.Database.ScalarAsync<long>("SELECT count(*) FROM items") is var count && count < rows)
             await stream.ExecuteAsync($"INSERT INTO items (id, name) SELECT i, 'x' FROM generate_series({count + 1}, {count + 50}) i");
-        await FaultyServers.UntilAsync(
-            () => Task.FromResult(stream.Lake.Files.Count > 0 && stream.Lake.Count() >= rows), running.Running, () => $"the lake has {stream.Lake.Count()} of {rows} rows\n{stream.Log}");
+        await Waiting.UntilAsync(
+            () => stream.Lake.Count() >= rows, running.Running, () => $"the lake has {stream.Lake.Count()} of {rows} rows\n{stream.Log}");
     }
 
     /// <summary>One instance with one half at work.</summary>

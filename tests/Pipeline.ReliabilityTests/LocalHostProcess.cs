@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
+using OrdersStream.IntegrationTests.LocalHost;
 using OrdersStream.LocalHost.CommandLine;
 using OrdersStream.LocalHost.Verbs;
 
@@ -17,7 +18,7 @@ internal enum OnPoint
 }
 
 /// <summary>The LocalHost program as a process of its own, with a crash point armed.</summary>
-internal sealed class LocalHostProcess : IDisposable
+internal static class LocalHostProcess
 {
     public const string Argument = "--local-host";
     public const int KilledExitCode = 128 + 9;
@@ -32,69 +33,41 @@ internal sealed class LocalHostProcess : IDisposable
 
     // Linux keeps account of each process' greatest size.
     private const string OwnStatus = "/proc/self/status", Peak = "VmHWM:";
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
 
-    private readonly Process process;
-    private readonly Task<string> errors;
-    private readonly string configuration;
-
-    private LocalHostProcess(Process process, string configuration)
-    {
-        (this.process, this.configuration) = (process, configuration);
-        errors = process.StandardError.ReadToEndAsync();
-    }
-
-    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
-
-    /// <summary>Starts <c>run</c>.</summary>
+    /// <summary>Starts a verb.</summary>
     /// <param name="options">The configuration, handed over as a file.</param>
-    /// <param name="arguments">Further arguments of the verb.</param>
+    /// <param name="command">The verb and its further arguments.</param>
     /// <param name="armed">The point, its occurrence and what to do there; null: none.</param>
-    /// <param name="environment">Further variables.</param>
-    public static LocalHostProcess Start(
-        PipelineOptions options, string[] arguments, (CrashPoint Point, int Occurrence, OnPoint Then)? armed = null, Dictionary<string, string>? environment = null)
+    /// <param name="configure">What is different at its start.</param>
+    public static RunningProgram Start(
+        PipelineOptions options, string[] command, (CrashPoint Point, int Occurrence, OnPoint Then)? armed = null, Action<ProcessStartInfo>? configure = null)
     {
-        var configuration = Path.Combine(Directory.CreateTempSubdirectory("orders-stream-test-").FullName, "orders_stream.yml");
+        var folder = Directory.CreateTempSubdirectory("orders-stream-test-");
+        var configuration = Path.Combine(folder.FullName, "orders_stream.yml");
         File.WriteAllText(configuration, ConfigurationLoader.Print(options));
-        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(Environment.ProcessPath!);
         if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet") start.ArgumentList.Add(typeof(LocalHostProcess).Assembly.Location);
         var (point, occurrence, then) = armed ?? default;
         foreach (var argument in (string[])[
-            Argument, point.ToString(), armed is null ? "0" : occurrence.ToString(CultureInfo.InvariantCulture), then.ToString(), "run", "--config", configuration, .. arguments])
+            Argument, point.ToString(), armed is null ? "0" : occurrence.ToString(CultureInfo.InvariantCulture), then.ToString(), command[0], "--config", configuration, .. command[1..]])
             start.ArgumentList.Add(argument);
         start.Environment["Postgres__Password"] = options.Postgres.Password;
-        foreach (var (name, value) in environment ?? []) start.Environment[name] = value;
-        return new LocalHostProcess(Process.Start(start)!, configuration);
+        configure?.Invoke(start);
+        return new RunningProgram(start, folder);
     }
 
     /// <summary>Runs <c>run --once</c> to its end.</summary>
     /// <returns>The exit code.</returns>
     public static async Task<int> OnceAsync(PipelineOptions options, (CrashPoint Point, int Occurrence, OnPoint Then)? armed = null)
     {
-        using var run = Start(options, ["--once"], armed);
+        using var run = Start(options, ["run", "--once"], armed);
         return (await run.EndAsync()).ExitCode;
     }
 
     /// <summary>Returns once the child stands at its point.</summary>
-    public async Task UntilReachedAsync()
+    public static async Task UntilReachedAsync(this RunningProgram child)
     {
-        while (await process.StandardOutput.ReadLineAsync(Cancellation).AsTask().WaitAsync(Patience, Cancellation) is { } line)
-            if (line == Reached) return;
-        throw new InvalidOperationException($"the child ended with {process.ExitCode} before it reached its point\n{await errors}");
-    }
-
-    public async Task SignalAsync(string signal)
-    {
-        using var kill = Process.Start("kill", [$"-{signal}", process.Id.ToString(CultureInfo.InvariantCulture)]);
-        await kill.WaitForExitAsync(Cancellation);
-    }
-
-    /// <summary>Waits for the end.</summary>
-    public async Task<(int ExitCode, string Output)> EndAsync(TimeSpan? patience = null)
-    {
-        var output = process.StandardOutput.ReadToEndAsync(Cancellation);
-        await process.WaitForExitAsync(Cancellation).WaitAsync(patience ?? Patience, Cancellation);
-        return (process.ExitCode, await output + await errors);
+        while (await child.ReadLineAsync() != Reached) { }
     }
 
     /// <summary>The most memory that a child had, as it tells at its end.</summary>
@@ -102,13 +75,6 @@ internal sealed class LocalHostProcess : IDisposable
     {
         var line = output.Split('\n').Last(l => l.StartsWith(Peak, StringComparison.Ordinal));
         return int.Parse(line.AsSpan(Peak.Length, line.Length - Peak.Length - "kB".Length), CultureInfo.InvariantCulture) / 1024;
-    }
-
-    public void Dispose()
-    {
-        if (!process.HasExited) process.Kill();
-        process.Dispose();
-        Directory.Delete(Path.GetDirectoryName(configuration)!, recursive: true);
     }
 
     /// <summary>The child's own side.</summary>

@@ -87,8 +87,7 @@ internal sealed class ServerCopy : IAsyncDisposable
             new NpgsqlConnectionStringBuilder { Host = socketFolder, Port = primary.Socket.Port, Username = LocalPostgres.Superuser, Database = "postgres", Pooling = false }.ConnectionString);
         await connection.OpenAsync(Cancellation);
         await using var holds = new NpgsqlCommand($"SELECT {condition}", connection);
-        for (var begun = TimeProvider.System.GetTimestamp(); !(bool)(await holds.ExecuteScalarAsync(Cancellation))!; await Task.Delay(20, Cancellation))
-            Assert.True(TimeProvider.System.GetElapsedTime(begun) < TimeSpan.FromSeconds(60), $"waited 60 s until {condition}");
+        await Waiting.UntilAsync(async () => (bool)(await holds.ExecuteScalarAsync(Cancellation))!, null, () => $"not so: {condition}");
     }
 
     private async Task StartAsync(string socketFolder)

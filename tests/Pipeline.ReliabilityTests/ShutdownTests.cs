@@ -14,7 +14,7 @@ public abstract class ShutdownTests(PostgresServer postgres, KafkaServer kafka)
         Assert.SkipWhen(OperatingSystem.IsWindows(), "needs Unix signals");
         await using var stream = await CrashStream.CreateAsync(postgres, kafka);
         await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, repeat('x', 50) FROM generate_series(1, 200) i");
-        using (var run = LocalHostProcess.Start(stream.Options, [], (phase, 1, OnPoint.AwaitTerm)))
+        using (var run = LocalHostProcess.Start(stream.Options, ["run"], (phase, 1, OnPoint.AwaitTerm)))
         {
             await run.UntilReachedAsync();
             await run.SignalAsync("TERM");

@@ -12,7 +12,7 @@ public abstract class ShutdownWithoutServerTests(FaultyServers servers)
     private static readonly TimeSpan ByItself = TimeSpan.FromSeconds(30);
 
     // Out of the way: what ends by itself then has an end of its own.
-    private static readonly Dictionary<string, string> NoLastResort = new() { [LocalHostProcess.StopSeconds] = "120" };
+    private static void WithoutLastResort(ProcessStartInfo start) => start.Environment[LocalHostProcess.StopSeconds] = "120";
 
     /// <summary>What is wrong with the server.</summary>
     public enum Fault
@@ -28,7 +28,7 @@ public abstract class ShutdownWithoutServerTests(FaultyServers servers)
         Assert.SkipWhen(OperatingSystem.IsWindows(), "needs Unix signals");
         await using var stream = await servers.CreateStreamAsync(configure: o => o with { Postgres = o.Postgres with { PageBytes = 1024 }, Datalake = o.Datalake with { FileBytes = 1024 } });
         await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, repeat('x', 50) FROM generate_series(1, 200) i");
-        using (var run = LocalHostProcess.Start(stream.Options, [], (phase, 2, OnPoint.AwaitTerm), IsWaitedFor(fault) ? NoLastResort : null))
+        using (var run = LocalHostProcess.Start(stream.Options, ["run"], (phase, 2, OnPoint.AwaitTerm), IsWaitedFor(fault) ? WithoutLastResort : null))
         {
             await run.UntilReachedAsync();
             try

@@ -44,15 +44,17 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
         var stored = new Counter();
         run.KafkaToLake.Stored = batch => stored.Add(batch.Rows);
         var storing = run.KafkaToLake.RunAsync([0, 1, 2, 3], stop.Token);
-        await UntilAsync(() => stored.Value > 0 && stored.Value + run.KafkaToLake.Waiting == 24, "the first records to be stored");
+        await Waiting.UntilAsync(() => stored.Value > 0 && stored.Value + run.KafkaToLake.Waiting == 24, storing, Actual);
         var first = stored.Value;
         await pipeline.Database.ExecuteAsync("UPDATE t_orders SET amount = amount + 1");
         await capture.OnceAsync(PipelineHalf.PostgresToKafka, Token);
-        await UntilAsync(() => stored.Value + run.KafkaToLake.Waiting == 48, "all records to be collected");
+        await Waiting.UntilAsync(() => stored.Value + run.KafkaToLake.Waiting == 48, storing, Actual);
         Assert.Equal((first, first), (stored.Value, (await run.Get<StatusReader>().ReadAsync(Token)).Lake.Rows));
         await stop.CancelAsync();
         await storing.WaitAsync(Patience, Token);
         Assert.Equal(48, (await run.Get<StatusReader>().ReadAsync(Token)).Lake.Rows);
+
+        string Actual() => $"{stored.Value} rows are stored, {run.KafkaToLake.Waiting} wait";
     }
 
     [Fact]
@@ -118,9 +120,13 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
 
         var first = one.UntilStoppedAsync(PipelineHalf.KafkaToLake, null, stopOne.Token, Token);
         var second = two.UntilStoppedAsync(null, null, stop.Token, Token);
-        await UntilAsync(
-            () => byOne.Value > 0 && byTwo.Value > 0, "both members to store something",
-            () => pipeline.Database.ExecuteAsync("UPDATE t_orders SET amount = amount + 1"));
+        await Waiting.UntilAsync(
+            async () =>
+            {
+                await pipeline.Database.ExecuteAsync("UPDATE t_orders SET amount = amount + 1");
+                return byOne.Value > 0 && byTwo.Value > 0;
+            },
+            Task.WhenAny(first, second).Unwrap(), () => $"one member stored {byOne.Value} rows, the other {byTwo.Value}");
         await stopOne.CancelAsync();
         await first.WaitAsync(Patience, Token);
         await pipeline.Database.ExecuteAsync("UPDATE t_orders SET amount = amount + 1");
@@ -146,7 +152,7 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
             pipeline.Options with { Postgres = pipeline.Options.Postgres with { Host = "127.0.0.1", Port = 1 } }, TimeProvider.System, pipeline.Log());
         using var stop = new CancellationTokenSource();
         var running = run.UntilStoppedAsync(PipelineHalf.PostgresToKafka, null, stop.Token, atOnce ? stop.Token : CancellationToken.None);
-        await UntilAsync(() => !pipeline.Warnings.IsEmpty, "the trouble to be told");
+        await Waiting.UntilAsync(() => !pipeline.Warnings.IsEmpty, running, () => "the trouble was not told");
         await stop.CancelAsync();
         await running.WaitAsync(Patience, Token);
         Assert.Single(pipeline.Warnings);
@@ -162,15 +168,6 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
             () => run.UntilStoppedAsync(null, [0, 1, 2, 3], CancellationToken.None, Token).WaitAsync(Patience, Token));
         Assert.Equal(nameof(PostgresToKafka), stopped.Half);
         Assert.Contains("no_such_table", stopped.Verdict.Problem);
-    }
-
-    private static async Task UntilAsync(Func<bool> condition, string what, Func<Task>? meanwhile = null)
-    {
-        for (var begun = TimeProvider.System.GetTimestamp(); !condition(); await Task.Delay(50, Token))
-        {
-            if (meanwhile is not null) await meanwhile();
-            Assert.True(TimeProvider.System.GetElapsedTime(begun) < Patience, $"waited {Patience.TotalSeconds} s for {what}");
-        }
     }
 
     /// <summary>Counts up, and lets a test wait for a count.</summary>

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using OrdersStream.Configuration;
 using OrdersStream.IntegrationTests.LocalHost;
 using OrdersStream.IntegrationTests.Servers;
@@ -27,7 +26,7 @@ public sealed class PublishedProgram : IDisposable
     }
 
     /// <summary>Starts a verb that needs a configuration.</summary>
-    public async Task<PublishedRun> StartAsync(PipelineOptions options, string verb, params string[] arguments)
+    public async Task<RunningProgram> StartAsync(PipelineOptions options, string verb, params string[] arguments)
     {
         var configuration = Path.Combine(folder.FullName, Path.GetRandomFileName());
         await File.WriteAllTextAsync(configuration, ConfigurationLoader.Print(options), Cancellation);
@@ -35,12 +34,12 @@ public sealed class PublishedProgram : IDisposable
     }
 
     /// <summary>Starts anything else.</summary>
-    public async Task<PublishedRun> StartAsync(string[] arguments, string? password = null)
+    public async Task<RunningProgram> StartAsync(string[] arguments, string? password = null)
     {
         if (!File.Exists("/usr/bin/gcc") && !File.Exists("/usr/bin/clang")) TestEnvironment.MissingServer("needs gcc or clang: native code is linked by them");
-        var start = new ProcessStartInfo(await program.Value, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = folder.FullName };
+        var start = new ProcessStartInfo(await program.Value, arguments) { WorkingDirectory = folder.FullName };
         if (password is not null) start.Environment["Postgres__Password"] = password;
-        return new PublishedRun(Process.Start(start)!);
+        return new RunningProgram(start);
     }
 
     public void Dispose() => folder.Delete(recursive: true);
@@ -62,58 +61,10 @@ public sealed class PublishedProgram : IDisposable
     public static async Task<string> PublishAsync(string output, string[] arguments, CancellationToken cancellationToken)
     {
         var end = await ChildProgram.TryRunAsync(
-            ["dotnet", "publish", Path.Combine(Repository(), "LocalHost", "LocalHost.csproj"), "-c", "Release", "-o", output, .. arguments,
+            ["dotnet", "publish", Repository.PathOf("LocalHost/LocalHost.csproj"), "-c", "Release", "-o", output, .. arguments,
              "--nologo", "-v", "quiet", "-nodeReuse:false", "-p:UseSharedCompilation=false"],
             null, cancellationToken);
         if (end is not { ExitCode: 0 }) throw new InvalidOperationException($"dotnet publish failed: {end?.Output ?? "dotnet is not on the PATH"}");
         return Path.Combine(output, "orders-stream");
-    }
-
-    private static string Repository()
-    {
-        for (var at = new DirectoryInfo(AppContext.BaseDirectory); at is not null; at = at.Parent)
-            if (File.Exists(Path.Combine(at.FullName, "OrdersStream.slnx"))) return at.FullName;
-        throw new InvalidOperationException("this program does not lie in the repository that it was built from, so LocalHost cannot be published");
-    }
-}
-
-/// <summary>The published program while it runs; it ends with this at the latest.</summary>
-public sealed class PublishedRun : IDisposable
-{
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
-
-    private readonly Process process;
-    private readonly Task<string> errors;
-
-    internal PublishedRun(Process process)
-    {
-        this.process = process;
-        errors = process.StandardError.ReadToEndAsync(Cancellation);
-    }
-
-    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
-
-    /// <summary>The next line of its log.</summary>
-    public async Task<string> ReadLineAsync() =>
-        await process.StandardOutput.ReadLineAsync(Cancellation).AsTask().WaitAsync(Patience, Cancellation)
-            ?? throw new InvalidOperationException($"it ended\n{await errors}");
-
-    public async Task TerminateAsync()
-    {
-        using var kill = Process.Start("kill", process.Id.ToString(CultureInfo.InvariantCulture));
-        await kill.WaitForExitAsync(Cancellation);
-    }
-
-    public async Task<ChildResult> EndAsync()
-    {
-        var output = await process.StandardOutput.ReadToEndAsync(Cancellation).WaitAsync(Patience, Cancellation);
-        await process.WaitForExitAsync(Cancellation).WaitAsync(Patience, Cancellation);
-        return new ChildResult(process.ExitCode, output + await errors);
-    }
-
-    public void Dispose()
-    {
-        if (!process.HasExited) process.Kill();
-        process.Dispose();
     }
 }

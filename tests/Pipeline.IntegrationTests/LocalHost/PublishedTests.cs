@@ -50,7 +50,7 @@ public sealed partial class PublishedTests(PostgresServer postgres, KafkaServer 
         Assert.Contains("\"version\"", await client.GetStringAsync("api/status", Cancellation), StringComparison.Ordinal);
         Assert.Matches(@"messaging_client_consumed_messages_total\{[^}]*\} 100\s", await client.GetStringAsync("metrics", Cancellation));
 
-        await run.TerminateAsync();
+        await run.SignalAsync("TERM");
         Succeeded(await run.EndAsync());
         await stream.LakeShouldEqualTableAsync();
     }

@@ -27,7 +27,8 @@ public sealed class KafkaServer : IAsyncLifetime
     /// <param name="properties">Settings of the broker, KEY=VALUE.</param>
     public static async Task<KafkaServer> StartOwnAsync(params string[] properties)
     {
-        var broker = await LaunchedBroker.StartAsync(RequireLauncher("a broker"), properties);
+        // One that was killed is not let in again before its session has timed out.
+        var broker = await LaunchedBroker.StartAsync(RequireLauncher("a broker"), ["broker.session.timeout.ms=3000", "broker.heartbeat.interval.ms=500", .. properties]);
         return new KafkaServer { owned = broker, Brokers = broker.Address };
     }
 

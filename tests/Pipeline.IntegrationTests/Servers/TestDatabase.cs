@@ -44,12 +44,7 @@ public sealed class TestDatabase : IAsyncDisposable
     }
 
     /// <summary>Waits until the server says that a condition holds.</summary>
-    public async Task UntilAsync(string what, string condition)
-    {
-        var deadline = Environment.TickCount64 + 30_000;
-        while (!await ScalarAsync<bool>(condition))
-            if (Environment.TickCount64 > deadline) throw new TimeoutException($"waited 30 s until {what}");
-    }
+    public Task UntilAsync(string what, string condition) => Waiting.UntilAsync(() => ScalarAsync<bool>(condition), null, () => $"not so: {what}");
 
     /// <summary>All rows, each value as Postgres prints it (null for NULL); select text.</summary>
     public async Task<List<string?[]>> TextRowsAsync(string sql)

@@ -50,7 +50,7 @@ public abstract class FailingDisk(PostgresServer postgres, KafkaServer kafka)
             if (at is null) Strike(disk, folder);
             Volatile.Write(ref armed, true);
             await InsertAsync(stream, 101);
-            await FaultyServers.UntilAsync(() => Task.FromResult(Troubles(stream) > 0), run.Task, () => $"no half has met the fault\n{stream.Log}");
+            await Waiting.UntilAsync(() => Troubles(stream) > 0, run.Task, () => $"no half has met the fault\n{stream.Log}");
             Assert.InRange(stream.Lake.Count(), 100, 200); // a reader meets whole files only
             if (!restarts) await MendAsync(stream, disk, run);
         }
@@ -58,7 +58,7 @@ public abstract class FailingDisk(PostgresServer postgres, KafkaServer kafka)
         {
             var before = Troubles(stream);
             await using var again = new Running(stream, points);
-            await FaultyServers.UntilAsync(() => Task.FromResult(Troubles(stream) > before), again.Task, () => $"no half has met the fault again\n{stream.Log}");
+            await Waiting.UntilAsync(() => Troubles(stream) > before, again.Task, () => $"no half has met the fault again\n{stream.Log}");
             await MendAsync(stream, disk, again);
         }
 
@@ -91,8 +91,8 @@ public abstract class FailingDisk(PostgresServer postgres, KafkaServer kafka)
     private static Task InsertAsync(TestStream stream, int first) => stream.ExecuteAsync(
         $"INSERT INTO items (id, name) SELECT i, (SELECT string_agg(md5((i * j)::text), '') FROM generate_series(1, 8) j) FROM generate_series({first}, {first + 99}) i");
 
-    private static Task UntilStoredAsync(TestStream stream, int rows, Running run) => FaultyServers.UntilAsync(
-        () => Task.FromResult(stream.Lake.Files.Count > 0 && stream.Lake.Count() >= rows), run.Task, () => $"the lake has {stream.Lake.Count()} of {rows} rows\n{stream.Log}");
+    private static Task UntilStoredAsync(TestStream stream, int rows, Running run) => Waiting.UntilAsync(
+        () => stream.Lake.Count() >= rows, run.Task, () => $"the lake has {stream.Lake.Count()} of {rows} rows\n{stream.Log}");
 
     /// <summary>One process with both halves at work.</summary>
     private sealed class Running : IAsyncDisposable

@@ -94,8 +94,7 @@ public sealed class BadInputTests(PostgresServer postgres, KafkaServer kafka)
         Assert.DoesNotContain(stream.Log.Lines, line => line.Level >= Microsoft.Extensions.Logging.LogLevel.Error);
     }
 
-    private static Task UntilAsync(TestStream stream, Task running, Func<bool> condition) => FaultyServers.UntilAsync(
-        () => Task.FromResult(stream.Lake.Files.Count > 0 && condition()), running, () => $"the lake has {stream.Lake.Count()} rows, quarantine {stream.Lake.QuarantineLines.Count}\n{stream.Log}");
+    private static Task UntilAsync(TestStream stream, Task running, Func<bool> condition) => Waiting.UntilAsync(condition, running, () => $"the lake has {stream.Lake.Count()} rows, quarantine {stream.Lake.QuarantineLines.Count}\n{stream.Log}");
 
     private static byte[]? Held(JsonElement line, string name) => line.GetProperty(name) is { ValueKind: JsonValueKind.String } held ? held.GetBytesFromBase64() : null;
 

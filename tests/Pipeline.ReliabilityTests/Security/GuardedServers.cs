@@ -103,7 +103,7 @@ public sealed class GuardedServers : IAsyncLifetime
             ScramCredentialInfo = new ScramCredentialInfo { Mechanism = ScramMechanism.ScramSha512, Iterations = 4096 },
         }]).WaitAsync(Cancellation);
         // The controller knows the user at once, the broker a moment later.
-        await FaultyServers.UntilAsync(() => IsKnownAsync(admin), Task.Delay(Timeout.Infinite, Cancellation), () => "the broker does not know the user");
+        await Waiting.UntilAsync(() => IsKnownAsync(admin), null, () => "the broker does not know the user");
     }
 
     private static async Task<bool> IsKnownAsync(IAdminClient admin)

@@ -224,17 +224,10 @@ public sealed class QuietTests(PostgresServer postgres, KafkaServer kafka)
     private async Task VerifyAsync(TestStream stream)
     {
         var options = stream.Options with { Kafka = stream.Options.Kafka with { SaslPassword = null } };
-        var configuration = Path.Combine(Path.GetDirectoryName(options.Datalake.Path)!, "orders_stream.yml");
-        await File.WriteAllTextAsync(configuration, ConfigurationLoader.Print(options), Cancellation);
-        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true, RedirectStandardError = true };
-        if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet") start.ArgumentList.Add(typeof(LocalHostProcess).Assembly.Location);
-        foreach (var argument in (string[])[LocalHostProcess.Argument, $"{default(CrashPoint)}", "0", $"{OnPoint.Die}", "verify", "--config", configuration]) start.ArgumentList.Add(argument);
-        start.Environment["Postgres__Password"] = options.Postgres.Password;
-        using var verify = Process.Start(start)!;
-        var errors = verify.StandardError.ReadToEndAsync(Cancellation);
-        said.Append(await verify.StandardOutput.ReadToEndAsync(Cancellation)).Append(await errors);
-        await verify.WaitForExitAsync(Cancellation);
-        Assert.Equal(1, verify.ExitCode);
+        using var verify = LocalHostProcess.Start(options, ["verify"]);
+        var (exitCode, output) = await verify.EndAsync();
+        said.Append(output);
+        Assert.Equal(1, exitCode);
     }
 
     private static async Task ProduceAsync(TestStream stream, string value, Headers headers)

@@ -2,6 +2,8 @@ using System.Globalization;
 using System.Text;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
+using OrdersStream.IntegrationTests.LocalHost;
+using OrdersStream.LocalHost.Embedded;
 
 namespace OrdersStream.ReliabilityTests.Soak;
 
@@ -22,7 +24,7 @@ internal sealed class Instances(PipelineOptions options) : IDisposable
     public int DiedAtPoint { get; private set; }
 
     public void Start(int number, (CrashPoint Point, int Occurrence)? armed = null) =>
-        instances[number] = new Instance(LocalHostProcess.Start(options, [], armed is { } a ? (a.Point, a.Occurrence, OnPoint.Die) : null), armed is not null);
+        instances[number] = new Instance(LocalHostProcess.Start(options, ["run"], armed is { } a ? (a.Point, a.Occurrence, OnPoint.Die) : null), armed is not null);
 
     /// <summary>Starts those anew that died at their point.</summary>
     public void Tend()
@@ -60,7 +62,7 @@ internal sealed class Instances(PipelineOptions options) : IDisposable
     /// <param name="arguments">Further arguments of the verb.</param>
     public async Task OnceAsync(params string[] arguments)
     {
-        using var run = new Instance(LocalHostProcess.Start(options, ["--once", .. arguments]), isArmed: false);
+        using var run = new Instance(LocalHostProcess.Start(options, ["run", "--once", .. arguments]), isArmed: false);
         var (exitCode, output) = await EndAsync(run, "run --once");
         Assert.True(exitCode == 0, $"run --once ended with {exitCode}\n{Tail(output)}");
     }
@@ -88,12 +90,11 @@ internal sealed class Instances(PipelineOptions options) : IDisposable
         return (exitCode, instance.IsArmed, output);
     }
 
-    private static async Task<(int ExitCode, string Output)> EndAsync(Instance instance, string who)
+    private static async Task<ChildResult> EndAsync(Instance instance, string who)
     {
         if (await Task.WhenAny(instance.Ended, Task.Delay(Patience)) == instance.Ended) return await instance.Ended;
         await instance.Process.SignalAsync("KILL");
-        Assert.Fail($"{who} did not end within {Patience.TotalSeconds} s\n{Tail((await instance.Ended).Output)}");
-        return default;
+        throw new TimeoutException($"{who} did not end within {Patience.TotalSeconds} s\n{Tail((await instance.Ended).Output)}");
     }
 
     // The end of a log says why.
@@ -101,16 +102,16 @@ internal sealed class Instances(PipelineOptions options) : IDisposable
 
     private sealed class Instance : IDisposable
     {
-        public Instance(LocalHostProcess process, bool isArmed)
+        public Instance(RunningProgram process, bool isArmed)
         {
             (Process, IsArmed) = (process, isArmed);
             // Read from the beginning, so that the child never waits for room in its pipe.
             Ended = process.EndAsync(Timeout.InfiniteTimeSpan);
         }
 
-        public LocalHostProcess Process { get; }
+        public RunningProgram Process { get; }
         public bool IsArmed { get; }
-        public Task<(int ExitCode, string Output)> Ended { get; }
+        public Task<ChildResult> Ended { get; }
 
         public void Dispose() => Process.Dispose();
     }

@@ -86,7 +86,7 @@ public sealed class RestoredBackupTests(KafkaServer kafka)
     private static async Task ShouldEndWithAsync(TestStream stream, string remedy, Func<PipelineOptions, PipelineOptions>? configure = null)
     {
         var before = Files(stream);
-        using var process = LocalHostProcess.Start(configure?.Invoke(stream.Options) ?? stream.Options, ["--once"]);
+        using var process = LocalHostProcess.Start(configure?.Invoke(stream.Options) ?? stream.Options, ["run", "--once"]);
         var (exitCode, output) = await process.EndAsync();
 
         Assert.Equal(1, exitCode);

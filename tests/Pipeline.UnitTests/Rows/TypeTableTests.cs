@@ -1,4 +1,5 @@
 using OrdersStream.Rows;
+using OrdersStream.UnitTests.Configuration;
 using Xunit;
 
 namespace OrdersStream.UnitTests.Rows;
@@ -88,10 +89,7 @@ public sealed class TypeTableTests
     [Fact]
     public void docs_types_md_shows_this_table()
     {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "OrdersStream.slnx"))) folder = folder.Parent;
-        Assert.NotNull(folder);
-        Assert.Contains(TypeTable.ToMarkdown(), File.ReadAllText(Path.Combine(folder.FullName, "docs", "types.md")));
+        Assert.Contains(TypeTable.ToMarkdown(), File.ReadAllText(Path.Combine(ConfigurationFile.Repository, "docs", "types.md")));
     }
 
     public static TheoryData<int> RowNumbers => [.. Enumerable.Range(0, TypeTable.Rows.Length)];
