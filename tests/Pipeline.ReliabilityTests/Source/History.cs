@@ -68,7 +68,7 @@ internal sealed class History : IAsyncDisposable
 
     private Task StepAsync() => dice.Of(
         (40, SessionStepAsync), (5, poller.DrainAsync), (3, poller.PollOnePageAsync), (4, () => poller.PollWhileAsync(SessionStepsAsync)),
-        (1, poller.StoreAsync), (1, poller.RestartAsync), (1, poller.CrashAsync), (2, EndPreparedAsync));
+        (1, poller.StoreAsync), (1, poller.RestartAsync), (1, poller.CrashAsync), (2, EndPreparedAsync), (2, () => OutsideAsync("VACUUM (FREEZE) items")));
 
     private async Task SessionStepsAsync()
     {

@@ -98,7 +98,8 @@ internal sealed class HistorySession(NpgsqlConnection connection, HistoryModel m
         var keys = Keys(strength).Where(key => model.Sees(transaction!, key)).ToList();
         foreach (var key in keys) transaction!.Hold(key, strength);
         var words = strength switch { RowLock.KeyShare => "KEY SHARE", RowLock.Share => "SHARE", RowLock.NoKeyUpdate => "NO KEY UPDATE", _ => "UPDATE" };
-        await ExecuteAsync($"SELECT FROM items WHERE id = ANY ({Array(keys)}) FOR {words}");
+        // In a block, which is over with the statement. A SELECT of its own keeps its last page pinned until the session's next statement, and VACUUM (FREEZE) waits for that.
+        await ExecuteAsync($"DO $$ BEGIN PERFORM FROM items WHERE id = ANY ({Array(keys)}) FOR {words}; END $$");
     }
 
     /// <summary>A block that catches an error is a subtransaction; what it wrote before the error is undone.</summary>
