@@ -1,13 +1,15 @@
 using Microsoft.Extensions.Logging;
 using OrdersStream.Diagnostics;
+using OrdersStream.Storage;
 
 namespace OrdersStream.Lake;
 
 /// <summary>
-/// Temporary files that a crashed writer left. Only those go that are a day old and that no newest log entry names: a
-/// writer commits nothing older than an hour (<see cref="BatchCommit"/>), so the two never meet.
+/// Temporary files that a crashed writer left, in the lake and beside the state files. Only those go that are a day old and that no newest log
+/// entry names: a writer commits nothing older than an hour (<see cref="BatchCommit"/>), so the two never meet.
 /// </summary>
-internal sealed class LeftoverFiles(string lakePath, string writerPrefix, TopicCommits commits, TimeProvider time, ILogger logger)
+internal sealed class LeftoverFiles(
+    string lakePath, IReadOnlyList<string> stateFolders, string writerPrefix, TopicCommits commits, TimeProvider time, ILogger logger)
 {
     public static readonly TimeSpan MinimumAge = TimeSpan.FromDays(1);
 
@@ -21,7 +23,7 @@ internal sealed class LeftoverFiles(string lakePath, string writerPrefix, TopicC
         sweptAt = now;
         try
         {
-            var removed = Sweep(now - MinimumAge);
+            var removed = SweepLake(now - MinimumAge) + SweepState(now - MinimumAge);
             if (removed > 0) logger.TemporaryFilesRemoved(removed);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -31,7 +33,14 @@ internal sealed class LeftoverFiles(string lakePath, string writerPrefix, TopicC
         }
     }
 
-    private int Sweep(DateTimeOffset olderThan)
+    private int SweepState(DateTimeOffset olderThan)
+    {
+        var leftovers = stateFolders.SelectMany(DurableFile.TemporaryFiles).Where(f => f.LastWriteTimeUtc < olderThan).ToList();
+        foreach (var file in leftovers) file.Delete();
+        return leftovers.Count;
+    }
+
+    private int SweepLake(DateTimeOffset olderThan)
     {
         if (!Directory.Exists(lakePath)) return 0;
         var everyFolder = new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint, IgnoreInaccessible = true };

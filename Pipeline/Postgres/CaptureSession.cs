@@ -169,10 +169,7 @@ internal sealed class CaptureSession : IDisposable
     // Once, and again when it is another: a session that is opened anew after each failure has nothing new to say.
     private static void Announce(CaptureServices services, SourceServer server, SourceTable table, SourceIdentity source)
     {
-        var warnings = table.Warnings();
-        if (!server.SeesAllSessions)
-            warnings = warnings.Add(
-                $"the role is no member of pg_read_all_stats, so others' open transactions cannot be seen: rows of one open for more than {services.Options.Postgres.LateCommitSeconds} s would be missed; GRANT pg_read_all_stats to it");
+        var warnings = table.Warnings().AddRange(server.Warnings(services.Options.Postgres));
         var announcement = string.Join('\n', warnings.Insert(0, $"{source} {table.Schema.Fingerprint}"));
         if (services.Announced == announcement) return;
         services.Announced = announcement;

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Npgsql;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
@@ -12,6 +13,11 @@ namespace OrdersStream.Postgres;
 /// <param name="SeesAllSessions">The role may see when others' transactions began (pg_read_all_stats).</param>
 public sealed record SourceServer(string System, string Timeline, DateTime StartedAt, bool CommitsAreSynchronous, bool SeesAllSessions)
 {
+    /// <summary>What the role cannot see, and what follows.</summary>
+    public ImmutableArray<string> Warnings(PostgresOptions options) => SeesAllSessions
+        ? []
+        : [$"role {options.User} is no member of pg_read_all_stats, so others' open transactions cannot be seen: rows of one open for more than {options.LateCommitSeconds} s would be missed; GRANT pg_read_all_stats TO it"];
+
     /// <exception cref="PipelineException">The server is a standby.</exception>
     public static async Task<SourceServer> ReadAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {

@@ -29,11 +29,7 @@ internal sealed record SourceLook(SourceStatus Status, DateTime Clock, string Sn
             Reachable = true, Version = look.Version, Rows = look.Rows, CaptureIsExact = server.SeesAllSessions, CaptureMode = mode,
             Poller = look.Poller, OldestTransaction = look.Oldest,
         };
-        var warnings = table.Warnings();
-        if (!server.SeesAllSessions)
-            warnings = warnings.Add(
-                $"role {options.Postgres.User} is no member of pg_read_all_stats, so open transactions of other roles are hidden: " +
-                $"a commit later than {options.Postgres.LateCommitSeconds} s is missed; GRANT pg_read_all_stats TO it");
+        var warnings = table.Warnings().AddRange(server.Warnings(options.Postgres));
         var identity = new SourceIdentity(server.System, server.Timeline, options.Postgres.Db, status.Table, table.Oid);
         return new SourceLook(status, look.Clock, look.Snapshot, identity, warnings);
     }

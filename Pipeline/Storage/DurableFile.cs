@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using OrdersStream.Diagnostics;
 
 namespace OrdersStream.Storage;
@@ -6,7 +7,7 @@ namespace OrdersStream.Storage;
 /// Files that are whole and durable once they have their name. Every name appears by one atomic step, after the content
 /// was fsynced, and the folder is fsynced after it (invariants 4 and 5).
 /// </summary>
-public static class DurableFile
+public static partial class DurableFile
 {
     private const UnixFileMode ReadableFile = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
 
@@ -94,6 +95,14 @@ public static class DurableFile
         else Directory.CreateDirectory(path, DirectoryMode);
         if (parent is not null) SyncDirectory(parent, crashPoints.Before(CrashPoint.FolderCreated));
     }
+
+    /// <summary>Temporary files of this class below a folder: those of writers at work, and those that dead ones left. None where the folder is not there.</summary>
+    public static IEnumerable<FileInfo> TemporaryFiles(string folder) => !Directory.Exists(folder) ? [] :
+        new DirectoryInfo(folder).EnumerateFiles(".*.tmp", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint, IgnoreInaccessible = true })
+            .Where(file => TemporaryName().IsMatch(file.Name));
+
+    [GeneratedRegex(@"\A\..+\.[0-9a-f]{32}\.tmp\z")]
+    private static partial Regex TemporaryName();
 
     private static string CreateDirectoryOf(string path, DurableStep step)
     {

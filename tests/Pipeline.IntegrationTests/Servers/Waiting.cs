@@ -6,7 +6,8 @@ public static class Waiting
     /// <summary>Generous: it only tells what has come to a standstill from what is slow on a busy machine.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
 
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
+    // A look may cost as much as a query over the whole lake.
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 

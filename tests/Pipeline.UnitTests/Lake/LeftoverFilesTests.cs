@@ -41,6 +41,34 @@ public sealed class LeftoverFilesTests : IDisposable
     }
 
     [Fact]
+    public async Task what_is_left_of_state_files_goes_too()
+    {
+        var (old, young, others) = (new List<string>(), new List<string>(), new List<string>());
+        lake.Time.Advance(TimeSpan.FromDays(3));
+        foreach (var folder in (string[])[lake.LastProcess, lake.Checkpoint, Path.Combine(lake.Checkpoint, "commits")])
+        {
+            Directory.CreateDirectory(folder);
+            old.Add(Write(folder, $".state.json.{Guid.NewGuid():N}.tmp"));
+            young.Add(Write(folder, $".state.json.{Guid.NewGuid():N}.tmp"));
+            others.AddRange([Write(folder, ".state.json.tmp"), Write(folder, $"state.json.{Guid.NewGuid():N}.tmp"), Write(folder, $".{Guid.NewGuid():N}")]);
+        }
+        foreach (var file in young) File.SetLastWriteTimeUtc(file, lake.Time.GetUtcNow().UtcDateTime.AddHours(-23));
+
+        lake.Topic.Page(0, 3);
+        await lake.StoreAsync(lake.Topic.All);
+
+        Assert.DoesNotContain(old, File.Exists);
+        Assert.All(young.Concat(others), file => Assert.True(File.Exists(file), file));
+
+        static string Write(string folder, string name)
+        {
+            var path = Path.Combine(folder, name);
+            File.WriteAllText(path, "");
+            return path;
+        }
+    }
+
+    [Fact]
     public async Task other_files_stay()
     {
         string[] others = [".part-0-0-1.parquet.ffffffff-1-1.tmp", ".something.tmp", "_SUCCESS", "notes.txt"];
