@@ -10,6 +10,9 @@ public sealed class PostgresToKafkaLoop(PostgresToKafka half, FailureJournal jou
     private static readonly TimeSpan PollBudget = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan DrainPatience = TimeSpan.FromMinutes(2);
 
+    // A server lets go of a dead session's lock when it notices that the client is gone, a moment later: who holds it for longer is alive.
+    private static readonly TimeSpan StandByPatience = TimeSpan.FromSeconds(5), StandByPause = TimeSpan.FromMilliseconds(200);
+
     private readonly TimeSpan interval = TimeSpan.FromSeconds(options.Streaming.BatchInterval);
 
     /// <summary>Told of every poll that came to its end.</summary>
@@ -46,11 +49,19 @@ public sealed class PostgresToKafkaLoop(PostgresToKafka half, FailureJournal jou
     public async Task<bool> DrainAsync(CancellationToken cancellationToken)
     {
         var retries = new Retries(nameof(PostgresToKafka), journal, time, logger, DrainPatience);
+        long? standingBySince = null;
         while (true)
         {
             var poll = await PollAsync(retries, cancellationToken, cancellationToken);
-            if (poll.Outcome == PollOutcome.StandingBy) return false;
             if (poll is { Outcome: PollOutcome.Idle, WindowDone: true }) return true;
+            if (poll.Outcome != PollOutcome.StandingBy)
+            {
+                standingBySince = null;
+                continue;
+            }
+            standingBySince ??= time.GetTimestamp();
+            if (time.GetElapsedTime(standingBySince.Value) >= StandByPatience) return false;
+            await Task.Delay(StandByPause, time, cancellationToken);
         }
     }
 

@@ -9,6 +9,8 @@ public enum CrashPoint
     PageCommitted,
     WatermarkWritten,
     FolderCreated,
+    StateFileSynced,
+    StateFileNamed,
     TopicOwnerWritten,
     DataFileWritten,
     DataFileSynced,

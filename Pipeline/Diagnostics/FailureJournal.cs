@@ -16,14 +16,14 @@ public sealed class FailureJournal(TimeProvider time, PipelineMetrics? metrics =
     private const int NotesMax = 20;
 
     private readonly Lock gate = new();
-    private ImmutableList<FailureNote> notes = [];
+    private ImmutableList<(string Kind, FailureNote Note)> notes = [];
 
     /// <summary>The newest last.</summary>
     public ImmutableArray<FailureNote> Recent
     {
         get
         {
-            lock (gate) return [.. notes];
+            lock (gate) return [.. notes.Select(n => n.Note)];
         }
     }
 
@@ -34,10 +34,10 @@ public sealed class FailureJournal(TimeProvider time, PipelineMetrics? metrics =
         var now = time.GetUtcNow();
         lock (gate)
         {
-            var known = notes.FindIndex(n => !n.Over && n.Half == half && n.Problem == verdict.Problem);
+            var known = notes.FindIndex(n => !n.Note.Over && n.Note.Half == half && n.Kind == verdict.Kind);
             notes = known >= 0
-                ? notes.SetItem(known, notes[known] with { Last = now, Times = notes[known].Times + 1 })
-                : notes.Add(new(half, verdict.Action, verdict.Problem, verdict.Remedy, now, now, 1, false));
+                ? notes.SetItem(known, (verdict.Kind, notes[known].Note with { Problem = verdict.Problem, Last = now, Times = notes[known].Note.Times + 1 }))
+                : notes.Add((verdict.Kind, new(half, verdict.Action, verdict.Problem, verdict.Remedy, now, now, 1, false)));
             if (notes.Count > NotesMax) notes = notes.RemoveAt(0);
         }
     }
@@ -46,6 +46,6 @@ public sealed class FailureJournal(TimeProvider time, PipelineMetrics? metrics =
     public void Succeeded(string half)
     {
         lock (gate)
-            if (notes.Exists(n => !n.Over && n.Half == half)) notes = notes.ConvertAll(n => n.Half == half ? n with { Over = true } : n);
+            if (notes.Exists(n => !n.Note.Over && n.Note.Half == half)) notes = notes.ConvertAll(n => n.Note.Half == half ? n with { Note = n.Note with { Over = true } } : n);
     }
 }

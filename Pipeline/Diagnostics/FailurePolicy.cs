@@ -14,6 +14,9 @@ namespace OrdersStream.Diagnostics;
 /// <param name="SeesItself">A half tries again by itself, and says so.</param>
 public sealed record FailureVerdict(FailureAction Action, string Problem, string Check, bool IsDefect = false, bool SeesItself = false)
 {
+    /// <summary>What all failures of this kind share: <see cref="Problem"/> may quote a server, which says something else at each attempt.</summary>
+    public string Kind { get => field ?? Problem; init; }
+
     /// <summary>What a half says. Where nothing tries again, as in a command that ends, <see cref="Check"/> is all there is to say.</summary>
     public string Remedy => SeesItself ? $"It is tried again with growing pauses; nothing is lost meanwhile. {Check}" : Check;
 }
@@ -52,7 +55,7 @@ public static class FailurePolicy
 
     private static FailureVerdict Postgres(PostgresException e) => e.SqlState[..2] switch
     {
-        "08" or "53" or "57" or "58" or "40" or "55" => Retry($"Postgres refused for now ({e.SqlState} {e.MessageText})", "Check the server's log."),
+        "08" or "53" or "57" or "58" or "40" or "55" => Retry($"Postgres refused for now ({e.SqlState} {e.MessageText})", "Check the server's log.") with { Kind = e.SqlState },
         "28" => new(FailureAction.Stop, $"Postgres refused the login ({e.SqlState}).", "Check postgres.user and postgres.password, and pg_hba.conf on the server."),
         "3D" => new(FailureAction.Stop, "The database does not exist.", "Check postgres.db, or create it."),
         "42" when e.SqlState == "42501" => new(FailureAction.Stop, $"The role lacks a permission ({e.MessageText}).", "GRANT SELECT on the table and USAGE on its schema to postgres.user (db/orders.sql does)."),
@@ -75,7 +78,7 @@ public static class FailurePolicy
             Retry($"The topic is not there ({e.Error.Code})", "Check kafka.topic; it is created where the brokers allow it."),
         ErrorCode.OffsetOutOfRange or ErrorCode.Local_AutoOffsetReset =>
             new(FailureAction.Stop, "Kafka no longer has the offset that is next for the lake.", "Records were removed before they were stored: raise the topic's retention, and read docs/operations.md on how to get them back."),
-        _ => Retry($"Kafka failed ({e.Error.Code}: {e.Error.Reason})", "Check kafka.brokers and that the brokers run."),
+        _ => Retry($"Kafka failed ({e.Error.Code}: {e.Error.Reason})", "Check kafka.brokers and that the brokers run.") with { Kind = $"{e.Error.Code}" },
     };
 
     private static FailureVerdict File(IOException e) => (e.HResult & 0xffff) switch

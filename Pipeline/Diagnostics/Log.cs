@@ -68,7 +68,7 @@ public static partial class Log
     [LoggerMessage(3009, LogLevel.Warning, "partition {Partition}: the lake has more than its commit log says, which was lost or is an old copy; from the files' footers it goes on at offset {NextOffset}")]
     public static partial void LogRecovered(this ILogger logger, int partition, long nextOffset);
 
-    [LoggerMessage(3008, LogLevel.Information, "removed {Files} temporary files that crashed writers left in the lake")]
+    [LoggerMessage(3008, LogLevel.Information, "removed {Files} temporary files that crashed writers left")]
     public static partial void TemporaryFilesRemoved(this ILogger logger, int files);
 
     // 9xxx: the host

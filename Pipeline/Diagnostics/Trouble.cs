@@ -3,11 +3,12 @@ using Microsoft.Extensions.Logging;
 namespace OrdersStream.Diagnostics;
 
 /// <summary>
-/// The trouble that one half is in, if any: a line when it begins or becomes another, a line when it is over, and every failure noted in
-/// the journal. For one caller at a time.
+/// The trouble that one half is in, if any: a line for each kind of failure in it, however often and in whatever order they come, a line when it
+/// is over, and every failure noted in the journal. For one caller at a time.
 /// </summary>
 public sealed class Trouble(string half, FailureJournal journal, TimeProvider time, ILogger logger)
 {
+    private readonly HashSet<string> told = [];
     private long since;
 
     /// <summary>Whose it is.</summary>
@@ -26,16 +27,16 @@ public sealed class Trouble(string half, FailureJournal journal, TimeProvider ti
     public TimeSpan Duration => Verdict is null ? TimeSpan.Zero : time.GetElapsedTime(since);
 
     /// <summary>Notes a failure. One that does not pass by itself is not told here: whoever stops says why.</summary>
-    /// <returns>True: it is another trouble than before.</returns>
+    /// <returns>True: the first failure of its kind since the half worked last.</returns>
     public bool Failed(Exception failure)
     {
         var verdict = FailurePolicy.Judge(failure);
         journal.Failed(Half, verdict);
         if (Failures++ == 0) since = time.GetTimestamp();
-        var isAnother = verdict.Problem != Verdict?.Problem;
-        if (isAnother && verdict.Action == FailureAction.Retry) logger.HalfRetries(Half, verdict.Problem, verdict.Remedy);
+        var isNew = told.Add(verdict.Kind);
+        if (isNew && verdict.Action == FailureAction.Retry) logger.HalfRetries(Half, verdict.Problem, verdict.Remedy);
         (Verdict, Cause) = (verdict, failure);
-        return isAnother;
+        return isNew;
     }
 
     /// <summary>The half works again, or still.</summary>
@@ -45,5 +46,6 @@ public sealed class Trouble(string half, FailureJournal journal, TimeProvider ti
         logger.HalfRecovered(Half, Duration.TotalSeconds, Failures);
         journal.Succeeded(Half);
         (Verdict, Cause, Failures) = (null, null, 0);
+        told.Clear();
     }
 }

@@ -54,14 +54,24 @@ public sealed class LakeBatch
     /// <exception cref="PipelineException">Kafka no longer has what comes next.</exception>
     public async Task<long> NextOffsetAsync(int partition, CancellationToken cancellationToken)
     {
-        if (!partitions.TryGetValue(partition, out var batch))
+        try
         {
-            (batch, var low) = await OpenNewAsync(partition, cancellationToken);
-            return storage.Bounds.FirstKept(batch, low);
+            if (!partitions.TryGetValue(partition, out var batch))
+            {
+                (batch, var low) = await OpenNewAsync(partition, cancellationToken);
+                return storage.Bounds.FirstKept(batch, low);
+            }
+            if (batch.IsEmpty) Reload(batch);
+            return await storage.Bounds.FirstKeptAsync(batch, cancellationToken);
         }
-        if (batch.IsEmpty) Reload(batch);
-        return await storage.Bounds.FirstKeptAsync(batch, cancellationToken);
+        catch (Exception e) when (TellsPath(e))
+        {
+            throw LakePath.WithoutValues(e, storage.Root);
+        }
     }
+
+    /// <summary>Failures of the file system, whose texts name files of the lake.</summary>
+    private static bool TellsPath(Exception e) => e is IOException or UnauthorizedAccessException;
 
     /// <summary>Adds one record, each partition's in offset order. Completes at once but for what must be asked of Kafka or Postgres.</summary>
     public ValueTask AddAsync(in StreamRecord record, CancellationToken cancellationToken)
@@ -108,7 +118,14 @@ public sealed class LakeBatch
     public async Task<CommitOutcome> CommitAsync(CancellationToken cancellationToken)
     {
         var begun = storage.Time.GetTimestamp();
-        await CommitPartitionsAsync(cancellationToken);
+        try
+        {
+            await CommitPartitionsAsync(cancellationToken);
+        }
+        catch (Exception e) when (TellsPath(e))
+        {
+            throw LakePath.WithoutValues(e, storage.Root);
+        }
         if (done.AlreadyStored > 0) storage.Logger.DeliveredAgain(done.AlreadyStored);
         // Of a gap that was closed in commits of its own, too.
         if (done != BatchResult.Nothing) storage.Metrics.Stored(done, storage.Time.GetElapsedTime(begun));
@@ -153,6 +170,11 @@ public sealed class LakeBatch
             var batch = await OpenAsync(record.Partition, cancellationToken);
             if (batch.IsEmpty) await CloseGapAsync(batch, record.Offset, cancellationToken);
             await AddNextAsync(batch, record, cancellationToken);
+        }
+        catch (Exception e) when (TellsPath(e))
+        {
+            Abandon();
+            throw LakePath.WithoutValues(e, storage.Root);
         }
         catch
         {

@@ -69,6 +69,25 @@ internal static partial class LakePath
     /// <summary>The path in the file system.</summary>
     public static string Absolute(string lake, string relative) => Path.Combine(lake, relative.Replace('/', Path.DirectorySeparatorChar));
 
+    /// <summary>
+    /// A text that names paths below the lake, without the values of rows by which folders are named (invariant 9); a file's own name, which no
+    /// other file of the lake has, is enough to find it. Days of <c>order_date</c> stay.
+    /// </summary>
+    /// <param name="lake">The lake's folder, which is told as it is.</param>
+    public static string WithoutValues(string text, string lake = "\0") =>
+        string.Join(lake, text.Split(lake).Select(part => FolderOfValue().Replace(part, "${column}=*")));
+
+    /// <summary>The same failure, without them in its text.</summary>
+    public static Exception WithoutValues(Exception failure, string lake) => failure switch
+    {
+        UnauthorizedAccessException => new UnauthorizedAccessException(WithoutValues(failure.Message, lake)),
+        _ => new IOException(WithoutValues(failure.Message, lake), failure.HResult),
+    };
+
+    // As PathSegment writes it.
+    [GeneratedRegex(@"(?<=\A|[/\\'])(?!order_date=)(?<column>[A-Za-z0-9_.%-]+)=[A-Za-z0-9_.%-]+(?=\z|[/\\'])")]
+    private static partial Regex FolderOfValue();
+
     [GeneratedRegex(@"\A(?:(?<data>part)-(?<p>[0-9]{1,10})-(?<f>[0-9]{1,19})-(?<l>[0-9]{1,19})\.parquet|quarantine-(?<p>[0-9]{1,10})-(?<f>[0-9]{1,19})-(?<l>[0-9]{1,19})\.jsonl)\z")]
     private static partial Regex FinalName();
 

@@ -45,7 +45,7 @@ public sealed class LakeReader(Func<string, TableSchema> schemaOf)
         var footer = FooterOf(reader, file);
         var schema = schemaOf(footer.SchemaFingerprint);
         if (schema.Fingerprint != footer.SchemaFingerprint)
-            throw new FormatException($"{file}: its footer names schema {footer.SchemaFingerprint}; schema {schema.Fingerprint} was given.");
+            throw Fault(file, $"its footer names schema {footer.SchemaFingerprint}; schema {schema.Fingerprint} was given.");
 
         var columns = Columns(reader, schema, file);
         var row = new DecodedRow(schema);
@@ -60,13 +60,13 @@ public sealed class LakeReader(Func<string, TableSchema> schemaOf)
                 cancellationToken.ThrowIfCancellationRequested();
                 var next = Next(row, columns);
                 if (next.Offset <= last || next.Offset > footer.LastOffset || next.Partition != footer.Partition)
-                    throw new FormatException($"{file}: row {rows} is offset {next.Offset} of partition {next.Partition}, behind offset {last}; the footer says partition {footer.Partition}, offsets {footer.FirstOffset} to {footer.LastOffset}.");
+                    throw Fault(file, $"row {rows} is offset {next.Offset} of partition {next.Partition}, behind offset {last}; the footer says partition {footer.Partition}, offsets {footer.FirstOffset} to {footer.LastOffset}.");
                 last = next.Offset;
                 yield return next;
             }
         }
         if (rows != footer.Rows || last != footer.LastOffset)
-            throw new FormatException($"{file}: {rows} rows up to offset {last} were read; the footer says {footer.Rows} rows up to offset {footer.LastOffset}.");
+            throw Fault(file, $"{rows} rows up to offset {last} were read; the footer says {footer.Rows} rows up to offset {footer.LastOffset}.");
     }
 
     private static bool IsVisible(string path) => Path.GetFileName(path) is not ['.' or '_', ..];
@@ -97,7 +97,7 @@ public sealed class LakeReader(Func<string, TableSchema> schemaOf)
         // The package fails in many ways on bytes that are none of its format.
         catch (Exception e) when (e is not (FileNotFoundException or DirectoryNotFoundException or OperationCanceledException))
         {
-            throw new FormatException($"{file}: {e.Message}", e);
+            throw Fault(file, e.Message, e);
         }
     }
 
@@ -107,11 +107,11 @@ public sealed class LakeReader(Func<string, TableSchema> schemaOf)
         const int magic = 4, tail = sizeof(int) + magic;
         using var stream = File.OpenRead(file);
         Span<byte> end = stackalloc byte[tail];
-        if (stream.Length < magic + tail) throw new FormatException($"{file}: it is shorter than any Parquet file.");
+        if (stream.Length < magic + tail) throw Fault(file, "it is shorter than any Parquet file.");
         stream.Seek(-tail, SeekOrigin.End);
         stream.ReadExactly(end);
         if (BinaryPrimitives.ReadUInt32LittleEndian(end) is var length && length > stream.Length - magic - tail)
-            throw new FormatException($"{file}: its last bytes tell of a footer of {length} bytes, and it has {stream.Length}.");
+            throw Fault(file, $"its last bytes tell of a footer of {length} bytes, and it has {stream.Length}.");
     }
 
     private static FileFooter FooterOf(ParquetReader reader, string file)
@@ -123,11 +123,11 @@ public sealed class LakeReader(Func<string, TableSchema> schemaOf)
         }
         catch (FormatException e)
         {
-            throw new FormatException($"{file}: {e.Message}", e);
+            throw Fault(file, e.Message, e);
         }
         return reader.Metadata!.NumRows == footer.Rows
             ? footer
-            : throw new FormatException($"{file}: it holds {reader.Metadata.NumRows} rows; its footer says {footer.Rows}.");
+            : throw Fault(file, $"it holds {reader.Metadata.NumRows} rows; its footer says {footer.Rows}.");
     }
 
     /// <summary>Readers for the columns that the schema leads to, after a check that these are the file's.</summary>
@@ -137,9 +137,9 @@ public sealed class LakeReader(Func<string, TableSchema> schemaOf)
         var wanted = ParquetSchemaFactory.Elements(expected).Select(Describe);
         var found = reader.Metadata!.Schema.Select(Describe);
         if (wanted.Zip(found).FirstOrDefault(pair => pair.First != pair.Second) is { First: not null } difference)
-            throw new FormatException($"{file}: schema {schema.Fingerprint} leads to {difference.First}; the file has {difference.Second}.");
+            throw Fault(file, $"schema {schema.Fingerprint} leads to {difference.First}; the file has {difference.Second}.");
         if (reader.Metadata.Schema.Count != wanted.Count())
-            throw new FormatException($"{file}: schema {schema.Fingerprint} leads to {wanted.Count()} schema elements; the file has {reader.Metadata.Schema.Count}.");
+            throw Fault(file, $"schema {schema.Fingerprint} leads to {wanted.Count()} schema elements; the file has {reader.Metadata.Schema.Count}.");
 
         ForgetMeaning(reader.Metadata);
         return [.. reader.Schema.DataFields.Zip(expected, ColumnReader.For)];
@@ -176,4 +176,6 @@ public sealed class LakeReader(Func<string, TableSchema> schemaOf)
             });
         return text.ToString();
     }
+
+    private static FormatException Fault(string file, string fault, Exception? cause = null) => new($"{LakePath.WithoutValues(file)}: {fault}", cause);
 }

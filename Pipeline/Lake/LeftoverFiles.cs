@@ -5,8 +5,9 @@ using OrdersStream.Storage;
 namespace OrdersStream.Lake;
 
 /// <summary>
-/// Temporary files that a crashed writer left, in the lake and beside the state files. Only those go that are a day old and that no newest log
-/// entry names: a writer commits nothing older than an hour (<see cref="BatchCommit"/>), so the two never meet.
+/// Temporary files that a crashed writer left. Of the lake's only those go that are a day old and that no newest log entry names: a writer commits
+/// nothing older than an hour (<see cref="BatchCommit"/>), so the two never meet. Those of state files go at a day, too: whoever would still want to
+/// name one fails, and tries again.
 /// </summary>
 internal sealed class LeftoverFiles(
     string lakePath, IReadOnlyList<string> stateFolders, string writerPrefix, TopicCommits commits, TimeProvider time, ILogger logger)
@@ -29,7 +30,7 @@ internal sealed class LeftoverFiles(
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // They are in nobody's way: tomorrow again.
-            logger.TemporaryFilesNotRemoved(e);
+            logger.TemporaryFilesNotRemoved(LakePath.WithoutValues(e, lakePath));
         }
     }
 

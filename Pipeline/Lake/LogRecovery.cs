@@ -60,11 +60,11 @@ internal sealed class LogRecovery(string root, string writerPrefix, TopicIdentit
         foreach (var path in Directory.EnumerateFiles(root, ".*.tmp", EveryFile))
             if (LakePath.TryParseTemporary(Path.GetFileName(path), writerPrefix, out var name) && name.Partition == partition && name.FirstOffset < nextOffset)
                 throw new PipelineException(FailureAction.Stop,
-                    $"The commit log of partition {partition} is lost or older than the lake, and '{path}' may hold rows that it had committed.",
+                    $"The commit log of partition {partition} is lost or older than the lake, and '{LakePath.WithoutValues(path, root)}' may hold rows that it had committed.",
                     "Restore the newest copy of streaming.checkpoint_location. Without one, look whether the file's _offset values are in the lake: if they are, delete it; if not, rename it to its final name.");
     }
 
-    private static async Task<FileFooter> ReadFooterAsync(string path, CancellationToken cancellationToken)
+    private async Task<FileFooter> ReadFooterAsync(string path, CancellationToken cancellationToken)
     {
         try
         {
@@ -73,7 +73,7 @@ internal sealed class LogRecovery(string root, string writerPrefix, TopicIdentit
         catch (FormatException e)
         {
             throw new PipelineException(FailureAction.Stop,
-                $"'{path}' is named like a file of this lake but cannot be read as one: {e.Message}",
+                $"A file is named like one of this lake but cannot be read as one: {e.Message}",
                 "Restore it from a backup, or move it away if it is another program's.", e);
         }
     }

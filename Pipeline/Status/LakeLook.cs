@@ -21,7 +21,7 @@ internal sealed record LakeLook(LakeStatus Status, ImmutableSortedDictionary<int
             from entry in entries
             from file in entry.Files
             orderby entry.CommittedAt descending, file.Path descending
-            select new LakeFileStatus(file.Path, entry.Partition, file.Rows, file.Bytes, entry.CommittedAt);
+            select new LakeFileStatus(LakePath.WithoutValues(file.Path), entry.Partition, file.Rows, file.Bytes, entry.CommittedAt);
         var quarantined = newest.Sum(e => e.State.Quarantined);
         var status = new LakeStatus(
             options.Datalake.Path, Reachable: true, newest.Sum(e => e.State.Rows), newest.Sum(e => e.State.Files), quarantined,

@@ -20,6 +20,7 @@ public static partial class DurableFile
         var temporary = WriteTemporary(path, content);
         try
         {
+            step.CrashPoints.Reached(CrashPoint.StateFileSynced);
             File.Move(temporary, path, overwrite: true);
         }
         catch
@@ -27,6 +28,7 @@ public static partial class DurableFile
             TryDelete(temporary);
             throw;
         }
+        step.CrashPoints.Reached(CrashPoint.StateFileNamed);
         SyncDirectory(directory, step);
     }
 
@@ -41,7 +43,9 @@ public static partial class DurableFile
         var temporary = WriteTemporary(path, content);
         try
         {
+            step.CrashPoints.Reached(CrashPoint.StateFileSynced);
             if (!ExclusiveName.TryPublish(temporary, path)) return false;
+            step.CrashPoints.Reached(CrashPoint.StateFileNamed);
         }
         finally
         {

@@ -1,3 +1,5 @@
+using OrdersStream.Diagnostics;
+
 namespace OrdersStream.Storage;
 
 /// <summary>
@@ -51,7 +53,7 @@ internal static class ExclusiveName
         }
     }
 
-    private static IOException NeitherWay(string to) => new(
-        $"The file system of '{to}' has neither hard links nor an exclusive rename, so two writers cannot be kept apart there. " +
+    private static PipelineException NeitherWay(string to) => new(FailureAction.Stop,
+        $"The file system of '{Path.GetDirectoryName(to)}' has neither hard links nor an exclusive rename, so two writers cannot be kept apart there.",
         "Use a folder on a local disk, NFS or another file system that has one of them.");
 }

@@ -18,7 +18,7 @@ public abstract class ConnectionTests(FaultyServers servers)
     [Fact]
     public Task a_network_that_resets_connections() => Servers.SurvivesAsync(_ =>
     {
-        Proxy.Cut();
+        Assert.True(Proxy.Cut() > 0);
         return Task.CompletedTask;
     });
 
@@ -39,7 +39,7 @@ public abstract class ConnectionTests(FaultyServers servers)
     [Fact]
     public Task connections_that_are_half_closed() => Servers.SurvivesAsync(_ =>
     {
-        Proxy.HalfClose();
+        Assert.True(Proxy.HalfClose() > 0);
         return Task.CompletedTask;
     });
 
@@ -47,8 +47,10 @@ public abstract class ConnectionTests(FaultyServers servers)
     public Task a_network_that_holds_everything_back_for_seconds() => Servers.SurvivesAsync(
         async _ =>
         {
+            var before = Proxy.Delayed;
             Proxy.Delay = LongDelay;
             await Task.Delay(LongDelay, Cancellation); // the fault itself: it lasts for so long
+            Assert.True(Proxy.Delayed > before);
         },
         () =>
         {
@@ -95,6 +97,24 @@ public sealed class PostgresConnectionTests(FaultyServers servers) : ConnectionT
         await Servers.Postgres!.CrashAsync();
         stream.Database.ForgetSessions();
     });
+
+    [Fact]
+    public Task a_session_terminated_in_the_middle_of_a_copy() => Servers.SurvivesAsync(
+        async stream =>
+        {
+            // More than fits into any buffer on the way, and a network that takes a while with it: the copy is still under way when it is met.
+            Proxy.Delay = TimeSpan.FromMilliseconds(100);
+            await stream.ExecuteAsync("UPDATE items SET name = repeat(md5(id::text), 1000), updated_at = clock_timestamp() WHERE id <= 200");
+            await Waiting.UntilAsync(
+                async () => await stream.Database.ScalarAsync<long>(
+                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'orders-stream' AND state = 'active' AND query LIKE 'COPY%'") > 0,
+                null, () => "no copy was met");
+        },
+        () =>
+        {
+            Proxy.Delay = TimeSpan.Zero;
+            return Task.CompletedTask;
+        });
 
     [Fact]
     public Task sessions_terminated_by_the_server() => Servers.SurvivesAsync(async stream =>

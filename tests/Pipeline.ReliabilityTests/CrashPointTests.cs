@@ -10,7 +10,7 @@ namespace OrdersStream.ReliabilityTests;
 /// </summary>
 public abstract class CrashPointTests(PostgresServer postgres, KafkaServer kafka)
 {
-    /// <summary>Runs both halves once.</summary>
+    /// <summary>Runs both halves once, up to the point or, where it is not reached so often, to the end.</summary>
     /// <returns>Whether it ended at the point.</returns>
     private protected abstract Task<bool> EndsAtAsync(TestStream stream, CrashPoint point, int occurrence);
 
@@ -56,11 +56,15 @@ public abstract class CrashByExceptionTests(PostgresServer postgres, KafkaServer
 {
     private protected override async Task<bool> EndsAtAsync(TestStream stream, CrashPoint point, int occurrence)
     {
-        var seen = 0;
-        return !await CrashStream.OnceAsync(stream, reached =>
+        var (seen, crashed) = (0, false);
+        var ended = await CrashStream.OnceAsync(stream, reached =>
         {
-            if (reached == point && Interlocked.Increment(ref seen) == occurrence) throw new CrashException(reached);
+            if (reached != point || Interlocked.Increment(ref seen) != occurrence) return;
+            crashed = true;
+            throw new CrashException(reached);
         });
+        Assert.Equal(crashed, !ended);
+        return crashed;
     }
 }
 
@@ -81,8 +85,12 @@ public sealed class ExceptionInStorageTests(PostgresServer postgres, KafkaServer
 /// <summary>By SIGKILL: a real LocalHost process, of which nothing is run any more.</summary>
 public abstract class CrashByKillTests(PostgresServer postgres, KafkaServer kafka) : CrashPointTests(postgres, kafka)
 {
-    private protected override async Task<bool> EndsAtAsync(TestStream stream, CrashPoint point, int occurrence) =>
-        await LocalHostProcess.OnceAsync(stream.Options, (point, occurrence, OnPoint.Die)) == LocalHostProcess.KilledExitCode;
+    private protected override async Task<bool> EndsAtAsync(TestStream stream, CrashPoint point, int occurrence)
+    {
+        var exitCode = await LocalHostProcess.OnceAsync(stream.Options, (point, occurrence, OnPoint.Die));
+        Assert.True(exitCode is 0 or LocalHostProcess.KilledExitCode, $"it ended with {exitCode}");
+        return exitCode == LocalHostProcess.KilledExitCode;
+    }
 }
 
 /// <summary>The capturing half's steps.</summary>

@@ -28,6 +28,24 @@ public abstract class ShutdownTests(PostgresServer postgres, KafkaServer kafka)
         Assert.DoesNotContain(stream.Log.Lines, line => line.Level >= Microsoft.Extensions.Logging.LogLevel.Error);
     }
 
+    /// <summary>Between two polls, with nothing to do; or standing by for another poller.</summary>
+    private protected async Task EndsCleanlyAsync(bool whileStandingBy)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "needs Unix signals");
+        await using var stream = await CrashStream.CreateAsync(postgres, kafka);
+        await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, repeat('x', 50) FROM generate_series(1, 200) i");
+        if (whileStandingBy) await stream.PollAndStoreAsync();
+        else Assert.True(await CrashStream.OnceAsync(stream));
+        using (var run = LocalHostProcess.Start(stream.Options, ["run"]))
+        {
+            while (!(await run.ReadLineAsync()).Contains(whileStandingBy ? "standing by" : "nothing new since", StringComparison.Ordinal)) { }
+            await run.SignalAsync("TERM");
+            var (exitCode, output) = await run.EndAsync(Allowed);
+            Assert.True(exitCode == 0, output);
+        }
+        await stream.LakeShouldEqualTableAsync();
+    }
+
     private static string[] TemporaryFiles(string lake) => Directory.Exists(lake)
         ? Directory.GetFiles(lake, "*.tmp", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 })
         : [];
@@ -38,6 +56,9 @@ public sealed class ShutdownInCaptureTests(PostgresServer postgres, KafkaServer 
 {
     [Theory, MemberData(nameof(Steps.Capture), MemberType = typeof(Steps))]
     public Task a_term_signal_in_any_phase_ends_it_cleanly_and_leaves_nothing_to_repair(CrashPoint phase) => EndsCleanlyAsync(phase);
+
+    [Theory, InlineData(false), InlineData(true)]
+    public Task a_term_signal_ends_it_while_it_has_nothing_to_do(bool standsBy) => EndsCleanlyAsync(standsBy);
 }
 
 /// <summary>In the storing half.</summary>

@@ -10,7 +10,7 @@ internal static class Steps
 {
     private static readonly CrashPoint[] OfCapture = [CrashPoint.WindowTaken, CrashPoint.SchemaWritten, CrashPoint.PageProduced, CrashPoint.PageCommitted, CrashPoint.WatermarkWritten];
 
-    // A writer that slept past the pruning of a day's log: CommitLogTests and TwoInstancesTests set that up by their clock.
+    // A writer that slept past the pruning of a day's log: CommitLogTests makes the log that old, and lets the writer die there.
     private static readonly CrashPoint[] NeedsAClock = [CrashPoint.CommitWithdrawn];
 
     // A run that begins with nothing to roll forward and whose log is young meets all others.

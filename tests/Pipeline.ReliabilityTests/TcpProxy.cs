@@ -15,6 +15,7 @@ internal sealed class TcpProxy : IAsyncDisposable
     private volatile bool refuses;
     private volatile bool swallows;
     private long delayMs;
+    private long delayed;
 
     public TcpProxy()
     {
@@ -45,6 +46,9 @@ internal sealed class TcpProxy : IAsyncDisposable
         set => swallows = value;
     }
 
+    /// <summary>Pieces of data that were held back so far.</summary>
+    public long Delayed => Interlocked.Read(ref delayed);
+
     public void ToTcp(string host, int port) => Begin(async () =>
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
@@ -60,15 +64,21 @@ internal sealed class TcpProxy : IAsyncDisposable
     });
 
     /// <summary>Resets all connections, in the middle of whatever passes.</summary>
-    public void Cut()
+    /// <returns>How many there were.</returns>
+    public int Cut()
     {
-        foreach (var link in links.Keys) link.Reset();
+        var met = links.Keys.ToList();
+        foreach (var link in met) link.Reset();
+        return met.Count;
     }
 
     /// <summary>Tells all clients that nothing more comes, and leaves the other direction open.</summary>
-    public void HalfClose()
+    /// <returns>How many there were.</returns>
+    public int HalfClose()
     {
-        foreach (var link in links.Keys) link.CloseTowardsClient();
+        var met = links.Keys.ToList();
+        foreach (var link in met) link.CloseTowardsClient();
+        return met.Count;
     }
 
     public async ValueTask DisposeAsync()
@@ -130,7 +140,11 @@ internal sealed class TcpProxy : IAsyncDisposable
         {
             while (await from.ReceiveAsync(buffer, end.Token) is var count and > 0)
             {
-                if (Delay > TimeSpan.Zero) await Task.Delay(Delay, end.Token);
+                if (Delay > TimeSpan.Zero)
+                {
+                    Interlocked.Increment(ref delayed);
+                    await Task.Delay(Delay, end.Token);
+                }
                 if (isAnswer && swallows) continue;
                 await to.SendAsync(buffer.AsMemory(0, count), end.Token);
             }

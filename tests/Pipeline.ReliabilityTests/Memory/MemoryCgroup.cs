@@ -7,7 +7,7 @@ namespace OrdersStream.ReliabilityTests.Memory;
 /// A control group of Linux that holds processes to so much memory, as a container does: the kernel kills one that wants more. Its swap is none,
 /// and pages of files that were read or written count until they are needed elsewhere.
 /// </summary>
-internal sealed class MemoryCgroup : IDisposable
+internal sealed class MemoryCgroup : IAsyncDisposable
 {
     /// <summary>Where the controller of memory is, and how its limits of memory, and of memory with swap or of swap, are called: version 1, version 2.</summary>
     private static readonly (string Root, string Limit, string Swap, bool SwapIncludesMemory)[] Controllers =
@@ -15,6 +15,8 @@ internal sealed class MemoryCgroup : IDisposable
         ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.memsw.limit_in_bytes", true),
         ("/sys/fs/cgroup", "memory.max", "memory.swap.max", false),
     ];
+
+    private const string Members = "cgroup.procs";
 
     private readonly string folder;
 
@@ -33,7 +35,7 @@ internal sealed class MemoryCgroup : IDisposable
                 if (Write(limit, bytes))
                 {
                     Write(swap, swapIncludesMemory ? bytes : 0); // not there where swap is not accounted for
-                    return new MemoryCgroup(folder);
+                    using (File.OpenWrite(Path.Combine(folder, Members))) return new MemoryCgroup(folder);
                 }
                 Directory.Delete(folder);
             }
@@ -56,12 +58,25 @@ internal sealed class MemoryCgroup : IDisposable
     /// <summary>The process will be in the group before its program begins.</summary>
     public void Hold(ProcessStartInfo start)
     {
-        string[] command = ["-c", "echo $$ > \"$0\" && exec \"$@\"", Path.Combine(folder, "cgroup.procs"), start.FileName, .. start.ArgumentList];
+        string[] command = ["-c", "echo $$ > \"$0\" && exec \"$@\"", Path.Combine(folder, Members), start.FileName, .. start.ArgumentList];
         start.FileName = "/bin/sh";
         start.ArgumentList.Clear();
         foreach (var argument in command) start.ArgumentList.Add(argument);
     }
 
-    /// <summary>All processes in it have ended.</summary>
-    public void Dispose() => Directory.Delete(folder);
+    /// <summary>All processes in it have ended; the kernel may notice a moment later. One that stays is empty, and in nobody's way.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        for (var attempt = 1; attempt <= 20 && Directory.Exists(folder); attempt++)
+        {
+            try
+            {
+                Directory.Delete(folder);
+            }
+            catch (IOException)
+            {
+                await Task.Delay(50);
+            }
+        }
+    }
 }

@@ -50,7 +50,7 @@ public sealed class MemoryTests(PostgresServer postgres, KafkaServer kafka)
     private static async Task FitsAsync(PipelineOptions options, PipelineHalf half, int rows)
     {
         // Where none can be made, the heap is limited as the runtime itself limits it in a container with this limit.
-        using var cgroup = MemoryCgroup.TryCreate(Limit);
+        await using var cgroup = MemoryCgroup.TryCreate(Limit);
         using var run = LocalHostProcess.Start(
             options, ["run", "--once", "--only", half == PipelineHalf.PostgresToKafka ? "postgres-to-kafka" : "kafka-to-lake"],
             configure: cgroup is not null ? cgroup.Hold : start => start.Environment["DOTNET_GCHeapHardLimit"] = (Limit * 3 / 4).ToString("x", CultureInfo.InvariantCulture));

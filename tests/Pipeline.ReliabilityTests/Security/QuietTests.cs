@@ -149,6 +149,32 @@ public sealed class QuietTests(PostgresServer postgres, KafkaServer kafka)
         IsQuiet(stream, "state or lake file");
     }
 
+    /// <summary>Folders are named by values then, and failures tell files.</summary>
+    [Theory, InlineData("gone", "is gone"), InlineData("foreign", "cannot be read as one"), InlineData("refused", "state or lake file")]
+    public async Task about_files_in_folders_that_are_named_by_values(string what, string expected)
+    {
+        await using var stream = await CreateAsync(o => o with { Datalake = o.Datalake with { PartitionBy = "name" } });
+        var file = stream.Lake.Files[0];
+        Assert.Contains(Mark, file, StringComparison.Ordinal);
+        switch (what)
+        {
+            case "gone":
+                File.Delete(file);
+                break;
+            case "foreign":
+                await File.WriteAllTextAsync(file, "no Parquet", Cancellation);
+                Directory.Delete(Path.Combine(stream.Options.Streaming.CheckpointLocation, "commits"), recursive: true);
+                break;
+            default:
+                await File.WriteAllTextAsync(Path.Combine(stream.Lake.Path, $"name={Mark}-other"), "no folder", Cancellation);
+                break;
+        }
+        await stream.ExecuteAsync($"UPDATE items SET name = '{Mark}-other', updated_at = clock_timestamp()");
+        if (what == "refused") await UntilTroubleAsync(stream, o => o);
+        else await OnceAsync(stream);
+        IsQuiet(stream, expected);
+    }
+
     [Fact]
     public async Task about_rows_that_differ()
     {

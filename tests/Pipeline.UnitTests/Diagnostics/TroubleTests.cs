@@ -1,3 +1,5 @@
+using Confluent.Kafka;
+using Npgsql;
 using OrdersStream.Diagnostics;
 using OrdersStream.UnitTests.Lake;
 
@@ -41,10 +43,31 @@ public sealed class TroubleTests
     }
 
     [Fact]
-    public void other_trouble_is_told_too()
+    public void other_trouble_is_told_too_and_each_kind_once_in_whatever_order_they_come()
     {
-        trouble.Failed(new TimeoutException());
-        Assert.True(trouble.Failed(new IOException()));
+        for (var i = 0; i < 3; i++)
+        {
+            trouble.Failed(new TimeoutException());
+            trouble.Failed(new IOException());
+        }
         Assert.Equal(2, log.Lines.Count);
+        Assert.Equal([3, 3], journal.Recent.Select(n => n.Times));
+
+        trouble.Succeeded();
+        Assert.True(trouble.Failed(new TimeoutException()));
+        Assert.Equal([9002, 9002, 9003, 9002], log.Lines.Select(l => l.Id));
+    }
+
+    [Fact]
+    public void what_a_server_says_differently_each_time_is_the_same_trouble()
+    {
+        for (var i = 0; i < 3; i++)
+        {
+            trouble.Failed(new KafkaException(new Error(ErrorCode.Local_Transport, $"127.0.0.1:9092/1: connect failed after {i} ms")));
+            trouble.Failed(new PostgresException($"too many connections: {i}", "FATAL", "FATAL", "53300"));
+        }
+        Assert.Equal(2, log.Lines.Count);
+        Assert.Equal([3, 3], journal.Recent.Select(n => n.Times));
+        Assert.Contains("after 2 ms", journal.Recent[0].Problem, StringComparison.Ordinal);
     }
 }

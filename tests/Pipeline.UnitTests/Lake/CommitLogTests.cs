@@ -72,6 +72,29 @@ public sealed class CommitLogTests : IDisposable
     }
 
     [Fact]
+    public void a_writer_that_dies_once_its_void_entry_is_withdrawn_leaves_a_log_that_goes_on()
+    {
+        var log = NewLog();
+        for (var i = 1; i <= 40; i++) log.TryAppend(Entry(i));
+        Age(log, 1, 40);
+        log.Prune();
+        var sleeper = new CommitLog(log.Directory, LakeRows.Topic, 3, time, new CrashPoints(p =>
+        {
+            if (p == CrashPoint.CommitWithdrawn) throw new CrashException();
+        }));
+        Assert.Throws<CrashException>(() => sleeper.TryAppend(Entry(3, "sleeper")));
+
+        var next = NewLog();
+        Assert.Equivalent(Entry(40), next.ReadNewest(), strict: true);
+        Assert.False(next.TryAppend(Entry(40, "next")));
+        Assert.True(next.TryAppend(Entry(41, "next")));
+        next.Prune();
+        var last = NewLog();
+        Assert.Equivalent(Entry(41, "next"), last.ReadNewest(), strict: true);
+        Assert.Equal(Enumerable.Range(41 - CommitLog.EntriesKept + 1, CommitLog.EntriesKept).Select(i => last.PathOf(i)), Directory.GetFiles(last.Directory).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public void the_newest_entries_and_those_of_a_day_are_kept()
     {
         var log = NewLog();
