@@ -37,7 +37,7 @@ internal sealed class LakeStorage
         Schemas = new SchemaFinder(topic, SchemaStore, presentSchema, time, logger);
         writerPrefix = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFileName(commits.Directory))))[..8];
         Recovery = new LogRecovery(Root, writerPrefix, topic.Identity, time, logger);
-        Leftovers = new LeftoverFiles(Root, [checkpoint, options.Streaming.LastProcessedTimestampLocation], writerPrefix, commits, time, logger);
+        Leftovers = new LeftoverFiles(Root, checkpoint, writerPrefix, commits, time, logger);
     }
 
     public DatalakeOptions Options { get; }

@@ -6,25 +6,22 @@ namespace OrdersStream.Lake;
 
 /// <summary>
 /// Temporary files that a crashed writer left. Of the lake's only those go that are a day old and that no newest log entry names: a writer commits
-/// nothing older than an hour (<see cref="BatchCommit"/>), so the two never meet. Those of state files go at a day, too: whoever would still want to
-/// name one fails, and tries again.
+/// nothing older than an hour (<see cref="BatchCommit"/>), so the two never meet. Those beside the checkpoint's files go with them.
 /// </summary>
 internal sealed class LeftoverFiles(
-    string lakePath, IReadOnlyList<string> stateFolders, string writerPrefix, TopicCommits commits, TimeProvider time, ILogger logger)
+    string lakePath, string checkpoint, string writerPrefix, TopicCommits commits, TimeProvider time, ILogger logger)
 {
-    public static readonly TimeSpan MinimumAge = TimeSpan.FromDays(1);
-
     private DateTimeOffset? sweptAt;
 
     /// <summary>Sweeps at the first call, and then once a day.</summary>
     public void SweepWhenDue()
     {
         var now = time.GetUtcNow();
-        if (sweptAt is { } last && now - last < MinimumAge) return;
+        if (sweptAt is { } last && now - last < DurableFile.LeftoverAge) return;
         sweptAt = now;
         try
         {
-            var removed = SweepLake(now - MinimumAge) + SweepState(now - MinimumAge);
+            var removed = SweepLake(now - DurableFile.LeftoverAge) + DurableFile.RemoveLeftovers(checkpoint, now);
             if (removed > 0) logger.TemporaryFilesRemoved(removed);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -32,13 +29,6 @@ internal sealed class LeftoverFiles(
             // They are in nobody's way: tomorrow again.
             logger.TemporaryFilesNotRemoved(LakePath.WithoutValues(e, lakePath));
         }
-    }
-
-    private int SweepState(DateTimeOffset olderThan)
-    {
-        var leftovers = stateFolders.SelectMany(DurableFile.TemporaryFiles).Where(f => f.LastWriteTimeUtc < olderThan).ToList();
-        foreach (var file in leftovers) file.Delete();
-        return leftovers.Count;
     }
 
     private int SweepLake(DateTimeOffset olderThan)

@@ -53,6 +53,7 @@ internal sealed class CaptureSession : IDisposable
             var watermark = await new WatermarkRecovery(services).FindAsync(source, topic, cancellationToken);
             // With nothing to publish too: records that are in the topic may name it, and its file be lost.
             services.Schemas.Write(table.Schema);
+            services.File.RemoveLeftovers(services.Time.GetUtcNow());
             return new CaptureSession(connection, server, publisher, topic.Partitions, watermark, services);
         }
         catch

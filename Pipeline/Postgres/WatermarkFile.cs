@@ -32,6 +32,18 @@ public sealed class WatermarkFile(StreamingOptions options)
         }
     }
 
+    /// <summary>Removes what writers who died left beside it. They are in nobody's way: where that fails, the next start tries again.</summary>
+    public void RemoveLeftovers(DateTimeOffset now)
+    {
+        try
+        {
+            DurableFile.RemoveLeftovers(System.IO.Path.GetDirectoryName(Path)!, now);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+        }
+    }
+
     public void Write(Watermark watermark, CrashPoints crashPoints) =>
         DurableFile.Replace(Path, watermark.ToJson(indented: true), crashPoints.Before(CrashPoint.WatermarkWritten));
 }

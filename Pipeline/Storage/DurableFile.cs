@@ -100,10 +100,20 @@ public static partial class DurableFile
         if (parent is not null) SyncDirectory(parent, crashPoints.Before(CrashPoint.FolderCreated));
     }
 
-    /// <summary>Temporary files of this class below a folder: those of writers at work, and those that dead ones left. None where the folder is not there.</summary>
-    public static IEnumerable<FileInfo> TemporaryFiles(string folder) => !Directory.Exists(folder) ? [] :
-        new DirectoryInfo(folder).EnumerateFiles(".*.tmp", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint, IgnoreInaccessible = true })
-            .Where(file => TemporaryName().IsMatch(file.Name));
+    /// <summary>How old a temporary file is that nobody is at work on any more.</summary>
+    public static readonly TimeSpan LeftoverAge = TimeSpan.FromDays(1);
+
+    /// <summary>Removes temporary files of this class below a folder, that writers who died left. One who would still want to name his fails, and tries again.</summary>
+    /// <returns>How many.</returns>
+    public static int RemoveLeftovers(string folder, DateTimeOffset now)
+    {
+        if (!Directory.Exists(folder)) return 0;
+        var everywhere = new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint, IgnoreInaccessible = true };
+        var leftovers = new DirectoryInfo(folder).EnumerateFiles(".*.tmp", everywhere)
+            .Where(file => TemporaryName().IsMatch(file.Name) && file.LastWriteTimeUtc < now - LeftoverAge).ToList();
+        foreach (var file in leftovers) file.Delete();
+        return leftovers.Count;
+    }
 
     [GeneratedRegex(@"\A\..+\.[0-9a-f]{32}\.tmp\z")]
     private static partial Regex TemporaryName();

@@ -54,6 +54,22 @@ public sealed class LostStateTests(PostgresServer postgres, KafkaServer kafka)
     }
 
     [Fact]
+    public async Task what_a_dead_poller_left_beside_the_watermark_goes_after_a_day()
+    {
+        await using var stream = await CreateAsync(10);
+        Assert.True(await CrashStream.OnceAsync(stream));
+        var folder = stream.Options.Streaming.LastProcessedTimestampLocation;
+        string[] left = [.. Enumerable.Range(0, 2).Select(i => Path.Combine(folder, $".watermark.json.{Guid.NewGuid():N}.tmp"))];
+        foreach (var file in left) await File.WriteAllTextAsync(file, "torn", Cancellation);
+        File.SetLastWriteTimeUtc(left[0], TimeProvider.System.GetUtcNow().UtcDateTime.AddDays(-2));
+
+        Assert.True(await CrashStream.OnceAsync(stream));
+
+        Assert.Equal((false, true), (File.Exists(left[0]), File.Exists(left[1])));
+        await stream.LakeShouldEqualTableAsync();
+    }
+
+    [Fact]
     public async Task both_kinds_of_state_lost_at_once_are_found_again()
     {
         await using var stream = await CreateAsync(100);

@@ -22,7 +22,6 @@ internal sealed class TestLake : IDisposable
     public Func<CancellationToken, Task<TableSchema>>? PresentSchema { get; set; }
     public string Root => folder["lake"];
     public string Checkpoint => folder["checkpoint"];
-    public string LastProcess => folder["lastprocess"];
 
     public string PartitionLog(int partition) => Path.Combine(Checkpoint, "commits", Topic.Identity.TopicId!, partition.ToString());
 
@@ -31,7 +30,7 @@ internal sealed class TestLake : IDisposable
         new PipelineOptions
         {
             Datalake = Datalake with { Path = Root },
-            Streaming = new StreamingOptions { CheckpointLocation = Checkpoint, LastProcessedTimestampLocation = LastProcess },
+            Streaming = new StreamingOptions { CheckpointLocation = Checkpoint },
         },
         Topic.Access, PresentSchema, Time, new CrashPoints(onReached), new PipelineMetrics(new PipelineOptions()), Log);
 
