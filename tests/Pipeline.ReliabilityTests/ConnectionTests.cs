@@ -26,9 +26,12 @@ public abstract class ConnectionTests(FaultyServers servers)
     public Task a_network_that_is_away_for_a_while() => Servers.SurvivesAsync(
         async stream =>
         {
+            var before = Proxy.Refused;
             Proxy.Refuses = true;
             Proxy.Cut();
             await SaidAsync(stream);
+            // Long enough that it would have been said again and again.
+            await Waiting.UntilAsync(() => Proxy.Refused >= before + 5, null, () => $"{Proxy.Refused - before} attempts were made");
         },
         () =>
         {

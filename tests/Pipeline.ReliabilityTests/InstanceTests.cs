@@ -2,7 +2,6 @@ using System.Diagnostics;
 using Confluent.Kafka;
 using OrdersStream.Diagnostics;
 using OrdersStream.IntegrationTests;
-using OrdersStream.IntegrationTests.LocalHost;
 using OrdersStream.IntegrationTests.Servers;
 using OrdersStream.LocalHost.Verbs;
 
@@ -78,15 +77,15 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
         await using var stream = await TestStream.CreateAsync(postgres, kafka, configure: o => o with { Streaming = o.Streaming with { BatchInterval = (int)interval.TotalSeconds } });
         await stream.ExecuteAsync("INSERT INTO items (id, name) VALUES (1, 'x')");
         using var first = LocalHostProcess.Start(stream.Options, ["run", "--only", "postgres-to-kafka"]);
-        await UntilSaidAsync(first, "PostgresToKafka: 1 rows");
+        await first.UntilSaidAsync("PostgresToKafka: 1 rows");
         using var second = LocalHostProcess.Start(stream.Options, ["run", "--only", "postgres-to-kafka"]);
-        await UntilSaidAsync(second, "standing by");
+        await second.UntilSaidAsync("standing by");
 
         await first.SignalAsync("KILL");
         Assert.Equal(LocalHostProcess.KilledExitCode, (await first.EndAsync()).ExitCode);
         var died = Stopwatch.GetTimestamp();
         await stream.ExecuteAsync("INSERT INTO items (id, name) VALUES (2, 'x')");
-        await UntilSaidAsync(second, "PostgresToKafka: 1 rows");
+        await second.UntilSaidAsync("PostgresToKafka: 1 rows");
 
         // Opening takes a moment, on a busy machine a longer one. Whatever waits for a time-out of a session takes longer still.
         Assert.InRange(Stopwatch.GetElapsedTime(died), TimeSpan.Zero, interval + TimeSpan.FromSeconds(10));
@@ -218,11 +217,6 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
         do await InsertAsync(stream);
         while (!leaving.IsCompleted);
         await leaving;
-    }
-
-    private static async Task UntilSaidAsync(RunningProgram child, string what)
-    {
-        while (!(await child.ReadLineAsync()).Contains(what, StringComparison.Ordinal)) { }
     }
 
     /// <summary>One instance with one half at work.</summary>

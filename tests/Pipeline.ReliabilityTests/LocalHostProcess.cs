@@ -65,10 +65,7 @@ internal static class LocalHostProcess
     }
 
     /// <summary>Returns once the child stands at its point.</summary>
-    public static async Task UntilReachedAsync(this RunningProgram child)
-    {
-        while (await child.ReadLineAsync() != Reached) { }
-    }
+    public static Task UntilReachedAsync(this RunningProgram child) => child.UntilSaidAsync(Reached);
 
     /// <summary>The most memory that a child had, as it tells at its end.</summary>
     public static int PeakMiB(string output)

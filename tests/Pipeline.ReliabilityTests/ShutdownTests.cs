@@ -44,7 +44,7 @@ public abstract class ShutdownTests(PostgresServer postgres, KafkaServer kafka)
         else Assert.True(await CrashStream.OnceAsync(stream));
         using (var run = LocalHostProcess.Start(stream.Options, ["run"]))
         {
-            while (!(await run.ReadLineAsync()).Contains(whileStandingBy ? "standing by" : "nothing new since", StringComparison.Ordinal)) { }
+            await run.UntilSaidAsync(whileStandingBy ? "standing by" : "nothing new since");
             await run.SignalAsync("TERM");
             var (exitCode, output) = await run.EndAsync(Allowed);
             Assert.True(exitCode == 0, output);

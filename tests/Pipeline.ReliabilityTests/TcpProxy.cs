@@ -16,6 +16,7 @@ internal sealed class TcpProxy : IAsyncDisposable
     private volatile bool swallows;
     private long delayMs;
     private long delayed;
+    private long refused;
 
     public TcpProxy()
     {
@@ -45,6 +46,9 @@ internal sealed class TcpProxy : IAsyncDisposable
         get => swallows;
         set => swallows = value;
     }
+
+    /// <summary>Connections that were refused so far.</summary>
+    public long Refused => Interlocked.Read(ref refused);
 
     /// <summary>Pieces of data that were held back so far.</summary>
     public long Delayed => Interlocked.Read(ref delayed);
@@ -109,7 +113,11 @@ internal sealed class TcpProxy : IAsyncDisposable
             {
                 return;
             }
-            if (refuses) client.Dispose();
+            if (refuses)
+            {
+                client.Dispose();
+                Interlocked.Increment(ref refused);
+            }
             else _ = Task.Run(() => ServeAsync(client));
         }
     }

@@ -34,6 +34,17 @@ public sealed class RunningProgram : IDisposable
         throw new InvalidOperationException($"it ended with {process.ExitCode}\n{await errors}");
     }
 
+    /// <summary>Reads on until a line holds these words.</summary>
+    public Task UntilSaidAsync(string words)
+    {
+        return ReadAsync().WaitAsync(Patience, Cancellation);
+
+        async Task ReadAsync()
+        {
+            while (!(await ReadLineAsync()).Contains(words, StringComparison.Ordinal)) { }
+        }
+    }
+
     /// <param name="signal">Its name without SIG.</param>
     public async Task SignalAsync(string signal)
     {
