@@ -64,7 +64,7 @@ internal sealed class LogRecovery(string root, string writerPrefix, TopicIdentit
                     "Restore the newest copy of streaming.checkpoint_location. Without one, look whether the file's _offset values are in the lake: if they are, delete it; if not, rename it to its final name.");
     }
 
-    private async Task<FileFooter> ReadFooterAsync(string path, CancellationToken cancellationToken)
+    private static async Task<FileFooter> ReadFooterAsync(string path, CancellationToken cancellationToken)
     {
         try
         {
