@@ -171,14 +171,10 @@ public sealed class LakeBatch
             if (batch.IsEmpty) await CloseGapAsync(batch, record.Offset, cancellationToken);
             await AddNextAsync(batch, record, cancellationToken);
         }
-        catch (Exception e) when (TellsPath(e))
+        catch (Exception e)
         {
             Abandon();
-            throw LakePath.WithoutValues(e, storage.Root);
-        }
-        catch
-        {
-            Abandon();
+            if (TellsPath(e)) throw LakePath.WithoutValues(e, storage.Root);
             throw;
         }
     }

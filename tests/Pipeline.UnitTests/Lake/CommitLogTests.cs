@@ -60,10 +60,7 @@ public sealed class CommitLogTests : IDisposable
     [Fact]
     public void a_writer_that_slept_past_the_pruning_of_its_number_is_void()
     {
-        var log = NewLog();
-        for (var i = 1; i <= 40; i++) log.TryAppend(Entry(i));
-        Age(log, 1, 40);
-        log.Prune();
+        var log = PrunedLog();
         Assert.False(File.Exists(log.PathOf(3)));
 
         Assert.False(log.TryAppend(Entry(3, "sleeper")));
@@ -74,10 +71,7 @@ public sealed class CommitLogTests : IDisposable
     [Fact]
     public void a_writer_that_dies_once_its_void_entry_is_withdrawn_leaves_a_log_that_goes_on()
     {
-        var log = NewLog();
-        for (var i = 1; i <= 40; i++) log.TryAppend(Entry(i));
-        Age(log, 1, 40);
-        log.Prune();
+        var log = PrunedLog();
         var sleeper = new CommitLog(log.Directory, LakeRows.Topic, 3, time, new CrashPoints(p =>
         {
             if (p == CrashPoint.CommitWithdrawn) throw new CrashException();
@@ -176,6 +170,16 @@ public sealed class CommitLogTests : IDisposable
         var e = Assert.Throws<PipelineException>(() => log.ReadNewest());
         Assert.Equal(FailureAction.Stop, e.Action);
         Assert.Contains(expected, e.Problem);
+    }
+
+    /// <summary>Its first entries were used and are gone.</summary>
+    private CommitLog PrunedLog()
+    {
+        var log = NewLog();
+        for (var i = 1; i <= 40; i++) log.TryAppend(Entry(i));
+        Age(log, 1, 40);
+        log.Prune();
+        return log;
     }
 
     private CommitLog NewLog(Func<string, byte[], bool>? create = null) => new(folder["log"], LakeRows.Topic, 3, time, new CrashPoints(reached.Add), create);
