@@ -16,7 +16,7 @@ public sealed class KafkaToLakeLoop(
 {
     private static readonly TimeSpan DrainPatience = TimeSpan.FromMinutes(2);
 
-    /// <summary>How long the last commit may take.</summary>
+    /// <summary>How long what is under way may take when it is told to stop, the last commit included.</summary>
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
 
     /// <summary>How long the first record waits for the others of its page at the least: a page becomes visible in one partition after the other.</summary>
@@ -106,6 +106,8 @@ public sealed class KafkaToLakeLoop(
     private async Task RunSessionAsync(IReadOnlyList<int>? partitions, Dictionary<int, long>? ends, Retries retries, CancellationToken cancellationToken)
     {
         using var half = await lake.OpenAsync(cancellationToken);
+        // What was read is stored before the end, though the token is cancelled: it is little, and reading it again costs more.
+        using var grace = new Grace(cancellationToken, StopPatience);
         var collected = new Collected(half.NewBatch(), ends);
         using var consumer = new LakeConsumer(options, collected.NextOffset, () => CommitAsync(collected, null, retries, CancellationToken.None).GetAwaiter().GetResult());
         if (partitions is null) consumer.JoinGroup();
@@ -118,7 +120,7 @@ public sealed class KafkaToLakeLoop(
             var came = consumer.TryNext() || consumer.WaitNext(collected.IsEmpty ? WaitMax : Within(TimeSpan.Zero, UntilDue(collected), WaitMax));
             if (came && !consumer.IsPartitionEnd)
             {
-                await collected.AddAsync(consumer, time, cancellationToken);
+                await collected.AddAsync(consumer, time, grace.Token);
                 if (collected.Records % RecordsBetweenLooks != 0 && !collected.IsFull) continue;
             }
             else if (came) collected.EndReached(consumer.Partition, consumer.Offset);
@@ -126,11 +128,9 @@ public sealed class KafkaToLakeLoop(
             else if (!came && consumer.TakeTrouble() is { } trouble) retries.Note(trouble);
             else retries.StopIfTooLong();
             Interlocked.Exchange(ref waiting, collected.Records);
-            if (collected.IsFull || (!collected.IsEmpty && UntilDue(collected) <= TimeSpan.Zero)) await CommitAsync(collected, consumer, retries, cancellationToken);
+            if (collected.IsFull || (!collected.IsEmpty && UntilDue(collected) <= TimeSpan.Zero)) await CommitAsync(collected, consumer, retries, grace.Token);
             reachedEnds = collected.ReachedEnds;
         }
-        // What was read is stored before the end, though the token is cancelled: it is little, and reading it again costs more.
-        using var grace = new Grace(cancellationToken, StopPatience);
         await CommitAsync(collected, consumer, retries, grace.Token);
     }
 

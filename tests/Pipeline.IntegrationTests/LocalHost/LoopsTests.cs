@@ -1,3 +1,4 @@
+using OrdersStream.Diagnostics;
 using OrdersStream.IntegrationTests.Servers;
 using OrdersStream.LocalHost.Loops;
 using OrdersStream.LocalHost.Verbs;
@@ -76,6 +77,26 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
         await stored.ReachesAsync(20, storing);
         await stop.CancelAsync();
         await storing.WaitAsync(Patience, Token);
+    }
+
+    [Theory]
+    [InlineData(CrashPoint.DataFileWritten)]
+    [InlineData(CrashPoint.CommitCreated)]
+    public async Task a_commit_that_is_under_way_when_the_stop_comes_is_ended(CrashPoint at)
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await using (var capture = pipeline.Run()) await capture.OnceAsync(PipelineHalf.PostgresToKafka, Token);
+        using var stop = new CancellationTokenSource();
+        await using var run = new PipelineRun(pipeline.Options, TimeProvider.System, pipeline.Log(), new CrashPoints(reached =>
+        {
+            if (reached == at) stop.Cancel();
+        }));
+        var stored = new Counter();
+        run.KafkaToLake.Stored = batch => stored.Add(batch.Rows);
+        // One partition, one batch: what is under way is all of it.
+        await run.KafkaToLake.RunAsync([0], stop.Token).WaitAsync(Patience, Token);
+        Assert.NotEqual(0, stored.Value);
+        Assert.Equal(stored.Value, (await run.Get<StatusReader>().ReadAsync(Token)).Lake.Rows);
     }
 
     [Fact]
