@@ -86,15 +86,22 @@ public sealed class ServerFolder
     public static IReadOnlyList<ServerFolder> Stale() =>
         [.. Directory.GetDirectories(Parent(), NamePrefix + "*").Where(d => OwnerIsGone(Path.Combine(d, MarkerName))).Select(d => new ServerFolder(d))];
 
+    /// <summary>
+    /// Removes it, or leaves it to the next start: the marker goes last, so what is left is still known as ours. Of several runs that remove
+    /// the same stale folder one gets it, by its name: side by side each would stumble over what the others have deleted, and none would end it.
+    /// </summary>
     public void Remove()
     {
         try
         {
-            Directory.Delete(Root, recursive: true);
+            var claimed = Root + "-" + Path.GetRandomFileName().Replace(".", "");
+            Directory.Move(Root, claimed);
+            foreach (var folder in Directory.GetDirectories(claimed)) Directory.Delete(folder, recursive: true);
+            Directory.Delete(claimed, recursive: true);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // Another run removes the same stale folder, or a file is still open (Windows): the next start tries again.
+            // Another run has it, or a file is still open (Windows).
         }
     }
 

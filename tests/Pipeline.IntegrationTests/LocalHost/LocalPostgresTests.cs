@@ -89,6 +89,22 @@ public sealed class LocalPostgresTests
         Assert.Equal(1, await ScalarAsync(next.ConnectionString(), "SELECT 1"));
     }
 
+    [Fact]
+    public void of_several_runs_that_remove_one_folder_each_finds_it_gone()
+    {
+        for (var round = 1; round <= 20; round++)
+        {
+            var folder = ServerFolder.Create();
+            for (var i = 0; i < 50; i++) File.WriteAllText(Path.Combine(Directory.CreateDirectory(Path.Combine(folder.Data, $"{i}", "x")).FullName, "y"), "z");
+            Parallel.For(0, 4, new ParallelOptions { MaxDegreeOfParallelism = 4 }, _ =>
+            {
+                folder.Remove();
+                Assert.False(Directory.Exists(folder.Root));
+            });
+            Assert.Empty(Directory.GetDirectories(Path.GetDirectoryName(folder.Root)!, Path.GetFileName(folder.Root) + "*"));
+        }
+    }
+
     [Theory]
     [InlineData(null)]
     [InlineData("")]
