@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Text;
 using OrdersStream.IntegrationTests.Servers;
 using OrdersStream.LocalHost.Verbs;
 
@@ -8,8 +7,6 @@ namespace OrdersStream.IntegrationTests.LocalHost;
 /// <summary>The main command as a process of its own, as a newcomer runs it.</summary>
 public sealed class DemonstrationTests : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
-
     private readonly string folder = Directory.CreateTempSubdirectory("orders-stream-test-").FullName;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -22,7 +19,7 @@ public sealed class DemonstrationTests : IDisposable
         for (var run = 1; run <= 2; run++)
         {
             using var process = Start("--seconds", "2", "--rate", "50", "--dir", Demo);
-            var (exitCode, output) = await EndAsync(process);
+            var (exitCode, output) = await process.EndAsync();
             Assert.True(exitCode == 0, output);
             Assert.Contains("missing 0, different 0, too many 0, stored twice 0   equal", output);
             Assert.Equal(3, output.Split("arrived: yes").Length - 1);
@@ -41,8 +38,8 @@ public sealed class DemonstrationTests : IDisposable
         Assert.SkipWhen(OperatingSystem.IsWindows(), "needs Unix signals");
         using var process = Start("--seconds", "60", "--dir", Demo);
         var server = await ServerOfAsync(process);
-        await KillAsync(process, signal);
-        var (exitCode, output) = await EndAsync(process);
+        await process.SignalAsync(signal);
+        var (exitCode, output) = await process.EndAsync();
         Assert.True(exitCode == 0, output);
         Assert.EndsWith("Stopped.", output.TrimEnd());
         Assert.False(IsAlive(server));
@@ -54,8 +51,8 @@ public sealed class DemonstrationTests : IDisposable
         Assert.SkipWhen(OperatingSystem.IsWindows(), "needs Unix signals");
         using var process = Start("--seconds", "60", "--dir", Demo);
         var server = await ServerOfAsync(process);
-        await KillAsync(process, "KILL");
-        await process.WaitForExitAsync(Token);
+        await process.SignalAsync("KILL");
+        await process.EndAsync();
         await Waiting.UntilAsync(() => !IsAlive(server), running: null, () => "the server outlives its owner");
     }
 
@@ -65,7 +62,7 @@ public sealed class DemonstrationTests : IDisposable
         Directory.CreateDirectory(Demo);
         await File.WriteAllTextAsync(Path.Combine(Demo, "mine.txt"), "x", Token);
         using var process = Start("--dir", Demo);
-        var (exitCode, output) = await EndAsync(process);
+        var (exitCode, output) = await process.EndAsync();
         Assert.Equal(1, exitCode);
         Assert.Contains("not the demonstration's", output);
         Assert.Equal(["mine.txt"], Directory.GetFileSystemEntries(Demo).Select(Path.GetFileName));
@@ -73,26 +70,12 @@ public sealed class DemonstrationTests : IDisposable
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
 
-    private static Process Start(params string[] arguments)
-    {
-        var start = new ProcessStartInfo("dotnet", [typeof(DemoVerb).Assembly.Location, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
-        return Process.Start(start)!;
-    }
-
-    private static async Task<(int ExitCode, string Output)> EndAsync(Process process)
-    {
-        var output = new StringBuilder();
-        var reading = Task.WhenAll(process.StandardOutput.ReadToEndAsync(Token), process.StandardError.ReadToEndAsync(Token));
-        await process.WaitForExitAsync(Token).WaitAsync(Patience, Token);
-        foreach (var text in (await reading).Reverse()) output.Append(text);
-        return (process.ExitCode, output.ToString());
-    }
+    private static RunningProgram Start(params string[] arguments) => new(new ProcessStartInfo("dotnet", [typeof(DemoVerb).Assembly.Location, .. arguments]));
 
     /// <summary>The process id of its private server, once the traffic runs.</summary>
-    private static async Task<int> ServerOfAsync(Process process)
+    private static async Task<int> ServerOfAsync(RunningProgram process)
     {
-        while (await process.StandardOutput.ReadLineAsync(Token).AsTask().WaitAsync(Patience, Token) is { } line)
-            if (line.Contains("Ctrl+C", StringComparison.Ordinal)) break;
+        await process.UntilSaidAsync("Ctrl+C");
         Assert.False(process.HasExited);
         foreach (var candidate in Directory.GetDirectories("/tmp", "orders-stream-pg-*").Concat(Directory.GetDirectories(Path.GetTempPath(), "orders-stream-pg-*")))
             if (OwnerOf(candidate).Contains($":{process.Id},", StringComparison.Ordinal))
@@ -111,12 +94,6 @@ public sealed class DemonstrationTests : IDisposable
         {
             return "";
         }
-    }
-
-    private static async Task KillAsync(Process process, string signal)
-    {
-        using var kill = Process.Start("kill", [$"-{signal}", $"{process.Id}"])!;
-        await kill.WaitForExitAsync(Token);
     }
 
     /// <summary>A process that has ended but was not waited for yet counts as gone.</summary>

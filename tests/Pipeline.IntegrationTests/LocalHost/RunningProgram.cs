@@ -25,6 +25,12 @@ public sealed class RunningProgram : IDisposable
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
+    /// <summary>Its process id.</summary>
+    public int Id => process.Id;
+
+    /// <summary>Whether it has ended, by itself or not.</summary>
+    public bool HasExited => process.HasExited;
+
     /// <summary>The next line of its output.</summary>
     /// <exception cref="InvalidOperationException">There is none: it has ended.</exception>
     public async Task<string> ReadLineAsync()
@@ -53,12 +59,12 @@ public sealed class RunningProgram : IDisposable
     }
 
     /// <summary>Waits for the end.</summary>
-    /// <returns>What it said since the last line that was read, and on its error stream.</returns>
+    /// <returns>What it said on its error stream, and then since the last line that was read.</returns>
     public async Task<ChildResult> EndAsync(TimeSpan? patience = null)
     {
         var output = process.StandardOutput.ReadToEndAsync(Cancellation);
         await process.WaitForExitAsync(Cancellation).WaitAsync(patience ?? Patience, Cancellation);
-        return new ChildResult(process.ExitCode, await output + await errors);
+        return new ChildResult(process.ExitCode, await errors + await output);
     }
 
     public void Dispose()
