@@ -1,14 +1,17 @@
+using OrdersStream.Storage;
+
 namespace OrdersStream.Diagnostics;
 
 /// <summary>
-/// Keeps the heap small where rows are large (invariant 7). An array of 85,000 bytes or more is freed by a full collection only, and the
-/// runtime puts that off until the heap is several times what is in use. Whoever makes such arrays says so here, and each
-/// 32 MiB of them are followed by one.
+/// Keeps memory small where rows are large (invariant 7). An array of 85,000 bytes or more is freed by a full collection only, and the
+/// runtime puts that off until the heap is several times what is in use. The Kafka client, too, takes blocks of many sizes for such rows, and
+/// the C library keeps the pages between those that are still in use. Whoever makes such arrays says so here, and after each 16 MiB of them both
+/// are made to give back what is free.
 /// </summary>
 internal static class LargeObjects
 {
     private const int LargeBytes = 85_000;
-    private const long BytesBetweenCollections = 32 * 1024 * 1024;
+    private const long BytesBetweenCollections = 16 * 1024 * 1024;
 
     private static long allocated;
 
@@ -18,5 +21,6 @@ internal static class LargeObjects
         if (bytes < LargeBytes || Interlocked.Add(ref allocated, bytes) < BytesBetweenCollections) return;
         Interlocked.Exchange(ref allocated, 0);
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true);
+        Posix.TrimHeap();
     }
 }

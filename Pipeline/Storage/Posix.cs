@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace OrdersStream.Storage;
 
-/// <summary>The few calls of Linux and macOS that .NET does not offer. Each returns 0 or the errno.</summary>
+/// <summary>The few calls of Linux and macOS that .NET does not offer. What can fail returns 0 or the errno.</summary>
 internal static partial class Posix
 {
     public const int EPERM = 1, ENOENT = 2, EINTR = 4, EEXIST = 17, EINVAL = 22, ENOSPC = 28, EROFS = 30, ENOSYS = 38;
@@ -43,6 +43,20 @@ internal static partial class Posix
         if (synced is not 0 and not EINVAL) throw Failure($"fsync of folder '{path}' failed", synced);
     }
 
+    /// <summary>Gives the pages of freed blocks back to the system, those between blocks in use too. For glibc: other C libraries keep fewer, or have no call for it.</summary>
+    public static void TrimHeap()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        try
+        {
+            _ = TrimOnGlibc(0);
+        }
+        catch (EntryPointNotFoundException)
+        {
+            // musl
+        }
+    }
+
     /// <summary>As .NET's own file calls report it: the errno tells a full disk from others.</summary>
     public static IOException Failure(string what, int errno) => new($"{what}: {Marshal.GetPInvokeErrorMessage(errno)} (errno {errno}).", errno);
 
@@ -54,6 +68,9 @@ internal static partial class Posix
             if (Marshal.GetLastPInvokeError() is var errno and not EINTR) return errno;
         }
     }
+
+    [LibraryImport("libc", EntryPoint = "malloc_trim")]
+    private static partial int TrimOnGlibc(nuint kept);
 
     [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int LinkFile(string from, string to);
