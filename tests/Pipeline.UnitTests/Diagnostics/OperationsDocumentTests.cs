@@ -1,0 +1,47 @@
+using System.Reflection;
+using System.Text.RegularExpressions;
+using Microsoft.Extensions.Logging;
+using OrdersStream.Diagnostics;
+using OrdersStream.UnitTests.Configuration;
+
+namespace OrdersStream.UnitTests.Diagnostics;
+
+/// <summary>Whatever can page someone is in docs/operations.md: who greps it for a line of the log finds the row.</summary>
+public sealed partial class OperationsDocumentTests
+{
+    private const string Value = "<value>";
+
+    /// <summary>The first column of the table: spans of code, in which dots stand for whatever is said there.</summary>
+    private static readonly Regex[] Symptoms =
+    [
+        .. File.ReadLines(Path.Combine(ConfigurationFile.Repository, "docs", "operations.md"))
+            .SkipWhile(line => line != "## What can page someone").Skip(3).TakeWhile(line => line.StartsWith('|'))
+            .SelectMany(row => Span().Matches(row.Split('|')[1]))
+            .Select(span => new Regex(string.Join(".*", span.Groups[1].Value.Split("...").Select(Regex.Escape)))),
+    ];
+
+    public static TheoryData<string> Problems() =>
+        [.. Directory.EnumerateFiles(Path.Combine(ConfigurationFile.Repository, "Pipeline"), "*.cs", SearchOption.AllDirectories)
+            .SelectMany(file => Problem().Matches(File.ReadAllText(file))).Select(m => Interpolation().Replace(m.Groups["text"].Value, Value).Replace("\\\"", "\"")).Distinct()];
+
+    public static TheoryData<string> Warnings() =>
+        [.. typeof(Log).GetMethods().Select(m => m.GetCustomAttribute<LoggerMessageAttribute>())
+            // A half's trouble is told in the words of the failure.
+            .Where(m => m is { Level: >= LogLevel.Warning } && !m.Message.Contains("{Problem}")).Select(m => Interpolation().Replace(m!.Message, Value))];
+
+    [Theory, MemberData(nameof(Problems))]
+    public void every_failure_is_in_the_table(string text) => Assert.Contains(Symptoms, symptom => symptom.IsMatch(text));
+
+    [Theory, MemberData(nameof(Warnings))]
+    public void every_warning_is_in_the_table(string text) => Assert.Contains(Symptoms, symptom => symptom.IsMatch(text));
+
+    [GeneratedRegex("`([^`]+)`")]
+    private static partial Regex Span();
+
+    // The words of a failure where it is made: behind what is to be done about it, or first in a call that says so by its name.
+    [GeneratedRegex("""(?:FailureAction\.(?:Stop|Retry),|ActionWhereOther\(known\),|\b(?:Stop|Retry)\(|\bUnsupported\(column,)\s*\$?"(?<text>(?:[^"\\{]|\\.|\{(?:[^{}"]|"[^"]*"|\{[^{}]*\})*\})*)""")]
+    private static partial Regex Problem();
+
+    [GeneratedRegex("""\{(?:[^{}"]|"[^"]*"|\{[^{}]*\})*\}""")]
+    private static partial Regex Interpolation();
+}
