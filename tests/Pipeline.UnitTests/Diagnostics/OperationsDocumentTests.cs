@@ -9,7 +9,8 @@ namespace OrdersStream.UnitTests.Diagnostics;
 /// <summary>Whatever can page someone is in docs/operations.md: who greps it for a line of the log finds the row.</summary>
 public sealed partial class OperationsDocumentTests
 {
-    private const string Value = "<value>";
+    /// <summary>A value in a text, as it stands in the source.</summary>
+    private const string Interpolated = """\{(?:[^{}"]|"[^"]*"|\{[^{}]*\})*\}""";
 
     /// <summary>The first column of the table: spans of code, in which dots stand for whatever is said there.</summary>
     private static readonly Regex[] Symptoms =
@@ -22,12 +23,12 @@ public sealed partial class OperationsDocumentTests
 
     public static TheoryData<string> Problems() =>
         [.. Directory.EnumerateFiles(Path.Combine(ConfigurationFile.Repository, "Pipeline"), "*.cs", SearchOption.AllDirectories)
-            .SelectMany(file => Problem().Matches(File.ReadAllText(file))).Select(m => Interpolation().Replace(m.Groups["text"].Value, Value).Replace("\\\"", "\"")).Distinct()];
+            .SelectMany(file => Problem().Matches(File.ReadAllText(file))).Select(m => WithoutValues(m.Groups["text"].Value).Replace("\\\"", "\"")).Distinct()];
 
     public static TheoryData<string> Warnings() =>
         [.. typeof(Log).GetMethods().Select(m => m.GetCustomAttribute<LoggerMessageAttribute>())
             // A half's trouble is told in the words of the failure.
-            .Where(m => m is { Level: >= LogLevel.Warning } && !m.Message.Contains("{Problem}")).Select(m => Interpolation().Replace(m!.Message, Value))];
+            .Where(m => m is { Level: >= LogLevel.Warning } && !m.Message.Contains("{Problem}")).Select(m => WithoutValues(m!.Message))];
 
     [Theory, MemberData(nameof(Problems))]
     public void every_failure_is_in_the_table(string text) => Assert.Contains(Symptoms, symptom => symptom.IsMatch(text));
@@ -35,13 +36,15 @@ public sealed partial class OperationsDocumentTests
     [Theory, MemberData(nameof(Warnings))]
     public void every_warning_is_in_the_table(string text) => Assert.Contains(Symptoms, symptom => symptom.IsMatch(text));
 
+    private static string WithoutValues(string text) => Interpolation().Replace(text, "<value>");
+
     [GeneratedRegex("`([^`]+)`")]
     private static partial Regex Span();
 
     // The words of a failure where it is made: behind what is to be done about it, or first in a call that says so by its name.
-    [GeneratedRegex("""(?:FailureAction\.(?:Stop|Retry),|ActionWhereOther\(known\),|\b(?:Stop|Retry)\(|\bUnsupported\(column,)\s*\$?"(?<text>(?:[^"\\{]|\\.|\{(?:[^{}"]|"[^"]*"|\{[^{}]*\})*\})*)""")]
+    [GeneratedRegex("""(?:FailureAction\.(?:Stop|Retry),|ActionWhereOther\(known\),|\b(?:Stop|Retry)\(|\bUnsupported\(column,)\s*\$?"(?<text>(?:[^"\\{]|\\.|""" + Interpolated + ")*)")]
     private static partial Regex Problem();
 
-    [GeneratedRegex("""\{(?:[^{}"]|"[^"]*"|\{[^{}]*\})*\}""")]
+    [GeneratedRegex(Interpolated)]
     private static partial Regex Interpolation();
 }
