@@ -14,7 +14,7 @@ namespace OrdersStream.Diagnostics;
 /// <param name="SeesItself">A half tries again by itself, and says so.</param>
 public sealed record FailureVerdict(FailureAction Action, string Problem, string Check, bool IsDefect = false, bool SeesItself = false)
 {
-    /// <summary>What all failures of this kind share: <see cref="Problem"/> may quote a server, which says something else at each attempt.</summary>
+    /// <inheritdoc cref="PipelineException.Kind"/>
     public string Kind { get => field ?? Problem; init; }
 
     /// <summary>What a half says. Where nothing tries again, as in a command that ends, <see cref="Check"/> is all there is to say.</summary>
@@ -29,7 +29,7 @@ public static class FailurePolicy
 {
     public static FailureVerdict Judge(Exception failure) => failure switch
     {
-        PipelineException e => new(e.Action, e.Problem, e.Remedy),
+        PipelineException e => new(e.Action, e.Problem, e.Remedy) { Kind = e.Kind },
         UndecodableException e => new(FailureAction.Quarantine, e.Message, "See the quarantine folder of the lake."),
         PostgresException e => Postgres(e),
         NpgsqlException { InnerException: not null } e when Find<System.Security.Authentication.AuthenticationException>(e) is { } tls =>
@@ -50,7 +50,7 @@ public static class FailurePolicy
     public static PipelineException WithoutWordsOfServer(PostgresException failure)
     {
         var verdict = Postgres(failure);
-        return new(verdict.Action, verdict.Problem, verdict.Remedy);
+        return new(verdict.Action, verdict.Problem, verdict.Remedy) { Kind = verdict.Kind };
     }
 
     private static FailureVerdict Postgres(PostgresException e) => e.SqlState[..2] switch

@@ -21,4 +21,7 @@ public sealed class PipelineException(FailureAction action, string message, stri
     public FailureAction Action { get; } = action;
     public string Problem { get; } = message;
     public string Remedy { get; } = remedy;
+
+    /// <summary>What all failures of this kind share: <see cref="Problem"/> may hold a figure or a server's words, which differ at each attempt.</summary>
+    public string Kind { get => field ?? Problem; init; }
 }

@@ -139,11 +139,15 @@ public sealed class TopicAdmin(PipelineOptions options)
         }
         catch (CreateTopicsException e)
         {
+            var error = e.Results.Single().Error;
             throw new PipelineException(
-                e.Results.Single().Error.Code is ErrorCode.TopicAuthorizationFailed or ErrorCode.ClusterAuthorizationFailed or ErrorCode.InvalidReplicationFactor
+                error.Code is ErrorCode.TopicAuthorizationFailed or ErrorCode.ClusterAuthorizationFailed or ErrorCode.InvalidReplicationFactor
                     ? FailureAction.Stop : FailureAction.Retry,
-                $"Topic '{kafka.Topic}' cannot be created ({e.Results.Single().Error.Reason}).",
-                "Create it by hand, or correct kafka.partitions and kafka.replication_factor.", e);
+                $"Topic '{kafka.Topic}' cannot be created ({error.Reason}).",
+                "Create it by hand, or correct kafka.partitions and kafka.replication_factor.", e)
+            {
+                Kind = $"creation: {error.Code}",
+            };
         }
         // The creation is known to the controller at once, to the broker that answers us a moment later.
         for (var attempt = 0; attempt < 50; attempt++)

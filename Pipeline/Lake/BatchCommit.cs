@@ -136,7 +136,10 @@ internal sealed class BatchCommit(LakeStorage storage)
         if (storage.Time.GetUtcNow() - begun is var age && age > TemporaryAgeMax)
             throw new PipelineException(FailureAction.Retry,
                 $"Writing a batch's files took {age.TotalMinutes:0} minutes, and nothing older than {TemporaryAgeMax.TotalMinutes:0} is committed.",
-                "The batch is written again. Lower datalake.batch_bytes if the disk is that slow; nothing is wrong if the machine slept.");
+                "The batch is written again. Lower datalake.batch_bytes if the disk is that slow; nothing is wrong if the machine slept.")
+            {
+                Kind = "slow batch",
+            };
     }
 
     private void Report(PartitionBatch batch, CommitEntry entry)

@@ -70,4 +70,13 @@ public sealed class TroubleTests
         Assert.Equal([3, 3], journal.Recent.Select(n => n.Times));
         Assert.Contains("after 2 ms", journal.Recent[0].Problem, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void so_it_is_where_a_half_passes_a_servers_failure_on_in_its_own_words()
+    {
+        foreach (var stage in new[] { "starting up", "not yet accepting connections", "in recovery mode" })
+            trouble.Failed(FailurePolicy.WithoutWordsOfServer(new PostgresException($"the database system is {stage}", "FATAL", "FATAL", "57P03")));
+        Assert.Contains("starting up", Assert.Single(log.Lines).Text, StringComparison.Ordinal);
+        Assert.Equal(3, Assert.Single(journal.Recent).Times);
+    }
 }
