@@ -1,3 +1,4 @@
+using System.Data;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using OrdersStream.Configuration;
@@ -67,9 +68,11 @@ public sealed class PostgresToKafka(
         }
         catch (Exception e)
         {
+            var isConnected = connection is null or { State: ConnectionState.Open };
             // What this process believes may be stale now; the files and the topic are not.
             await DisposeAsync();
             if (e is PostgresException server) throw FailurePolicy.WithoutWordsOfServer(server);
+            if (e is InvalidOperationException refused && !isConnected) throw FailurePolicy.WithoutConnection(refused);
             throw;
         }
     }

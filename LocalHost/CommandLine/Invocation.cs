@@ -29,7 +29,7 @@ internal static class Invocation
         catch (Exception e)
         {
             var verdict = FailurePolicy.Judge(e);
-            return await ReportAsync(ExitCode.Failure, verdict.IsDefect ? [verdict.Problem, verdict.Check, e.ToString()] : [verdict.Problem, verdict.Check]);
+            return await ReportAsync(ExitCode.Failure, verdict.IsDefect ? [verdict.Problem, verdict.Check, FailurePolicy.TraceOf(e)] : [verdict.Problem, verdict.Check]);
         }
     }
 

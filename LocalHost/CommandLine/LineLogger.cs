@@ -1,10 +1,14 @@
 using System.Globalization;
 using System.Text;
 using Microsoft.Extensions.Logging;
+using OrdersStream.Diagnostics;
 
 namespace OrdersStream.LocalHost.CommandLine;
 
-/// <summary>Log events as plain lines: UTC time, level, message; a failure's own words behind it, its stack trace at debug level only.</summary>
+/// <summary>
+/// Log events as plain lines: UTC time, level, message. Behind it the stack trace of a defect, which is to be reported; at debug level that of each
+/// failure, with its own words.
+/// </summary>
 public sealed class LineLogger(LogLevel least, TimeProvider time, Action<string> write, bool colours) : ILoggerProvider, ILogger
 {
     /// <summary>Whether standard output is a terminal that may be given colours.</summary>
@@ -26,6 +30,7 @@ public sealed class LineLogger(LogLevel least, TimeProvider time, Action<string>
         var (name, colour) = Style(logLevel);
         line.Append(' ').Append(colours && colour.Length > 0 ? $"{colour}{name}\e[0m" : name).Append(' ').Append(OneLine(formatter(state, exception)));
         if (exception is not null && least <= LogLevel.Debug) line.AppendLine().Append(exception);
+        else if (exception is not null && FailurePolicy.Judge(exception).IsDefect) line.AppendLine().Append(FailurePolicy.TraceOf(exception));
         write(line.ToString());
     }
 

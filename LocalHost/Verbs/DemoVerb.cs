@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using OrdersStream.Diagnostics;
 using OrdersStream.LocalHost.CommandLine;
 using OrdersStream.LocalHost.Demo;
 using OrdersStream.LocalHost.Embedded;
@@ -38,7 +39,7 @@ public static class DemoVerb
         catch (HalfStoppedException e)
         {
             await Console.Error.WriteLineAsync($"{e.Half} stopped: {e.Verdict.Problem}\n{e.Verdict.Remedy}");
-            if (e.Verdict.IsDefect) await Console.Error.WriteLineAsync(e.ToString());
+            if (e.Verdict.IsDefect) await Console.Error.WriteLineAsync(FailurePolicy.TraceOf(e));
             return ExitCode.Failure;
         }
     }

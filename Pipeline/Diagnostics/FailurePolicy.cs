@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Text;
 using Confluent.Kafka;
 using Npgsql;
 using OrdersStream.Rows;
@@ -36,7 +37,7 @@ public static class FailurePolicy
             new(FailureAction.Stop, $"TLS to Postgres failed: {tls.Message}", "Check postgres.sslmode, postgres.sslrootcert and the server's certificate and host name."),
         NpgsqlException e when Find<SocketException>(e) is { } socket => Retry($"Postgres cannot be reached ({socket.SocketErrorCode})", "Check postgres.host and postgres.port, and that the server runs."),
         NpgsqlException e when Find<TimeoutException>(e) is not null => Retry("Postgres did not answer in time", "Check the server and the network."),
-        NpgsqlException e when e.IsTransient || Find<IOException>(e) is not null => Retry("The connection to Postgres broke", "Check the server and the network."),
+        NpgsqlException e when e.IsTransient || Find<IOException>(e) is not null => ConnectionBroke(),
         NpgsqlException { InnerException: null } e => new(FailureAction.Stop, $"Postgres cannot be used as configured ({e.Message}).", "Check postgres.user, postgres.password and postgres.sslmode."),
         KafkaException e => Kafka(e),
         IOException e => File(e),
@@ -47,10 +48,20 @@ public static class FailurePolicy
     };
 
     /// <summary>The same failure without the server's own words: what a query met may quote a row (a policy, a cast of a key), and an exception is logged as a whole (invariant 9).</summary>
-    public static PipelineException WithoutWordsOfServer(PostgresException failure)
+    public static PipelineException WithoutWordsOfServer(PostgresException failure) => Failure(Postgres(failure));
+
+    /// <summary>
+    /// What the driver says of a statement on a connection that broke unseen, while it was idle or behind a COPY that was given up: to the driver
+    /// it is the caller's mistake, here it is a broken connection like any other.
+    /// </summary>
+    public static PipelineException WithoutConnection(InvalidOperationException failure) => Failure(ConnectionBroke(), failure);
+
+    /// <summary>Where a failure came about, and each that caused it: kinds and stack traces without their words, which may hold a row's value (invariant 9).</summary>
+    public static string TraceOf(Exception failure)
     {
-        var verdict = Postgres(failure);
-        return new(verdict.Action, verdict.Problem, verdict.Remedy) { Kind = verdict.Kind };
+        var trace = new StringBuilder();
+        for (var e = failure; e is not null; e = e.InnerException) trace.AppendLine(e.GetType().FullName).AppendLine(e.StackTrace);
+        return trace.ToString().TrimEnd();
     }
 
     private static FailureVerdict Postgres(PostgresException e) => e.SqlState[..2] switch
@@ -87,6 +98,11 @@ public static class FailurePolicy
         Posix.EROFS => Retry("The file system is read-only", "Mount the file system of datalake.path and the streaming folders writable."),
         _ => Retry($"A state or lake file could not be read or written ({e.GetType().Name}, error {e.HResult & 0xffff})", "Check the file system of datalake.path and the streaming folders."),
     };
+
+    private static FailureVerdict ConnectionBroke() => Retry("The connection to Postgres broke", "Check the server and the network.");
+
+    private static PipelineException Failure(FailureVerdict verdict, Exception? cause = null) =>
+        new(verdict.Action, verdict.Problem, verdict.Remedy, cause) { Kind = verdict.Kind };
 
     private static FailureVerdict Retry(string problem, string check) => new(FailureAction.Retry, problem + ".", check, SeesItself: true);
 

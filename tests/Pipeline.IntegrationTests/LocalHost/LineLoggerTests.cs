@@ -26,13 +26,29 @@ public sealed class LineLoggerTests
     }
 
     [Fact]
-    public void a_stack_trace_shows_at_debug_level_only()
+    public void a_failures_own_words_show_at_debug_level_only()
     {
         var failure = new IOException("inner words");
         NewLogger(LogLevel.Information).HalfStopped("Half", "Problem.", "Remedy.", failure);
         NewLogger(LogLevel.Debug).HalfStopped("Half", "Problem.", "Remedy.", failure);
         Assert.EndsWith("ERROR Half stopped: Problem. Remedy.", lines[0]);
         Assert.Contains("inner words", lines[1]);
+    }
+
+    [Fact]
+    public void of_a_defect_the_stack_trace_shows_at_every_level_and_its_words_do_not()
+    {
+        static void Fails() => throw new InvalidOperationException("outer secret", new FormatException("inner secret"));
+        var defect = Assert.Throws<InvalidOperationException>(Fails);
+
+        NewLogger(LogLevel.Error).HalfStopped("Half", "Problem.", "Remedy.", defect);
+
+        var shown = Assert.Single(lines).Split(Environment.NewLine);
+        Assert.EndsWith("ERROR Half stopped: Problem. Remedy.", shown[0]);
+        Assert.Equal("System.InvalidOperationException", shown[1]);
+        Assert.Contains(nameof(Fails), shown[2]);
+        Assert.Contains("System.FormatException", shown);
+        Assert.DoesNotContain("secret", lines[0]);
     }
 
     [Theory]
