@@ -47,8 +47,8 @@ internal sealed class ConfigurationChecks(PipelineOptions options, ResolvedSetti
 
     private void CheckHost()
     {
+        if (options.Postgres.IsUnixSocket) return;
         var host = options.Postgres.Host;
-        if (host.StartsWith('/') || host.StartsWith('@')) return;
         if (host.Contains(',', StringComparison.Ordinal)) Fault("postgres.host", "names several hosts; one source is read, so name one");
         else if (host.Contains(':', StringComparison.Ordinal) && !(System.Net.IPAddress.TryParse(host, out var address) && address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6))
             Fault("postgres.host", $"is {ShownValue.Of(host)}; a port goes to postgres.port");

@@ -31,6 +31,9 @@ public sealed record PostgresOptions
     [Setting("Host name or address of the server, or the folder of its Unix socket.", RequiredUnless = "jdbc_url")]
     public string Host { get; init; } = "";
 
+    /// <summary>The host is a folder, or a name that only the kernel knows: there is no network in between.</summary>
+    public bool IsUnixSocket => Host.StartsWith('/') || Host.StartsWith('@');
+
     [Setting("TCP port.", Min = 1, Max = 65535)]
     public int Port { get; init; } = 5432;
 

@@ -51,6 +51,9 @@ public static class SourceConnection
         Timeout = options.ConnectTimeout,
         CommandTimeout = 0,
         KeepAlive = 30,
+        // The driver's own keepalive rests while a statement runs: a network that goes silent under one is noticed by these, within a minute.
+        TcpKeepAliveTime = options.IsUnixSocket ? 0 : 15,
+        TcpKeepAliveInterval = options.IsUnixSocket ? 0 : 5,
         Pooling = false,
         Multiplexing = false,
         Enlist = false,

@@ -1,0 +1,36 @@
+using System.Globalization;
+using OrdersStream.Configuration;
+using OrdersStream.LocalHost.Embedded;
+using OrdersStream.Postgres;
+
+namespace OrdersStream.IntegrationTests;
+
+public sealed class SourceConnectionTests
+{
+    /// <summary>A timer of the kind 2 in the kernel's table of sockets: it asks the other side whether it is still there.</summary>
+    private const string KeepaliveTimer = "02";
+
+    /// <summary>A statement that waits for its answer has nothing on the way that the kernel could miss the receipt of.</summary>
+    [Fact]
+    public async Task a_network_that_goes_silent_under_a_statement_is_noticed()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "reads Linux's table of sockets");
+        await using var server = await LocalPostgres.StartAsync(new LocalPostgresOptions { Tcp = true }, TestContext.Current.CancellationToken);
+        var options = new PostgresOptions
+        {
+            Host = "127.0.0.1", Port = server.Port, Db = "postgres", User = LocalPostgres.Superuser, Password = server.Password, Table = "none",
+        };
+
+        await using var connection = await SourceConnection.OpenAsync(options, TestContext.Current.CancellationToken);
+
+        Assert.Equal(KeepaliveTimer, TimerOfConnectionTo(server.Port));
+    }
+
+    private static string TimerOfConnectionTo(int port)
+    {
+        var remote = port.ToString("X4", CultureInfo.InvariantCulture);
+        // Fields: number, local and remote address, state, queues, timer with the time left.
+        var fields = File.ReadLines("/proc/net/tcp").Skip(1).Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        return Assert.Single(fields, f => f[2].EndsWith($":{remote}", StringComparison.Ordinal) && f[3] == "01")[5].Split(':')[0];
+    }
+}
