@@ -44,6 +44,8 @@ public static class ChildProgram
         catch (OperationCanceledException)
         {
             KillTree(process);
+            // It may write into its folder until it is gone.
+            await process.WaitForExitAsync(CancellationToken.None);
             throw;
         }
         lock (output) return new ChildResult(process.ExitCode, output.ToString().Trim());

@@ -42,7 +42,7 @@ public sealed class DemonstrationTests : IDisposable
         var (exitCode, output) = await process.EndAsync();
         Assert.True(exitCode == 0, output);
         Assert.EndsWith("Stopped.", output.TrimEnd());
-        Assert.False(IsAlive(server));
+        Assert.False(Processes.IsAlive(server));
     }
 
     [Fact]
@@ -53,7 +53,7 @@ public sealed class DemonstrationTests : IDisposable
         var server = await ServerOfAsync(process);
         await process.SignalAsync("KILL");
         await process.EndAsync();
-        await Waiting.UntilAsync(() => !IsAlive(server), running: null, () => "the server outlives its owner");
+        await Waiting.UntilAsync(() => !Processes.IsAlive(server), running: null, () => "the server outlives its owner");
     }
 
     [Fact]
@@ -94,26 +94,5 @@ public sealed class DemonstrationTests : IDisposable
         {
             return "";
         }
-    }
-
-    /// <summary>A process that has ended but was not waited for yet counts as gone.</summary>
-    private static bool IsAlive(int processId)
-    {
-        try
-        {
-            var status = File.ReadAllText($"/proc/{processId}/stat");
-            return status[(status.LastIndexOf(')') + 2)..][0] != 'Z';
-        }
-        catch (IOException)
-        {
-            return !Directory.Exists("/proc") && IsListed(processId);
-        }
-    }
-
-    private static bool IsListed(int processId)
-    {
-        using var ps = Process.Start(new ProcessStartInfo("ps", ["-p", $"{processId}"]) { RedirectStandardOutput = true })!;
-        ps.WaitForExit();
-        return ps.ExitCode == 0;
     }
 }
