@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using OrdersStream.IntegrationTests.Servers;
 
 namespace OrdersStream.IntegrationTests;
@@ -169,8 +168,7 @@ public sealed class TransactionTests(PostgresServer postgres, KafkaServer kafka)
         await open.ExecuteAsync("COMMIT");
         await stream.PollAsync();
         await stream.ExecuteAsync("INSERT INTO items (id) VALUES (1001)");
-        // Transactions of other tests, on the same server, hold rows back as well.
-        for (var begun = Stopwatch.GetTimestamp(); stream.Lake.Count() < 22 && Stopwatch.GetElapsedTime(begun) < TimeSpan.FromMinutes(1);) await stream.PollAndStoreAsync();
+        await UntilStoredAsync(stream, 22);
 
         await stream.LakeShouldEqualTableAsync();
     }
@@ -187,10 +185,18 @@ public sealed class TransactionTests(PostgresServer postgres, KafkaServer kafka)
         for (var id = 3; id <= 10; id++) await stream.ExecuteAsync($"INSERT INTO items (id) VALUES ({id})");
         await stream.PollAsync();
         await open.ExecuteAsync("COMMIT");
-        await stream.DrainAsync();
-        await stream.StoreAsync();
+        await UntilStoredAsync(stream, 11);
 
         await stream.LakeShouldEqualTableAsync();
         Assert.Equal(11, stream.Dump().Records.Count);
     }
+
+    /// <summary>Where the cap is reached, transactions of other tests, on the same server, hold rows back as well.</summary>
+    private static Task UntilStoredAsync(TestStream stream, long rows) => Waiting.UntilAsync(
+        async () =>
+        {
+            await stream.PollAndStoreAsync();
+            return stream.Lake.Count() >= rows;
+        },
+        running: null, () => $"the lake has {stream.Lake.Count()} of {rows} rows");
 }
