@@ -88,6 +88,13 @@ public sealed class TestStream : IAsyncDisposable
     public Task UntilNobodyPollsAsync() => Database.UntilAsync(
         "the lock is free", "SELECT NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))");
 
+    /// <summary>The server ends the sessions of this stream's pollers, whatever they are doing, and has let go of their lock.</summary>
+    public async Task EndPollersSessionsAsync()
+    {
+        await ExecuteAsync("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orders-stream' AND datname = current_database()");
+        await UntilNobodyPollsAsync();
+    }
+
     /// <summary>Statements on the source, each committed by itself.</summary>
     public Task ExecuteAsync(string sql) => Database.ExecuteAsync(sql);
 

@@ -53,8 +53,7 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
         try
         {
             await sent.Task.WaitAsync(Patience, Cancellation);
-            await stream.ExecuteAsync("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orders-stream' AND datname = current_database()");
-            await stream.UntilNobodyPollsAsync();
+            await stream.EndPollersSessionsAsync();
             Assert.Equal(5, (await next.PollAsync()).Rows);
         }
         finally

@@ -35,20 +35,13 @@ public sealed class UnseenBreakTests(PostgresServer postgres, KafkaServer kafka)
     {
         var stream = await TestStream.CreateAsync(postgres, kafka, configure: o => o with { Postgres = configure(o.Postgres with { PageBytes = 65_536 }) });
         await stream.ExecuteAsync($"INSERT INTO items (id, name) SELECT i, repeat(md5(i::text), 1000) FROM generate_series(1, {Rows}) i");
-        var isBroken = false;
         stream.OnReached = point =>
         {
-            if (point != CrashPoint.WatermarkWritten || isBroken) return;
-            isBroken = true;
-            TerminateAsync(stream).GetAwaiter().GetResult();
+            if (point != CrashPoint.WatermarkWritten) return;
+            stream.OnReached = null;
+            stream.EndPollersSessionsAsync().GetAwaiter().GetResult();
         };
         return stream;
-    }
-
-    private static async Task TerminateAsync(TestStream stream)
-    {
-        await stream.ExecuteAsync("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orders-stream' AND datname = current_database()");
-        await stream.UntilNobodyPollsAsync();
     }
 
     private static async Task BreaksOnceAsync(TestStream stream)

@@ -241,7 +241,7 @@ public sealed class LateCommitTests(PostgresServer postgres, KafkaServer kafka)
             await plain.PollAsync();
             // The session is opened anew; what there was to say of it is said.
             if (poll != 3) continue;
-            await stream.ExecuteAsync("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orders-stream' AND datname = current_database()");
+            await stream.EndPollersSessionsAsync();
             await Assert.ThrowsAnyAsync<Exception>(stream.PollAsync);
         }
         await late.ExecuteAsync("COMMIT");
