@@ -1,6 +1,6 @@
 using OrdersStream.Diagnostics;
 
-namespace OrdersStream.LocalHost.Demo;
+namespace OrdersStream.Demo;
 
 /// <summary>
 /// Where the demonstration keeps lake and state. Each run begins anew, and so removes what the run before left; only a folder that bears

@@ -1,9 +1,10 @@
 using System.Text;
 using System.Text.Json;
 using OrdersStream.Lake;
+using OrdersStream.Memory;
 using OrdersStream.Rows;
 
-namespace OrdersStream.LocalHost.Demo;
+namespace OrdersStream.Demo;
 
 /// <summary>What a reader of the demonstration's Parquet files finds.</summary>
 /// <param name="Orders">Ids of the orders.</param>
@@ -42,7 +43,7 @@ internal sealed record DemoLake(IReadOnlySet<long> Orders, IReadOnlyList<IReadOn
     private static string Text(DecodedRow row, int column)
     {
         var buffer = new ByteBuffer();
-        RowText.WriteValue(row.Schema.Columns[column].Type, row, row.Cells[column], buffer);
+        MessageWriter.WriteValue(row.Schema.Columns[column].Type, row, row.Cells[column], buffer);
         using var json = JsonDocument.Parse(Encoding.UTF8.GetString(buffer.Written));
         return json.RootElement.ToString();
     }

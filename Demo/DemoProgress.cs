@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
+using OrdersStream.Capture;
+using OrdersStream.Store;
 
-namespace OrdersStream.LocalHost.Demo;
+namespace OrdersStream.Demo;
 
 /// <summary>What happened so far; told by the clients and the two halves, read by the view.</summary>
 internal sealed class DemoProgress(TimeProvider time, TimeSpan planned)

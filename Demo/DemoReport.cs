@@ -1,12 +1,13 @@
 using System.Globalization;
-using OrdersStream.LocalHost.CommandLine;
-using OrdersStream.LocalHost.Embedded;
-using OrdersStream.Status;
+using OrdersStream.Audit;
+using OrdersStream.Demo.Servers;
+using OrdersStream.Demo.Traffic;
 
-namespace OrdersStream.LocalHost.Demo;
+namespace OrdersStream.Demo;
 
 /// <summary>What the demonstration tells before and after its show.</summary>
-internal static class DemoReport
+/// <param name="takesColours">Whether standard output is a terminal that may be given colours.</param>
+internal sealed class DemoReport(bool takesColours)
 {
     public static void Starting() => Say("Starting a private Postgres and an in-process Kafka ...");
 
@@ -25,7 +26,7 @@ internal static class DemoReport
     }
 
     /// <returns>Whether all is as promised.</returns>
-    public static bool Print(ComparisonResult compared, IReadOnlyList<HardTransaction> hard, DemoLake lake, DemoFolder folder)
+    public bool Print(ComparisonResult compared, IReadOnlyList<HardTransaction> hard, DemoLake lake, DemoFolder folder)
     {
         Say();
         Say($"Lake against table: {compared.TableRows:N0} rows in the table, {compared.LakeKeys:N0} keys ({compared.LakeRows:N0} versions) in the lake;");
@@ -45,12 +46,12 @@ internal static class DemoReport
     private static bool CameOut(HardTransaction transaction, DemoLake lake) =>
         transaction.Arrive.All(lake.Orders.Contains) && !transaction.StayAway.Any(lake.Orders.Contains);
 
-    private static string Outcome(HardTransaction transaction, DemoLake lake) =>
-        $"{(transaction.Arrive.Count > 0 ? "arrived:" : "stayed away:")} {(CameOut(transaction, lake) ? Colour("yes", 32) : Colour("NO", 31))}".PadRight(LineLogger.TerminalTakesColours ? 25 : 16);
+    private string Outcome(HardTransaction transaction, DemoLake lake) =>
+        $"{(transaction.Arrive.Count > 0 ? "arrived:" : "stayed away:")} {(CameOut(transaction, lake) ? Colour("yes", 32) : Colour("NO", 31))}".PadRight(takesColours ? 25 : 16);
 
-    private static string Verdict(bool equal) => equal ? Colour("equal", 32) : Colour("DIFFERENT", 31);
+    private string Verdict(bool equal) => equal ? Colour("equal", 32) : Colour("DIFFERENT", 31);
 
-    private static string Colour(string text, int code) => LineLogger.TerminalTakesColours ? $"\e[{code}m{text}\e[0m" : text;
+    private string Colour(string text, int code) => takesColours ? $"\e[{code}m{text}\e[0m" : text;
 
     private static void Table(IReadOnlyList<IReadOnlyList<string>> rows)
     {

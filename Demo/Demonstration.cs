@@ -1,22 +1,29 @@
 using System.Net;
 using Microsoft.Extensions.Logging;
 using Npgsql;
+using OrdersStream.Capture;
 using OrdersStream.Configuration;
+using OrdersStream.Demo.Servers;
+using OrdersStream.Demo.Traffic;
 using OrdersStream.Diagnostics;
-using OrdersStream.Kafka;
-using OrdersStream.LocalHost.CommandLine;
-using OrdersStream.LocalHost.Embedded;
-using OrdersStream.LocalHost.Loops;
-using OrdersStream.LocalHost.Page;
-using OrdersStream.LocalHost.Verbs;
+using OrdersStream.Durable;
+using OrdersStream.Hosting;
+using OrdersStream.Hosting.Loops;
+using OrdersStream.Site;
+using OrdersStream.Site.Server;
 using OrdersStream.Status;
+using OrdersStream.Store;
 
-namespace OrdersStream.LocalHost.Demo;
+namespace OrdersStream.Demo;
 
 /// <summary>
 /// The whole pipeline on servers of its own: starts them, plays orders while both halves run, drains, and compares the lake with the table.
 /// </summary>
-internal sealed class Demonstration(DemoOptions options, TimeProvider time)
+/// <param name="options">What to play.</param>
+/// <param name="time">The clock.</param>
+/// <param name="newLog">Where the pipeline's lines go: given where to write each, since they share the screen with a view of what happens.</param>
+/// <param name="takesColours">Whether standard output is a terminal that may be given colours.</param>
+public sealed class Demonstration(DemoOptions options, TimeProvider time, Func<Action<string>, ILoggerProvider> newLog, bool takesColours)
 {
     private const string Rollnumber = "demo", Database = "food_delivery_db", Role = "student", Password = "student123";
 
@@ -29,11 +36,12 @@ internal sealed class Demonstration(DemoOptions options, TimeProvider time)
         await using var postgres = await StartPostgresAsync(cancellationToken);
         await OrdersScript.ApplyAsync(postgres.ConnectionString() + ";Pooling=false", Rollnumber, Role, Password, cancellationToken);
         var progress = new DemoProgress(time, TimeSpan.FromSeconds(options.Seconds));
-        var log = new LineLogger(options.LogLevel, time, progress.Note, colours: false);
-        await using var run = new PipelineRun(Pipeline(postgres, broker, folder), time, log);
+        await using var stream = NewStream(Pipeline(postgres, broker, folder), newLog(progress.Note));
+        var run = new PipelineRun(stream);
         run.PostgresToKafka.Polled = progress.Polled;
-        run.KafkaToLake.Stored = progress.Stored;
-        await using var page = await ShowPageAsync(run, cancellationToken);
+        stream.Store.Stored = progress.Stored;
+        using var site = new StreamSite(stream);
+        await using var page = await ShowPageAsync(site, cancellationToken);
         DemoReport.Started(postgres, broker, folder, page?.Address);
 
         var hard = await PlayAsync(run, postgres, progress, cancellationToken);
@@ -41,24 +49,29 @@ internal sealed class Demonstration(DemoOptions options, TimeProvider time)
         await run.OnceAsync(null, cancellationToken);
         DemoReport.Drained(progress.Figures, played, progress.Elapsed - played);
 
-        var compared = await run.Get<LakeComparison>().CompareAsync(cancellationToken);
+        var compared = await stream.Comparison.CompareAsync(cancellationToken);
         while (progress.TryTakeNote(out var note)) Console.WriteLine(note);
-        return DemoReport.Print(compared, hard, await DemoLake.ReadAsync(folder, cancellationToken), folder);
+        return new DemoReport(takesColours).Print(compared, hard, await DemoLake.ReadAsync(folder, cancellationToken), folder);
     }
 
     /// <summary>At the usual port, or at any where another program has that one.</summary>
-    private async Task<StatusServer?> ShowPageAsync(PipelineRun run, CancellationToken cancellationToken)
+    private async Task<StatusServer?> ShowPageAsync(StreamSite site, CancellationToken cancellationToken)
     {
         if (!options.HasPage) return null;
         try
         {
-            return await run.ServeAsync(PageAddress.Default, cancellationToken);
+            return await site.ServeAsync(SiteAddress.Default, cancellationToken);
         }
         catch (PipelineException)
         {
-            return await run.ServeAsync(new IPEndPoint(IPAddress.Loopback, 0), cancellationToken);
+            return await site.ServeAsync(new IPEndPoint(IPAddress.Loopback, 0), cancellationToken);
         }
     }
+
+    private PipelineStream NewStream(PipelineOptions pipeline, ILoggerProvider log) => new(
+        pipeline,
+        new ProcessContext(
+            time, CrashPoints.OfProcess, log.CreateLogger, new ProcessStatus("LocalHost", time.GetUtcNow(), [nameof(PostgresToKafka), nameof(KafkaToLake)])));
 
     private async Task<LocalPostgres> StartPostgresAsync(CancellationToken cancellationToken)
     {
@@ -76,7 +89,7 @@ internal sealed class Demonstration(DemoOptions options, TimeProvider time)
         using var halvesStop = new CancellationTokenSource();
         await using var database = NpgsqlDataSource.Create(postgres.ConnectionString());
         var table = new OrderTable($"{Rollnumber}_orders");
-        var partitions = (await run.Get<TopicAdmin>().EnsureAsync(cancellationToken)).Partitions;
+        var partitions = (await run.Stream.EnsureTopicAsync(cancellationToken)).Partitions;
 
         var view = new ProgressView(progress, time).ShowUntilAsync(halvesStop.Token);
         var halves = EndingAsync(run.UntilStoppedAsync(null, [.. Enumerable.Range(0, partitions)], halvesStop.Token, cancellationToken), trafficStop);

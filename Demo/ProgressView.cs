@@ -1,8 +1,9 @@
 using System.Globalization;
+using OrdersStream.Diagnostics;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 
-namespace OrdersStream.LocalHost.Demo;
+namespace OrdersStream.Demo;
 
 /// <summary>Shows the progress until it is told to stop: a table that moves on a terminal, a line a second in a file.</summary>
 internal sealed class ProgressView(DemoProgress progress, TimeProvider time)

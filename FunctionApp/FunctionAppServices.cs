@@ -1,18 +1,43 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
+using OrdersStream.Capture;
 using OrdersStream.Configuration;
+using OrdersStream.Durable;
+using OrdersStream.Hosting;
+using OrdersStream.Hosting.Functions;
+using OrdersStream.Site;
 using OrdersStream.Status;
-using OrdersStream.Triggers;
+using OrdersStream.Store;
 
 namespace OrdersStream.FunctionApp;
 
-/// <summary>What the functions need.</summary>
+/// <summary>What the functions need: the stream of the configuration, and what calls and shows it.</summary>
 internal static class FunctionAppServices
 {
+    /// <summary>A test that registers its own clock, crash points or configuration before keeps them.</summary>
     /// <exception cref="ConfigurationException">With every fault of the configuration and of the triggers' settings.</exception>
-    public static IServiceCollection AddFunctionApp(this IServiceCollection services, string appFolder, IReadOnlyDictionary<string, string> environment) =>
-        services
-            .AddSingleton(new ProcessStatus("FunctionApp", TimeProvider.System.GetUtcNow(), [nameof(PostgresToKafka), nameof(KafkaToLake)]))
-            .AddPipeline(TriggerConfiguration.Load(appFolder, environment, KafkaSecurity.Build))
-            .AddSingleton<TriggeredHalves>()
-            .AddSingleton<TriggeredTopic>();
+    public static IServiceCollection AddFunctionApp(this IServiceCollection services, string appFolder, IReadOnlyDictionary<string, string> environment)
+    {
+        services.AddLogging();
+        services.TryAddSingleton(FunctionsConfiguration.Load(appFolder, environment, KafkaSecurity.Build));
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton(CrashPoints.OfProcess);
+        return services
+            .AddSingleton(NewStream)
+            .AddSingleton<StreamFunctions>()
+            .AddSingleton<FunctionsTopic>()
+            .AddSingleton<MetricsExport>()
+            .AddSingleton(provider => new StatusSite(provider.GetRequiredService<PipelineStream>(), provider.GetRequiredService<MetricsExport>()));
+    }
+
+    private static PipelineStream NewStream(IServiceProvider provider)
+    {
+        var time = provider.GetRequiredService<TimeProvider>();
+        return new PipelineStream(
+            provider.GetRequiredService<PipelineOptions>(),
+            new ProcessContext(
+                time, provider.GetRequiredService<CrashPoints>(), provider.GetRequiredService<ILoggerFactory>().CreateLogger,
+                new ProcessStatus("FunctionApp", time.GetUtcNow(), [nameof(PostgresToKafka), nameof(KafkaToLake)])));
+    }
 }

@@ -1,5 +1,5 @@
 using Microsoft.Azure.Functions.Worker;
-using OrdersStream.Triggers;
+using OrdersStream.Hosting.Functions;
 
 namespace OrdersStream.FunctionApp;
 
@@ -32,5 +32,5 @@ internal static class KafkaSecurity
 #endif
 
     /// <summary>What the configuration is compared with.</summary>
-    public static TriggerBuild Build { get; } = TriggerBuild.Of(Protocol.ToString(), Mechanism.ToString());
+    public static KafkaTriggerBuild Build { get; } = KafkaTriggerBuild.Of(Protocol.ToString(), Mechanism.ToString());
 }

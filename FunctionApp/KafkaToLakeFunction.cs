@@ -1,10 +1,11 @@
 using Microsoft.Azure.Functions.Worker;
-using OrdersStream.Triggers;
+using OrdersStream.Hosting.Functions;
+using OrdersStream.Store;
 
 namespace OrdersStream.FunctionApp;
 
 /// <summary>The storing half: one delivered batch, in the lake when this returns. It is tried again without end: the host would go on to the next batch.</summary>
-public sealed class KafkaToLakeFunction(TriggeredHalves halves)
+public sealed class KafkaToLakeFunction(StreamFunctions halves)
 {
     [Function("KafkaToLake")]
     [ExponentialBackoffRetry(-1, "00:00:01", "00:00:30")]

@@ -1,10 +1,11 @@
 using Microsoft.Azure.Functions.Worker;
-using OrdersStream.Triggers;
+using OrdersStream.Capture;
+using OrdersStream.Hosting.Functions;
 
 namespace OrdersStream.FunctionApp;
 
 /// <summary>The capturing half: one tick of the timer, one poll.</summary>
-public sealed class PostgresToKafkaFunction(TriggeredHalves halves)
+public sealed class PostgresToKafkaFunction(StreamFunctions halves)
 {
     [Function("PostgresToKafka")]
     public Task RunAsync(

@@ -2,8 +2,8 @@ using Microsoft.Azure.Functions.Worker.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using OrdersStream.Configuration;
-using OrdersStream.Diagnostics;
-using OrdersStream.Triggers;
+using OrdersStream.Hosting.Functions;
+using OrdersStream.Site;
 
 namespace OrdersStream.FunctionApp;
 
@@ -30,7 +30,7 @@ internal static class Program
         var host = builder.Build();
         // It counts from when it is made: before the first trigger, not with the first request.
         _ = host.Services.GetRequiredService<MetricsExport>();
-        await host.Services.GetRequiredService<TriggeredTopic>().PrepareAsync();
+        await host.Services.GetRequiredService<FunctionsTopic>().PrepareAsync();
         await host.RunAsync();
         return 0;
     }

@@ -1,7 +1,7 @@
 using System.Net;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.Azure.Functions.Worker.Http;
-using OrdersStream.Status.StatusPage;
+using OrdersStream.Site;
 
 namespace OrdersStream.FunctionApp;
 

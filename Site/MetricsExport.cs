@@ -4,8 +4,9 @@ using Microsoft.Extensions.DependencyInjection;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
+using OrdersStream.Diagnostics;
 
-namespace OrdersStream.Diagnostics;
+namespace OrdersStream.Site;
 
 /// <summary>
 /// Gives the metrics away: as Prometheus text to whoever asks, and by OTLP where the standard environment variables name an
@@ -18,10 +19,8 @@ public sealed class MetricsExport : IDisposable
     private readonly MeterProvider provider;
     private readonly RequestDelegate scrape;
 
-    /// <param name="metrics">Only so that its instruments are there.</param>
-    public MetricsExport(PipelineMetrics metrics)
+    public MetricsExport()
     {
-        _ = metrics;
         var builder = Sdk.CreateMeterProviderBuilder()
             .ConfigureResource(resource => resource.AddService(ServiceName, serviceVersion: typeof(MetricsExport).Assembly.GetName().Version?.ToString(3)).AddEnvironmentVariableDetector())
             .AddMeter(PipelineMetrics.MeterName, "System.Runtime")

@@ -1,8 +1,12 @@
 using System.Collections.Frozen;
 using System.Text;
+using OrdersStream.Capture;
+using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
+using OrdersStream.Hosting;
+using OrdersStream.Status;
 
-namespace OrdersStream.Status.StatusPage;
+namespace OrdersStream.Site;
 
 /// <summary>One answer, for a host to copy over.</summary>
 /// <param name="Status">HTTP status code.</param>
@@ -34,20 +38,20 @@ public sealed class StatusSite : IDisposable
     }.ToFrozenDictionary();
 
     private readonly Func<CancellationToken, Task<PipelineStatus>> read;
-    private readonly PipelineMetrics metrics;
+    private readonly StatusGauges gauges;
     private readonly MetricsExport export;
     private readonly TimeProvider time;
     private readonly CancellationTokenSource lifetime = new();
     private readonly Lock gate = new();
     private Task<Look>? look;
 
-    public StatusSite(StatusReader reader, PipelineMetrics metrics, MetricsExport export, TimeProvider time)
-        : this(reader.ReadAsync, metrics, export, time)
+    public StatusSite(PipelineStream stream, MetricsExport export)
+        : this(stream.Status.ReadAsync, stream.Gauges, export, stream.Process.Time)
     {
     }
 
-    internal StatusSite(Func<CancellationToken, Task<PipelineStatus>> read, PipelineMetrics metrics, MetricsExport export, TimeProvider time) =>
-        (this.read, this.metrics, this.export, this.time) = (read, metrics, export, time);
+    internal StatusSite(Func<CancellationToken, Task<PipelineStatus>> read, StatusGauges gauges, MetricsExport export, TimeProvider time) =>
+        (this.read, this.gauges, this.export, this.time) = (read, gauges, export, time);
 
     /// <param name="method">GET or HEAD; others are refused.</param>
     /// <param name="path">From the root, without a query.</param>
@@ -103,7 +107,7 @@ public sealed class StatusSite : IDisposable
     private async Task<Look> TakeLookAsync()
     {
         var status = await read(lifetime.Token);
-        metrics.Saw(status);
+        gauges.Saw(status);
         return new Look(StatusDocument.ToJson(status), time.GetTimestamp());
     }
 
@@ -127,7 +131,7 @@ public sealed class StatusSite : IDisposable
 
         private static byte[] Read(string name)
         {
-            using var stream = typeof(StatusSite).Assembly.GetManifestResourceStream($"StatusPage/{name}")
+            using var stream = typeof(StatusSite).Assembly.GetManifestResourceStream($"Page/{name}")
                 ?? throw new InvalidOperationException($"The page lacks its part {name}.");
             var bytes = new byte[stream.Length];
             stream.ReadExactly(bytes);

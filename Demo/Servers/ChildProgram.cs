@@ -2,7 +2,7 @@ using System.ComponentModel;
 using System.Diagnostics;
 using System.Text;
 
-namespace OrdersStream.LocalHost.Embedded;
+namespace OrdersStream.Demo.Servers;
 
 /// <summary>How a child program ended, and what it said on both streams.</summary>
 public sealed record ChildResult(int ExitCode, string Output);

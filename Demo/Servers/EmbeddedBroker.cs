@@ -1,6 +1,6 @@
 using Confluent.Kafka;
 
-namespace OrdersStream.LocalHost.Embedded;
+namespace OrdersStream.Demo.Servers;
 
 /// <summary>
 /// An in-process Kafka: librdkafka's mock cluster, which speaks the protocol on loopback and keeps everything in memory.

@@ -1,8 +1,9 @@
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using MysticMind.PostgresEmbed;
+using OrdersStream.Diagnostics;
 
-namespace OrdersStream.LocalHost.Embedded;
+namespace OrdersStream.Demo.Servers;
 
 /// <summary>Postgres' programs from the network, for a machine that has none: fetched once, kept in a folder of the user's cache.</summary>
 public static class FetchedPostgres

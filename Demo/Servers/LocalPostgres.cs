@@ -4,7 +4,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Npgsql;
 
-namespace OrdersStream.LocalHost.Embedded;
+namespace OrdersStream.Demo.Servers;
 
 /// <summary>
 /// A private Postgres server in a fresh temporary folder: own data, own socket, no TCP unless asked for. It never touches a server

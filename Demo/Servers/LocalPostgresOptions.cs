@@ -1,4 +1,4 @@
-namespace OrdersStream.LocalHost.Embedded;
+namespace OrdersStream.Demo.Servers;
 
 /// <summary>How the private server is to be.</summary>
 public sealed record LocalPostgresOptions

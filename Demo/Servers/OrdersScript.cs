@@ -1,6 +1,6 @@
 using Npgsql;
 
-namespace OrdersStream.LocalHost.Embedded;
+namespace OrdersStream.Demo.Servers;
 
 /// <summary>Applies db/orders.sql without psql.</summary>
 public static class OrdersScript

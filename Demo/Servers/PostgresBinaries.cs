@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
 
-namespace OrdersStream.LocalHost.Embedded;
+namespace OrdersStream.Demo.Servers;
 
 /// <summary>
 /// Where the programs of a Postgres server lie on this machine. A folder counts when it holds <c>initdb</c>, <c>pg_ctl</c>

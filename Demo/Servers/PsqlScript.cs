@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.RegularExpressions;
 
-namespace OrdersStream.LocalHost.Embedded;
+namespace OrdersStream.Demo.Servers;
 
 /// <summary>
 /// Runs the small part of psql's language that our own scripts use, so that they need no psql: <c>\set</c>, <c>\getenv</c>,

@@ -1,4 +1,4 @@
-namespace OrdersStream.LocalHost.Embedded;
+namespace OrdersStream.Demo.Servers;
 
 /// <summary>
 /// Whom a server runs as when we are root, which Postgres refuses: <c>postgres</c> where there is such a user, else <c>nobody</c>.

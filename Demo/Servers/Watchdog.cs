@@ -1,7 +1,7 @@
 using System.ComponentModel;
 using System.Diagnostics;
 
-namespace OrdersStream.LocalHost.Embedded;
+namespace OrdersStream.Demo.Servers;
 
 /// <summary>
 /// Nothing is left behind even by <c>kill -9</c>: a shell waits on a pipe that only we hold. A line means that we clean up ourselves;

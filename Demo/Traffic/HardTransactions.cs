@@ -1,6 +1,6 @@
 using Npgsql;
 
-namespace OrdersStream.LocalHost.Demo;
+namespace OrdersStream.Demo.Traffic;
 
 /// <summary>What one of the hard transactions must lead to.</summary>
 /// <param name="Name">What it is called.</param>

@@ -1,4 +1,4 @@
-namespace OrdersStream.LocalHost.Demo;
+namespace OrdersStream.Demo.Traffic;
 
 /// <summary>Who orders what, and where.</summary>
 internal static class Menu

@@ -1,6 +1,6 @@
 using Npgsql;
 
-namespace OrdersStream.LocalHost.Demo;
+namespace OrdersStream.Demo.Traffic;
 
 /// <summary>The statements of the application that takes orders.</summary>
 internal sealed class OrderTable(string name)

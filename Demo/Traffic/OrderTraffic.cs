@@ -1,6 +1,6 @@
 using Npgsql;
 
-namespace OrdersStream.LocalHost.Demo;
+namespace OrdersStream.Demo.Traffic;
 
 /// <summary>The everyday traffic: several clients place orders and move them on until they are delivered or cancelled.</summary>
 internal sealed class OrderTraffic(NpgsqlDataSource database, OrderTable table, int ordersPerSecond, DemoProgress progress, TimeProvider time)

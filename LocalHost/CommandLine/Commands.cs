@@ -2,8 +2,11 @@ using System.CommandLine;
 using System.Net;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
-using OrdersStream.LocalHost.Page;
+using OrdersStream.Demo;
+using OrdersStream.Hosting.Loops;
+using OrdersStream.LocalHost.Terminal;
 using OrdersStream.LocalHost.Verbs;
+using OrdersStream.Site.Server;
 
 namespace OrdersStream.LocalHost.CommandLine;
 
@@ -42,8 +45,9 @@ internal static class Commands
         var noPage = new Option<bool>("--no-ui") { Description = "Serve no status page" };
         foreach (var option in new Option[] { seconds, rate, directory, noPage, logLevel }) root.Add(option);
         root.SetAction((arguments, cancellationToken) => DemoVerb.ExecuteAsync(
-            new DemoOptions(
-                arguments.GetValue(seconds), arguments.GetValue(rate), arguments.GetValue(directory), !arguments.GetValue(noPage), arguments.GetValue(logLevel)),
+            new DemoVerbOptions(
+                new DemoOptions(arguments.GetValue(seconds), arguments.GetValue(rate), arguments.GetValue(directory), !arguments.GetValue(noPage)),
+                arguments.GetValue(logLevel)),
             cancellationToken));
     }
 
@@ -54,7 +58,7 @@ internal static class Commands
         var once = new Option<bool>("--once") { Description = "Drain what is there and end" };
         var page = new Option<IPEndPoint?>("--ui")
         {
-            Description = $"Serve the status page; without an address at {PageAddress.Default}, and port 0 takes any that is free",
+            Description = $"Serve the status page; without an address at {SiteAddress.Default}, and port 0 takes any that is free",
             HelpName = "port or address:port",
             Arity = ArgumentArity.ZeroOrOne,
             CustomParser = ParsePageAddress,
@@ -119,8 +123,8 @@ internal static class Commands
 
     private static IPEndPoint? ParsePageAddress(System.CommandLine.Parsing.ArgumentResult result)
     {
-        if (result.Tokens.Count == 0) return PageAddress.Default;
-        if (PageAddress.TryParse(result.Tokens[0].Value, out var address)) return address;
+        if (result.Tokens.Count == 0) return SiteAddress.Default;
+        if (SiteAddress.TryParse(result.Tokens[0].Value, out var address)) return address;
         result.AddError($"--ui is '{result.Tokens[0].Value}', which is no port and no address:port of this machine (8081, 0.0.0.0:8080, [::1]:8080)");
         return null;
     }

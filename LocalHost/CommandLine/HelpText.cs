@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using System.Text;
 using OrdersStream.Configuration;
+using OrdersStream.LocalHost.Terminal;
 
 namespace OrdersStream.LocalHost.CommandLine;
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
+using OrdersStream.LocalHost.Terminal;
 
 namespace OrdersStream.LocalHost.CommandLine;
 

@@ -1,4 +1,4 @@
-namespace OrdersStream.LocalHost.CommandLine;
+namespace OrdersStream.LocalHost.Terminal;
 
 /// <summary>What the process tells its caller.</summary>
 public static class ExitCode

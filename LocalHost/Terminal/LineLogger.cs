@@ -3,7 +3,7 @@ using System.Text;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Diagnostics;
 
-namespace OrdersStream.LocalHost.CommandLine;
+namespace OrdersStream.LocalHost.Terminal;
 
 /// <summary>
 /// Log events as plain lines: UTC time, level, message. Behind it the stack trace of a defect, which is to be reported; at debug level that of each

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace OrdersStream.LocalHost.CommandLine;
+namespace OrdersStream.LocalHost.Terminal;
 
 /// <summary>
 /// Turns the first Ctrl+C, SIGTERM or closed terminal into a cancelled token, so that a verb drains and ends by itself.

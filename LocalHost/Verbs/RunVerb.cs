@@ -1,18 +1,13 @@
 using System.Net;
 using Microsoft.Extensions.Logging;
+using OrdersStream.Capture;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
-using OrdersStream.LocalHost.CommandLine;
-using OrdersStream.LocalHost.Loops;
+using OrdersStream.Hosting.Loops;
+using OrdersStream.LocalHost.Terminal;
+using OrdersStream.Site;
 
 namespace OrdersStream.LocalHost.Verbs;
-
-/// <summary>One half of the pipeline, where <c>run --only</c> asks for one.</summary>
-public enum PipelineHalf
-{
-    PostgresToKafka,
-    KafkaToLake,
-}
 
 /// <summary>What <c>run</c> was asked to do.</summary>
 /// <param name="Pipeline">The configuration in force, checked.</param>
@@ -35,7 +30,7 @@ public static class RunVerb
     public static async Task<int> ExecuteAsync(RunOptions options, CancellationToken cancellationToken)
     {
         var log = LineLogger.ToConsole(options.LogLevel, TimeProvider.System);
-        using var grace = new Grace(cancellationToken, StopPatience);
+        using var grace = new GracePeriod(cancellationToken, StopPatience);
         var run = Task.Run(() => RunAsync(options, log, cancellationToken), CancellationToken.None);
         try
         {
@@ -50,39 +45,40 @@ public static class RunVerb
 
     private static async Task<int> RunAsync(RunOptions options, LineLogger log, CancellationToken cancellationToken)
     {
-        await using var run = new PipelineRun(
-            options.Pipeline, TimeProvider.System, log, halves: options.Only is { } half ? [half.ToString()] : null);
-        await using var shown = options.Page is { } page ? await ServeAsync(run, page, cancellationToken) : run.PushMetrics();
-        run.Logger.Running(options.Pipeline.Postgres.Table, options.Pipeline.Kafka.Topic, options.Pipeline.Datalake.Path);
+        await using var stream = LocalStream.Open(options.Pipeline, log, options.Only is { } half ? [half.ToString()] : LocalStream.BothHalves);
+        using var site = new StreamSite(stream);
+        await using var shown = options.Page is { } page ? await ServeAsync(site, stream.Logger, page, cancellationToken) : site.PushMetrics();
+        stream.Logger.Running(options.Pipeline.Postgres.Table, options.Pipeline.Kafka.Topic, options.Pipeline.Datalake.Path);
+        var run = new PipelineRun(stream);
         try
         {
             if (options.Once)
             {
                 var captured = await run.OnceAsync(options.Only, cancellationToken);
-                run.Logger.Stopping(captured ? "all that was there is done" : "another instance captures the table");
+                stream.Logger.Stopping(captured ? "all that was there is done" : "another instance captures the table");
                 return ExitCode.Ok;
             }
             await run.UntilStoppedAsync(options.Only, null, cancellationToken, cancellationToken);
-            run.Logger.Stopping("asked to");
+            stream.Logger.Stopping("asked to");
             return ExitCode.Ok;
         }
         catch (HalfStoppedException e)
         {
-            run.Logger.HalfStopped(e.Half, e.Verdict.Problem, e.Verdict.Remedy, e.InnerException!);
+            stream.Logger.HalfStopped(e.Half, e.Problem, e.Remedy, e.InnerException!);
             return ExitCode.Failure;
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            run.Logger.Stopping("asked to");
+            stream.Logger.Stopping("asked to");
             return ExitCode.Ok;
         }
     }
 
-    private static async Task<IAsyncDisposable> ServeAsync(PipelineRun run, IPEndPoint page, CancellationToken cancellationToken)
+    private static async Task<IAsyncDisposable> ServeAsync(StreamSite site, ILogger logger, IPEndPoint page, CancellationToken cancellationToken)
     {
-        var server = await run.ServeAsync(page, cancellationToken);
-        run.Logger.PageServed(server.Address);
-        if (!IPAddress.IsLoopback(page.Address)) run.Logger.PageIsOpen(page.ToString());
+        var server = await site.ServeAsync(page, cancellationToken);
+        logger.StatusPageServed(server.Address);
+        if (!IPAddress.IsLoopback(page.Address)) logger.StatusPageIsOpen(page.ToString());
         return server;
     }
 }

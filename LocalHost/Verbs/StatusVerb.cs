@@ -1,7 +1,7 @@
 using System.Text;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
-using OrdersStream.LocalHost.CommandLine;
+using OrdersStream.LocalHost.Terminal;
 using OrdersStream.Status;
 
 namespace OrdersStream.LocalHost.Verbs;
@@ -21,8 +21,8 @@ public static class StatusVerb
     /// <returns>The health as a number: 0 well, 1 something is wrong, 2 it cannot be told.</returns>
     public static async Task<int> ExecuteAsync(StatusOptions options, CancellationToken cancellationToken)
     {
-        await using var run = new PipelineRun(options.Pipeline, TimeProvider.System, LineLogger.ToConsole(options.LogLevel, TimeProvider.System), halves: []);
-        var status = await run.Get<StatusReader>().ReadAsync(Patience, cancellationToken);
+        await using var stream = LocalStream.Open(options.Pipeline, LineLogger.ToConsole(options.LogLevel, TimeProvider.System), halves: []);
+        var status = await stream.Status.ReadAsync(Patience, cancellationToken);
         Console.WriteLine(options.Json ? Encoding.UTF8.GetString(StatusDocument.ToJson(status, indented: true)) : StatusText.Of(status));
         return (int)status.Health;
     }

@@ -1,8 +1,8 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
+using OrdersStream.Audit;
 using OrdersStream.Configuration;
-using OrdersStream.LocalHost.CommandLine;
-using OrdersStream.Status;
+using OrdersStream.LocalHost.Terminal;
 
 namespace OrdersStream.LocalHost.Verbs;
 
@@ -18,8 +18,8 @@ public static class VerifyVerb
     /// <returns>0 when they agree; 1 when they differ or could not be compared.</returns>
     public static async Task<int> ExecuteAsync(VerifyOptions options, CancellationToken cancellationToken)
     {
-        await using var run = new PipelineRun(options.Pipeline, TimeProvider.System, LineLogger.ToConsole(options.LogLevel, TimeProvider.System));
-        var compared = await run.Get<LakeComparison>().CompareAsync(cancellationToken);
+        await using var stream = LocalStream.Open(options.Pipeline, LineLogger.ToConsole(options.LogLevel, TimeProvider.System), halves: []);
+        var compared = await stream.Comparison.CompareAsync(cancellationToken);
         Print(compared, options.ShowKeys);
         return compared.IsEqual ? ExitCode.Ok : ExitCode.Failure;
     }

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace OrdersStream.Status;
+namespace OrdersStream.Audit;
 
 /// <summary>A row by its key's text, or where only the lake has it by its place in the topic.</summary>
 /// <param name="Difference">What is wrong with it.</param>

@@ -1,19 +1,22 @@
 using System.Collections.Immutable;
 using System.Text;
+using OrdersStream.Capture;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
+using OrdersStream.Kafka;
 using OrdersStream.Lake;
 using OrdersStream.Postgres;
 using OrdersStream.Rows;
+using OrdersStream.Store;
 
-namespace OrdersStream.Status;
+namespace OrdersStream.Audit;
 
 /// <summary>
 /// Compares the lake with the source table: of each key, the lake's newest version with the row that is in the table now, all columns.
 /// It may run beside both halves: the lake is read first and the table after it, so nothing in the lake is news to the table; and
 /// a row that changed behind the horizon of the last poll is not due yet.
 /// </summary>
-public sealed class LakeComparison(PipelineOptions options, StatusReader status, TimeProvider time)
+public sealed class LakeComparison(PipelineOptions options, TopicAdmin admin, TopicReader topic, TimeProvider time)
 {
     private const int ExamplesMax = 20;
     private static readonly TimeSpan CatchUpPatience = TimeSpan.FromSeconds(60);
@@ -25,7 +28,7 @@ public sealed class LakeComparison(PipelineOptions options, StatusReader status,
     /// <exception cref="PipelineException">The lake stays behind the topic, or cannot be compared.</exception>
     public async Task<ComparisonResult> CompareAsync(CancellationToken cancellationToken)
     {
-        var horizon = new WatermarkFile(options.Streaming).Read()?.Horizon;
+        var horizon = new WatermarkFile(options).Read()?.Horizon;
         await WaitForTheLakeAsync(cancellationToken);
         var files = LakeReader.Files(options.Datalake.Path).ToList();
         var shares = await SharesAsync(files, cancellationToken);
@@ -45,10 +48,11 @@ public sealed class LakeComparison(PipelineOptions options, StatusReader status,
     /// <summary>What is in the topic when it is called has to be in the lake, else its absence says nothing.</summary>
     private async Task WaitForTheLakeAsync(CancellationToken cancellationToken)
     {
-        var ends = await status.PartitionsAsync(cancellationToken);
+        var partitions = (await admin.DescribeClusterAsync(KafkaClients.AnswerTimeout, cancellationToken)).Partitions ?? 0;
+        var ends = await topic.PartitionEndsAsync(partitions, KafkaClients.AnswerTimeout, cancellationToken);
         for (var begun = time.GetTimestamp(); ;)
         {
-            var now = status.StoredPositions();
+            var now = TopicCommits.Positions(options.Streaming.CheckpointLocation, options.Kafka.Topic);
             var behind = ends.Where(e => now.GetValueOrDefault(e.Partition)?.NextRecord is var next && (next ?? e.Low) < e.High).ToList();
             if (behind.Count == 0) return;
             if (time.GetElapsedTime(begun) > CatchUpPatience)
@@ -76,7 +80,7 @@ public sealed class LakeComparison(PipelineOptions options, StatusReader status,
         ? now
         : throw new PipelineException(FailureAction.Stop, "The table's columns changed while it was being compared.", "Compare again.");
 
-    /// <summary>Meets the table's rows with the lake's versions.</summary>
+    /// <summary>Matches the table's rows with the lake's versions.</summary>
     private sealed class Tally(LakeVersions versions)
     {
         private readonly ImmutableArray<DifferingRow>.Builder examples = ImmutableArray.CreateBuilder<DifferingRow>();
@@ -96,15 +100,15 @@ public sealed class LakeComparison(PipelineOptions options, StatusReader status,
             return (row, key, isCovered) =>
             {
                 var digest = keys.Of(row);
-                if (LakeVersions.IsIn(digest, share, shares)) Meet(row, digest, key, isCovered);
+                if (LakeVersions.IsIn(digest, share, shares)) Match(row, digest, key, isCovered);
             };
         }
 
-        private void Meet(DecodedRow row, UInt128 digest, ReadOnlySpan<byte> key, bool isCovered)
+        private void Match(DecodedRow row, UInt128 digest, ReadOnlySpan<byte> key, bool isCovered)
         {
             counts = counts with { TableRows = counts.TableRows + 1 };
             ref var version = ref versions.Find(digest, out var found);
-            if (found) version.Met = true;
+            if (found) version.Matched = true;
             if (found && !version.Deleted && version.Digest == versions.TableDigest(version.Schema).Of(row)) counts = counts with { Equal = counts.Equal + 1 };
             else if (!isCovered) counts = counts with { OnTheWay = counts.OnTheWay + 1 };
             else if (!found) Differs(RowDifference.Missing, counts with { Missing = counts.Missing + 1 }, key, null, null);
@@ -114,7 +118,7 @@ public sealed class LakeComparison(PipelineOptions options, StatusReader status,
         public void CountExtra()
         {
             foreach (var version in versions.ByKey.Values)
-                if (!version.Met && !version.Deleted)
+                if (!version.Matched && !version.Deleted)
                     Differs(RowDifference.Extra, counts with { Extra = counts.Extra + 1 }, default, version.Partition, version.Offset);
             counts = counts with { LakeKeys = counts.LakeKeys + versions.ByKey.Count };
         }

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using OrdersStream.Lake;
 using OrdersStream.Rows;
 
-namespace OrdersStream.Status;
+namespace OrdersStream.Audit;
 
 /// <summary>The newest version of each row in the lake, as digests: one share of the keys at a time, so that memory stays bounded.</summary>
 internal sealed class LakeVersions(TableSchema table, Func<string, TableSchema> schemaOf)
@@ -16,7 +16,7 @@ internal sealed class LakeVersions(TableSchema table, Func<string, TableSchema> 
         public UInt128 Digest;
         public short Schema;
         public bool Deleted;
-        public bool Met;
+        public bool Matched;
     }
 
     private sealed record Shape(ComparableColumns Columns, RowDigest Key, RowDigest Values, int Timestamp);

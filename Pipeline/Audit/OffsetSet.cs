@@ -1,4 +1,4 @@
-namespace OrdersStream.Status;
+namespace OrdersStream.Audit;
 
 /// <summary>Offsets of one partition, one bit each.</summary>
 internal sealed class OffsetSet

@@ -2,9 +2,10 @@ using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Security.Cryptography;
 using OrdersStream.Diagnostics;
+using OrdersStream.Memory;
 using OrdersStream.Rows;
 
-namespace OrdersStream.Status;
+namespace OrdersStream.Audit;
 
 /// <summary>Reduces chosen columns of a row to 128 bits, so that rows can be compared without being kept (invariant 7).</summary>
 internal sealed class RowDigest(TableSchema schema, ImmutableArray<int> columns)
@@ -16,7 +17,7 @@ internal sealed class RowDigest(TableSchema schema, ImmutableArray<int> columns)
         text.Clear();
         foreach (var c in columns)
         {
-            RowText.WriteValue(schema.Columns[c].Type, row, row.Cells[c], text);
+            MessageWriter.WriteValue(schema.Columns[c].Type, row, row.Cells[c], text);
             text.Append((byte)'\n');
         }
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];

@@ -1,9 +1,10 @@
 using Npgsql;
 using OrdersStream.Configuration;
+using OrdersStream.Memory;
 using OrdersStream.Postgres;
 using OrdersStream.Rows;
 
-namespace OrdersStream.Status;
+namespace OrdersStream.Audit;
 
 /// <summary>All rows of the source table as one snapshot shows them, through the same encoder that publishes them.</summary>
 internal sealed class TableScan(PostgresOptions options)
@@ -33,7 +34,7 @@ internal sealed class TableScan(PostgresOptions options)
     private static async Task ReadAsync(NpgsqlConnection connection, SourceTable table, string condition, Visitor visit, CancellationToken cancellationToken)
     {
         var schema = table.Schema;
-        var (encoder, decoder, row) = (new RowEncoder(schema), new RowDecoder(schema), new DecodedRow(schema));
+        var (encoder, decoder, row) = (new MessageEncoder(schema), new MessageDecoder(schema), new DecodedRow(schema));
         var (key, value) = (new ByteBuffer(), new ByteBuffer());
         await using var copy = await CopyStream.OpenAsync(connection, $"{table.SelectRows} WHERE {condition}", cancellationToken);
         for (CopyStep step; (step = copy.Next(encoder, key, value)) != CopyStep.End;)

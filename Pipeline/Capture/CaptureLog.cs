@@ -1,9 +1,10 @@
 using Microsoft.Extensions.Logging;
+using OrdersStream.Diagnostics;
 
-namespace OrdersStream.Diagnostics;
+namespace OrdersStream.Capture;
 
 /// <summary>What the capturing half says of its polls: a line for each that did something, and else one a minute, so that silence means trouble.</summary>
-internal sealed class PollLog(TimeProvider time, ILogger logger)
+internal sealed class CaptureLog(TimeProvider time, ILogger logger)
 {
     public static readonly TimeSpan SilenceMax = TimeSpan.FromMinutes(1);
 

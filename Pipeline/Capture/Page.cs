@@ -1,7 +1,8 @@
 using System.Runtime.InteropServices;
+using OrdersStream.Memory;
 using OrdersStream.Rows;
 
-namespace OrdersStream.Postgres;
+namespace OrdersStream.Capture;
 
 /// <summary>Where one row version's message lies in its page: the key, and the value behind it.</summary>
 public readonly record struct PageRecord(int Start, int KeyBytes, int ValueBytes, int Partition);

@@ -2,10 +2,12 @@ using System.Text;
 using Confluent.Kafka;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
+using OrdersStream.Kafka;
 using OrdersStream.Kafka.Native;
-using OrdersStream.Postgres;
+using OrdersStream.Memory;
 
-namespace OrdersStream.Kafka;
+namespace OrdersStream.Capture;
 
 /// <summary>
 /// Publishes pages, each in one transaction: all of it is visible to read_committed, or none (invariants 2, 5).
@@ -112,7 +114,7 @@ internal sealed class PagePublisher : IDisposable
     // out which, at the topic's end (invariant 2).
     private async Task CommitAsync(CancellationToken cancellationToken)
     {
-        using var grace = new Grace(cancellationToken, StopPatience);
+        using var grace = new GracePeriod(cancellationToken, StopPatience);
         await KafkaClients.AskAsync(Answer(producer.CommitTransaction), timeout, grace.Token);
     }
 
@@ -139,7 +141,7 @@ internal sealed class PagePublisher : IDisposable
             cancellationToken.ThrowIfCancellationRequested();
             sender!.Flush();
             Produce(partitions[p], message);
-            LargeObjects.Made(record.ValueBytes);
+            LargeAllocations.Count(record.ValueBytes);
         }
         sender!.Flush();
         return counts;

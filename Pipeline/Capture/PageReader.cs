@@ -3,11 +3,12 @@ using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Npgsql;
 using OrdersStream.Configuration;
-using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
+using OrdersStream.Memory;
+using OrdersStream.Postgres;
 using OrdersStream.Rows;
 
-namespace OrdersStream.Postgres;
+namespace OrdersStream.Capture;
 
 /// <summary>
 /// Reads a window as pages: one binary COPY, streamed, cut by bytes, and reopened at the cursor before a snapshot grows old.
@@ -52,7 +53,7 @@ internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions op
     {
         for (var left = spare.Count; left > 0 && spare.TryDequeue(out var page); left--)
             if (page.Capacity <= KeptPageBytes) spare.Enqueue(page);
-            else LargeObjects.Made((int)page.Capacity);
+            else LargeAllocations.Count((int)page.Capacity);
     }
 
     private async Task FillAsync(Window window, SourceIdentity source, ChannelWriter<Page> pages, CancellationToken cancellationToken)
@@ -77,7 +78,7 @@ internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions op
         var table = await SourceCatalog.LockAsync(connection, options, cancellationToken);
         // Invariant 6, under the lock: the name may lead to another table since the last look.
         source.CheckSameTable(source with { TableOid = table.Oid });
-        var encoder = new RowEncoder(table.Schema);
+        var encoder = new MessageEncoder(table.Schema);
         var key = new ByteBuffer();
         var value = new ByteBuffer();
         var page = NextPage(table.Schema);

@@ -3,10 +3,11 @@ using Microsoft.Extensions.Logging;
 using Npgsql;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
-using OrdersStream.Lake;
+using OrdersStream.Durable;
 using OrdersStream.Postgres;
+using OrdersStream.Rows;
 
-namespace OrdersStream;
+namespace OrdersStream.Capture;
 
 /// <summary>How a poll ended.</summary>
 public enum PollOutcome
@@ -40,30 +41,34 @@ public sealed record PollResult(PollOutcome Outcome, long Rows, long Bytes, int 
 
 /// <summary>
 /// The capturing half: position -> window -> page -> publish -> acknowledged -> position. One instance serves one process,
-/// one poll at a time; it keeps its connections between polls.
+/// one poll at a time; it keeps its session between polls, and any failure ends that.
 /// </summary>
 public sealed class PostgresToKafka(
-    PipelineOptions options, TimeProvider time, CrashPoints crashPoints, PipelineMetrics metrics, ILogger<PostgresToKafka> logger) : IAsyncDisposable
+    PipelineOptions options, TimeProvider time, CrashPoints crashPoints, PipelineMetrics metrics, ILogger logger) : IAsyncDisposable
 {
-    private readonly CaptureServices services = new(
-        options, new WatermarkFile(options.Streaming), new SchemaStore(options.Streaming.CheckpointLocation, crashPoints), crashPoints, time, metrics, logger);
+    private readonly CaptureContext context = new(
+        options, new WatermarkFile(options), new SchemaStore(options.Streaming.CheckpointLocation, crashPoints), crashPoints, time, metrics, logger);
 
-    private readonly PollLog log = new(time, logger);
+    private readonly CaptureLog log = new(time, logger);
     private NpgsqlConnection? connection;
     private CaptureSession? session;
 
     /// <summary>One poll: takes or resumes a window and publishes its pages until it is done or <paramref name="budget"/> is spent.</summary>
-    /// <exception cref="Exception">Whatever failed; <see cref="FailurePolicy"/> says what to do about it. The next poll starts from the durable position.</exception>
+    /// <exception cref="Exception">
+    /// Whatever failed; <see cref="FailurePolicy"/> says what to do about it. The next poll starts from the durable position.
+    /// </exception>
     public async Task<PollResult> PollAsync(TimeSpan budget, CancellationToken cancellationToken)
     {
         var begun = time.GetTimestamp();
         try
         {
             session ??= await OpenSessionAsync(cancellationToken);
-            var poll = session is null ? new(PollOutcome.StandingBy, 0, 0, 0, true, default) : await PublishWindowAsync(session, begun, budget, cancellationToken);
+            var poll = session is null
+                ? new(PollOutcome.StandingBy, 0, 0, 0, true, default)
+                : await PublishWindowAsync(session, begun, budget, cancellationToken);
             poll = poll with { Duration = time.GetElapsedTime(begun) };
             log.Polled(poll);
-            metrics.Polled(poll);
+            metrics.Polled(poll.Outcome, poll.Duration);
             return poll;
         }
         catch (Exception e)
@@ -71,8 +76,7 @@ public sealed class PostgresToKafka(
             var isConnected = connection is null or { State: ConnectionState.Open };
             // What this process believes may be stale now; the files and the topic are not.
             await DisposeAsync();
-            if (e is PostgresException server) throw FailurePolicy.WithoutWordsOfServer(server);
-            if (e is InvalidOperationException refused && !isConnected) throw FailurePolicy.WithoutConnection(refused);
+            if (FailurePolicy.OfStatement(e, isConnected) is { } ours) throw ours;
             throw;
         }
     }
@@ -105,8 +109,8 @@ public sealed class PostgresToKafka(
     private async Task<CaptureSession?> OpenSessionAsync(CancellationToken cancellationToken)
     {
         connection ??= await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
-        if (!await PollerLock.TryTakeAsync(connection, options.StreamName, cancellationToken)) return null;
-        return await CaptureSession.OpenAsync(connection, services, cancellationToken);
+        if (!await PollerLock.TryTakeAsync(connection, options.PublisherName, cancellationToken)) return null;
+        return await CaptureSession.OpenAsync(connection, context, cancellationToken);
     }
 
     /// <summary>Where capture has got to in this process; null before the first poll and after a failure.</summary>

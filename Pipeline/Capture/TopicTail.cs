@@ -1,9 +1,10 @@
 using Confluent.Kafka;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
-using OrdersStream.Postgres;
+using OrdersStream.Kafka;
+using OrdersStream.Store;
 
-namespace OrdersStream.Kafka;
+namespace OrdersStream.Capture;
 
 /// <summary>What the committed end of the topic tells.</summary>
 /// <param name="Newest">The newest position that a page left there; null: none was found.</param>

@@ -2,8 +2,10 @@ using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using OrdersStream.Kafka;
+using OrdersStream.Postgres;
+using OrdersStream.Rows;
 
-namespace OrdersStream.Postgres;
+namespace OrdersStream.Capture;
 
 /// <summary>
 /// Where capture has got to. The same text stands in the watermark file and, without the offsets, in the position header of

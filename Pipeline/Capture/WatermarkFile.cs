@@ -1,16 +1,16 @@
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
-using OrdersStream.Storage;
+using OrdersStream.Durable;
 
-namespace OrdersStream.Postgres;
+namespace OrdersStream.Capture;
 
 /// <summary>
 /// The watermark on disk: one small JSON file, replaced as a whole and fsynced, written after the page that it covers is
 /// committed (invariant 5). A file that cannot be read is never overwritten (invariant 6).
 /// </summary>
-public sealed class WatermarkFile(StreamingOptions options)
+public sealed class WatermarkFile(PipelineOptions options)
 {
-    public string Path { get; } = System.IO.Path.Combine(options.LastProcessedTimestampLocation, "watermark.json");
+    public string Path { get; } = System.IO.Path.Combine(options.Streaming.LastProcessedTimestampLocation, "watermark.json");
 
     /// <returns>Null: there is none.</returns>
     /// <exception cref="PipelineException">The file is damaged or of a later version.</exception>

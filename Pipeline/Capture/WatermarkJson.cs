@@ -4,7 +4,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
-namespace OrdersStream.Postgres;
+namespace OrdersStream.Capture;
 
 /// <summary>How a watermark is written as JSON. The serializers are made at build time: none is worked out at start.</summary>
 [JsonSerializable(typeof(Watermark.Versioned))]

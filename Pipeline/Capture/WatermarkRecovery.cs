@@ -1,25 +1,26 @@
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
+using OrdersStream.Postgres;
 
-namespace OrdersStream.Postgres;
+namespace OrdersStream.Capture;
 
 /// <summary>
 /// Finds where to go on: the watermark file, or what the topic's end knows beyond it (invariant 2), and refuses what
 /// belongs to another table or topic (invariant 6).
 /// </summary>
-internal sealed class WatermarkRecovery(CaptureServices services)
+internal sealed class WatermarkRecovery(CaptureContext context)
 {
     public async Task<Watermark> FindAsync(SourceIdentity source, TopicDescription topic, CancellationToken cancellationToken)
     {
-        var file = services.File.Read();
+        var file = context.File.Read();
         if (file is not null) CheckTopic(file.Topic, topic.Identity);
-        var tail = await new TopicTail(services.Options).ReadAsync(file?.Offsets ?? Watermark.NoOffsets, topic.Partitions, cancellationToken);
+        var tail = await new TopicTail(context.Options).ReadAsync(file?.Offsets ?? Watermark.NoOffsets, topic.Partitions, cancellationToken);
         var newest = tail.Newest is { } t && (file is null || t.Position.CompareTo(file.Position) > 0) ? t : file;
-        if (newest is null) services.Logger.StartingAfresh();
+        if (newest is null) context.Logger.StartingAfresh();
         else
         {
             newest.Source.CheckSameTable(source);
-            if (!ReferenceEquals(newest, file)) services.Logger.RecoveredFromTopic(newest.WindowNumber, newest.Window?.Page ?? 0);
+            if (!ReferenceEquals(newest, file)) context.Logger.RecoveredFromTopic(newest.WindowNumber, newest.Window?.Page ?? 0);
         }
         return (newest ?? Watermark.Start(source, topic.Identity)) with
         {
@@ -32,7 +33,7 @@ internal sealed class WatermarkRecovery(CaptureServices services)
     {
         if (known.Matches(present)) return;
         throw new PipelineException(present.ActionWhereOther(known),
-            $"The watermark file {services.File.Path} belongs to topic {Text(known)}, but kafka.topic is now {Text(present)}.",
+            $"The watermark file {context.File.Path} belongs to topic {Text(known)}, but kafka.topic is now {Text(present)}.",
             "If the topic was deleted and made anew, its records are gone: to capture the whole table again, move the watermark file and the commit log (streaming.checkpoint_location) away and give the lake a new datalake.path. Otherwise correct kafka.brokers or kafka.topic.");
     }
 

@@ -1,3 +1,5 @@
+using OrdersStream.Store;
+
 namespace OrdersStream.Configuration;
 
 /// <summary>
@@ -18,8 +20,11 @@ public sealed record PipelineOptions
     [Setting("Progress files and cadence.")]
     public StreamingOptions Streaming { get; init; } = new();
 
-    /// <summary>The stream's name: one source table to one topic. It names the transactional id and the poller's lock.</summary>
-    public string StreamName => $"orders-stream.{Kafka.Topic}";
+    /// <summary>The stream's name: one source table to one topic, and no two streams share a topic.</summary>
+    public string StreamName => Kafka.Topic;
+
+    /// <summary>The name of the stream's publisher on both servers: the transactional id in Kafka, the poller's lock in Postgres.</summary>
+    public string PublisherName => $"orders-stream.{StreamName}";
 }
 
 /// <summary>The source: one table of one Postgres database.</summary>

@@ -8,10 +8,15 @@ namespace OrdersStream.Diagnostics;
 /// <param name="Last">When it was met last.</param>
 /// <param name="Times">How often.</param>
 /// <param name="Over">The half has worked since.</param>
-public sealed record FailureNote(string Half, FailureAction Action, string Problem, string Remedy, DateTimeOffset First, DateTimeOffset Last, int Times, bool Over);
+public sealed record FailureNote(
+    string Half, FailureAction Action, string Problem, string Remedy, DateTimeOffset First, DateTimeOffset Last, int Times, bool Over)
+{
+    /// <summary>The stream whose half it is.</summary>
+    public string Stream { get; init; } = "";
+}
 
-/// <summary>The last failures of this process, for those who look at it: a few, however long the trouble lasts (invariant 7).</summary>
-public sealed class FailureJournal(TimeProvider time, PipelineMetrics? metrics = null)
+/// <summary>The last failures of one stream in this process, for those who look at it: a few, however long the trouble lasts (invariant 7).</summary>
+public sealed class FailureJournal(string stream, TimeProvider time, PipelineMetrics? metrics = null)
 {
     private const int NotesMax = 20;
 
@@ -37,7 +42,7 @@ public sealed class FailureJournal(TimeProvider time, PipelineMetrics? metrics =
             var known = notes.FindIndex(n => !n.Note.Over && n.Note.Half == half && n.Kind == verdict.Kind);
             notes = known >= 0
                 ? notes.SetItem(known, (verdict.Kind, notes[known].Note with { Problem = verdict.Problem, Last = now, Times = notes[known].Note.Times + 1 }))
-                : notes.Add((verdict.Kind, new(half, verdict.Action, verdict.Problem, verdict.Remedy, now, now, 1, false)));
+                : notes.Add((verdict.Kind, new(half, verdict.Action, verdict.Problem, verdict.Remedy, now, now, 1, false) { Stream = stream }));
             if (notes.Count > NotesMax) notes = notes.RemoveAt(0);
         }
     }

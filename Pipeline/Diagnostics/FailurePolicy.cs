@@ -2,25 +2,8 @@ using System.Net.Sockets;
 using System.Text;
 using Confluent.Kafka;
 using Npgsql;
-using OrdersStream.Rows;
-using OrdersStream.Storage;
 
 namespace OrdersStream.Diagnostics;
-
-/// <summary>What to do about a failure, and what an operator does next.</summary>
-/// <param name="Action">What the half does.</param>
-/// <param name="Problem">What failed, and the value seen.</param>
-/// <param name="Check">What an operator does about it.</param>
-/// <param name="IsDefect">Nothing that was thought of: its stack trace is needed.</param>
-/// <param name="SeesItself">A half tries again by itself, and says so.</param>
-public sealed record FailureVerdict(FailureAction Action, string Problem, string Check, bool IsDefect = false, bool SeesItself = false)
-{
-    /// <inheritdoc cref="PipelineException.Kind"/>
-    public string Kind { get => field ?? Problem; init; }
-
-    /// <summary>What a half says. Where nothing tries again, as in a command that ends, <see cref="Check"/> is all there is to say.</summary>
-    public string Remedy => SeesItself ? $"It is tried again with growing pauses; nothing is lost meanwhile. {Check}" : Check;
-}
 
 /// <summary>
 /// The one table of failures (invariant 8). Retry is for causes that pass by themselves; whatever is not listed stops the
@@ -30,8 +13,7 @@ public static class FailurePolicy
 {
     public static FailureVerdict Judge(Exception failure) => failure switch
     {
-        PipelineException e => new(e.Action, e.Problem, e.Remedy) { Kind = e.Kind },
-        UndecodableException e => new(FailureAction.Quarantine, e.Message, "See the quarantine folder of the lake."),
+        PipelineException e => e.Verdict,
         PostgresException e => Postgres(e),
         NpgsqlException { InnerException: not null } e when Find<System.Security.Authentication.AuthenticationException>(e) is { } tls =>
             new(FailureAction.Stop, $"TLS to Postgres failed: {tls.Message}", "Check postgres.sslmode, postgres.sslrootcert and the server's certificate and host name."),
@@ -47,14 +29,19 @@ public static class FailurePolicy
         _ => new(FailureAction.Stop, $"Unexpected failure ({failure.GetType().Name}).", "This is a defect: please report it with the stack trace.", IsDefect: true),
     };
 
-    /// <summary>The same failure without the server's own words: what a query met may quote a row (a policy, a cast of a key), and an exception is logged as a whole (invariant 9).</summary>
-    public static PipelineException WithoutWordsOfServer(PostgresException failure) => Failure(Postgres(failure));
-
     /// <summary>
-    /// What the driver says of a statement on a connection that broke unseen, while it was idle or behind a COPY that was given up: to the driver
-    /// it is the caller's mistake, here it is a broken connection like any other.
+    /// What a statement met, as one's own failure where the driver's is not to go on as it is; else null. A server's own words may quote a row (a
+    /// policy, a cast of a key), and an exception is logged as a whole (invariant 9). And of a connection that broke unseen, while it was idle or
+    /// behind a COPY that was given up, the driver says that its caller made a mistake.
     /// </summary>
-    public static PipelineException WithoutConnection(InvalidOperationException failure) => Failure(ConnectionBroke(), failure);
+    /// <param name="failure">What the driver threw.</param>
+    /// <param name="isConnected">Whether the connection still is one.</param>
+    public static PipelineException? OfStatement(Exception failure, bool isConnected) => failure switch
+    {
+        PostgresException e => new(Postgres(e)),
+        InvalidOperationException when !isConnected => new(ConnectionBroke(), failure),
+        _ => null,
+    };
 
     /// <summary>Where a failure came about, and each that caused it: kinds and stack traces without their words, which may hold a row's value (invariant 9).</summary>
     public static string TraceOf(Exception failure)
@@ -92,17 +79,14 @@ public static class FailurePolicy
         _ => Retry($"Kafka failed ({e.Error.Code}: {e.Error.Reason})", "Check kafka.brokers and that the brokers run.") with { Kind = $"{e.Error.Code}" },
     };
 
-    private static FailureVerdict File(IOException e) => (e.HResult & 0xffff) switch
+    private static FailureVerdict File(IOException e) => Errno.Of(e) switch
     {
-        Posix.ENOSPC => Retry("The disk is full", "Make room on the file system of datalake.path and the streaming folders."),
-        Posix.EROFS => Retry("The file system is read-only", "Mount the file system of datalake.path and the streaming folders writable."),
-        _ => Retry($"A state or lake file could not be read or written ({e.GetType().Name}, error {e.HResult & 0xffff})", "Check the file system of datalake.path and the streaming folders."),
+        Errno.ENOSPC => Retry("The disk is full", "Make room on the file system of datalake.path and the streaming folders."),
+        Errno.EROFS => Retry("The file system is read-only", "Mount the file system of datalake.path and the streaming folders writable."),
+        _ => Retry($"A state or lake file could not be read or written ({e.GetType().Name}, error {Errno.Of(e)})", "Check the file system of datalake.path and the streaming folders."),
     };
 
     private static FailureVerdict ConnectionBroke() => Retry("The connection to Postgres broke", "Check the server and the network.");
-
-    private static PipelineException Failure(FailureVerdict verdict, Exception? cause = null) =>
-        new(verdict.Action, verdict.Problem, verdict.Remedy, cause) { Kind = verdict.Kind };
 
     private static FailureVerdict Retry(string problem, string check) => new(FailureAction.Retry, problem + ".", check, SeesItself: true);
 

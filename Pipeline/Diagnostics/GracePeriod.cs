@@ -4,12 +4,12 @@ namespace OrdersStream.Diagnostics;
 /// A token that follows another one after a while: what is better ended than broken off has that long for it, and a server that is away
 /// keeps nobody from stopping.
 /// </summary>
-public sealed class Grace : IDisposable
+public sealed class GracePeriod : IDisposable
 {
     private readonly CancellationTokenSource after = new();
     private readonly CancellationTokenRegistration registration;
 
-    public Grace(CancellationToken stop, TimeSpan time) => registration = stop.Register(() => after.CancelAfter(time));
+    public GracePeriod(CancellationToken stop, TimeSpan time) => registration = stop.Register(() => after.CancelAfter(time));
 
     public CancellationToken Token => after.Token;
 

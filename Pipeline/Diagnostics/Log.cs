@@ -1,4 +1,7 @@
 using Microsoft.Extensions.Logging;
+using OrdersStream.Capture;
+using OrdersStream.Postgres;
+using OrdersStream.Store;
 
 namespace OrdersStream.Diagnostics;
 
@@ -88,8 +91,8 @@ public static partial class Log
     public static partial void Running(this ILogger logger, string table, string topic, string path);
 
     [LoggerMessage(9010, LogLevel.Information, "status page: {Address}")]
-    public static partial void PageServed(this ILogger logger, Uri address);
+    public static partial void StatusPageServed(this ILogger logger, Uri address);
 
     [LoggerMessage(9011, LogLevel.Warning, "the status page listens at {Address}: whoever reaches this machine can read it, and no login is asked for")]
-    public static partial void PageIsOpen(this ILogger logger, string address);
+    public static partial void StatusPageIsOpen(this ILogger logger, string address);
 }

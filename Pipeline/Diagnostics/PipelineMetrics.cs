@@ -1,9 +1,7 @@
 using System.Diagnostics.Metrics;
-using System.Globalization;
 using System.Text.Json;
 using Confluent.Kafka;
 using OrdersStream.Configuration;
-using OrdersStream.Status;
 
 namespace OrdersStream.Diagnostics;
 
@@ -22,19 +20,21 @@ public sealed class PipelineMetrics : IDisposable
     private readonly Counter<long> sentBytes, storedBytes;
     private readonly Histogram<double> send, query, poll, batch;
     private readonly Histogram<long> returnedRows;
-    private readonly KeyValuePair<string, object?>[] topic, sending, table;
-    private PipelineStatus? lastLook;
+    private readonly KeyValuePair<string, object?>[] stream, topic, sending, table;
 
-    public PipelineMetrics(PipelineOptions options)
+    /// <param name="options">The stream's.</param>
+    /// <param name="streamName">Whose series these are, where there are those of others to tell them from; null: there are none.</param>
+    public PipelineMetrics(PipelineOptions options, string? streamName = null)
     {
-        // A scope of its own tells the meters of two pipelines in one process apart.
+        // A scope of its own tells the meters of two streams in one process apart.
         Meter = new Meter(new MeterOptions(MeterName) { Scope = this, Version = typeof(PipelineMetrics).Assembly.GetName().Version?.ToString(3) });
-        topic = [new("messaging.system", "kafka"), new("messaging.destination.name", options.Kafka.Topic)];
+        stream = streamName is null ? [] : [new("orders_stream.stream", streamName)];
+        topic = [new("messaging.system", "kafka"), new("messaging.destination.name", options.Kafka.Topic), .. stream];
         sending = [.. topic, new("messaging.operation.name", "send"), new("messaging.operation.type", "send")];
         table =
         [
             new("db.system.name", "postgresql"), new("db.namespace", options.Postgres.Db),
-            new("db.collection.name", $"{options.Postgres.Schema}.{options.Postgres.Table}"), new("db.operation.name", "COPY"),
+            new("db.collection.name", $"{options.Postgres.Schema}.{options.Postgres.Table}"), new("db.operation.name", "COPY"), .. stream,
         ];
 
         query = Duration("db.client.operation.duration", "Reading one page of rows.");
@@ -53,11 +53,16 @@ public sealed class PipelineMetrics : IDisposable
         poll = Duration("orders_stream.poll.duration", "One poll of the table.");
         batch = Duration("orders_stream.batch.duration", "Committing one batch to the lake.");
         failures = Meter.CreateCounter<long>("orders_stream.failures", "{failure}", "Failures met, by half and what was done about them.");
-        CreateGauges();
     }
 
-    /// <summary>The meter itself, to tell it from another of the name.</summary>
+    /// <summary>The meter itself, for those who measure more of the same stream, and to tell it from another of the name.</summary>
     internal Meter Meter { get; }
+
+    /// <summary>What every series of the stream bears: its name, where there are others in the process.</summary>
+    internal IReadOnlyList<KeyValuePair<string, object?>> StreamTags => stream;
+
+    /// <summary>The same and the topic.</summary>
+    internal IReadOnlyList<KeyValuePair<string, object?>> TopicTags => topic;
 
     /// <summary>A page was read.</summary>
     public void PageRead(long rows, TimeSpan duration)
@@ -79,63 +84,32 @@ public sealed class PipelineMetrics : IDisposable
         duration.TotalSeconds, [.. sending, new("error.type", failure is KafkaException e ? e.Error.Code.ToString() : failure.GetType().Name)]);
 
     /// <summary>A poll came to its end.</summary>
-    public void Polled(PollResult result) => poll.Record(result.Duration.TotalSeconds, new KeyValuePair<string, object?>("outcome", Word(result.Outcome)));
+    public void Polled<TOutcome>(TOutcome outcome, TimeSpan duration) where TOutcome : struct, Enum =>
+        poll.Record(duration.TotalSeconds, [.. stream, new("outcome", Word(outcome))]);
 
     /// <summary>A batch was committed.</summary>
-    public void Stored(BatchResult result, TimeSpan duration)
+    /// <param name="rows">Rows written to Parquet.</param>
+    /// <param name="quarantinedRecords">Records put into quarantine.</param>
+    /// <param name="alreadyStored">Records that the lake had already.</param>
+    /// <param name="files">Parquet files.</param>
+    /// <param name="bytes">Their size.</param>
+    /// <param name="duration">Of the commit.</param>
+    public void Stored(long rows, long quarantinedRecords, long alreadyStored, int files, long bytes, TimeSpan duration)
     {
-        consumed.Add(result.Rows + result.Quarantined + result.AlreadyStored, topic);
-        storedRows.Add(result.Rows);
-        storedFiles.Add(result.Files);
-        storedBytes.Add(result.Bytes);
-        quarantined.Add(result.Quarantined);
-        redelivered.Add(result.AlreadyStored);
-        batch.Record(duration.TotalSeconds);
+        consumed.Add(rows + quarantinedRecords + alreadyStored, topic);
+        storedRows.Add(rows, stream);
+        storedFiles.Add(files, stream);
+        storedBytes.Add(bytes, stream);
+        quarantined.Add(quarantinedRecords, stream);
+        redelivered.Add(alreadyStored, stream);
+        batch.Record(duration.TotalSeconds, stream);
     }
 
     /// <summary>A half met a failure.</summary>
     public void Failed(string half, FailureAction action) =>
-        failures.Add(1, new("half", half), new("action", Word(action)));
-
-    /// <summary>Takes note of a look at everything: the gauges tell what it saw.</summary>
-    public void Saw(PipelineStatus status) => Volatile.Write(ref lastLook, status);
+        failures.Add(1, [.. stream, new("half", half), new("action", Word(action))]);
 
     public void Dispose() => Meter.Dispose();
-
-    private void CreateGauges()
-    {
-        Meter.CreateObservableGauge("orders_stream.up", Reachable, null, "1: the last look could read it; 0: it could not.");
-        Meter.CreateObservableGauge("orders_stream.health", () => From(s => (double)(int)s.Health), null, "0 well, 1 something is wrong, 2 it cannot be told.");
-        Meter.CreateObservableGauge("orders_stream.capture.lag", () => From(s => s.Capture?.LagSeconds), "s", "How long ago the oldest change may have been committed that is not in Kafka.");
-        Meter.CreateObservableGauge("orders_stream.capture.published.rows", () => From(s => s.Capture?.RowsPublished), "{row}", "Row versions published in the stream's life.");
-        Meter.CreateObservableGauge("orders_stream.capture.window.progress", () => From(s => s.Capture?.Window?.Progress), "1", "Share of an initial load that is published.");
-        Meter.CreateObservableGauge("orders_stream.capture.oldest_transaction.age", () => From(s => s.Source.OldestTransaction?.Seconds), "s", "Age of the oldest transaction that is open at the source.");
-        Meter.CreateObservableGauge("orders_stream.lake.lag", LakeLag, "{record}", "Records that wait in Kafka, by partition.");
-        Meter.CreateObservableGauge("orders_stream.lake.rows", () => From(s => s.Lake.Reachable ? s.Lake.Rows : null), "{row}", "Rows in the lake.");
-        Meter.CreateObservableGauge("orders_stream.lake.files", () => From(s => s.Lake.Reachable ? s.Lake.Files : null), "{file}", "Files written to the lake.");
-        Meter.CreateObservableGauge("orders_stream.lake.quarantined.records", () => From(s => s.Lake.Reachable ? s.Lake.Quarantined : null), "{record}", "Records in quarantine.");
-    }
-
-    private IEnumerable<Measurement<double>> From(Func<PipelineStatus, double?> value)
-    {
-        if (Volatile.Read(ref lastLook) is { } status && value(status) is { } seen) yield return new(seen);
-    }
-
-    private IEnumerable<Measurement<int>> Reachable()
-    {
-        if (Volatile.Read(ref lastLook) is not { } status) yield break;
-        yield return Up("postgres", status.Source.Reachable);
-        yield return Up("kafka", status.Topic.Reachable);
-        yield return Up("lake", status.Lake.Reachable);
-
-        static Measurement<int> Up(string part, bool reachable) => new(reachable ? 1 : 0, new KeyValuePair<string, object?>("part", part));
-    }
-
-    private IEnumerable<Measurement<long>> LakeLag()
-    {
-        foreach (var partition in Volatile.Read(ref lastLook)?.Partitions ?? [])
-            if (partition.Lag is { } lag) yield return new(lag, [.. topic, new("messaging.destination.partition.id", partition.Partition.ToString(CultureInfo.InvariantCulture))]);
-    }
 
     private Histogram<double> Duration(string name, string description) =>
         Meter.CreateHistogram(name, "s", description, tags: null, new InstrumentAdvice<double> { HistogramBucketBoundaries = Seconds });

@@ -1,7 +1,6 @@
 using Microsoft.Extensions.Logging;
-using OrdersStream.Diagnostics;
 
-namespace OrdersStream.LocalHost.Loops;
+namespace OrdersStream.Diagnostics;
 
 /// <summary>
 /// What a loop does about a failure, by <see cref="FailurePolicy"/>: tries again after a growing pause, with one line when the trouble
@@ -12,33 +11,33 @@ public sealed class Retries(string half, FailureJournal journal, TimeProvider ti
     private static readonly TimeSpan PauseMin = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan PauseMax = TimeSpan.FromSeconds(30);
 
-    private readonly Trouble trouble = new(half, journal, time, logger);
+    private readonly Outage outage = new(half, journal, time, logger);
 
     /// <summary>Returns when it is time to try again.</summary>
     /// <exception cref="HalfStoppedException">The failure does not pass by itself, or lasts for longer than was allowed.</exception>
     public async Task AfterFailureAsync(Exception failure, CancellationToken cancellationToken)
     {
         Note(failure);
-        await Task.Delay(PauseBefore(trouble.Failures), time, cancellationToken);
+        await Task.Delay(PauseBefore(outage.Failures), time, cancellationToken);
     }
 
     /// <summary>Takes note of trouble that the client itself is busy to mend.</summary>
     /// <exception cref="HalfStoppedException">It does not pass by itself, or lasts for longer than was allowed.</exception>
     public void Note(Exception failure)
     {
-        trouble.Failed(failure);
-        if (trouble.Verdict!.Action != FailureAction.Retry) throw new HalfStoppedException(half, trouble.Verdict, failure);
+        outage.Failed(failure);
+        if (outage.Verdict!.Action != FailureAction.Retry) throw new HalfStoppedException(half, outage.Verdict, failure);
         StopIfTooLong();
     }
 
     /// <exception cref="HalfStoppedException">The trouble lasts for longer than was allowed.</exception>
     public void StopIfTooLong()
     {
-        if (trouble.Verdict is { } verdict && trouble.Duration >= giveUpAfter) throw new HalfStoppedException(half, verdict, trouble.Cause!);
+        if (outage.Verdict is { } verdict && outage.Duration >= giveUpAfter) throw new HalfStoppedException(half, verdict, outage.Cause!);
     }
 
     /// <summary>The half works again, or still.</summary>
-    public void Succeeded() => trouble.Succeeded();
+    public void Succeeded() => outage.Succeeded();
 
     /// <summary>Doubles up to the greatest pause; a little of it is chance, so that several instances do not knock all at once.</summary>
     internal static TimeSpan PauseBefore(int attempt)

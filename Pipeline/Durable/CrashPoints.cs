@@ -1,4 +1,4 @@
-namespace OrdersStream.Diagnostics;
+namespace OrdersStream.Durable;
 
 /// <summary>Every durable step of both halves, in their order. After each, a crash must change nothing in the end.</summary>
 public enum CrashPoint
@@ -21,7 +21,7 @@ public enum CrashPoint
     DirectorySynced,
     CommitPruned,
     RollForwardBegun,
-    OffsetHinted,
+    OffsetCommitted,
 }
 
 /// <summary>
@@ -42,7 +42,7 @@ public sealed class CrashPoints(Action<CrashPoint>? onReached = null)
     /// <summary>Nothing listens.</summary>
     public static CrashPoints None { get; } = new();
 
-    /// <summary>Those that <see cref="PipelineServices.AddPipeline"/> takes where a host registers none. Only a test's child process sets it.</summary>
+    /// <summary>Those of a host that names none of its own. Only a test's child process sets it.</summary>
     public static CrashPoints OfProcess { get; internal set; } = None;
 
     /// <summary>The step that ends at this point.</summary>

@@ -1,7 +1,7 @@
 using System.Text.RegularExpressions;
 using OrdersStream.Diagnostics;
 
-namespace OrdersStream.Storage;
+namespace OrdersStream.Durable;
 
 /// <summary>
 /// Files that are whole and durable once they have their name. Every name appears by one atomic step, after the content
@@ -64,7 +64,7 @@ public static partial class DurableFile
     }
 
     /// <summary>The file system refused, for want of room or right: nothing was done.</summary>
-    public static bool IsRefusal(IOException failure) => (failure.HResult & 0xffff) is Posix.ENOSPC or Posix.EROFS;
+    public static bool IsRefusal(IOException failure) => Errno.Of(failure) is Errno.ENOSPC or Errno.EROFS;
 
     /// <summary>Opens a new file for writing, readable by all, writable by its owner; fails when the name is taken.</summary>
     public static FileStream OpenNew(string path, int bufferSize = 4096)

@@ -1,6 +1,6 @@
 using OrdersStream.Diagnostics;
 
-namespace OrdersStream.Storage;
+namespace OrdersStream.Durable;
 
 /// <summary>
 /// Gives a file a name only if that name is free, in one atomic step. This is the fence between two writers: of two that
@@ -34,8 +34,8 @@ internal static class ExclusiveName
     private static bool Taken(int errno, string from, string to) => errno switch
     {
         0 => true,
-        Posix.EEXIST => false,
-        Posix.ENOENT => throw new FileNotFoundException($"'{from}' cannot be renamed to '{to}': it, or the target's folder, does not exist.", from),
+        Errno.EEXIST => false,
+        Errno.ENOENT => throw new FileNotFoundException($"'{from}' cannot be renamed to '{to}': it, or the target's folder, does not exist.", from),
         _ => throw Posix.Failure($"'{from}' cannot be renamed to '{to}'", errno),
     };
 

@@ -1,19 +1,18 @@
 using System.Runtime.InteropServices;
+using OrdersStream.Diagnostics;
 
-namespace OrdersStream.Storage;
+namespace OrdersStream.Durable;
 
 /// <summary>The few calls of Linux and macOS that .NET does not offer. What can fail returns 0 or the errno.</summary>
 internal static partial class Posix
 {
-    public const int EPERM = 1, ENOENT = 2, EINTR = 4, EEXIST = 17, EINVAL = 22, ENOSPC = 28, EROFS = 30, ENOSYS = 38;
-
     private const int CurrentDirectory = -100;
     private const uint NoReplaceOnLinux = 1, ExclusiveOnMac = 4;
 
     /// <summary>Hard links are refused by SMB, FAT and some FUSE file systems; flags of a rename by NFS and older FUSE.</summary>
     public static bool IsUnsupported(int errno) => OperatingSystem.IsMacOS()
-        ? errno is EPERM or EINVAL or 45 or 78 or 102 // ENOTSUP, ENOSYS, EOPNOTSUPP
-        : errno is EPERM or EINVAL or ENOSYS or 95; // EOPNOTSUPP, the same as ENOTSUP
+        ? errno is Errno.EPERM or Errno.EINVAL or 45 or 78 or 102 // ENOTSUP, ENOSYS, EOPNOTSUPP
+        : errno is Errno.EPERM or Errno.EINVAL or Errno.ENOSYS or 95; // EOPNOTSUPP, the same as ENOTSUP
 
     public static int Link(string from, string to) => Call(() => LinkFile(from, to));
 
@@ -27,7 +26,7 @@ internal static partial class Posix
         }
         catch (EntryPointNotFoundException)
         {
-            return OperatingSystem.IsMacOS() ? 78 : ENOSYS; // musl before 1.2.6 has no wrapper for it
+            return OperatingSystem.IsMacOS() ? 78 : Errno.ENOSYS; // musl before 1.2.6 has no wrapper for it
         }
     }
 
@@ -40,21 +39,7 @@ internal static partial class Posix
         var synced = Call(() => SyncFile(descriptor));
         _ = CloseFile(descriptor);
         // EINVAL: this file system has no fsync of folders (some network mounts); its server orders the names itself.
-        if (synced is not 0 and not EINVAL) throw Failure($"fsync of folder '{path}' failed", synced);
-    }
-
-    /// <summary>Gives the pages of freed blocks back to the system, those between blocks in use too. For glibc: other C libraries keep fewer, or have no call for it.</summary>
-    public static void TrimHeap()
-    {
-        if (!OperatingSystem.IsLinux()) return;
-        try
-        {
-            _ = TrimOnGlibc(0);
-        }
-        catch (EntryPointNotFoundException)
-        {
-            // musl
-        }
+        if (synced is not 0 and not Errno.EINVAL) throw Failure($"fsync of folder '{path}' failed", synced);
     }
 
     /// <summary>As .NET's own file calls report it: the errno tells a full disk from others.</summary>
@@ -65,12 +50,9 @@ internal static partial class Posix
         while (true)
         {
             if (call() >= 0) return 0;
-            if (Marshal.GetLastPInvokeError() is var errno and not EINTR) return errno;
+            if (Marshal.GetLastPInvokeError() is var errno and not Errno.EINTR) return errno;
         }
     }
-
-    [LibraryImport("libc", EntryPoint = "malloc_trim")]
-    private static partial int TrimOnGlibc(nuint kept);
 
     [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int LinkFile(string from, string to);

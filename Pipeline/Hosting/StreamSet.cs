@@ -1,36 +1,24 @@
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.DependencyInjection.Extensions;
+using System.Collections.Immutable;
 using OrdersStream.Configuration;
-using OrdersStream.Diagnostics;
-using OrdersStream.Kafka;
-using OrdersStream.Lake;
-using OrdersStream.Status;
-using OrdersStream.Status.StatusPage;
 
-namespace OrdersStream;
+namespace OrdersStream.Hosting;
 
-/// <summary>The wiring that both hosts share.</summary>
-public static class PipelineServices
+/// <summary>The streams of one process. They share nothing but the process; the name of each is told where there are several.</summary>
+public sealed class StreamSet : IAsyncDisposable
 {
-    /// <summary>Registers both halves. A host or a test that registers its own clock or crash points before keeps them.</summary>
-    public static IServiceCollection AddPipeline(this IServiceCollection services, PipelineOptions options)
+    /// <exception cref="ArgumentException">There is none, or two share a topic: they would fence one another.</exception>
+    public StreamSet(IReadOnlyList<PipelineOptions> streams, ProcessContext process)
     {
-        services.AddLogging();
-        services.TryAddSingleton(options);
-        services.TryAddSingleton(TimeProvider.System);
-        services.TryAddSingleton(CrashPoints.OfProcess);
-        services.TryAddSingleton<PipelineMetrics>();
-        services.TryAddSingleton<MetricsExport>();
-        services.TryAddSingleton<FailureJournal>();
-        services.TryAddSingleton<FlowHistory>();
-        services.TryAddSingleton(provider => new ProcessStatus("OrdersStream", provider.GetRequiredService<TimeProvider>().GetUtcNow(), []));
-        services.TryAddSingleton<TopicAdmin>();
-        services.TryAddSingleton<TopicReader>();
-        services.TryAddSingleton<PostgresToKafka>();
-        services.TryAddSingleton<LakeOpener>();
-        services.TryAddSingleton<StatusReader>();
-        services.TryAddSingleton<StatusSite>();
-        services.TryAddSingleton<LakeComparison>();
-        return services;
+        if (streams.Count == 0) throw new ArgumentException("a process needs a stream at least", nameof(streams));
+        if (streams.GroupBy(s => s.StreamName, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1) is { } shared)
+            throw new ArgumentException($"two streams share the topic {shared.Key}", nameof(streams));
+        All = [.. streams.Select(options => new PipelineStream(options, process, isAlone: streams.Count == 1))];
+    }
+
+    public ImmutableArray<PipelineStream> All { get; }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var stream in All) await stream.DisposeAsync();
     }
 }

@@ -92,7 +92,7 @@ public static class KafkaClients
     /// </summary>
     public static ProducerConfig Publisher(PipelineOptions options) => new(Common(options.Kafka))
     {
-        TransactionalId = options.StreamName,
+        TransactionalId = options.PublisherName,
         EnableIdempotence = true,
         Acks = Acks.All,
         TransactionTimeoutMs = options.Kafka.TransactionTimeout * 1000,

@@ -10,11 +10,11 @@ namespace OrdersStream.Kafka;
 /// <param name="Partitions">Number of partitions.</param>
 public sealed record TopicDescription(TopicIdentity Identity, int Partitions);
 
-/// <summary>What one look at the brokers shows.</summary>
+/// <summary>The brokers and the topic as they are.</summary>
 /// <param name="Brokers">Brokers in the cluster.</param>
 /// <param name="Version">As the brokers tell it; null: they do not.</param>
 /// <param name="Partitions">Partitions of the topic; null: it is not there.</param>
-public sealed record ClusterLook(int Brokers, string? Version, int? Partitions);
+public sealed record ClusterDescription(int Brokers, string? Version, int? Partitions);
 
 /// <summary>Creates the topic where it is absent, and tells which topic it is.</summary>
 public sealed class TopicAdmin(PipelineOptions options)
@@ -44,12 +44,12 @@ public sealed class TopicAdmin(PipelineOptions options)
 
     /// <summary>Looks at the cluster and the topic as they are; it creates nothing.</summary>
     /// <exception cref="KafkaException">No broker answers within <paramref name="patience"/>, or it refuses.</exception>
-    public Task<ClusterLook> LookAsync(TimeSpan patience, CancellationToken cancellationToken) => AskAsync(async admin =>
+    public Task<ClusterDescription> DescribeClusterAsync(TimeSpan patience, CancellationToken cancellationToken) => AskAsync(async admin =>
     {
         // Of all topics: a question for one that is absent would create it on brokers that create topics by themselves.
         var all = await KafkaClients.AskAsync(admin.GetMetadata, patience, cancellationToken, () => refusal is not null);
         var topic = all.Topics.Find(t => t.Topic == kafka.Topic && t.Error.Code == ErrorCode.NoError);
-        return new ClusterLook(all.Brokers.Count, await VersionAsync(admin, all.Brokers, cancellationToken), topic?.Partitions.Count);
+        return new ClusterDescription(all.Brokers.Count, await VersionAsync(admin, all.Brokers, cancellationToken), topic?.Partitions.Count);
     });
 
     // By a client of its own, for one question.
@@ -140,14 +140,12 @@ public sealed class TopicAdmin(PipelineOptions options)
         catch (CreateTopicsException e)
         {
             var error = e.Results.Single().Error;
-            throw new PipelineException(
-                error.Code is ErrorCode.TopicAuthorizationFailed or ErrorCode.ClusterAuthorizationFailed or ErrorCode.InvalidReplicationFactor
-                    ? FailureAction.Stop : FailureAction.Retry,
+            var isRefusal = error.Code is ErrorCode.TopicAuthorizationFailed or ErrorCode.ClusterAuthorizationFailed or ErrorCode.InvalidReplicationFactor;
+            var verdict = new FailureVerdict(
+                isRefusal ? FailureAction.Stop : FailureAction.Retry,
                 $"Topic '{kafka.Topic}' cannot be created ({error.Reason}).",
-                "Create it by hand, or correct kafka.partitions and kafka.replication_factor.", e)
-            {
-                Kind = $"creation: {error.Code}",
-            };
+                "Create it by hand, or correct kafka.partitions and kafka.replication_factor.");
+            throw new PipelineException(verdict with { Kind = $"creation: {error.Code}" }, e);
         }
         // The creation is known to the controller at once, to the broker that answers us a moment later.
         for (var attempt = 0; attempt < 50; attempt++)

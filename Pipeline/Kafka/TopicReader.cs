@@ -1,8 +1,15 @@
+using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using Confluent.Kafka;
 using OrdersStream.Configuration;
 
 namespace OrdersStream.Kafka;
+
+/// <summary>One partition's ends in the topic.</summary>
+/// <param name="Partition">Its number.</param>
+/// <param name="Low">The first offset kept.</param>
+/// <param name="High">The end of what is committed.</param>
+public sealed record TopicPartitionEnds(int Partition, long Low, long High);
 
 /// <summary>Reads given stretches of the topic, committed records only, outside any consumer group.</summary>
 public sealed class TopicReader(PipelineOptions options)
@@ -14,6 +21,14 @@ public sealed class TopicReader(PipelineOptions options)
     /// <summary>The same of several partitions, in their order.</summary>
     public Task<IReadOnlyList<(long Low, long High)>> OffsetsAsync(IReadOnlyList<int> partitions, TimeSpan patience, CancellationToken cancellationToken) =>
         OffsetsAsync(IsolationLevel.ReadCommitted, partitions, patience, cancellationToken);
+
+    /// <summary>The same of each of so many partitions; empty where there is no topic yet.</summary>
+    public async Task<ImmutableArray<TopicPartitionEnds>> PartitionEndsAsync(int partitions, TimeSpan patience, CancellationToken cancellationToken)
+    {
+        if (partitions == 0) return [];
+        var ends = await OffsetsAsync([.. Enumerable.Range(0, partitions)], patience, cancellationToken);
+        return [.. ends.Select((o, p) => new TopicPartitionEnds(p, o.Low, o.High))];
+    }
 
     /// <summary>
     /// The end of all that was sent, of each of so many partitions. A commit that is answered becomes visible in one partition after the other:

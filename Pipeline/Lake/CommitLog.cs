@@ -1,7 +1,7 @@
 using System.Globalization;
 using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
 using OrdersStream.Kafka;
-using OrdersStream.Storage;
 
 namespace OrdersStream.Lake;
 

@@ -1,5 +1,6 @@
 using OrdersStream.Diagnostics;
-using OrdersStream.Storage;
+using OrdersStream.Durable;
+using OrdersStream.Store;
 
 namespace OrdersStream.Lake;
 
@@ -7,7 +8,7 @@ namespace OrdersStream.Lake;
 /// Gives committed files their final names. May be done again at any time, by any writer: a file that has its name is
 /// passed over, so a crash in the middle is rolled forward by whoever comes next. Never overwrites.
 /// </summary>
-internal sealed class FilePublisher(string lakePath, CrashPoints crashPoints, Func<string, string, bool>? renameExclusive = null)
+internal sealed class FinalNames(string lakePath, CrashPoints crashPoints, Func<string, string, bool>? renameExclusive = null)
 {
     private readonly Func<string, string, bool> renameExclusive = renameExclusive 
         ?? ((from, to) => DurableFile.TryRenameExclusive(from, to, crashPoints.Before(CrashPoint.DataFileRenamed)));

@@ -10,7 +10,7 @@ namespace OrdersStream.Lake;
 /// Which folder of the lake a row belongs in, by <c>datalake.partition_by</c>. A folder's name is made once per value,
 /// not once per row.
 /// </summary>
-internal sealed class LakePartitioner
+internal sealed class LakeFolders
 {
     /// <summary>The derived partition: the UTC date of created_at, where the table has none of the timestamp column.</summary>
     public const string OrderDate = "order_date";
@@ -31,7 +31,7 @@ internal sealed class LakePartitioner
     private byte[] lastText = [];
     private string? lastFolder;
 
-    private LakePartitioner(string name, int column, ColumnKind kind)
+    private LakeFolders(string name, int column, ColumnKind kind)
     {
         this.name = name;
         this.column = column;
@@ -39,9 +39,9 @@ internal sealed class LakePartitioner
     }
 
     /// <exception cref="PipelineException">The table has no such column, or one that makes no folder names.</exception>
-    public static LakePartitioner For(TableSchema schema, string partitionBy)
+    public static LakeFolders For(TableSchema schema, string partitionBy)
     {
-        if (partitionBy == None && schema.IndexOf(None) < 0) return new LakePartitioner("", -1, default);
+        if (partitionBy == None && schema.IndexOf(None) < 0) return new LakeFolders("", -1, default);
         var column = schema.IndexOf(partitionBy);
         if (column < 0 && partitionBy == OrderDate) column = OrderDateSource(schema);
         if (column < 0)
@@ -53,7 +53,7 @@ internal sealed class LakePartitioner
             throw new PipelineException(FailureAction.Stop,
                 $"datalake.partition_by is '{partitionBy}', a column of type {type.PostgresName}, by which folders are not made.",
                 "Choose a column of type text, integer, boolean, uuid, date, timestamp or an enum, or 'order_date' or 'none'.");
-        return new LakePartitioner(partitionBy, column, type.Kind);
+        return new LakeFolders(partitionBy, column, type.Kind);
     }
 
     /// <summary>The row's folder relative to the lake's; the same string for the same value.</summary>

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using System.Text;
+using OrdersStream.ParquetFormat;
 using OrdersStream.Rows;
 using Parquet;
 using Parquet.Meta;

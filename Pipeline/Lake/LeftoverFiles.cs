@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using OrdersStream.Diagnostics;
-using OrdersStream.Storage;
+using OrdersStream.Durable;
+using OrdersStream.Store;
 
 namespace OrdersStream.Lake;
 

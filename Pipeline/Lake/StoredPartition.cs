@@ -1,5 +1,5 @@
 using System.Globalization;
-using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
 
 namespace OrdersStream.Lake;
 
@@ -7,7 +7,7 @@ namespace OrdersStream.Lake;
 /// What the lake has of one partition, as its commit log says. Whoever reads a log entry first makes sure that its files
 /// have their final names, so an entry is only ever followed by another when its files are visible.
 /// </summary>
-internal sealed class StoredPartition(int partition, CommitLog log, FilePublisher publisher, CrashPoints crashPoints)
+internal sealed class StoredPartition(int partition, CommitLog log, FinalNames publisher, CrashPoints crashPoints)
 {
     private long newest;
 

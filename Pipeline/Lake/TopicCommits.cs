@@ -1,11 +1,20 @@
 using System.Buffers;
+using System.Collections.Immutable;
 using System.Globalization;
 using System.Text.Json;
 using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
 using OrdersStream.Kafka;
-using OrdersStream.Storage;
 
 namespace OrdersStream.Lake;
+
+/// <summary>What the lake's commit log says of one partition.</summary>
+/// <param name="NextRecord">Offset of the next record; a transaction marker that follows the last one is passed over.</param>
+/// <param name="Newest">The newest entry.</param>
+public sealed record StoredPosition(long NextRecord, CommitEntry Newest)
+{
+    internal static StoredPosition Of(CommitEntry newest) => new(newest.State.NextOffset + (newest.State.PageEnded ? 1 : 0), newest);
+}
 
 /// <summary>
 /// The commit logs of one topic: <c>&lt;checkpoint&gt;/commits/&lt;topic id&gt;/&lt;partition&gt;/</c>. The folder names its topic in
@@ -70,6 +79,10 @@ internal sealed class TopicCommits
             .Select(d => ReadOwner(d) is { } owner && owner.Topic == topicName ? new TopicCommits(d, owner) : null)
             .FirstOrDefault(c => c is not null);
     }
+
+    /// <summary>The lake's position in each partition that it has anything of, by the topic's name alone.</summary>
+    public static ImmutableSortedDictionary<int, StoredPosition> Positions(string checkpointLocation, string topicName) =>
+        (Find(checkpointLocation, topicName)?.NewestEntries() ?? []).ToImmutableSortedDictionary(e => e.Partition, StoredPosition.Of);
 
     private static string FolderName(TopicIdentity topic) =>
         PathSegment.Encode(topic.TopicId ?? $"{(topic.ClusterId.Length == 0 ? "cluster" : topic.ClusterId)}-{topic.Topic}");

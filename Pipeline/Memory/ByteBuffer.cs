@@ -1,6 +1,4 @@
-using OrdersStream.Diagnostics;
-
-namespace OrdersStream.Rows;
+namespace OrdersStream.Memory;
 
 /// <summary>
 /// A growing array of bytes that is written at its end and reused. Hot code asks for room once and writes into the
@@ -53,6 +51,6 @@ public sealed class ByteBuffer(int initialBytes = 4096, int grownBytes = 0, bool
         var grown = GC.AllocateUninitializedArray<byte>((int)Math.Min(needed, System.Array.MaxLength), pinned);
         Written.CopyTo(grown);
         bytes = grown;
-        LargeObjects.Made(grown.Length);
+        LargeAllocations.Count(grown.Length);
     }
 }

@@ -1,6 +1,6 @@
-using OrdersStream.Storage;
+using System.Runtime.InteropServices;
 
-namespace OrdersStream.Diagnostics;
+namespace OrdersStream.Memory;
 
 /// <summary>
 /// Keeps memory small where rows are large (invariant 7). An array of 85,000 bytes or more is freed by a full collection only, and the
@@ -8,7 +8,7 @@ namespace OrdersStream.Diagnostics;
 /// the C library keeps the pages between those that are still in use. Whoever makes such arrays says so here, and after each 16 MiB of them both
 /// are made to give back what is free.
 /// </summary>
-internal static class LargeObjects
+internal static partial class LargeAllocations
 {
     private const int LargeBytes = 85_000;
     private const long BytesBetweenCollections = 16 * 1024 * 1024;
@@ -16,11 +16,31 @@ internal static class LargeObjects
     private static long allocated;
 
     /// <summary>An array of so many bytes was made, for a short time.</summary>
-    public static void Made(int bytes)
+    public static void Count(int bytes)
     {
         if (bytes < LargeBytes || Interlocked.Add(ref allocated, bytes) < BytesBetweenCollections) return;
         Interlocked.Exchange(ref allocated, 0);
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true);
-        Posix.TrimHeap();
+        TrimHeap();
     }
+
+    /// <summary>
+    /// Gives the pages of freed blocks back to the system, those between blocks in use too. For glibc: other C libraries keep fewer, or have no
+    /// call for it.
+    /// </summary>
+    private static void TrimHeap()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        try
+        {
+            _ = TrimOnGlibc(0);
+        }
+        catch (EntryPointNotFoundException)
+        {
+            // musl
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "malloc_trim")]
+    private static partial int TrimOnGlibc(nuint kept);
 }

@@ -1,7 +1,7 @@
-using OrdersStream.Rows;
+using OrdersStream.Memory;
 using Parquet.Meta;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.ParquetFormat;
 
 /// <summary>Least and greatest in unsigned byte order, which for UTF-8 is the order of code points.</summary>
 internal sealed class ByteBounds

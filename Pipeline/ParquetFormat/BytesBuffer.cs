@@ -1,8 +1,9 @@
 using System.Buffers.Binary;
+using OrdersStream.Memory;
 using OrdersStream.Rows;
 using Parquet.Meta;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.ParquetFormat;
 
 /// <summary>
 /// Text and binary values in one arena, already in the PLAIN encoding (a 32-bit length before each value), so that a page

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using System.Text;
 using OrdersStream.Rows;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.ParquetFormat;
 
 /// <summary>
 /// Rows of one file to be: pages of columns, encoded as soon as they are full, in row groups. All rows are of one schema,
@@ -13,7 +13,7 @@ public sealed class ColumnBatch
     /// <summary>Decoded size of a row group above which it has fewer than <c>row_group_rows</c>: readers take one whole.</summary>
     private const long RowGroupBytes = 64 * 1024 * 1024;
 
-    private readonly PageEncoder encoder;
+    private readonly DataPageEncoder encoder;
     private readonly ImmutableArray<ColumnChunkBuilder> chunks;
     private readonly ColumnBuffer[] columns;
     private readonly BytesBuffer opColumn;
@@ -28,7 +28,7 @@ public sealed class ColumnBatch
 
     /// <param name="schema">Of all rows.</param>
     /// <param name="encoder">Used by one thread, which adds the rows.</param>
-    public ColumnBatch(TableSchema schema, PageEncoder encoder)
+    public ColumnBatch(TableSchema schema, DataPageEncoder encoder)
     {
         Schema = schema;
         this.encoder = encoder;

@@ -1,9 +1,10 @@
 using System.Runtime.InteropServices;
+using OrdersStream.Memory;
 using OrdersStream.Rows;
 using Parquet.Meta;
 using PhysicalType = Parquet.Meta.Type;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.ParquetFormat;
 
 /// <summary>
 /// One column of the page that is being filled, in the shape that Parquet stores: the values that are not null, one after

@@ -1,6 +1,6 @@
 using Parquet.Meta;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.ParquetFormat;
 
 /// <summary>
 /// One column of a row group that grows page by page. Only the rows of the page that is being filled are held as values:
@@ -17,7 +17,7 @@ internal sealed class ColumnChunkBuilder(ColumnBuffer buffer, EncodedBlocks bloc
     public ColumnBuffer Buffer { get; } = buffer;
 
     /// <summary>Encodes the rows in the buffer as one page.</summary>
-    public void EndPage(PageEncoder encoder)
+    public void EndPage(DataPageEncoder encoder)
     {
         var indexed = TryIndex();
         if (!indexed) Buffer.AddBounds();
@@ -29,7 +29,7 @@ internal sealed class ColumnChunkBuilder(ColumnBuffer buffer, EncodedBlocks bloc
     }
 
     /// <summary>Ends the row group; the next page begins another one.</summary>
-    public EncodedChunk End(PageEncoder encoder)
+    public EncodedChunk End(DataPageEncoder encoder)
     {
         var dictionaryPage = new EncodedBytes(blocks);
         if (anyIndexed) uncompressed += encoder.AppendDictionary(dictionary!, dictionaryPage);

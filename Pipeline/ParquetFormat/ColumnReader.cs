@@ -4,7 +4,7 @@ using Parquet;
 using Parquet.Schema;
 using PhysicalType = Parquet.Meta.Type;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.ParquetFormat;
 
 /// <summary>One column of a data file, a row group at a time: stored values back to cells.</summary>
 internal abstract class ColumnReader(DataField field, ParquetColumn column)

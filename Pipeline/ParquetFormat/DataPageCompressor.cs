@@ -3,17 +3,17 @@ using OrdersStream.Configuration;
 using Parquet.Meta;
 using Snappier;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.ParquetFormat;
 
 /// <summary>Compresses pages by the configured codec and level; its arrays are reused from page to page.</summary>
-internal sealed class PageCompressor : IDisposable
+internal sealed class DataPageCompressor : IDisposable
 {
     private readonly CompressionLevel gzipLevel;
     private readonly ZstdSharp.Compressor? zstd;
     private readonly MemoryStream gzipped = new();
     private byte[] buffer = [];
 
-    public PageCompressor(DatalakeOptions options)
+    public DataPageCompressor(DatalakeOptions options)
     {
         Codec = options.Compression switch
         {

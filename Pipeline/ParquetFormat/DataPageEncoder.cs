@@ -1,15 +1,15 @@
 using System.Buffers.Binary;
 using System.Numerics;
 using OrdersStream.Configuration;
-using OrdersStream.Rows;
+using OrdersStream.Memory;
 using Parquet.Meta;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.ParquetFormat;
 
 /// <summary>Encodes and compresses pages, each with its header before it. Serves one thread and keeps its buffers.</summary>
-public sealed class PageEncoder(DatalakeOptions options) : IDisposable
+public sealed class DataPageEncoder(DatalakeOptions options) : IDisposable
 {
-    private readonly PageCompressor compressor = new(options);
+    private readonly DataPageCompressor compressor = new(options);
     private readonly ParquetThrift thrift = new();
     private readonly ByteBuffer page = new(64 * 1024);
 
@@ -42,7 +42,7 @@ public sealed class PageEncoder(DatalakeOptions options) : IDisposable
         else
         {
             page.Append((byte)dictionary.BitWidth);
-            HybridEncoder.Encode(dictionary.Indices(column.Values), dictionary.BitWidth, page);
+            RleBitPackingEncoder.Encode(dictionary.Indices(column.Values), dictionary.BitWidth, page);
         }
         return AppendPage(to, new PageHeader
         {
@@ -78,7 +78,7 @@ public sealed class PageEncoder(DatalakeOptions options) : IDisposable
         var start = page.Length;
         page.GetSpan(sizeof(int));
         page.Advance(sizeof(int));
-        HybridEncoder.Encode(levels, BitOperations.Log2((uint)max) + 1, page);
+        RleBitPackingEncoder.Encode(levels, BitOperations.Log2((uint)max) + 1, page);
         BinaryPrimitives.WriteInt32LittleEndian(page.Array.AsSpan(start), page.Length - start - sizeof(int));
     }
 

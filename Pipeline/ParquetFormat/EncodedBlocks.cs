@@ -1,6 +1,6 @@
 using System.Buffers;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.ParquetFormat;
 
 /// <summary>
 /// The blocks of <see cref="EncodedBytes"/>, used again from file to file and batch to batch. The runtime's pool keeps a few dozen and leaves the others

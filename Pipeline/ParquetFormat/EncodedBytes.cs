@@ -1,4 +1,4 @@
-namespace OrdersStream.Lake;
+namespace OrdersStream.ParquetFormat;
 
 /// <summary>
 /// Bytes that wait to be written: a list of rented blocks, small at first, so that growing copies nothing and a file of

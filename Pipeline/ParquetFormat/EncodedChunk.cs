@@ -1,6 +1,6 @@
 using Parquet.Meta;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.ParquetFormat;
 
 /// <summary>One column of a row group, encoded, and where in it what stands.</summary>
 internal sealed class EncodedChunk(ColumnMetaData meta, EncodedBytes dictionary, EncodedBytes pages)

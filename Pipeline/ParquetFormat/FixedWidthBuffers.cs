@@ -2,10 +2,11 @@ using System.Buffers.Binary;
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using OrdersStream.Memory;
 using OrdersStream.Rows;
 using Parquet.Meta;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.ParquetFormat;
 
 /// <summary>Values of one width in a typed array. Parquet's PLAIN encoding is little-endian, as every platform of .NET is.</summary>
 internal abstract class FixedWidthBuffer<T>(ParquetColumn column) : ColumnBuffer(column) where T : unmanaged, INumber<T>

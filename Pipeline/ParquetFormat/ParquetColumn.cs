@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using Parquet.Meta;
 using PhysicalType = Parquet.Meta.Type;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.ParquetFormat;
 
 /// <summary>How one value lies in the file: the physical type, and the annotation that says what it means.</summary>
 /// <param name="Physical">INT32, INT64, FLOAT, DOUBLE, BOOLEAN, BYTE_ARRAY or FIXED_LEN_BYTE_ARRAY.</param>

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using Parquet.Meta;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.ParquetFormat;
 
 /// <summary>Writes a finished batch of columns as one Parquet file.</summary>
 public static class ParquetFileWriter

@@ -4,7 +4,7 @@ using OrdersStream.Rows;
 using Parquet.Meta;
 using PhysicalType = Parquet.Meta.Type;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.ParquetFormat;
 
 /// <summary>Table to Parquet: the table's own columns in its order, then the lake's.</summary>
 internal static class ParquetSchemaFactory

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using Parquet.Meta;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.ParquetFormat;
 
 /// <summary>
 /// Footer and page headers as Thrift. Parquet.Net has the whole model of Parquet's metadata in public, but keeps the

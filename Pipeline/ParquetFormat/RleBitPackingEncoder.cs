@@ -1,14 +1,14 @@
 using System.Numerics;
-using OrdersStream.Rows;
+using OrdersStream.Memory;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.ParquetFormat;
 
 /// <summary>
 /// Parquet's RLE/bit-packing hybrid, for levels and dictionary indices: eight or more equal values become a run, the rest
 /// is packed in groups of eight. What is left over at the end becomes short runs: readers differ in how they take a
 /// group that is padded.
 /// </summary>
-internal static class HybridEncoder
+internal static class RleBitPackingEncoder
 {
     private const int Group = 8;
 

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using Npgsql;
 using OrdersStream.Diagnostics;
+using OrdersStream.Memory;
 using OrdersStream.Rows;
 
 namespace OrdersStream.Postgres;
@@ -61,7 +62,7 @@ internal sealed class CopyStream : IAsyncDisposable
     }
 
     /// <summary>Encodes the next tuple into the emptied buffers. Not asynchronous: to await each row would cost more than to read it.</summary>
-    public CopyStep Next(RowEncoder encoder, ByteBuffer key, ByteBuffer value)
+    public CopyStep Next(MessageEncoder encoder, ByteBuffer key, ByteBuffer value)
     {
         if (IsAtEnd) return CopyStep.End;
         key.Clear();

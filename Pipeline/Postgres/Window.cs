@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using OrdersStream.Capture;
 using OrdersStream.Rows;
 
 namespace OrdersStream.Postgres;

@@ -1,3 +1,5 @@
+using OrdersStream.Memory;
+
 namespace OrdersStream.Rows;
 
 /// <summary>

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using OrdersStream.Memory;
 
 namespace OrdersStream.Rows;
 

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
 
 namespace OrdersStream.Rows;

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace OrdersStream.Postgres;
+namespace OrdersStream.Rows;
 
 /// <summary>
 /// How far a window has been read: the ordering column and the key of the last row, as text that Postgres reads back to

@@ -3,12 +3,12 @@ using System.Text;
 namespace OrdersStream.Rows;
 
 /// <summary>What the decoder must know of a column for every row, worked out once.</summary>
-internal sealed class ColumnForm
+internal sealed class ExpectedColumn
 {
-    public ColumnForm(Column column, bool first)
+    public ExpectedColumn(Column column, bool first)
     {
         Name = Encoding.UTF8.GetBytes(column.Name);
-        Prefix = RowEncoder.MemberPrefix(column.Name, first);
+        Prefix = MessageEncoder.MemberPrefix(column.Name, first);
         Kind = column.Type.Kind;
         IsArray = column.Type.IsArray;
         Nullable = column.Nullable;

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Buffers.Text;
 using System.Globalization;
+using OrdersStream.Memory;
 
 namespace OrdersStream.Rows;
 

@@ -1,17 +1,22 @@
 using System.Text.Unicode;
+using OrdersStream.Diagnostics;
 
 namespace OrdersStream.Rows;
 
 /// <summary>A record's value is not a row of its schema. The reason names the column and the expectation, never a value.</summary>
-public sealed class UndecodableException(string reason, Exception? inner = null) : Exception(reason, inner);
+public sealed class UndecodableException(string reason)
+    : PipelineException(new FailureVerdict(FailureAction.Quarantine, reason, "See the quarantine folder of the lake."))
+{
+    public override string Message => Verdict.Problem;
+}
 
 /// <summary>
 /// Message to row: one flat JSON object to typed cells. What our encoder wrote is read by comparing the expected names as
 /// bytes; anything else (another order, whitespace, escaped names) is read member by member.
 /// </summary>
-public sealed class RowDecoder(TableSchema schema)
+public sealed class MessageDecoder(TableSchema schema)
 {
-    private readonly ColumnForm[] columns = [.. schema.Columns.Select((column, i) => new ColumnForm(column, first: i == 0))];
+    private readonly ExpectedColumn[] columns = [.. schema.Columns.Select((column, i) => new ExpectedColumn(column, first: i == 0))];
 
     public TableSchema Schema { get; } = schema;
 
@@ -20,11 +25,11 @@ public sealed class RowDecoder(TableSchema schema)
     public void Decode(ReadOnlySpan<byte> json, DecodedRow row)
     {
         if (!Utf8.IsValid(json)) throw new UndecodableException("not UTF-8");
-        if (!TryDecodeInOrder(new RowParser(json, row))) DecodeMembers(new RowParser(json, row));
+        if (!TryDecodeInOrder(new MessageParser(json, row))) DecodeMembers(new MessageParser(json, row));
     }
 
     /// <summary>False at the first byte that our encoder would not have written between two values.</summary>
-    private bool TryDecodeInOrder(RowParser parser)
+    private bool TryDecodeInOrder(MessageParser parser)
     {
         for (var i = 0; i < columns.Length; i++)
         {
@@ -34,7 +39,7 @@ public sealed class RowDecoder(TableSchema schema)
         return parser.TrySkip("}"u8) && parser.AtEnd;
     }
 
-    private void DecodeMembers(RowParser parser)
+    private void DecodeMembers(MessageParser parser)
     {
         Span<bool> seen = columns.Length <= 2048 ? stackalloc bool[columns.Length] : new bool[columns.Length];
         if (!parser.TrySkipToken((byte)'{')) throw new UndecodableException("not a JSON object");

@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Unicode;
 using OrdersStream.Diagnostics;
-using OrdersStream.Postgres;
+using OrdersStream.Memory;
 
 namespace OrdersStream.Rows;
 
@@ -9,13 +9,13 @@ namespace OrdersStream.Rows;
 /// Row to message: one binary COPY tuple to the record's key and value, without an object per cell.
 /// An encoder serves one thread at a time.
 /// </summary>
-public sealed class RowEncoder
+public sealed class MessageEncoder
 {
     private readonly byte[][] prefixes;
     private readonly int[] keyPositions;
     private readonly KeyPart[] keyParts;
 
-    public RowEncoder(TableSchema schema)
+    public MessageEncoder(TableSchema schema)
     {
         Schema = schema;
         prefixes = [.. schema.Columns.Select((column, i) => MemberPrefix(column.Name, i == 0))];

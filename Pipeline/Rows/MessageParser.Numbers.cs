@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace OrdersStream.Rows;
 
-internal ref partial struct RowParser
+internal ref partial struct MessageParser
 {
     /// <summary>As many digits always fit 64 bits, with any scale up to the same number.</summary>
     private const int ShortDigits = 18;
@@ -13,7 +13,7 @@ internal ref partial struct RowParser
         10_000_000_000_000, 100_000_000_000_000, 1_000_000_000_000_000, 10_000_000_000_000_000, 100_000_000_000_000_000, 1_000_000_000_000_000_000,
     ];
 
-    private void ReadInteger(ColumnForm column, ref Cell cell)
+    private void ReadInteger(ExpectedColumn column, ref Cell cell)
     {
         if (!TryReadShort(0, out var value))
         {
@@ -26,7 +26,7 @@ internal ref partial struct RowParser
         cell = new Cell { Bits = value };
     }
 
-    private void ReadNumeric(ColumnForm column, ref Cell cell)
+    private void ReadNumeric(ExpectedColumn column, ref Cell cell)
     {
         if (column.Decimal is not { } shape) ReadNumericText(column, ref cell);
         else if (TryReadShort(shape.Scale, out var value))
@@ -42,7 +42,7 @@ internal ref partial struct RowParser
         }
     }
 
-    private void ReadNumericText(ColumnForm column, ref Cell cell)
+    private void ReadNumericText(ExpectedColumn column, ref Cell cell)
     {
         if (Next == '"')
         {
@@ -53,7 +53,7 @@ internal ref partial struct RowParser
         cell = new Cell { Start = start, Length = ReadNumber(column).Length };
     }
 
-    private void ReadFloat(ColumnForm column, ref Cell cell)
+    private void ReadFloat(ExpectedColumn column, ref Cell cell)
     {
         double value;
         if (Next == '"')
@@ -113,7 +113,7 @@ internal ref partial struct RowParser
     }
 
     /// <summary>A token of JSON's number grammar.</summary>
-    private ReadOnlySpan<byte> ReadNumber(ColumnForm column)
+    private ReadOnlySpan<byte> ReadNumber(ExpectedColumn column)
     {
         var start = at;
         if (Next == '-') at++;

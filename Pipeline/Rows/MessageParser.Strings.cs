@@ -3,13 +3,13 @@ using System.Text;
 
 namespace OrdersStream.Rows;
 
-internal ref partial struct RowParser
+internal ref partial struct MessageParser
 {
     private static readonly SearchValues<byte> EndsRun =
         SearchValues.Create([.. Enumerable.Range(0, 0x20).Select(b => (byte)b), (byte)'"', (byte)'\\']);
 
     /// <summary>A string's unescaped bytes, which the cell then points to.</summary>
-    private ReadOnlySpan<byte> ReadString(ColumnForm column, ref Cell cell)
+    private ReadOnlySpan<byte> ReadString(ExpectedColumn column, ref Cell cell)
     {
         if (Next != '"') throw column.Unexpected();
         var fault = TryReadString(out var start, out var length);

@@ -8,13 +8,13 @@ namespace OrdersStream.Rows;
 /// A place in one message, and the row that its values go to. The message is copied to the row's bytes once, and text
 /// cells point into the copy; only what must be changed (escapes, base64) is written behind it.
 /// </summary>
-internal ref partial struct RowParser
+internal ref partial struct MessageParser
 {
     private readonly ReadOnlySpan<byte> json;
     private readonly DecodedRow row;
     private int at;
 
-    public RowParser(ReadOnlySpan<byte> json, DecodedRow row)
+    public MessageParser(ReadOnlySpan<byte> json, DecodedRow row)
     {
         this.json = json;
         this.row = row;
@@ -55,7 +55,7 @@ internal ref partial struct RowParser
     }
 
     /// <summary>Reads the value of a column into its cell.</summary>
-    public void ReadValue(ColumnForm column, int index)
+    public void ReadValue(ExpectedColumn column, int index)
     {
         SkipWhitespace();
         ref var cell = ref row.Cells[index];
@@ -77,7 +77,7 @@ internal ref partial struct RowParser
     }
 
     /// <summary>One level only: an element that opens another array is no value of the column, so nothing here recurses.</summary>
-    private void ReadArray(ColumnForm column, ref Cell cell)
+    private void ReadArray(ExpectedColumn column, ref Cell cell)
     {
         var first = row.Elements.Count;
         if (!TrySkipToken((byte)'[')) throw column.Unexpected();
@@ -93,7 +93,7 @@ internal ref partial struct RowParser
         cell = new Cell { Start = first, Length = row.Elements.Count - first };
     }
 
-    private void ReadScalar(ColumnForm column, ref Cell cell)
+    private void ReadScalar(ExpectedColumn column, ref Cell cell)
     {
         switch (column.Kind)
         {
@@ -108,14 +108,14 @@ internal ref partial struct RowParser
         }
     }
 
-    private void ReadBoolean(ColumnForm column, ref Cell cell)
+    private void ReadBoolean(ExpectedColumn column, ref Cell cell)
     {
         if (TrySkip("true"u8)) cell = new Cell { Bits = 1 };
         else if (TrySkip("false"u8)) cell = default;
         else throw column.Unexpected();
     }
 
-    private void ReadCalendar(ColumnForm column, ref Cell cell)
+    private void ReadCalendar(ExpectedColumn column, ref Cell cell)
     {
         var text = ReadString(column, ref cell);
         long bits;
@@ -135,7 +135,7 @@ internal ref partial struct RowParser
         cell = new Cell { Bits = bits };
     }
 
-    private void ReadUuid(ColumnForm column, ref Cell cell)
+    private void ReadUuid(ExpectedColumn column, ref Cell cell)
     {
         var text = ReadString(column, ref cell);
         if (text.Length != 36) throw column.Unexpected();
@@ -151,7 +151,7 @@ internal ref partial struct RowParser
         foreach (var b in text) row.Bytes.Append(char.IsAsciiLetterUpper((char)b) ? (byte)(b | 0x20) : b);
     }
 
-    private void ReadBytea(ColumnForm column, ref Cell cell)
+    private void ReadBytea(ExpectedColumn column, ref Cell cell)
     {
         var text = ReadString(column, ref cell);
         var start = row.Bytes.Length;

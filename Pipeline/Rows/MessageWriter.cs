@@ -1,19 +1,20 @@
 using System.Runtime.InteropServices;
+using OrdersStream.Memory;
 
 namespace OrdersStream.Rows;
 
 /// <summary>
-/// Row to message, the reverse of <see cref="RowDecoder"/>: the very bytes that <see cref="RowEncoder"/> writes for the same row.
+/// Row to message, the reverse of <see cref="MessageDecoder"/>: the very bytes that <see cref="MessageEncoder"/> writes for the same row.
 /// </summary>
-public sealed class RowText
+public sealed class MessageWriter
 {
     private readonly TableSchema schema;
     private readonly byte[][] prefixes;
 
-    public RowText(TableSchema schema)
+    public MessageWriter(TableSchema schema)
     {
         this.schema = schema;
-        prefixes = [.. schema.Columns.Select((column, i) => RowEncoder.MemberPrefix(column.Name, first: i == 0))];
+        prefixes = [.. schema.Columns.Select((column, i) => MessageEncoder.MemberPrefix(column.Name, first: i == 0))];
     }
 
     /// <summary>Appends the JSON object of <paramref name="row"/>, which must be of the same schema.</summary>

@@ -1,10 +1,10 @@
 using System.Collections.Concurrent;
 using System.Text;
+using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
-using OrdersStream.Rows;
-using OrdersStream.Storage;
+using OrdersStream.Durable;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.Rows;
 
 /// <summary>
 /// The schemas that records name by fingerprint, one file each below the checkpoint location. A schema is durable here

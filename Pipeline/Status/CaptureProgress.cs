@@ -1,19 +1,20 @@
+using OrdersStream.Capture;
 using OrdersStream.Postgres;
 
 namespace OrdersStream.Status;
 
 /// <summary>What the watermark file says, read together with what the database says now.</summary>
-internal static class CaptureLook
+internal static class CaptureProgress
 {
     /// <param name="watermark">The file's.</param>
     /// <param name="source">What the database says; null: nothing.</param>
     /// <param name="caughtUpAt">By the database's clock, when an earlier look found nothing that was not captured; null: none did.</param>
-    public static CaptureStatus Describe(Watermark watermark, SourceLook? source, DateTime? caughtUpAt) => new(
+    public static CaptureStatus Describe(Watermark watermark, SourceObservation? source, DateTime? caughtUpAt) => new(
         watermark.WindowNumber, watermark.Rows, watermark.Horizon?.TakenAt, watermark.Horizon?.LowerBound,
         watermark.Window is { } window ? Describe(window, source) : null,
         Lag(watermark, source, caughtUpAt));
 
-    private static WindowStatus Describe(Window window, SourceLook? source)
+    private static WindowStatus Describe(Window window, SourceObservation? source)
     {
         var expected = window.IsInKeyOrder ? source?.Status.Rows : null;
         var elapsed = source is null ? null : (double?)Math.Max(0, (source.Clock - window.To.TakenAt).TotalSeconds);
@@ -25,7 +26,7 @@ internal static class CaptureLook
             window.To.TakenAt, rate, rate > 0 && left is { } rows ? Math.Max(0, rows) / rate : null);
     }
 
-    private static double? Lag(Watermark watermark, SourceLook? source, DateTime? caughtUpAt)
+    private static double? Lag(Watermark watermark, SourceObservation? source, DateTime? caughtUpAt)
     {
         if (source is null || watermark.Horizon is not { } horizon) return null;
         if (watermark.Window is null && source.Snapshot == horizon.Snapshot) return 0;

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using OrdersStream.Diagnostics;
 
 namespace OrdersStream.Status;
 

@@ -8,11 +8,11 @@ namespace OrdersStream.Status;
 /// <summary>What one look at the lake shows: its commit logs and its quarantine.</summary>
 /// <param name="Status">For the document.</param>
 /// <param name="Positions">Per partition, what the log says.</param>
-internal sealed record LakeLook(LakeStatus Status, ImmutableSortedDictionary<int, StoredPosition> Positions)
+internal sealed record LakeObservation(LakeStatus Status, ImmutableSortedDictionary<int, StoredPosition> Positions)
 {
     private const int CommitsRead = 5, FilesShown = 10;
 
-    public static LakeLook Take(PipelineOptions options, QuarantineCauses causes)
+    public static LakeObservation Take(PipelineOptions options, QuarantineCauses causes)
     {
         var recent = TopicCommits.Find(options.Streaming.CheckpointLocation, options.Kafka.Topic)?.RecentEntries(CommitsRead).ToList() ?? [];
         var newest = recent.Select(entries => entries[0]).ToList();
@@ -26,7 +26,7 @@ internal sealed record LakeLook(LakeStatus Status, ImmutableSortedDictionary<int
         var status = new LakeStatus(
             options.Datalake.Path, Reachable: true, newest.Sum(e => e.State.Rows), newest.Sum(e => e.State.Files), quarantined,
             [.. files.Take(FilesShown)], quarantined > 0 ? causes.Read(options.Datalake.Path) : []);
-        return new LakeLook(status, newest.ToImmutableSortedDictionary(e => e.Partition, StoredPosition.Of));
+        return new LakeObservation(status, newest.ToImmutableSortedDictionary(e => e.Partition, StoredPosition.Of));
     }
 }
 

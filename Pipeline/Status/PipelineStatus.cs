@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using OrdersStream.Diagnostics;
+using OrdersStream.Postgres;
 
 namespace OrdersStream.Status;
 
@@ -18,6 +19,9 @@ public enum Health
 public sealed record PipelineStatus
 {
     public required DateTimeOffset At { get; init; }
+
+    /// <summary>Whose status it is.</summary>
+    public string Stream { get; init; } = "";
     public Health Health { get; init; }
     public required ProcessStatus Process { get; init; }
     public required SourceStatus Source { get; init; }

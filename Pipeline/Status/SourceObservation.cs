@@ -11,10 +11,10 @@ namespace OrdersStream.Status;
 /// <param name="Snapshot">What is committed now, as Postgres prints it.</param>
 /// <param name="Identity">Which table it is.</param>
 /// <param name="Warnings">What an operator should know of table and role.</param>
-internal sealed record SourceLook(SourceStatus Status, DateTime Clock, string Snapshot, SourceIdentity Identity, ImmutableArray<string> Warnings)
+internal sealed record SourceObservation(SourceStatus Status, DateTime Clock, string Snapshot, SourceIdentity Identity, ImmutableArray<string> Warnings)
 {
     /// <summary>Changes nothing, and holds no snapshot for longer than a statement.</summary>
-    public static async Task<SourceLook> TakeAsync(PipelineOptions options, SourceStatus unseen, CancellationToken cancellationToken)
+    public static async Task<SourceObservation> TakeAsync(PipelineOptions options, SourceStatus unseen, CancellationToken cancellationToken)
     {
         await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
         var server = await SourceServer.ReadAsync(connection, cancellationToken);
@@ -31,7 +31,7 @@ internal sealed record SourceLook(SourceStatus Status, DateTime Clock, string Sn
         };
         var warnings = table.Warnings().AddRange(server.Warnings(options.Postgres));
         var identity = new SourceIdentity(server.System, server.Timeline, options.Postgres.Db, status.Table, table.Oid);
-        return new SourceLook(status, look.Clock, look.Snapshot, identity, warnings);
+        return new SourceObservation(status, look.Clock, look.Snapshot, identity, warnings);
     }
 
     private sealed record Activity(
@@ -39,7 +39,7 @@ internal sealed record SourceLook(SourceStatus Status, DateTime Clock, string Sn
 
     private static async Task<Activity> ReadAsync(NpgsqlConnection connection, PipelineOptions options, uint table, CancellationToken cancellationToken)
     {
-        await using var batch = Batch(connection, PollerLock.KeyOf(options.StreamName), table);
+        await using var batch = Batch(connection, PollerLock.KeyOf(options.PublisherName), table);
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
         await reader.ReadAsync(cancellationToken);
         var (version, clock, snapshot, rows, hidden) = (reader.GetString(0), reader.GetDateTime(1), reader.GetString(2), reader.GetInt64(3), reader.GetBoolean(4));

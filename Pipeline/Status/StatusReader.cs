@@ -1,22 +1,11 @@
 using System.Collections.Immutable;
+using OrdersStream.Capture;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
-using OrdersStream.Postgres;
 
 namespace OrdersStream.Status;
-
-/// <summary>One partition's ends in the topic.</summary>
-public sealed record TopicPartitionEnds(int Partition, long Low, long High);
-
-/// <summary>What the lake's commit log says of one partition.</summary>
-/// <param name="NextRecord">Offset of the next record; a transaction marker that follows the last one is passed over.</param>
-/// <param name="Newest">The newest entry.</param>
-public sealed record StoredPosition(long NextRecord, CommitEntry Newest)
-{
-    internal static StoredPosition Of(CommitEntry newest) => new(newest.State.NextOffset + (newest.State.PageEnded ? 1 : 0), newest);
-}
 
 /// <summary>
 /// Reads where everything stands, from the state files, the lake and both servers. It changes nothing anywhere; a server that
@@ -37,16 +26,16 @@ public sealed class StatusReader(
     public async Task<PipelineStatus> ReadAsync(TimeSpan patience, CancellationToken cancellationToken)
     {
         var problems = new Problems();
-        var sourceTask = problems.TryAsync(Part.Source, () => LookAtSourceAsync(patience, cancellationToken), cancellationToken);
-        var seen = await problems.TryAsync(Part.Topic, () => LookAtTopicAsync(patience, cancellationToken), cancellationToken);
+        var sourceTask = problems.TryAsync(Part.Source, () => ObserveSourceAsync(patience, cancellationToken), cancellationToken);
+        var seen = await problems.TryAsync(Part.Topic, () => ObserveTopicAsync(patience, cancellationToken), cancellationToken);
         var ends = seen?.Ends ?? [];
         var source = await sourceTask;
-        var watermark = problems.Try(Part.State, () => new WatermarkFile(options.Streaming).Read());
+        var watermark = problems.Try(Part.State, () => new WatermarkFile(options).Read());
         // Invariant 6, for those who look: capture would stop.
         if (watermark is not null && source is not null) problems.Try(Part.Source, () => watermark.Source.CheckSameTable(source.Identity));
-        var lake = problems.Try(Part.State, () => LakeLook.Take(options, causes));
+        var lake = problems.Try(Part.State, () => LakeObservation.Take(options, causes));
 
-        var capture = watermark is null ? null : CaptureLook.Describe(watermark, source, caughtUpAt);
+        var capture = watermark is null ? null : CaptureProgress.Describe(watermark, source, caughtUpAt);
         if (capture?.LagSeconds is 0) caughtUpAt = source!.Clock;
         var positions = lake?.Positions ?? ImmutableSortedDictionary<int, StoredPosition>.Empty;
         var at = time.GetUtcNow();
@@ -60,6 +49,7 @@ public sealed class StatusReader(
         return new PipelineStatus
         {
             At = at,
+            Stream = options.StreamName,
             Health = problems.Judge(recent),
             Process = process,
             Source = source?.Status ?? UnseenSource(problems),
@@ -74,22 +64,13 @@ public sealed class StatusReader(
         };
     }
 
-    /// <summary>The topic's ends; empty where there is no topic yet.</summary>
-    public async Task<IReadOnlyList<TopicPartitionEnds>> PartitionsAsync(CancellationToken cancellationToken) =>
-        await EndsAsync((await admin.LookAsync(KafkaClients.AnswerTimeout, cancellationToken)).Partitions ?? 0, KafkaClients.AnswerTimeout, cancellationToken);
-
-    /// <summary>The lake's positions, of the partitions that it has anything of.</summary>
-    public ImmutableSortedDictionary<int, StoredPosition> StoredPositions() =>
-        (TopicCommits.Find(options.Streaming.CheckpointLocation, options.Kafka.Topic)?.NewestEntries() ?? [])
-            .ToImmutableSortedDictionary(e => e.Partition, StoredPosition.Of);
-
-    private async Task<SourceLook> LookAtSourceAsync(TimeSpan patience, CancellationToken cancellationToken)
+    private async Task<SourceObservation> ObserveSourceAsync(TimeSpan patience, CancellationToken cancellationToken)
     {
         using var expiry = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         expiry.CancelAfter(patience);
         try
         {
-            return await SourceLook.TakeAsync(options, SourceAs(reachable: true), expiry.Token);
+            return await SourceObservation.TakeAsync(options, SourceAs(reachable: true), expiry.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -98,14 +79,12 @@ public sealed class StatusReader(
         }
     }
 
-    private async Task<TopicLook> LookAtTopicAsync(TimeSpan patience, CancellationToken cancellationToken)
+    private async Task<(ClusterDescription Cluster, ImmutableArray<TopicPartitionEnds> Ends)?> ObserveTopicAsync(
+        TimeSpan patience, CancellationToken cancellationToken)
     {
-        var cluster = await admin.LookAsync(patience, cancellationToken);
-        return new(cluster, await EndsAsync(cluster.Partitions ?? 0, patience, cancellationToken));
+        var cluster = await admin.DescribeClusterAsync(patience, cancellationToken);
+        return (cluster, await topic.PartitionEndsAsync(cluster.Partitions ?? 0, patience, cancellationToken));
     }
-
-    private async Task<ImmutableArray<TopicPartitionEnds>> EndsAsync(int partitions, TimeSpan patience, CancellationToken cancellationToken) =>
-        partitions == 0 ? [] : [.. (await topic.OffsetsAsync([.. Enumerable.Range(0, partitions)], patience, cancellationToken)).Select((o, p) => new TopicPartitionEnds(p, o.Low, o.High))];
 
     /// <summary>A server that answers that something is wrong is reachable.</summary>
     private SourceStatus UnseenSource(Problems problems) => SourceAs(problems.SourceAnswered);
@@ -113,10 +92,10 @@ public sealed class StatusReader(
     private SourceStatus SourceAs(bool reachable) => new(
         $"{options.Postgres.Schema}.{options.Postgres.Table}", $"{options.Postgres.Host}:{options.Postgres.Port}/{options.Postgres.Db}", reachable);
 
-    private TopicStatus TopicAs(ClusterLook? cluster) => new(
+    private TopicStatus TopicAs(ClusterDescription? cluster) => new(
         options.Kafka.Topic, options.Kafka.Brokers, cluster is not null, cluster?.Version, cluster?.Brokers, cluster is null ? null : cluster.Partitions is not null);
 
-    private static ImmutableArray<string> Warnings(SourceLook? source, CaptureStatus? capture)
+    private static ImmutableArray<string> Warnings(SourceObservation? source, CaptureStatus? capture)
     {
         if (source is null) return [];
         return source.Status.Poller is null && capture is not null && capture.LagSeconds is not 0
@@ -131,8 +110,6 @@ public sealed class StatusReader(
             partition, ends?.Low, ends?.High, next, ends is null ? null : Math.Max(0, ends.High - next),
             stored?.Newest.State.Rows ?? 0, stored?.Newest.State.Quarantined ?? 0, stored?.Newest.State.Files ?? 0, stored?.Newest.CommittedAt);
     }
-
-    private sealed record TopicLook(ClusterLook Cluster, ImmutableArray<TopicPartitionEnds> Ends);
 
     private enum Part
     {

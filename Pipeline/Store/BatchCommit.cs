@@ -1,8 +1,9 @@
 using OrdersStream.Diagnostics;
-using OrdersStream.Kafka;
-using OrdersStream.Storage;
+using OrdersStream.Durable;
+using OrdersStream.Lake;
+using OrdersStream.ParquetFormat;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.Store;
 
 /// <summary>What one commit of all partitions did.</summary>
 internal sealed record Committed(BatchResult Result, IReadOnlyList<int> Superseded);
@@ -11,7 +12,7 @@ internal sealed record Committed(BatchResult Result, IReadOnlyList<int> Supersed
 /// Makes a batch part of the lake, in the one order that survives a crash anywhere: files under hidden names, fsynced;
 /// the log entry, which is the commit; the final names (invariants 3, 4 and 5).
 /// </summary>
-internal sealed class BatchCommit(LakeStorage storage)
+internal sealed class BatchCommit(StoreContext storage)
 {
     /// <summary>A temporary file older than this is not committed: <see cref="LeftoverFiles"/> may take it at a day.</summary>
     public static readonly TimeSpan TemporaryAgeMax = TimeSpan.FromHours(1);
@@ -55,7 +56,7 @@ internal sealed class BatchCommit(LakeStorage storage)
         {
             if (storage.Publisher.FindTaken(commit.Files.Select(f => f.Path)) is not { } taken) pending.Add(commit);
             else if (commit.Batch.Stored.Reload()) lost.Add(commit.Batch);
-            else throw FilePublisher.Foreign(taken);
+            else throw FinalNames.Foreign(taken);
         }
         return (pending, lost);
     }
@@ -133,13 +134,12 @@ internal sealed class BatchCommit(LakeStorage storage)
 
     private void CheckAge(DateTimeOffset begun)
     {
-        if (storage.Time.GetUtcNow() - begun is var age && age > TemporaryAgeMax)
-            throw new PipelineException(FailureAction.Retry,
-                $"Writing a batch's files took {age.TotalMinutes:0} minutes, and nothing older than {TemporaryAgeMax.TotalMinutes:0} is committed.",
-                "The batch is written again. Lower datalake.batch_bytes if the disk is that slow; nothing is wrong if the machine slept.")
-            {
-                Kind = "slow batch",
-            };
+        var age = storage.Time.GetUtcNow() - begun;
+        if (age <= TemporaryAgeMax) return;
+        var verdict = new FailureVerdict(FailureAction.Retry,
+            $"Writing a batch's files took {age.TotalMinutes:0} minutes, and nothing older than {TemporaryAgeMax.TotalMinutes:0} is committed.",
+            "The batch is written again. Lower datalake.batch_bytes if the disk is that slow; nothing is wrong if the machine slept.");
+        throw new PipelineException(verdict with { Kind = "slow batch" });
     }
 
     private void Report(PartitionBatch batch, CommitEntry entry)

@@ -1,9 +1,10 @@
+using OrdersStream.ParquetFormat;
 using OrdersStream.Rows;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.Store;
 
 /// <summary>A data file to be: its rows, and the folder that they belong in.</summary>
-internal sealed class LakeFile(TableSchema schema, PageEncoder encoder)
+internal sealed class FileBuffer(TableSchema schema, DataPageEncoder encoder)
 {
     public ColumnBatch Columns { get; } = new(schema, encoder);
     public string Folder { get; set; } = "";
@@ -19,14 +20,14 @@ internal sealed class LakeFile(TableSchema schema, PageEncoder encoder)
 }
 
 /// <summary>Idle files, by schema: their arrays are used again by the next batch. Keeps a bounded size (invariant 7).</summary>
-internal sealed class LakeFilePool(PageEncoder encoder, long bytesMax)
+internal sealed class FileBufferPool(DataPageEncoder encoder, long bytesMax)
 {
-    private readonly Dictionary<string, Stack<LakeFile>> idle = [];
+    private readonly Dictionary<string, Stack<FileBuffer>> idle = [];
     private long idleBytes;
 
-    public LakeFile Rent(TableSchema schema, string folder)
+    public FileBuffer Rent(TableSchema schema, string folder)
     {
-        LakeFile file;
+        FileBuffer file;
         if (idle.TryGetValue(schema.Fingerprint, out var files) && files.TryPop(out var pooled))
         {
             file = pooled;
@@ -34,19 +35,19 @@ internal sealed class LakeFilePool(PageEncoder encoder, long bytesMax)
         }
         else
         {
-            file = new LakeFile(schema, encoder);
+            file = new FileBuffer(schema, encoder);
         }
         file.Folder = folder;
         return file;
     }
 
-    public void Return(LakeFile file)
+    public void Return(FileBuffer file)
     {
         file.Clear();
         if (idleBytes + file.PeakBytes > bytesMax) return;
         idleBytes += file.PeakBytes;
         var fingerprint = file.Columns.Schema.Fingerprint;
-        if (!idle.TryGetValue(fingerprint, out var files)) idle[fingerprint] = files = new Stack<LakeFile>();
+        if (!idle.TryGetValue(fingerprint, out var files)) idle[fingerprint] = files = new Stack<FileBuffer>();
         files.Push(file);
     }
 }

@@ -1,11 +1,11 @@
 using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
 using OrdersStream.Kafka;
-using OrdersStream.Lake;
 using OrdersStream.Rows;
 
-namespace OrdersStream;
+namespace OrdersStream.Store;
 
 /// <summary>What became of one batch.</summary>
 /// <param name="Rows">Rows written to Parquet.</param>
@@ -23,38 +23,55 @@ public sealed record BatchResult(long Rows, long Quarantined, long AlreadyStored
         left.Files + right.Files, left.Bytes + right.Bytes, left.Duration + right.Duration);
 }
 
+/// <summary>What the storing half asks of its surroundings, beside its own folders.</summary>
+/// <param name="OpenTopicAsync">Makes sure of the topic, and tells which one it is: that can be told only once the brokers answer.</param>
+/// <param name="TopicEndsAsync">The end of all that was sent, of each partition.</param>
+/// <param name="PresentSchemaAsync">
+/// The table's schema as it is now, for topics whose records name none; null where Postgres cannot be asked.
+/// </param>
+public sealed record StoreSources(
+    Func<CancellationToken, Task<TopicAccess>> OpenTopicAsync,
+    Func<CancellationToken, Task<IReadOnlyList<long>>> TopicEndsAsync,
+    Func<CancellationToken, Task<TableSchema>>? PresentSchemaAsync);
+
 /// <summary>
-/// The storing half: decode -> drop what is stored -> write -> commit. One instance serves one process; batches that are
-/// delivered at the same time are stored one after the other.
+/// The storing half: decode -> drop what is stored -> write -> commit. Records are delivered to it (<see cref="StoreAsync"/>), or it reads them
+/// by a consumer of its own (<see cref="ConsumeAsync"/>, <see cref="DrainAsync"/>). One instance serves one process, one batch at a time of each
+/// way; it keeps what it knows of the lake between delivered batches, and any failure ends that.
 /// </summary>
-public sealed class KafkaToLake : IDisposable
+public sealed class KafkaToLake(
+    PipelineOptions options, StoreSources sources, TimeProvider time, CrashPoints crashPoints, PipelineMetrics metrics, ILogger logger) : IDisposable
 {
-    private readonly LakeStorage storage;
-    private readonly LakeBatch batch;
     private readonly SemaphoreSlim oneAtATime = new(1);
+    private readonly ConsumerPace pace = new();
+    private LakeBatch? delivered;
 
-    /// <param name="topic">The topic whose records these are.</param>
-    /// <param name="presentSchema">The table's schema as it is now, for topics whose records name none; null where Postgres cannot be asked.</param>
-    /// <exception cref="PipelineException">The checkpoint belongs to another topic.</exception>
-    public KafkaToLake(
-        PipelineOptions options, TopicAccess topic, Func<CancellationToken, Task<TableSchema>>? presentSchema,
-        TimeProvider time, CrashPoints crashPoints, PipelineMetrics metrics, ILogger<KafkaToLake> logger)
-    {
-        storage = new LakeStorage(options, topic, presentSchema, time, crashPoints, metrics, logger);
-        batch = NewBatch();
-    }
+    /// <summary>Told of every batch that its own consumer brought into the lake.</summary>
+    public Action<BatchResult>? Stored { get; set; }
 
-    /// <summary>For a host that collects record by record: a batch of its own, beside that of <see cref="StoreAsync"/>.</summary>
-    public LakeBatch NewBatch() => new(storage);
+    /// <summary>Records that its own consumer has read and that wait for their commit.</summary>
+    public long Waiting => pace.Waiting;
 
-    /// <summary>Where a consumer of the partition begins: everything below is in the lake.</summary>
-    /// <exception cref="PipelineException">Kafka no longer has what comes next, or the log cannot be used.</exception>
-    public async Task<long> NextOffsetAsync(int partition, CancellationToken cancellationToken)
+    /// <summary>
+    /// Stores one delivered batch: any mix of partitions, each in offset order, gaps allowed, redelivery allowed.
+    /// On return every record is durable in the lake, as a row or in quarantine.
+    /// </summary>
+    /// <exception cref="Exception">
+    /// Whatever failed; <see cref="FailurePolicy"/> says what to do about it. The batch must be delivered again.
+    /// </exception>
+    public async Task<BatchResult> StoreAsync(IReadOnlyList<StreamRecord> records, CancellationToken cancellationToken)
     {
         await oneAtATime.WaitAsync(cancellationToken);
         try
         {
-            return await batch.NextOffsetAsync(partition, cancellationToken);
+            delivered ??= await OpenBatchAsync(cancellationToken);
+            return await DeliveredBatch.StoreAsync(delivered, records, time, cancellationToken);
+        }
+        catch
+        {
+            // What this process believes may be stale now; the commit log and the topic are not.
+            delivered = null;
+            throw;
         }
         finally
         {
@@ -63,24 +80,34 @@ public sealed class KafkaToLake : IDisposable
     }
 
     /// <summary>
-    /// Stores one delivered batch: any mix of partitions, each in offset order, gaps allowed, redelivery allowed.
-    /// On return every record is durable in the lake, as a row or in quarantine.
+    /// Reads the topic by a consumer of its own and stores batch after batch until it is told to stop; what was collected by then is stored too.
+    /// Blocks the caller's thread: the client waits by blocking.
     /// </summary>
-    public async Task<BatchResult> StoreAsync(IReadOnlyList<StreamRecord> records, CancellationToken cancellationToken)
+    /// <param name="partitions">Null: those that the group assigns. Else these, at once: joining a group takes seconds.</param>
+    /// <param name="retries">What is done about trouble that the client is busy to mend, and told that the half works.</param>
+    /// <param name="cancellationToken">Ends it when what is under way is stored.</param>
+    /// <exception cref="Exception">Whatever failed: the next one begins where the lake ends.</exception>
+    public Task ConsumeAsync(IReadOnlyList<int>? partitions, Retries retries, CancellationToken cancellationToken) =>
+        RunSessionAsync(partitions, null, retries, cancellationToken);
+
+    /// <summary>The same until all that is in the topic when it is called is in the lake; what is being committed just then is waited for.</summary>
+    public async Task DrainAsync(Retries retries, CancellationToken cancellationToken)
+    {
+        var ends = (await sources.TopicEndsAsync(cancellationToken)).Select((end, partition) => (partition, end)).ToDictionary();
+        await RunSessionAsync([.. ends.Keys], ends, retries, cancellationToken);
+    }
+
+    public void Dispose() => oneAtATime.Dispose();
+
+    /// <summary>Where a consumer of the partition begins: everything below is in the lake.</summary>
+    /// <exception cref="PipelineException">Kafka no longer has what comes next, or the log cannot be used.</exception>
+    internal async Task<long> NextOffsetAsync(int partition, CancellationToken cancellationToken)
     {
         await oneAtATime.WaitAsync(cancellationToken);
         try
         {
-            var begun = storage.Time.GetTimestamp();
-            var result = BatchResult.Nothing;
-            // Another instance that stored some of it meanwhile leaves the rest to be added again: what is stored is dropped then.
-            while (true)
-            {
-                var (stored, isAll) = await StoreOnceAsync(records, cancellationToken);
-                // What an earlier round stored is met again, and dropped, by the next.
-                result += stored with { AlreadyStored = isAll ? Math.Max(0, stored.AlreadyStored - result.Rows - result.Quarantined) : 0 };
-                if (isAll) return result with { Duration = storage.Time.GetElapsedTime(begun) };
-            }
+            delivered ??= await OpenBatchAsync(cancellationToken);
+            return await delivered.NextOffsetAsync(partition, cancellationToken);
         }
         finally
         {
@@ -88,22 +115,19 @@ public sealed class KafkaToLake : IDisposable
         }
     }
 
-    public void Dispose() => oneAtATime.Dispose();
-
-    private async Task<(BatchResult Result, bool IsAll)> StoreOnceAsync(IReadOnlyList<StreamRecord> records, CancellationToken cancellationToken)
+    /// <summary>A batch of its own, kept apart from others by the commit log, like those of two processes.</summary>
+    /// <exception cref="PipelineException">The checkpoint belongs to another topic.</exception>
+    internal async Task<LakeBatch> OpenBatchAsync(CancellationToken cancellationToken)
     {
-        var result = BatchResult.Nothing;
-        // By index: the host's list makes a record when it is asked for it, and most need no more than one look.
-        for (var i = 0; i < records.Count; i++)
-        {
-            if (!batch.TryAdd(records[i])) await batch.AddAsync(records[i], cancellationToken);
-            if (!batch.IsFull) continue;
-            var full = await batch.CommitAsync(cancellationToken);
-            result += full.Result;
-            if (full.Superseded.Count > 0) return (result, false);
-        }
-        var outcome = await batch.CommitAsync(cancellationToken);
-        result += outcome.Result;
-        return (result, outcome.Superseded.Count == 0);
+        var topic = await sources.OpenTopicAsync(cancellationToken);
+        return new LakeBatch(new StoreContext(options, topic, sources.PresentSchemaAsync, time, crashPoints, metrics, logger));
+    }
+
+    private async Task RunSessionAsync(
+        IReadOnlyList<int>? partitions, IReadOnlyDictionary<int, long>? ends, Retries retries, CancellationToken cancellationToken)
+    {
+        var batch = await OpenBatchAsync(cancellationToken);
+        var session = new ConsumerSession(options, batch, ends, pace, retries, time, crashPoints, r => Stored?.Invoke(r));
+        await session.RunAsync(partitions, cancellationToken);
     }
 }

@@ -1,8 +1,11 @@
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
+using OrdersStream.Lake;
+using OrdersStream.Memory;
+using OrdersStream.ParquetFormat;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.Store;
 
 /// <summary>What a commit did.</summary>
 /// <param name="Result">Rows, files and the like since the last commit.</param>
@@ -22,9 +25,9 @@ public sealed class LakeBatch
     /// <summary>Files of one batch, whatever their size: a partitioning by many values costs memory per file.</summary>
     private const int FilesMax = 4_096;
 
-    private readonly LakeStorage storage;
+    private readonly StoreContext storage;
     private readonly DatalakeOptions options;
-    private readonly LakeFilePool pool;
+    private readonly FileBufferPool pool;
     private readonly BatchCommit commit;
     private readonly Dictionary<int, PartitionBatch> partitions = [];
     private readonly Dictionary<string, RowShape> shapes = [];
@@ -33,11 +36,11 @@ public sealed class LakeBatch
     private BatchResult done = BatchResult.Nothing;
     private int files;
 
-    internal LakeBatch(LakeStorage storage)
+    internal LakeBatch(StoreContext storage)
     {
         this.storage = storage;
         options = storage.Options;
-        pool = new LakeFilePool(new PageEncoder(options), options.BatchBytes);
+        pool = new FileBufferPool(new DataPageEncoder(options), options.BatchBytes);
         commit = new BatchCommit(storage);
     }
 
@@ -128,7 +131,7 @@ public sealed class LakeBatch
         }
         if (done.AlreadyStored > 0) storage.Logger.DeliveredAgain(done.AlreadyStored);
         // Of a gap that was closed in commits of its own, too.
-        if (done != BatchResult.Nothing) storage.Metrics.Stored(done, storage.Time.GetElapsedTime(begun));
+        if (done != BatchResult.Nothing) storage.Metrics.Stored(done.Rows, done.Quarantined, done.AlreadyStored, done.Files, done.Bytes, storage.Time.GetElapsedTime(begun));
         var outcome = new CommitOutcome(done, new Dictionary<int, long>(superseded));
         done = BatchResult.Nothing;
         superseded.Clear();
@@ -266,7 +269,7 @@ public sealed class LakeBatch
     private void Added(PartitionBatch batch, long sizeBefore, int filesBefore)
     {
         // On its way into a column it went through arrays that grew for it.
-        if (batch.Bytes - sizeBefore < int.MaxValue) LargeObjects.Made((int)(batch.Bytes - sizeBefore));
+        if (batch.Bytes - sizeBefore < int.MaxValue) LargeAllocations.Count((int)(batch.Bytes - sizeBefore));
         Bytes += batch.Bytes - sizeBefore;
         files += batch.Files.Count - filesBefore;
         Records++;

@@ -2,12 +2,11 @@ using Confluent.Kafka;
 using OrdersStream.Configuration;
 using OrdersStream.Kafka;
 using OrdersStream.Kafka.Native;
-using OrdersStream.Lake;
 
-namespace OrdersStream.LocalHost.Loops;
+namespace OrdersStream.Store;
 
 /// <summary>
-/// The consumer of the storing half. Where reading begins is told by the lake, not by the group: what the group knows is a hint for
+/// The consumer of the storing half. Where reading begins is told by the lake, not by the group: what the group knows is for
 /// lag monitors.
 /// </summary>
 internal sealed class LakeConsumer : IDisposable
@@ -86,13 +85,13 @@ internal sealed class LakeConsumer : IDisposable
         return received.IsPlain && batch.TryAdd(received.Partition, received.Offset, received.Value) ? default : batch.AddAsync(received.ToRecord(), cancellationToken);
     }
 
-    /// <summary>Trouble that the client goes on to mend: a consumer made anew would have to wait for its old membership to expire.</summary>
+    /// <summary>Outage that the client goes on to mend: a consumer made anew would have to wait for its old membership to expire.</summary>
     public KafkaException? TakeTrouble() => Interlocked.Exchange(ref error, null) is { } e ? new KafkaException(e) : null;
 
     public void Seek(int partition, long offset) => consumer.Seek(new TopicPartitionOffset(topic, partition, offset));
 
-    /// <summary>Tells the group how far the lake has got. It does not wait: the client sends it by and by, and at the end.</summary>
-    public void Hint(IEnumerable<(int Partition, long Next)> positions)
+    /// <summary>Tells the group how far the lake has got, for lag monitors. It does not wait: the client sends it by and by, and at the end.</summary>
+    public void CommitOffsets(IEnumerable<(int Partition, long Next)> positions)
     {
         foreach (var (partition, next) in positions)
         {

@@ -1,22 +1,23 @@
 using System.Text;
 using OrdersStream.Configuration;
 using OrdersStream.Kafka;
+using OrdersStream.Lake;
 using OrdersStream.Rows;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.Store;
 
 /// <summary>
 /// What one Kafka partition adds to a batch: its rows in files to be, its quarantine, and the state after them. Offsets
 /// only ascend: a record at or below the last one was added already and is dropped.
 /// </summary>
-internal sealed class PartitionBatch(StoredPartition stored, string topic, DatalakeOptions options, LakeFilePool pool)
+internal sealed class PartitionBatch(StoredPartition stored, string topic, DatalakeOptions options, FileBufferPool pool)
 {
     private const string Upsert = "upsert";
     private const int OpBytesMax = 32;
 
-    private readonly List<LakeFile> files = [];
-    private readonly Dictionary<(RowShape, string), LakeFile> open = [];
-    private LakeFile? lastFile;
+    private readonly List<FileBuffer> files = [];
+    private readonly Dictionary<(RowShape, string), FileBuffer> open = [];
+    private FileBuffer? lastFile;
     private RowShape? lastShape;
     private byte[] lastOpBytes = [];
     private string lastOp = "";
@@ -25,7 +26,7 @@ internal sealed class PartitionBatch(StoredPartition stored, string topic, Datal
 
     public StoredPartition Stored { get; } = stored;
     public int Partition => Stored.Partition;
-    public IReadOnlyList<LakeFile> Files => files;
+    public IReadOnlyList<FileBuffer> Files => files;
 
     /// <summary>The state that this batch adds to.</summary>
     public PartitionState Before => Stored.State;
@@ -155,7 +156,7 @@ internal sealed class PartitionBatch(StoredPartition stored, string topic, Datal
     }
 
     // Rows of one day follow one another more often than not: the last file is tried before the table is.
-    private LakeFile FileFor(RowShape shape, string folder)
+    private FileBuffer FileFor(RowShape shape, string folder)
     {
         if (lastFile is not null && ReferenceEquals(shape, lastShape) && ReferenceEquals(folder, lastFile.Folder)) return lastFile;
         if (!open.TryGetValue((shape, folder), out var file))
@@ -168,7 +169,7 @@ internal sealed class PartitionBatch(StoredPartition stored, string topic, Datal
     }
 
     // Above file_bytes the next row of this folder begins a file of its own.
-    private void Seal(LakeFile file)
+    private void Seal(FileBuffer file)
     {
         open.Remove((Shape!, file.Folder));
         lastFile = null;

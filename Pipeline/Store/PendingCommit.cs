@@ -1,6 +1,8 @@
 using OrdersStream.Kafka;
+using OrdersStream.Lake;
+using OrdersStream.ParquetFormat;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.Store;
 
 /// <summary>A file that is about to be written: rows, or lines of quarantine.</summary>
 internal sealed class PendingFile(string folder, LakeFileName name, string writerId, ColumnBatch? rows, ReadOnlyMemory<byte> lines, long records)

@@ -1,12 +1,13 @@
+using OrdersStream.Lake;
 using OrdersStream.Rows;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.Store;
 
 /// <summary>What taking rows of one schema needs, made once and reused: decoder, row, partitioner.</summary>
 internal sealed class RowShape(TableSchema schema, string partitionBy)
 {
-    private readonly RowDecoder decoder = new(schema);
-    private readonly LakePartitioner partitioner = LakePartitioner.For(schema, partitionBy);
+    private readonly MessageDecoder decoder = new(schema);
+    private readonly LakeFolders partitioner = LakeFolders.For(schema, partitionBy);
 
     public TableSchema Schema { get; } = schema;
     public DecodedRow Row { get; } = new(schema);

@@ -4,7 +4,7 @@ using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
 using OrdersStream.Rows;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.Store;
 
 /// <summary>
 /// The schema of a record that none before it in the batch or the log named one for. A page's first record names it, so

@@ -4,13 +4,15 @@ using System.Text;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
 using OrdersStream.Kafka;
+using OrdersStream.Lake;
 using OrdersStream.Rows;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.Store;
 
 /// <summary>What all batches of one process share: the topic, the folders, and the writers to them.</summary>
-internal sealed class LakeStorage
+internal sealed class StoreContext
 {
     private readonly TopicCommits commits;
     private readonly string writerPrefix;
@@ -18,7 +20,7 @@ internal sealed class LakeStorage
     private long commitsOfProcess;
 
     /// <exception cref="PipelineException">The checkpoint belongs to another topic.</exception>
-    public LakeStorage(
+    public StoreContext(
         PipelineOptions options, TopicAccess topic, Func<CancellationToken, Task<TableSchema>>? presentSchema,
         TimeProvider time, CrashPoints crashPoints, PipelineMetrics metrics, ILogger logger)
     {
@@ -32,7 +34,7 @@ internal sealed class LakeStorage
         var checkpoint = Path.GetFullPath(options.Streaming.CheckpointLocation);
         commits = TopicCommits.Open(checkpoint, topic.Identity, crashPoints);
         SchemaStore = new SchemaStore(checkpoint, crashPoints);
-        Publisher = new FilePublisher(Root, crashPoints);
+        Publisher = new FinalNames(Root, crashPoints);
         Bounds = new TopicBounds(topic, time, logger);
         Schemas = new SchemaFinder(topic, SchemaStore, presentSchema, time, logger);
         writerPrefix = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFileName(commits.Directory))))[..8];
@@ -51,7 +53,7 @@ internal sealed class LakeStorage
     public string Root { get; }
 
     public SchemaStore SchemaStore { get; }
-    public FilePublisher Publisher { get; }
+    public FinalNames Publisher { get; }
     public TopicBounds Bounds { get; }
     public SchemaFinder Schemas { get; }
     public LogRecovery Recovery { get; }

@@ -1,8 +1,9 @@
 using Microsoft.Extensions.Logging;
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
+using OrdersStream.Lake;
 
-namespace OrdersStream.Lake;
+namespace OrdersStream.Store;
 
 /// <summary>
 /// What Kafka still has must reach down to what the lake has. Where it does not, records are gone, and storing stops

@@ -2,10 +2,10 @@ using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Net;
 
-namespace OrdersStream.LocalHost.Page;
+namespace OrdersStream.Site.Server;
 
 /// <summary>The address as one gives it to <c>--ui</c>: nothing, a port, or an address of this machine with a port.</summary>
-internal static class PageAddress
+internal static class SiteAddress
 {
     public const int Port = 8080;
 

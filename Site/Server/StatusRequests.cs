@@ -2,9 +2,8 @@ using System.Net;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
-using OrdersStream.Status.StatusPage;
 
-namespace OrdersStream.LocalHost.Page;
+namespace OrdersStream.Site.Server;
 
 /// <summary>
 /// Copies the site's answers to HTTP. A server on the loopback address answers only to names of this machine: a page from

@@ -1,7 +1,6 @@
 using OrdersStream.Status;
-using OrdersStream.Status.StatusPage;
 
-namespace OrdersStream.LocalHost.Page;
+namespace OrdersStream.Site.Server;
 
 /// <summary>Looks at everything every few seconds, whether somebody asks or not, so that the last hour is known when somebody does.</summary>
 public sealed class StatusSampler(StatusSite site, FlowHistory history, TimeProvider time) : IAsyncDisposable

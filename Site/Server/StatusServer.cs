@@ -7,9 +7,8 @@ using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using OrdersStream.Diagnostics;
-using OrdersStream.Status.StatusPage;
 
-namespace OrdersStream.LocalHost.Page;
+namespace OrdersStream.Site.Server;
 
 /// <summary>
 /// Serves the status page while the halves run. It is Kestrel alone, without a host around it: it reads no settings of its own,

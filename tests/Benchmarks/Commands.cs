@@ -3,7 +3,7 @@ using OrdersStream.Benchmarks.Hot;
 using OrdersStream.Benchmarks.Limits;
 using OrdersStream.Benchmarks.Load;
 using OrdersStream.Benchmarks.Running;
-using OrdersStream.LocalHost.Embedded;
+using OrdersStream.Demo.Servers;
 
 namespace OrdersStream.Benchmarks;
 

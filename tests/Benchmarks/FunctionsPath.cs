@@ -2,12 +2,14 @@ using System.Diagnostics;
 using Confluent.Kafka;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
 using OrdersStream.Benchmarks.Measuring;
 using OrdersStream.Benchmarks.Running;
 using OrdersStream.Configuration;
 using OrdersStream.FunctionApp;
 using OrdersStream.Kafka;
-using OrdersStream.Lake;
+using OrdersStream.Store;
+using OrdersStream.TestKit;
 
 namespace OrdersStream.Benchmarks;
 
@@ -90,9 +92,9 @@ internal sealed class FunctionsPath(BenchmarkStream stream, IReadOnlyList<KafkaR
             var schemas = Directory.CreateDirectory(Path.Combine(options.Streaming.CheckpointLocation, Schemas));
             foreach (var file in Directory.EnumerateFiles(Path.Combine(stream.Options.Streaming.CheckpointLocation, Schemas)))
                 File.Copy(file, Path.Combine(schemas.FullName, Path.GetFileName(file)));
-            await using var services = new ServiceCollection().AddLogging().AddSingleton(TimeProvider.System).AddPipeline(options).BuildServiceProvider();
-            using var lake = await services.GetRequiredService<LakeOpener>().OpenAsync(cancellationToken);
-            var batch = lake.NewBatch();
+            await using var process = TestRun.NewStream(options, TimeProvider.System, NullLoggerProvider.Instance);
+            var lake = process.Store;
+            var batch = await lake.OpenBatchAsync(cancellationToken);
             GC.Collect();
             var (begun, cpu, bytes) = (Stopwatch.GetTimestamp(), Environment.CpuUsage.TotalTime, GC.GetTotalAllocatedBytes());
             foreach (var records in batches) await storeAsync(lake, batch, records, cancellationToken);

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using OrdersStream.Benchmarks.Measuring;
 using OrdersStream.Benchmarks.Running;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.Benchmarks;
 

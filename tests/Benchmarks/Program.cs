@@ -1,5 +1,5 @@
 using OrdersStream.Benchmarks;
-using OrdersStream.LocalHost.CommandLine;
+using OrdersStream.LocalHost.Terminal;
 
 using var signals = new StopSignals();
 return await Commands.RunAsync(args, signals.Token);

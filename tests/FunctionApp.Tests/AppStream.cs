@@ -1,10 +1,10 @@
 using System.Globalization;
 using Microsoft.Azure.Functions.Worker;
 using OrdersStream.Configuration;
-using OrdersStream.Diagnostics;
-using OrdersStream.IntegrationTests;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.Durable;
 using OrdersStream.Kafka;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.FunctionApp.Tests;
 

@@ -3,7 +3,9 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
-using OrdersStream.Triggers;
+using OrdersStream.Durable;
+using OrdersStream.Hosting;
+using OrdersStream.Hosting.Functions;
 
 namespace OrdersStream.FunctionApp.Tests;
 
@@ -30,9 +32,9 @@ internal sealed class AppWorker : IAsyncDisposable
         services = collection.AddFunctionApp(appFolder, environment).BuildServiceProvider();
     }
 
-    public FailureJournal Journal => services.GetRequiredService<FailureJournal>();
+    public FailureJournal Journal => services.GetRequiredService<PipelineStream>().Failures;
 
-    public Task<bool> PrepareTopicAsync() => services.GetRequiredService<TriggeredTopic>().PrepareAsync();
+    public Task<bool> PrepareTopicAsync() => services.GetRequiredService<FunctionsTopic>().PrepareAsync();
 
     /// <summary>A function, made as for one call.</summary>
     public T Create<T>() => ActivatorUtilities.CreateInstance<T>(services);

@@ -1,6 +1,8 @@
 using Microsoft.Extensions.Logging;
+using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.Durable;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.FunctionApp.Tests;
 

@@ -1,8 +1,10 @@
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Diagnostics;
-using OrdersStream.IntegrationTests.Oracles;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.Durable;
+using OrdersStream.Store;
+using OrdersStream.TestKit.Oracles;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.FunctionApp.Tests;
 

@@ -1,4 +1,6 @@
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.Durable;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.FunctionApp.Tests;
 
@@ -76,7 +78,7 @@ public sealed class EndToEndTests(PostgresServer postgres, KafkaServer kafka)
     {
         await using var app = await AppStream.CreateAsync(postgres, kafka, 300);
         using var stop = new CancellationTokenSource();
-        var first = app.NewWorker(point => { if (point == OrdersStream.Diagnostics.CrashPoint.CommitCreated) stop.Cancel(); });
+        var first = app.NewWorker(point => { if (point == CrashPoint.CommitCreated) stop.Cancel(); });
         await first.TickAsync(Cancellation);
         await new HostLoop(app.Options, first).RunAsync(stop.Token).WaitAsync(Patience, Cancellation);
         await first.DisposeAsync();

@@ -1,6 +1,8 @@
 using System.Text.Json.Nodes;
+using OrdersStream.Capture;
 using OrdersStream.Configuration;
-using OrdersStream.IntegrationTests;
+using OrdersStream.Store;
+using OrdersStream.TestKit;
 
 namespace OrdersStream.FunctionApp.Tests;
 

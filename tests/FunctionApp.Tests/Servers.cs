@@ -1,4 +1,4 @@
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.TestKit.Servers;
 
 [assembly: AssemblyFixture(typeof(PostgresServer))]
 [assembly: AssemblyFixture(typeof(KafkaServer))]

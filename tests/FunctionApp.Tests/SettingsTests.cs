@@ -1,7 +1,7 @@
 using System.Text.RegularExpressions;
 using OrdersStream.Configuration;
-using OrdersStream.IntegrationTests;
-using OrdersStream.Triggers;
+using OrdersStream.Hosting.Functions;
+using OrdersStream.TestKit;
 
 namespace OrdersStream.FunctionApp.Tests;
 
@@ -11,7 +11,7 @@ public sealed partial class SettingsTests
     [Fact]
     public void local_settings_say_the_same_as_the_shipped_configuration()
     {
-        var options = TriggerConfiguration.Load(Path.Combine(Repository.Root, "FunctionApp", "bin", "output"), ShippedFiles.LocalSettings(), TriggerBuild.Default);
+        var options = FunctionsConfiguration.Load(Path.Combine(Repository.Root, "FunctionApp", "bin", "output"), ShippedFiles.LocalSettings(), KafkaTriggerBuild.Default);
         Assert.Equal(("localhost", "localhost:9092"), (options.Postgres.Host, options.Kafka.Brokers));
         Assert.Equal(Path.Combine(Repository.Root, "datalake", "food", "demo", "output", "orders"), options.Datalake.Path);
     }

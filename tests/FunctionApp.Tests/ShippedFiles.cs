@@ -1,6 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using OrdersStream.IntegrationTests;
+using OrdersStream.TestKit;
 
 namespace OrdersStream.FunctionApp.Tests;
 

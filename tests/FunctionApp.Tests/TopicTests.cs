@@ -1,5 +1,5 @@
-using OrdersStream.IntegrationTests.Servers;
 using OrdersStream.Kafka;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.FunctionApp.Tests;
 
@@ -19,5 +19,5 @@ public sealed class TopicTests(PostgresServer postgres, KafkaServer kafka)
     }
 
     private static async Task<int?> PartitionsAsync(AppStream app) =>
-        (await new TopicAdmin(app.Options).LookAsync(TimeSpan.FromSeconds(15), TestContext.Current.CancellationToken)).Partitions;
+        (await new TopicAdmin(app.Options).DescribeClusterAsync(TimeSpan.FromSeconds(15), TestContext.Current.CancellationToken)).Partitions;
 }

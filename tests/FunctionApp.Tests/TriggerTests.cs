@@ -2,7 +2,9 @@ using System.Globalization;
 using System.Reflection;
 using System.Text.RegularExpressions;
 using Microsoft.Azure.Functions.Worker;
-using OrdersStream.Triggers;
+using OrdersStream.Capture;
+using OrdersStream.Hosting.Functions;
+using OrdersStream.Store;
 
 namespace OrdersStream.FunctionApp.Tests;
 
@@ -75,7 +77,7 @@ public sealed partial class TriggerTests
     {
         // Unset is what the platform takes for plain text.
         var protocol = Kafka.Protocol == BrokerProtocol.NotSet ? BrokerProtocol.Plaintext : Kafka.Protocol;
-        Assert.Equal(TriggerBuild.Of(protocol.ToString(), Kafka.AuthenticationMode.ToString()), KafkaSecurity.Build);
+        Assert.Equal(KafkaTriggerBuild.Of(protocol.ToString(), Kafka.AuthenticationMode.ToString()), KafkaSecurity.Build);
         Assert.Equal(KafkaSecurity.Build.SaslMechanism is null, Kafka.Password is null && Kafka.Username is null);
     }
 
@@ -87,7 +89,7 @@ public sealed partial class TriggerTests
     [InlineData("SaslSsl", "ScramSha512", "sasl_ssl", "SCRAM-SHA-512")]
     [InlineData("SaslSsl", "Plain", "sasl_ssl", "PLAIN")]
     public void the_platforms_words_are_told_in_those_of_the_configuration(string protocol, string mechanism, string configured, string? sasl) =>
-        Assert.Equal(new TriggerBuild(configured, sasl), TriggerBuild.Of(protocol, mechanism));
+        Assert.Equal(new KafkaTriggerBuild(configured, sasl), KafkaTriggerBuild.Of(protocol, mechanism));
 
     [GeneratedRegex("%([^%]*)%")]
     private static partial Regex PercentName();

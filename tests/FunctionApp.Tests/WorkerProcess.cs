@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging.Abstractions;
 using OrdersStream.Configuration;
-using OrdersStream.Diagnostics;
-using OrdersStream.IntegrationTests.Oracles;
+using OrdersStream.Durable;
+using OrdersStream.TestKit.Oracles;
 
 namespace OrdersStream.FunctionApp.Tests;
 

@@ -1,6 +1,6 @@
 using Npgsql;
-using OrdersStream.IntegrationTests.Servers;
 using OrdersStream.Postgres;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.IntegrationTests;
 

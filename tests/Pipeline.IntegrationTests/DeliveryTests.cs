@@ -1,9 +1,10 @@
 using System.Text;
 using System.Text.Json;
 using Confluent.Kafka;
-using OrdersStream.IntegrationTests.Oracles;
-using OrdersStream.IntegrationTests.Servers;
 using OrdersStream.Kafka;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Oracles;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.IntegrationTests;
 

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.Capture;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.IntegrationTests;
 

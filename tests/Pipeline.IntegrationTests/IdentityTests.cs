@@ -1,5 +1,7 @@
+using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.IntegrationTests;
 

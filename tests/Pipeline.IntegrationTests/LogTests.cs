@@ -1,6 +1,7 @@
 using Confluent.Kafka;
 using OrdersStream.Diagnostics;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.IntegrationTests;
 

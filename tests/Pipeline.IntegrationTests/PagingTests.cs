@@ -2,9 +2,11 @@ using System.Text;
 using System.Text.Json;
 using Confluent.Kafka;
 using CsCheck;
+using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
-using OrdersStream.IntegrationTests.Oracles;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Oracles;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.IntegrationTests;
 

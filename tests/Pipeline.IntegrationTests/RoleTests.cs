@@ -1,7 +1,8 @@
 using Npgsql;
 using OrdersStream.Diagnostics;
-using OrdersStream.IntegrationTests.LocalHost;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Programs;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.IntegrationTests;
 

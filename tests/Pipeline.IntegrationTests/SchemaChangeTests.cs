@@ -1,5 +1,7 @@
 using OrdersStream.Diagnostics;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Oracles;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.IntegrationTests;
 
@@ -95,7 +97,7 @@ public sealed class SchemaChangeTests(PostgresServer postgres, KafkaServer kafka
     // Rows that no one touched keep the shape they were stored in: only what was published since is compared.
     private static async Task NewRowsShouldEqualTableAsync(TestStream stream)
     {
-        await new Oracles.Oracle(stream.Database, stream.QualifiedTable, ["id"], stream.Lake).LakeShouldEqualTableAsync("id > 3");
+        await new Oracle(stream.Database, stream.QualifiedTable, ["id"], stream.Lake).LakeShouldEqualTableAsync("id > 3");
         stream.Dump().ShouldHoldEachRowVersionOnce();
     }
 }

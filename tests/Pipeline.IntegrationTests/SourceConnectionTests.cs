@@ -1,6 +1,6 @@
 using System.Globalization;
 using OrdersStream.Configuration;
-using OrdersStream.LocalHost.Embedded;
+using OrdersStream.Demo.Servers;
 using OrdersStream.Postgres;
 
 namespace OrdersStream.IntegrationTests;

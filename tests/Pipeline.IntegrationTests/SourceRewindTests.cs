@@ -1,5 +1,6 @@
-using OrdersStream.IntegrationTests.Oracles;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Oracles;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.IntegrationTests;
 

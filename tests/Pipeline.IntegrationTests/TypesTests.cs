@@ -1,5 +1,6 @@
 using OrdersStream.Diagnostics;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.IntegrationTests;
 

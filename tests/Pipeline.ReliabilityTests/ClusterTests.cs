@@ -1,8 +1,8 @@
 using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
-using OrdersStream.IntegrationTests;
-using OrdersStream.IntegrationTests.Servers;
-using OrdersStream.LocalHost.Verbs;
+using OrdersStream.Hosting.Loops;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests;
 
@@ -22,7 +22,7 @@ public sealed class ClusterTests(PostgresServer postgres)
     {
         await using var kafka = await KafkaServer.StartClusterAsync();
         await using var stream = await TestStream.CreateAsync(postgres, kafka, configure: InThreeCopies);
-        await using var run = new PipelineRun(stream.Options, TimeProvider.System, stream.Log);
+        await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
         using var giveUp = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(giveUp.Token);
         // Each by itself: where one stops by a failure, the other may wait for a broker for a long time before it stops too.

@@ -1,5 +1,5 @@
-using OrdersStream.IntegrationTests;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests;
 

@@ -1,6 +1,6 @@
-using OrdersStream.Diagnostics;
-using OrdersStream.IntegrationTests;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.Durable;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests;
 

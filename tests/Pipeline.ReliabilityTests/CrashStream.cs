@@ -1,8 +1,7 @@
 using OrdersStream.Configuration;
-using OrdersStream.Diagnostics;
-using OrdersStream.IntegrationTests;
-using OrdersStream.IntegrationTests.Servers;
-using OrdersStream.LocalHost.Verbs;
+using OrdersStream.Durable;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests;
 
@@ -19,7 +18,7 @@ internal static class CrashStream
     /// <returns>Whether it came to its end.</returns>
     public static async Task<bool> OnceAsync(TestStream stream, Action<CrashPoint>? onReached = null)
     {
-        await using var run = new PipelineRun(stream.Options, new ShortPauses(), stream.Log, new CrashPoints(onReached));
+        await using var run = new TestRun(stream.Options, new ShortPauses(), stream.Log, new CrashPoints(onReached));
         try
         {
             return await run.OnceAsync(null, TestContext.Current.CancellationToken);

@@ -1,9 +1,8 @@
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
-using OrdersStream.IntegrationTests;
-using OrdersStream.IntegrationTests.Servers;
-using OrdersStream.LocalHost.Verbs;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests;
 
@@ -30,7 +29,7 @@ public sealed partial class FaultyServers : IAsyncLifetime
     internal async Task SurvivesAsync(Func<TestStream, Task> strike, Func<Task>? mend = null)
     {
         await using var stream = await CreateStreamAsync();
-        await using var run = new PipelineRun(stream.Options, TimeProvider.System, stream.Log);
+        await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
         using var stop = new CancellationTokenSource();
         var running = run.UntilStoppedAsync(null, null, stop.Token, Cancellation);
         await InsertAsync(stream, 1);

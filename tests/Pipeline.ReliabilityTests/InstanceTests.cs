@@ -1,9 +1,11 @@
 using System.Diagnostics;
 using Confluent.Kafka;
+using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
-using OrdersStream.IntegrationTests;
-using OrdersStream.IntegrationTests.Servers;
-using OrdersStream.LocalHost.Verbs;
+using OrdersStream.Durable;
+using OrdersStream.Hosting.Loops;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests;
 
@@ -98,7 +100,7 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
         await using var stream = await CrashStream.CreateAsync(postgres, kafka);
         Assert.Equal(PollOutcome.Idle, (await stream.PollAsync()).Outcome);
         await stream.ExecuteAsync("INSERT INTO items (id, name) VALUES (1, 'x')");
-        await using var run = new PipelineRun(stream.Options, TimeProvider.System, stream.Log);
+        await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
         Assert.False(await run.OnceAsync(PipelineHalf.PostgresToKafka, Cancellation));
 
         using var refused = new SemaphoreSlim(0);
@@ -175,7 +177,7 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
         publisher.InitTransactions(Patience);
         publisher.BeginTransaction();
         await publisher.ProduceAsync(new TopicPartition(stream.Options.Kafka.Topic, record.Partition), new Message<byte[], byte[]> { Key = record.Key!, Value = record.Value! }, Cancellation);
-        await using var run = new PipelineRun(stream.Options, TimeProvider.System, stream.Log);
+        await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
 
         var drain = run.OnceAsync(PipelineHalf.KafkaToLake, Cancellation);
         await Task.WhenAny(drain, Task.Delay(TimeSpan.FromSeconds(2), Cancellation)); // time enough to go wrong; none is needed to go right
@@ -221,14 +223,14 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
     /// <summary>One instance with one half at work.</summary>
     private sealed class Instance : IAsyncDisposable
     {
-        private readonly PipelineRun run;
+        private readonly TestRun run;
         private readonly CancellationTokenSource stop = new();
         private long stored;
 
         public Instance(TestStream stream, PipelineHalf half)
         {
-            run = new PipelineRun(stream.Options, TimeProvider.System, stream.Log);
-            run.KafkaToLake.Stored = batch => Interlocked.Add(ref stored, batch.Rows);
+            run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
+            run.Stream.Store.Stored = batch => Interlocked.Add(ref stored, batch.Rows);
             Running = run.UntilStoppedAsync(half, null, stop.Token, Cancellation);
         }
 
@@ -238,7 +240,7 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
         public long Stored => Interlocked.Read(ref stored);
 
         /// <summary>Rows that it has collected and not stored yet.</summary>
-        public long Waiting => run.KafkaToLake.Waiting;
+        public long Waiting => run.Stream.Store.Waiting;
 
         public async ValueTask DisposeAsync()
         {

@@ -1,10 +1,11 @@
 using System.Diagnostics;
 using System.Globalization;
 using OrdersStream.Configuration;
-using OrdersStream.Diagnostics;
-using OrdersStream.IntegrationTests.LocalHost;
+using OrdersStream.Durable;
 using OrdersStream.LocalHost.CommandLine;
+using OrdersStream.LocalHost.Terminal;
 using OrdersStream.LocalHost.Verbs;
+using OrdersStream.TestKit.Programs;
 
 namespace OrdersStream.ReliabilityTests;
 

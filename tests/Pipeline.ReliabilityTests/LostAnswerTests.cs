@@ -1,7 +1,7 @@
 using Confluent.Kafka;
-using OrdersStream.Diagnostics;
-using OrdersStream.IntegrationTests;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.Durable;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests;
 
@@ -44,7 +44,7 @@ public abstract class LostAnswerTests(PostgresServer postgres, KafkaServer kafka
         Assert.DoesNotContain(stream.Log.Lines, line => line.Level >= Microsoft.Extensions.Logging.LogLevel.Error);
     }
 
-    private protected static bool IsKafkas(CrashPoint step) => step is CrashPoint.PageProduced or CrashPoint.PageCommitted or CrashPoint.OffsetHinted;
+    private protected static bool IsKafkas(CrashPoint step) => step is CrashPoint.PageProduced or CrashPoint.PageCommitted or CrashPoint.OffsetCommitted;
 
     private protected static IOException Lost() => new("the answer was lost");
 }

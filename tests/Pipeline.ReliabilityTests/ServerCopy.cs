@@ -1,6 +1,8 @@
 using Npgsql;
-using OrdersStream.IntegrationTests.Servers;
-using OrdersStream.LocalHost.Embedded;
+using OrdersStream.Demo.Servers;
+using OrdersStream.LocalHost.Terminal;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests;
 

@@ -1,5 +1,5 @@
-using OrdersStream.Diagnostics;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.Durable;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests;
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
-using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests;
 

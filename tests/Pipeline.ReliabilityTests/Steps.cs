@@ -1,4 +1,4 @@
-using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
 
 namespace OrdersStream.ReliabilityTests;
 

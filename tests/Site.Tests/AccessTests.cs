@@ -1,6 +1,6 @@
 using Microsoft.Playwright;
 
-namespace OrdersStream.StatusPage.Tests;
+namespace OrdersStream.Site.Tests;
 
 /// <summary>The page by keyboard, for a screen reader, on a phone, in light and dark.</summary>
 public sealed class AccessTests(Browser browser)

@@ -1,7 +1,7 @@
 using Microsoft.Playwright;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.TestKit.Servers;
 
-namespace OrdersStream.StatusPage.Tests;
+namespace OrdersStream.Site.Tests;
 
 /// <summary>The Chromium of this machine, headless, for all tests of the assembly.</summary>
 public sealed class Browser : IAsyncLifetime

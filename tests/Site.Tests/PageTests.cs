@@ -1,7 +1,6 @@
 using Microsoft.Playwright;
-using OrdersStream.Status;
 
-namespace OrdersStream.StatusPage.Tests;
+namespace OrdersStream.Site.Tests;
 
 /// <summary>What the page shows of a given status, in a real browser.</summary>
 public sealed class PageTests(Browser browser)

@@ -1,8 +1,8 @@
 using System.Net;
-using OrdersStream.IntegrationTests.LocalHost;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.TestKit.Programs;
+using OrdersStream.TestKit.Servers;
 
-namespace OrdersStream.StatusPage.Tests;
+namespace OrdersStream.Site.Tests;
 
 /// <summary>The page of a real run on real servers.</summary>
 public sealed class RunTests(PostgresServer postgres, KafkaServer kafka, Browser browser)
@@ -14,7 +14,7 @@ public sealed class RunTests(PostgresServer postgres, KafkaServer kafka, Browser
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await using var run = pipeline.Run();
-        await using var server = await run.ServeAsync(new IPEndPoint(IPAddress.Loopback, 0), Token);
+        await using var server = await run.Site.ServeAsync(new IPEndPoint(IPAddress.Loopback, 0), Token);
         using var stop = new CancellationTokenSource();
         var running = run.UntilStoppedAsync(null, [0, 1, 2, 3], stop.Token, Token);
         await using var watched = await browser.OpenAsync(server.Address);
@@ -40,7 +40,7 @@ public sealed class RunTests(PostgresServer postgres, KafkaServer kafka, Browser
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await pipeline.Database.ExecuteAsync("UPDATE t_orders SET customer_name = 'Zenobia Quux', item = 'Unobtainium Dosa'");
         await using var run = pipeline.Run();
-        await using var server = await run.ServeAsync(new IPEndPoint(IPAddress.Loopback, 0), Token);
+        await using var server = await run.Site.ServeAsync(new IPEndPoint(IPAddress.Loopback, 0), Token);
         Assert.True(await run.OnceAsync(null, Token));
         using var client = new HttpClient { BaseAddress = server.Address };
         var text = await client.GetStringAsync("metrics", Token);

@@ -1,11 +1,10 @@
 using System.Net;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
-using OrdersStream.LocalHost.Page;
+using OrdersStream.Site.Server;
 using OrdersStream.Status;
-using OrdersStream.Status.StatusPage;
 
-namespace OrdersStream.StatusPage.Tests;
+namespace OrdersStream.Site.Tests;
 
 /// <summary>The real server and page, fed with a status that the test makes up.</summary>
 public sealed class ServedStatus : IAsyncDisposable
@@ -18,8 +17,8 @@ public sealed class ServedStatus : IAsyncDisposable
     private ServedStatus(Func<PipelineStatus> status)
     {
         Status = status;
-        export = new MetricsExport(metrics);
-        site = new StatusSite(_ => Task.FromResult(Status()), metrics, export, TimeProvider.System);
+        export = new MetricsExport();
+        site = new StatusSite(_ => Task.FromResult(Status()), new StatusGauges(metrics), export, TimeProvider.System);
     }
 
     public Func<PipelineStatus> Status { get; set; }

@@ -1,9 +1,9 @@
 using System.Net;
 using System.Net.Sockets;
 using OrdersStream.Diagnostics;
-using OrdersStream.LocalHost.Page;
+using OrdersStream.Site.Server;
 
-namespace OrdersStream.StatusPage.Tests;
+namespace OrdersStream.Site.Tests;
 
 /// <summary>The local server around the page.</summary>
 public sealed class ServerTests
@@ -76,7 +76,7 @@ public sealed class ServerTests
     [InlineData("", null)]
     public void an_address_is_a_port_or_an_address_with_a_port(string text, string? expected)
     {
-        Assert.Equal(expected is not null, PageAddress.TryParse(text, out var address));
+        Assert.Equal(expected is not null, SiteAddress.TryParse(text, out var address));
         Assert.Equal(expected, address?.ToString());
     }
 }

@@ -1,5 +1,5 @@
-using OrdersStream.IntegrationTests.Servers;
-using OrdersStream.StatusPage.Tests;
+using OrdersStream.Site.Tests;
+using OrdersStream.TestKit.Servers;
 
 [assembly: AssemblyFixture(typeof(PostgresServer))]
 [assembly: AssemblyFixture(typeof(KafkaServer))]

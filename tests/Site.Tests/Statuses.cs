@@ -1,7 +1,9 @@
+using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
 using OrdersStream.Status;
+using OrdersStream.Store;
 
-namespace OrdersStream.StatusPage.Tests;
+namespace OrdersStream.Site.Tests;
 
 /// <summary>Statuses to show.</summary>
 internal static class Statuses

@@ -1,7 +1,8 @@
 using System.Collections.Concurrent;
 using Microsoft.Playwright;
+using OrdersStream.Capture;
 
-namespace OrdersStream.StatusPage.Tests;
+namespace OrdersStream.Site.Tests;
 
 /// <summary>A page in the browser; what it asks for and complains about is kept.</summary>
 public sealed class WatchedPage : IAsyncDisposable

@@ -1,7 +1,8 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
+using OrdersStream.Diagnostics;
 
-namespace OrdersStream.IntegrationTests;
+namespace OrdersStream.TestKit;
 
 /// <summary>One line of the product's log.</summary>
 public sealed record LogLine(int Id, LogLevel Level, string Message);

@@ -1,38 +1,22 @@
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
+using OrdersStream.Capture;
 using OrdersStream.Configuration;
-using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
+using OrdersStream.Hosting;
 using OrdersStream.Kafka;
-using OrdersStream.Lake;
+using OrdersStream.Store;
 
-namespace OrdersStream.IntegrationTests;
+namespace OrdersStream.TestKit;
 
 /// <summary>Both halves as one process has them; a second instance is a second process, or the same one started again.</summary>
-public sealed class PipelineInstance : IAsyncDisposable
+public sealed class PipelineInstance(PipelineOptions options, CapturedLog log, Action<CrashPoint> onReached) : IAsyncDisposable
 {
     private static readonly TimeSpan NoLimit = TimeSpan.FromMinutes(5);
-    private readonly ServiceProvider services;
-    private KafkaToLake? storage;
+    private readonly PipelineStream stream = TestRun.NewStream(options, TimeProvider.System, log, new CrashPoints(onReached));
 
-    public PipelineInstance(PipelineOptions options, CapturedLog log, Action<CrashPoint> onReached)
-    {
-        services = new ServiceCollection()
-            .AddLogging(l => l.SetMinimumLevel(LogLevel.Debug).AddProvider(log))
-            .AddSingleton(TimeProvider.System)
-            .AddSingleton(new CrashPoints(onReached))
-            .AddPipeline(options)
-            .BuildServiceProvider();
-    }
-
-    public PostgresToKafka Capture => services.GetRequiredService<PostgresToKafka>();
+    public PostgresToKafka Capture => stream.Capture;
 
     /// <summary>Stores one delivered batch.</summary>
-    public async Task<BatchResult> StoreAsync(IReadOnlyList<StreamRecord> records)
-    {
-        var cancellation = TestContext.Current.CancellationToken;
-        storage ??= await services.GetRequiredService<LakeOpener>().OpenAsync(cancellation);
-        return await storage.StoreAsync(records, cancellation);
-    }
+    public Task<BatchResult> StoreAsync(IReadOnlyList<StreamRecord> records) => stream.Store.StoreAsync(records, TestContext.Current.CancellationToken);
 
     /// <summary>One poll to the end of its window.</summary>
     public Task<PollResult> PollAsync() => Capture.PollAsync(NoLimit, TestContext.Current.CancellationToken);
@@ -40,9 +24,5 @@ public sealed class PipelineInstance : IAsyncDisposable
     /// <summary>One poll that publishes one page and leaves the rest of the window for later.</summary>
     public Task<PollResult> PollOnePageAsync() => Capture.PollAsync(TimeSpan.Zero, TestContext.Current.CancellationToken);
 
-    public async ValueTask DisposeAsync()
-    {
-        storage?.Dispose();
-        await services.DisposeAsync();
-    }
+    public ValueTask DisposeAsync() => stream.DisposeAsync();
 }

@@ -1,4 +1,4 @@
-namespace OrdersStream.IntegrationTests;
+namespace OrdersStream.TestKit;
 
 /// <summary>The files that these tests were built from.</summary>
 public static class Repository

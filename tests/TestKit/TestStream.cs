@@ -1,10 +1,13 @@
+using OrdersStream.Capture;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
-using OrdersStream.IntegrationTests.Oracles;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.Durable;
 using OrdersStream.Kafka;
+using OrdersStream.Store;
+using OrdersStream.TestKit.Oracles;
+using OrdersStream.TestKit.Servers;
 
-namespace OrdersStream.IntegrationTests;
+namespace OrdersStream.TestKit;
 
 /// <summary>
 /// One test's own stream: a database with one table, a topic, a group, a lake. All on shared servers, none of it shared.

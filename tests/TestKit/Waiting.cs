@@ -1,4 +1,4 @@
-namespace OrdersStream.IntegrationTests.Servers;
+namespace OrdersStream.TestKit;
 
 /// <summary>Waits for what comes about by itself, in a server or in another task: it is looked for again and again.</summary>
 public static class Waiting

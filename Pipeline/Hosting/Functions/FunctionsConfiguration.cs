@@ -1,9 +1,9 @@
 using OrdersStream.Configuration;
 
-namespace OrdersStream.Triggers;
+namespace OrdersStream.Hosting.Functions;
 
 /// <summary>The configuration of an app whose halves a platform triggers: no command line, and a working folder that the platform chooses.</summary>
-public static class TriggerConfiguration
+public static class FunctionsConfiguration
 {
     /// <summary>Names the YAML file.</summary>
     public const string FileVariable = "ORDERS_STREAM_CONFIG";
@@ -18,14 +18,14 @@ public static class TriggerConfiguration
     /// <param name="environment">Overrides, <c>${NAME}</c>, and what the triggers take.</param>
     /// <param name="build">How this build's Kafka trigger talks to the brokers.</param>
     /// <exception cref="ConfigurationException">With every fault found.</exception>
-    public static PipelineOptions Load(string appFolder, IReadOnlyDictionary<string, string> environment, TriggerBuild build)
+    public static PipelineOptions Load(string appFolder, IReadOnlyDictionary<string, string> environment, KafkaTriggerBuild build)
     {
         var name = environment.TryGetValue(FileVariable, out var given) && !string.IsNullOrWhiteSpace(given) ? given : DefaultFile;
         var file = Find(appFolder, name)
             ?? throw new ConfigurationException([new(FileVariable, $"there is no '{name}' in '{appFolder}' or a folder above it; set {FileVariable} to the path of the YAML file")]);
         var home = Path.GetDirectoryName(Path.GetDirectoryName(file)) ?? Path.GetPathRoot(file)!;
         return ConfigurationLoader.Load(
-            file, [], environment, null, home, (options, resolved, faults) => new TriggerSettings(environment, build, options, resolved, faults).Check());
+            file, [], environment, null, home, (options, resolved, faults) => new FunctionsSettings(environment, build, options, resolved, faults).Check());
     }
 
     private static string? Find(string appFolder, string name)

@@ -1,14 +1,14 @@
 using OrdersStream.Configuration;
 
-namespace OrdersStream.Triggers;
+namespace OrdersStream.Hosting.Functions;
 
 /// <summary>
 /// What a platform's triggers take from the environment, since they cannot read the configuration: it must be there, and say the same as the
 /// configuration in force. Unset, the platform would leave a function out without a word; empty, it would crash and start again forever;
 /// different, one half would work on another topic than the other.
 /// </summary>
-internal sealed class TriggerSettings(
-    IReadOnlyDictionary<string, string> environment, TriggerBuild build, PipelineOptions options, ResolvedSettings resolved, FaultList faults)
+internal sealed class FunctionsSettings(
+    IReadOnlyDictionary<string, string> environment, KafkaTriggerBuild build, PipelineOptions options, ResolvedSettings resolved, FaultList faults)
 {
     public const string Brokers = "KAFKA_BROKERS";
     public const string Topic = "KAFKA_TOPIC";
@@ -35,10 +35,10 @@ internal sealed class TriggerSettings(
         if (resolved.IsBroken(name)) return;
         var interval = options.Streaming.BatchInterval;
         if (Given(Schedule) is not { } schedule)
-            Fault(Schedule, $"is {Absence(Schedule)}, and the timer trigger takes its schedule from it; set it to '{TriggerSchedule.For(interval)}', "
+            Fault(Schedule, $"is {Absence(Schedule)}, and the timer trigger takes its schedule from it; set it to '{TimerSchedule.For(interval)}', "
                 + $"since {name} is {interval} s ({OriginOf(name)})");
-        else if (TriggerSchedule.IntervalOf(schedule) != interval)
-            Fault(Schedule, $"is {ShownValue.Of(schedule)}, but {name} is {interval} s ({OriginOf(name)}), which is the schedule '{TriggerSchedule.For(interval)}'; "
+        else if (TimerSchedule.IntervalOf(schedule) != interval)
+            Fault(Schedule, $"is {ShownValue.Of(schedule)}, but {name} is {interval} s ({OriginOf(name)}), which is the schedule '{TimerSchedule.For(interval)}'; "
                 + "change the one that is wrong");
     }
 
@@ -46,7 +46,7 @@ internal sealed class TriggerSettings(
     {
         var kafka = options.Kafka;
         if (resolved.IsBroken("kafka.security_protocol") || resolved.IsBroken("kafka.sasl_mechanism")) return;
-        var configured = new TriggerBuild(kafka.SecurityProtocol, kafka.SaslMechanism);
+        var configured = new KafkaTriggerBuild(kafka.SecurityProtocol, kafka.SaslMechanism);
         if (configured != build)
         {
             var name = configured.SecurityProtocol != build.SecurityProtocol ? "kafka.security_protocol" : "kafka.sasl_mechanism";
@@ -92,7 +92,7 @@ internal sealed class TriggerSettings(
 
     private void FaultOf(string name, string message) => faults.Add(resolved.OriginOf(name) ?? Origin.Variable(name), $"{name} {message}");
 
-    private static string Words(TriggerBuild build) => build.SaslMechanism is null ? build.SecurityProtocol : $"{build.SecurityProtocol} with {build.SaslMechanism}";
+    private static string Words(KafkaTriggerBuild build) => build.SaslMechanism is null ? build.SecurityProtocol : $"{build.SecurityProtocol} with {build.SaslMechanism}";
 
     private static bool Same(string given, string configured) => given == configured;
 

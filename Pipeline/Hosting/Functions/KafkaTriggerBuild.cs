@@ -1,6 +1,6 @@
 using OrdersStream.Configuration;
 
-namespace OrdersStream.Triggers;
+namespace OrdersStream.Hosting.Functions;
 
 /// <summary>
 /// How the Kafka trigger of this build talks to the brokers. The platform wants it as constants of an attribute, so that it cannot be
@@ -8,14 +8,14 @@ namespace OrdersStream.Triggers;
 /// </summary>
 /// <param name="SecurityProtocol">As <c>kafka.security_protocol</c> has it.</param>
 /// <param name="SaslMechanism">As <c>kafka.sasl_mechanism</c> has it; null: no SASL.</param>
-public sealed record TriggerBuild(string SecurityProtocol, string? SaslMechanism)
+public sealed record KafkaTriggerBuild(string SecurityProtocol, string? SaslMechanism)
 {
     /// <summary>The build without any option.</summary>
-    public static TriggerBuild Default { get; } = new("plaintext", null);
+    public static KafkaTriggerBuild Default { get; } = new("plaintext", null);
 
     /// <param name="protocol">As the platform names it: <c>SaslSsl</c>.</param>
     /// <param name="mechanism">As the platform names it: <c>ScramSha512</c>; <c>NotSet</c>: no SASL.</param>
-    public static TriggerBuild Of(string protocol, string mechanism) =>
+    public static KafkaTriggerBuild Of(string protocol, string mechanism) =>
         new(Named("kafka.security_protocol", protocol) ?? Default.SecurityProtocol, Named("kafka.sasl_mechanism", mechanism));
 
     internal bool UsesTls => SecurityProtocol.EndsWith("ssl", StringComparison.Ordinal);

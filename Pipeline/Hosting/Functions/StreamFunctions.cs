@@ -1,40 +1,37 @@
 using Microsoft.Extensions.Logging;
-using OrdersStream.Configuration;
+using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
-using OrdersStream.Lake;
+using OrdersStream.Store;
 
-namespace OrdersStream.Triggers;
+namespace OrdersStream.Hosting.Functions;
 
 /// <summary>
-/// The two halves as a platform triggers them: one tick of a timer, one delivered batch. Every failure goes on to the platform, which tries
+/// A stream's two halves as a functions platform calls them: one tick of a timer, one delivered batch. Every failure goes on to the platform, which tries
 /// again: swallowed, it would let the platform commit a batch that is not in the lake (invariant 5).
 /// </summary>
-public sealed class TriggeredHalves : IDisposable
+public sealed class StreamFunctions : IDisposable
 {
     /// <summary>After this a window in progress is told of, and goes on.</summary>
     private static readonly TimeSpan PollBudget = TimeSpan.FromMinutes(1);
 
-    private readonly PostgresToKafka capture;
-    private readonly LakeOpener lake;
+    private readonly PipelineStream stream;
     private readonly TimeProvider time;
-    private readonly ILogger logger;
     private readonly TimeSpan runBudget;
-    private readonly Trouble capturing;
-    private readonly Trouble storing;
+    private readonly Outage capturing;
+    private readonly Outage storing;
     private readonly SemaphoreSlim onePoll = new(1);
     private readonly SemaphoreSlim oneBatch = new(1);
-    private KafkaToLake? storage;
 
-    public TriggeredHalves(
-        PostgresToKafka capture, LakeOpener lake, FailureJournal journal, PipelineOptions options, TimeProvider time, ILogger<TriggeredHalves> logger)
+    public StreamFunctions(PipelineStream stream)
     {
-        (this.capture, this.lake, this.time, this.logger) = (capture, lake, time, logger);
-        capturing = new(nameof(PostgresToKafka), journal, time, logger);
-        storing = new(nameof(KafkaToLake), journal, time, logger);
+        (this.stream, time) = (stream, stream.Process.Time);
+        capturing = stream.NewOutage(nameof(PostgresToKafka));
+        storing = stream.NewOutage(nameof(KafkaToLake));
+        var options = stream.Options;
         var interval = TimeSpan.FromSeconds(options.Streaming.BatchInterval);
         runBudget = interval > PollBudget ? interval : PollBudget;
-        logger.Running(options.Postgres.Table, options.Kafka.Topic, options.Datalake.Path);
+        stream.Logger.Running(options.Postgres.Table, options.Kafka.Topic, options.Datalake.Path);
     }
 
     /// <summary>
@@ -49,7 +46,7 @@ public sealed class TriggeredHalves : IDisposable
         try
         {
             var begun = time.GetTimestamp();
-            while (!(await GuardAsync(capturing, () => capture.PollAsync(PollBudget, cancellationToken), cancellationToken)).WindowDone
+            while (!(await GuardAsync(capturing, () => stream.Capture.PollAsync(PollBudget, cancellationToken), cancellationToken)).WindowDone
                 && time.GetElapsedTime(begun) < runBudget)
             {
                 // The poll has said how far it got.
@@ -68,7 +65,7 @@ public sealed class TriggeredHalves : IDisposable
         await oneBatch.WaitAsync(cancellationToken);
         try
         {
-            await GuardAsync(storing, () => StoreOnceAsync(records, cancellationToken), cancellationToken);
+            await GuardAsync(storing, () => stream.Store.StoreAsync(records, cancellationToken), cancellationToken);
         }
         finally
         {
@@ -78,33 +75,16 @@ public sealed class TriggeredHalves : IDisposable
 
     public void Dispose()
     {
-        storage?.Dispose();
         onePoll.Dispose();
         oneBatch.Dispose();
     }
 
-    private async Task<BatchResult> StoreOnceAsync(IReadOnlyList<StreamRecord> records, CancellationToken cancellationToken)
-    {
-        try
-        {
-            storage ??= await lake.OpenAsync(cancellationToken);
-            return await storage.StoreAsync(records, cancellationToken);
-        }
-        catch
-        {
-            // What this process believes may be stale now; the commit log and the topic are not.
-            storage?.Dispose();
-            storage = null;
-            throw;
-        }
-    }
-
-    private async Task<T> GuardAsync<T>(Trouble trouble, Func<Task<T>> work, CancellationToken cancellationToken)
+    private async Task<T> GuardAsync<T>(Outage outage, Func<Task<T>> work, CancellationToken cancellationToken)
     {
         try
         {
             var result = await work();
-            trouble.Succeeded();
+            outage.Succeeded();
             return result;
         }
         catch (Exception) when (cancellationToken.IsCancellationRequested)
@@ -115,7 +95,7 @@ public sealed class TriggeredHalves : IDisposable
         catch (Exception e)
         {
             // Told and thrown: the platform knows nothing of remedies, and we do not decide when it tries again.
-            if (trouble.Failed(e) && trouble.Verdict is { Action: not FailureAction.Retry } verdict) logger.HalfStopped(trouble.Half, verdict.Problem, verdict.Remedy, e);
+            if (outage.Failed(e) && outage.Verdict is { Action: not FailureAction.Retry } verdict) stream.Logger.HalfStopped(outage.Half, verdict.Problem, verdict.Remedy, e);
             throw;
         }
     }

@@ -1,12 +1,12 @@
 using System.Globalization;
 
-namespace OrdersStream.Triggers;
+namespace OrdersStream.Hosting.Functions;
 
 /// <summary>
 /// What a timer trigger's schedule says of an interval: six NCRONTAB fields (second, minute, hour, day, month, weekday; five without the
 /// seconds), or <c>hh:mm:ss</c> for an interval that divides no minute or hour.
 /// </summary>
-internal static class TriggerSchedule
+internal static class TimerSchedule
 {
     private const int SecondsOfDay = 24 * 60 * 60;
 

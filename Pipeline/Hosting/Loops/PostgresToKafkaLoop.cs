@@ -1,11 +1,10 @@
-using Microsoft.Extensions.Logging;
-using OrdersStream.Configuration;
+using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
 
-namespace OrdersStream.LocalHost.Loops;
+namespace OrdersStream.Hosting.Loops;
 
 /// <summary>The capturing half as a loop: one poll every batch_interval, never two at once; the next one at once where a window is not done.</summary>
-public sealed class PostgresToKafkaLoop(PostgresToKafka half, FailureJournal journal, PipelineOptions options, TimeProvider time, ILogger<PostgresToKafkaLoop> logger)
+public sealed class PostgresToKafkaLoop(PipelineStream stream)
 {
     private static readonly TimeSpan PollBudget = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan DrainPatience = TimeSpan.FromMinutes(2);
@@ -13,7 +12,9 @@ public sealed class PostgresToKafkaLoop(PostgresToKafka half, FailureJournal jou
     // A server lets go of a dead session's lock when it notices that the client is gone, a moment later: who holds it for longer is alive.
     private static readonly TimeSpan StandByPatience = TimeSpan.FromSeconds(5), StandByPause = TimeSpan.FromMilliseconds(200);
 
-    private readonly TimeSpan interval = TimeSpan.FromSeconds(options.Streaming.BatchInterval);
+    private readonly PostgresToKafka half = stream.Capture;
+    private readonly TimeProvider time = stream.Process.Time;
+    private readonly TimeSpan interval = TimeSpan.FromSeconds(stream.Options.Streaming.BatchInterval);
 
     /// <summary>Told of every poll that came to its end.</summary>
     public Action<PollResult>? Polled { get; set; }
@@ -25,7 +26,7 @@ public sealed class PostgresToKafkaLoop(PostgresToKafka half, FailureJournal jou
     public async Task RunAsync(CancellationToken noMorePolls, CancellationToken cancellationToken)
     {
         using var pause = CancellationTokenSource.CreateLinkedTokenSource(noMorePolls, cancellationToken);
-        var retries = new Retries(nameof(PostgresToKafka), journal, time, logger);
+        var retries = stream.NewRetries(nameof(PostgresToKafka));
         try
         {
             while (!pause.IsCancellationRequested)
@@ -48,7 +49,7 @@ public sealed class PostgresToKafkaLoop(PostgresToKafka half, FailureJournal jou
     /// <exception cref="HalfStoppedException">A human is needed, or the trouble did not pass in time.</exception>
     public async Task<bool> DrainAsync(CancellationToken cancellationToken)
     {
-        var retries = new Retries(nameof(PostgresToKafka), journal, time, logger, DrainPatience);
+        var retries = stream.NewRetries(nameof(PostgresToKafka), DrainPatience);
         long? standingBySince = null;
         while (true)
         {

@@ -1,6 +1,6 @@
 using BenchmarkDotNet.Attributes;
 using OrdersStream.Configuration;
-using OrdersStream.Lake;
+using OrdersStream.ParquetFormat;
 using OrdersStream.Rows;
 
 namespace OrdersStream.Benchmarks.Hot;
@@ -11,12 +11,12 @@ public class ColumnsToFile
 {
     private static readonly Dictionary<string, string> NoFooter = [];
 
-    private readonly ColumnBatch batch = new(OrderBytes.Schema, new PageEncoder(new DatalakeOptions()));
+    private readonly ColumnBatch batch = new(OrderBytes.Schema, new DataPageEncoder(new DatalakeOptions()));
     private readonly MemoryStream file = new();
 
     public ColumnsToFile()
     {
-        var (decoder, row, messages) = (new RowDecoder(OrderBytes.Schema), new DecodedRow(OrderBytes.Schema), OrderBytes.Messages());
+        var (decoder, row, messages) = (new MessageDecoder(OrderBytes.Schema), new DecodedRow(OrderBytes.Schema), OrderBytes.Messages());
         for (var i = 0; i < messages.Length; i++)
         {
             decoder.Decode(messages[i], row);

@@ -1,6 +1,6 @@
 using BenchmarkDotNet.Attributes;
 using OrdersStream.Configuration;
-using OrdersStream.Lake;
+using OrdersStream.ParquetFormat;
 using OrdersStream.Rows;
 
 namespace OrdersStream.Benchmarks.Hot;
@@ -10,9 +10,9 @@ namespace OrdersStream.Benchmarks.Hot;
 public class MessageToColumns
 {
     private readonly byte[][] messages = OrderBytes.Messages();
-    private readonly RowDecoder decoder = new(OrderBytes.Schema);
+    private readonly MessageDecoder decoder = new(OrderBytes.Schema);
     private readonly DecodedRow row = new(OrderBytes.Schema);
-    private readonly ColumnBatch batch = new(OrderBytes.Schema, new PageEncoder(new DatalakeOptions()));
+    private readonly ColumnBatch batch = new(OrderBytes.Schema, new DataPageEncoder(new DatalakeOptions()));
 
     [Benchmark(OperationsPerInvoke = OrderBytes.Count)]
     public void Decode()

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using OrdersStream.Benchmarks.Running;
+using OrdersStream.Memory;
 using OrdersStream.Rows;
 
 namespace OrdersStream.Benchmarks.Hot;
@@ -43,7 +44,7 @@ internal static class OrderBytes
 
     public static byte[][] Messages()
     {
-        var (encoder, key, value, copy) = (new RowEncoder(Schema), new ByteBuffer(), new ByteBuffer(), Copy());
+        var (encoder, key, value, copy) = (new MessageEncoder(Schema), new ByteBuffer(), new ByteBuffer(), Copy());
         var messages = new byte[Count][];
         for (var (i, at) = (0, 0); i < Count; i++)
         {

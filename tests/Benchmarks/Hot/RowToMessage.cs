@@ -1,4 +1,5 @@
 using BenchmarkDotNet.Attributes;
+using OrdersStream.Memory;
 using OrdersStream.Rows;
 
 namespace OrdersStream.Benchmarks.Hot;
@@ -8,7 +9,7 @@ namespace OrdersStream.Benchmarks.Hot;
 public class RowToMessage
 {
     private readonly byte[] copy = OrderBytes.Copy();
-    private readonly RowEncoder encoder = new(OrderBytes.Schema);
+    private readonly MessageEncoder encoder = new(OrderBytes.Schema);
     private readonly ByteBuffer key = new();
     private readonly ByteBuffer value = new();
 

@@ -1,4 +1,5 @@
 using OrdersStream.Benchmarks.Running;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.Benchmarks.Load;
 

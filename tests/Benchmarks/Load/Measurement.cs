@@ -1,5 +1,4 @@
 using OrdersStream.Benchmarks.Measuring;
-using OrdersStream.Benchmarks.Running;
 
 namespace OrdersStream.Benchmarks.Load;
 

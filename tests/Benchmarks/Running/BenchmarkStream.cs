@@ -1,6 +1,7 @@
 using Confluent.Kafka;
 using Npgsql;
 using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
 
 namespace OrdersStream.Benchmarks.Running;

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using OrdersStream.Benchmarks.Measuring;
+using OrdersStream.Diagnostics;
 using OrdersStream.Lake;
 
 namespace OrdersStream.Benchmarks.Running;

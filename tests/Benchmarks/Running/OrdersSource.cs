@@ -1,8 +1,9 @@
 using System.Globalization;
 using Npgsql;
 using OrdersStream.Benchmarks.Measuring;
-using OrdersStream.IntegrationTests.Servers;
-using OrdersStream.LocalHost.Embedded;
+using OrdersStream.Demo.Servers;
+using OrdersStream.Diagnostics;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.Benchmarks.Running;
 

@@ -1,5 +1,6 @@
 using OrdersStream.Benchmarks.Measuring;
-using OrdersStream.IntegrationTests.LocalHost;
+using OrdersStream.Diagnostics;
+using OrdersStream.TestKit.Programs;
 
 namespace OrdersStream.Benchmarks.Running;
 

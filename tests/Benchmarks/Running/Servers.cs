@@ -1,6 +1,7 @@
 using Confluent.Kafka;
 using OrdersStream.Benchmarks.Measuring;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.Diagnostics;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.Benchmarks.Running;
 

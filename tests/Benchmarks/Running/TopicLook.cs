@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
+using OrdersStream.Diagnostics;
 
 namespace OrdersStream.Benchmarks.Running;
 

@@ -1,4 +1,5 @@
 using OrdersStream.Benchmarks.Measuring;
+using OrdersStream.Diagnostics;
 
 namespace OrdersStream.Benchmarks.Running;
 

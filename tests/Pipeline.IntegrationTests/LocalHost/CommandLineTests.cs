@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using OrdersStream.LocalHost.Terminal;
 
 namespace OrdersStream.IntegrationTests.LocalHost;
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
-using OrdersStream.IntegrationTests.Servers;
 using OrdersStream.LocalHost.Verbs;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Programs;
 
 namespace OrdersStream.IntegrationTests.LocalHost;
 

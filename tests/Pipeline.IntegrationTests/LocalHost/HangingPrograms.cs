@@ -1,4 +1,4 @@
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.TestKit;
 
 namespace OrdersStream.IntegrationTests.LocalHost;
 

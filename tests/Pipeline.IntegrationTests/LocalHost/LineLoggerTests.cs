@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
 using OrdersStream.Diagnostics;
-using OrdersStream.LocalHost.CommandLine;
+using OrdersStream.LocalHost.Terminal;
 
 namespace OrdersStream.IntegrationTests.LocalHost;
 

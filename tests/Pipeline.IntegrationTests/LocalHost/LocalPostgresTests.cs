@@ -1,6 +1,7 @@
 using Npgsql;
-using OrdersStream.IntegrationTests.Servers;
-using OrdersStream.LocalHost.Embedded;
+using OrdersStream.Demo.Servers;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Programs;
 using Xunit;
 
 namespace OrdersStream.IntegrationTests.LocalHost;

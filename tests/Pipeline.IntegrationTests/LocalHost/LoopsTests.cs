@@ -1,8 +1,10 @@
+using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
-using OrdersStream.IntegrationTests.Servers;
-using OrdersStream.LocalHost.Loops;
-using OrdersStream.LocalHost.Verbs;
-using OrdersStream.Status;
+using OrdersStream.Durable;
+using OrdersStream.Hosting.Loops;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Programs;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.IntegrationTests.LocalHost;
 
@@ -19,7 +21,7 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
         await using var run = pipeline.Run();
         using var stop = new CancellationTokenSource();
         var stored = new Counter();
-        run.KafkaToLake.Stored = batch => stored.Add(batch.Rows);
+        run.Stream.Store.Stored = batch => stored.Add(batch.Rows);
 
         var running = run.UntilStoppedAsync(null, null, stop.Token, Token);
         await stored.ReachesAsync(24, running);
@@ -29,7 +31,7 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
         await running.WaitAsync(Patience, Token);
 
         await using var after = pipeline.Run();
-        Assert.Equal((24, 0), (await after.Get<LakeComparison>().CompareAsync(Token)) is var c ? (c.Equal, c.OnTheWay) : default);
+        Assert.Equal((24, 0), (await after.Stream.Comparison.CompareAsync(Token)) is var c ? (c.Equal, c.OnTheWay) : default);
     }
 
     [Fact]
@@ -39,23 +41,23 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
         await using var capture = pipeline.Run();
         await capture.OnceAsync(PipelineHalf.PostgresToKafka, Token);
         // A batch interval that never passes.
-        await using var run = new PipelineRun(
+        await using var run = new TestRun(
             pipeline.Options with { Streaming = pipeline.Options.Streaming with { BatchInterval = 3_600 } }, TimeProvider.System, pipeline.Log());
         using var stop = new CancellationTokenSource();
         var stored = new Counter();
-        run.KafkaToLake.Stored = batch => stored.Add(batch.Rows);
+        run.Stream.Store.Stored = batch => stored.Add(batch.Rows);
         var storing = run.KafkaToLake.RunAsync([0, 1, 2, 3], stop.Token);
-        await Waiting.UntilAsync(() => stored.Value > 0 && stored.Value + run.KafkaToLake.Waiting == 24, storing, Actual);
+        await Waiting.UntilAsync(() => stored.Value > 0 && stored.Value + run.Stream.Store.Waiting == 24, storing, Actual);
         var first = stored.Value;
         await pipeline.Database.ExecuteAsync("UPDATE t_orders SET amount = amount + 1");
         await capture.OnceAsync(PipelineHalf.PostgresToKafka, Token);
-        await Waiting.UntilAsync(() => stored.Value + run.KafkaToLake.Waiting == 48, storing, Actual);
-        Assert.Equal((first, first), (stored.Value, (await run.Get<StatusReader>().ReadAsync(Token)).Lake.Rows));
+        await Waiting.UntilAsync(() => stored.Value + run.Stream.Store.Waiting == 48, storing, Actual);
+        Assert.Equal((first, first), (stored.Value, (await run.Stream.Status.ReadAsync(Token)).Lake.Rows));
         await stop.CancelAsync();
         await storing.WaitAsync(Patience, Token);
-        Assert.Equal(48, (await run.Get<StatusReader>().ReadAsync(Token)).Lake.Rows);
+        Assert.Equal(48, (await run.Stream.Status.ReadAsync(Token)).Lake.Rows);
 
-        string Actual() => $"{stored.Value} rows are stored, {run.KafkaToLake.Waiting} wait";
+        string Actual() => $"{stored.Value} rows are stored, {run.Stream.Store.Waiting} wait";
     }
 
     [Fact]
@@ -63,7 +65,7 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await using (var capture = pipeline.Run()) await capture.OnceAsync(PipelineHalf.PostgresToKafka, Token);
-        await using var run = new PipelineRun(
+        await using var run = new TestRun(
             pipeline.Options with
             {
                 Streaming = pipeline.Options.Streaming with { BatchInterval = 3_600 },
@@ -72,7 +74,7 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
             TimeProvider.System, pipeline.Log());
         using var stop = new CancellationTokenSource();
         var stored = new Counter();
-        run.KafkaToLake.Stored = batch => stored.Add(batch.Rows);
+        run.Stream.Store.Stored = batch => stored.Add(batch.Rows);
         var storing = run.KafkaToLake.RunAsync([0, 1, 2, 3], stop.Token);
         await stored.ReachesAsync(20, storing);
         await stop.CancelAsync();
@@ -87,16 +89,16 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await using (var capture = pipeline.Run()) await capture.OnceAsync(PipelineHalf.PostgresToKafka, Token);
         using var stop = new CancellationTokenSource();
-        await using var run = new PipelineRun(pipeline.Options, TimeProvider.System, pipeline.Log(), new CrashPoints(reached =>
+        await using var run = new TestRun(pipeline.Options, TimeProvider.System, pipeline.Log(), new CrashPoints(reached =>
         {
             if (reached == at) stop.Cancel();
         }));
         var stored = new Counter();
-        run.KafkaToLake.Stored = batch => stored.Add(batch.Rows);
+        run.Stream.Store.Stored = batch => stored.Add(batch.Rows);
         // One partition, one batch: what is under way is all of it.
         await run.KafkaToLake.RunAsync([0], stop.Token).WaitAsync(Patience, Token);
         Assert.NotEqual(0, stored.Value);
-        Assert.Equal(stored.Value, (await run.Get<StatusReader>().ReadAsync(Token)).Lake.Rows);
+        Assert.Equal(stored.Value, (await run.Stream.Status.ReadAsync(Token)).Lake.Rows);
     }
 
     [Fact]
@@ -107,7 +109,7 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
         await using var two = pipeline.Run();
         using var stop = new CancellationTokenSource();
         var stored = new Counter();
-        one.KafkaToLake.Stored = two.KafkaToLake.Stored = batch => stored.Add(batch.Rows);
+        one.Stream.Store.Stored = two.Stream.Store.Stored = batch => stored.Add(batch.Rows);
         // Both hold all partitions, as for a while after a rebalance.
         var running = Task.WhenAll(
             one.UntilStoppedAsync(null, [0, 1, 2, 3], stop.Token, Token),
@@ -122,7 +124,7 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
         await one.OnceAsync(null, Token);
 
         await using var after = pipeline.Run();
-        var compared = await after.Get<LakeComparison>().CompareAsync(Token);
+        var compared = await after.Stream.Comparison.CompareAsync(Token);
         Assert.Equal((24, 0, true), (compared.Equal, compared.StoredTwice, compared.IsEqual));
     }
 
@@ -136,8 +138,8 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
         using var stop = new CancellationTokenSource();
         using var stopOne = new CancellationTokenSource();
         var (byOne, byTwo) = (new Counter(), new Counter());
-        one.KafkaToLake.Stored = batch => byOne.Add(batch.Rows);
-        two.KafkaToLake.Stored = batch => byTwo.Add(batch.Rows);
+        one.Stream.Store.Stored = batch => byOne.Add(batch.Rows);
+        two.Stream.Store.Stored = batch => byTwo.Add(batch.Rows);
 
         var first = one.UntilStoppedAsync(PipelineHalf.KafkaToLake, null, stopOne.Token, Token);
         var second = two.UntilStoppedAsync(null, null, stop.Token, Token);
@@ -158,7 +160,7 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
         await two.OnceAsync(null, Token);
 
         await using var after = pipeline.Run();
-        var compared = await after.Get<LakeComparison>().CompareAsync(Token);
+        var compared = await after.Stream.Comparison.CompareAsync(Token);
         Assert.Equal((24, 0, true), (compared.Equal, compared.StoredTwice, compared.IsEqual));
         Assert.Empty(pipeline.Warnings);
     }
@@ -169,7 +171,7 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
     public async Task a_stop_is_heard_while_a_server_is_away(bool atOnce)
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
-        await using var run = new PipelineRun(
+        await using var run = new TestRun(
             pipeline.Options with { Postgres = pipeline.Options.Postgres with { Host = "127.0.0.1", Port = 1 } }, TimeProvider.System, pipeline.Log());
         using var stop = new CancellationTokenSource();
         var running = run.UntilStoppedAsync(PipelineHalf.PostgresToKafka, null, stop.Token, atOnce ? stop.Token : CancellationToken.None);
@@ -183,7 +185,7 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
     public async Task a_half_that_stops_ends_the_other_and_tells_why()
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
-        await using var run = new PipelineRun(
+        await using var run = new TestRun(
             pipeline.Options with { Postgres = pipeline.Options.Postgres with { Table = "no_such_table" } }, TimeProvider.System, pipeline.Log());
         var stopped = await Assert.ThrowsAsync<HalfStoppedException>(
             () => run.UntilStoppedAsync(null, [0, 1, 2, 3], CancellationToken.None, Token).WaitAsync(Patience, Token));

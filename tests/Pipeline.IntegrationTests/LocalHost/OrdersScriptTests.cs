@@ -1,5 +1,5 @@
 using Npgsql;
-using OrdersStream.LocalHost.Embedded;
+using OrdersStream.Demo.Servers;
 using Xunit;
 
 namespace OrdersStream.IntegrationTests.LocalHost;

@@ -1,4 +1,4 @@
-using OrdersStream.LocalHost.Embedded;
+using OrdersStream.Demo.Servers;
 using Xunit;
 
 namespace OrdersStream.IntegrationTests.LocalHost;

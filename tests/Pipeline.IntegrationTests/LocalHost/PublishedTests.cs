@@ -1,7 +1,10 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using OrdersStream.IntegrationTests.Servers;
-using OrdersStream.LocalHost.Embedded;
+using OrdersStream.Demo.Servers;
+using OrdersStream.Store;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Programs;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.IntegrationTests.LocalHost;
 

@@ -1,8 +1,7 @@
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Diagnostics;
-using OrdersStream.LocalHost.CommandLine;
-using OrdersStream.LocalHost.Loops;
+using OrdersStream.LocalHost.Terminal;
 
 namespace OrdersStream.IntegrationTests.LocalHost;
 
@@ -12,7 +11,7 @@ public sealed class RetriesTests
     private static readonly Exception Lasting = new PipelineException(FailureAction.Stop, "It is broken.", "Mend it.");
 
     private readonly List<string> lines = [];
-    private readonly FailureJournal journal = new(TimeProvider.System);
+    private readonly FailureJournal journal = new("orders", TimeProvider.System);
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 

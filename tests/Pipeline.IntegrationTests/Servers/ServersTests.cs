@@ -1,5 +1,6 @@
 using Confluent.Kafka;
 using Npgsql;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.IntegrationTests.Servers;
 

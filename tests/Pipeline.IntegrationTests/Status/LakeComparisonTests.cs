@@ -1,11 +1,12 @@
 using System.Globalization;
 using Microsoft.Extensions.DependencyInjection;
-using OrdersStream.IntegrationTests.LocalHost;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.Audit;
+using OrdersStream.Capture;
+using OrdersStream.Hosting.Loops;
+using OrdersStream.Kafka;
 using OrdersStream.Lake;
-using OrdersStream.LocalHost.Verbs;
-using OrdersStream.Postgres;
-using OrdersStream.Status;
+using OrdersStream.TestKit.Programs;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.IntegrationTests.Status;
 
@@ -154,8 +155,8 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
 
     private async Task<ComparisonResult> CompareAsync(TestPipeline pipeline, int versionsMax = 1_000_000)
     {
-        await using var services = new ServiceCollection().AddPipeline(pipeline.Options).BuildServiceProvider();
-        var comparison = new LakeComparison(pipeline.Options, services.GetRequiredService<StatusReader>(), TimeProvider.System) { VersionsMax = versionsMax };
+        var options = pipeline.Options;
+        var comparison = new LakeComparison(options, new TopicAdmin(options), new TopicReader(options), TimeProvider.System) { VersionsMax = versionsMax };
         return await comparison.CompareAsync(Token);
     }
 
@@ -166,7 +167,7 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
     private static async Task AdvanceHorizonAsync(TestPipeline pipeline)
     {
         var committed = ulong.Parse(await pipeline.Database.ScalarAsync<string>("SELECT pg_current_xact_id()::text"), CultureInfo.InvariantCulture);
-        var file = new WatermarkFile(pipeline.Options.Streaming);
+        var file = new WatermarkFile(pipeline.Options);
         for (var round = 0; file.Read()?.Horizon is not { } horizon || horizon.Xmin < committed; round++)
         {
             Assert.True(round < 60, "the horizon did not advance");

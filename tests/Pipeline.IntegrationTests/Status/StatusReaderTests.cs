@@ -1,8 +1,11 @@
 using OrdersStream.Configuration;
-using OrdersStream.IntegrationTests.LocalHost;
-using OrdersStream.IntegrationTests.Servers;
-using OrdersStream.LocalHost.Verbs;
+using OrdersStream.Hosting.Loops;
+using OrdersStream.LocalHost.Terminal;
 using OrdersStream.Status;
+using OrdersStream.Store;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Programs;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.IntegrationTests.Status;
 
@@ -45,7 +48,7 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await pipeline.Database.ExecuteAsync($"GRANT SELECT ON t_orders TO {PostgresServer.BlindRole}");
         await using var blind = Changed(pipeline, o => o with { Postgres = o.Postgres with { User = PostgresServer.BlindRole } });
-        var status = await blind.Get<StatusReader>().ReadAsync(Token);
+        var status = await blind.Stream.Status.ReadAsync(Token);
         Assert.Contains(status.Warnings, w => w.Contains("pg_read_all_stats", StringComparison.Ordinal));
     }
 
@@ -55,7 +58,7 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await pipeline.OnceAsync();
         await using var run = Changed(pipeline, o => o with { Postgres = o.Postgres with { Host = "127.0.0.1", Port = 1 } });
-        var status = await run.Get<StatusReader>().ReadAsync(Token);
+        var status = await run.Stream.Status.ReadAsync(Token);
         Assert.Equal("Postgres cannot be reached (ConnectionRefused). Check postgres.host and postgres.port, and that the server runs.", Assert.Single(status.Problems));
         Assert.Equal((24, 0), (status.Lake.Rows, status.Lag));
         Assert.Equal((Health.Wrong, false, true), (status.Health, status.Source.Reachable, status.Topic.Reachable));
@@ -93,7 +96,7 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await pipeline.Database.ExecuteAsync("ANALYZE t_orders");
         await using var slow = Changed(pipeline, o => o with { Postgres = o.Postgres with { PageBytes = 1_024 } });
-        var poll = await slow.Get<PostgresToKafka>().PollAsync(TimeSpan.Zero, Token);
+        var poll = await slow.Stream.Capture.PollAsync(TimeSpan.Zero, Token);
         Assert.False(poll.WindowDone);
 
         var window = (await ReadAsync(pipeline)).Capture!.Window!;
@@ -108,7 +111,7 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         Assert.Null((await ReadAsync(pipeline)).Source.Poller);
         await using var polling = Changed(pipeline, o => o with { Postgres = o.Postgres with { ApplicationName = "the poller" } });
-        await polling.Get<PostgresToKafka>().PollAsync(TimeSpan.FromMinutes(1), Token);
+        await polling.Stream.Capture.PollAsync(TimeSpan.FromMinutes(1), Token);
         Assert.Equal("the poller", (await ReadAsync(pipeline)).Source.Poller?.Application);
     }
 
@@ -167,7 +170,7 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await pipeline.OnceAsync();
         await using var run = Changed(pipeline, o => o with { Kafka = o.Kafka with { Brokers = "127.0.0.1:1" } });
-        var status = await run.Get<StatusReader>().ReadAsync(Token);
+        var status = await run.Stream.Status.ReadAsync(Token);
         Assert.Equal((Health.Wrong, true, false), (status.Health, status.Source.Reachable, status.Topic.Reachable));
         Assert.Equal(24, status.Lake.Rows);
         Assert.Null(status.Lag);
@@ -191,20 +194,20 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await using var run = pipeline.Run();
         await run.OnceAsync(null, Token);
-        var journal = run.Get<OrdersStream.Diagnostics.FailureJournal>();
+        var journal = run.Stream.Failures;
         journal.Failed(nameof(KafkaToLake), OrdersStream.Diagnostics.FailurePolicy.Judge(new IOException("no space", 28)));
-        var status = await run.Get<StatusReader>().ReadAsync(Token);
+        var status = await run.Stream.Status.ReadAsync(Token);
         Assert.Equal((Health.Wrong, "The disk is full."), (status.Health, Assert.Single(status.Failures).Problem));
         journal.Succeeded(nameof(KafkaToLake));
-        Assert.Equal(Health.Well, (await run.Get<StatusReader>().ReadAsync(Token)).Health);
+        Assert.Equal(Health.Well, (await run.Stream.Status.ReadAsync(Token)).Health);
     }
 
     private static async Task<PipelineStatus> ReadAsync(TestPipeline pipeline)
     {
         await using var run = pipeline.Run();
-        return await run.Get<StatusReader>().ReadAsync(Token);
+        return await run.Stream.Status.ReadAsync(Token);
     }
 
-    private static PipelineRun Changed(TestPipeline pipeline, Func<PipelineOptions, PipelineOptions> change) =>
-        new(change(pipeline.Options), TimeProvider.System, new OrdersStream.LocalHost.CommandLine.LineLogger(Microsoft.Extensions.Logging.LogLevel.None, TimeProvider.System, _ => { }, colours: false));
+    private static TestRun Changed(TestPipeline pipeline, Func<PipelineOptions, PipelineOptions> change) =>
+        new(change(pipeline.Options), TimeProvider.System, new LineLogger(Microsoft.Extensions.Logging.LogLevel.None, TimeProvider.System, _ => { }, colours: false));
 }

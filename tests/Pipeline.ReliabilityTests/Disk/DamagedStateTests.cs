@@ -1,10 +1,9 @@
 using System.Text;
 using Confluent.Kafka;
 using OrdersStream.Diagnostics;
-using OrdersStream.IntegrationTests;
-using OrdersStream.IntegrationTests.Servers;
-using OrdersStream.LocalHost.Loops;
-using OrdersStream.LocalHost.Verbs;
+using OrdersStream.Hosting.Loops;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests.Disk;
 
@@ -95,7 +94,7 @@ public sealed class DamagedStateTests(PostgresServer postgres, KafkaServer kafka
     private static async Task StopsAsync(TestStream stream, PipelineHalf half, params string[] said)
     {
         var files = Files(stream);
-        await using var run = new PipelineRun(stream.Options, TimeProvider.System, stream.Log);
+        await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
         var stopped = await Assert.ThrowsAsync<HalfStoppedException>(() => run.OnceAsync(half, Cancellation));
         Assert.Equal((half.ToString(), FailureAction.Stop, false), (stopped.Half, stopped.Verdict.Action, stopped.Verdict.IsDefect));
         Assert.All(said, words => Assert.Contains(words, stopped.Verdict.Problem, StringComparison.Ordinal));

@@ -1,7 +1,7 @@
-using OrdersStream.Diagnostics;
-using OrdersStream.IntegrationTests;
-using OrdersStream.IntegrationTests.Servers;
-using OrdersStream.LocalHost.Verbs;
+using OrdersStream.Capture;
+using OrdersStream.Durable;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests.Disk;
 
@@ -97,12 +97,12 @@ public abstract class FailingDisk(PostgresServer postgres, KafkaServer kafka)
     /// <summary>One process with both halves at work.</summary>
     private sealed class Running : IAsyncDisposable
     {
-        private readonly PipelineRun run;
+        private readonly TestRun run;
         private readonly CancellationTokenSource stop = new();
 
         public Running(TestStream stream, CrashPoints points)
         {
-            run = new PipelineRun(stream.Options, TimeProvider.System, stream.Log, points);
+            run = new TestRun(stream.Options, TimeProvider.System, stream.Log, points);
             Task = run.UntilStoppedAsync(null, [0, 1, 2, 3], stop.Token, Cancellation);
         }
 

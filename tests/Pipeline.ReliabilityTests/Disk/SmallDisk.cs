@@ -1,6 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests.Disk;
 

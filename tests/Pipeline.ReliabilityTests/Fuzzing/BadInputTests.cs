@@ -3,9 +3,9 @@ using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Confluent.Kafka;
-using OrdersStream.IntegrationTests;
-using OrdersStream.IntegrationTests.Servers;
-using OrdersStream.LocalHost.Verbs;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Oracles;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests.Fuzzing;
 
@@ -59,7 +59,7 @@ public sealed class BadInputTests(PostgresServer postgres, KafkaServer kafka)
         await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, 'row ' || i FROM generate_series(1, 50) i");
         var produced = new List<(TopicPartitionOffset At, byte[]? Key, byte[]? Value, string Cause)>();
         using var stop = new CancellationTokenSource();
-        await using (var run = new PipelineRun(stream.Options, TimeProvider.System, stream.Log))
+        await using (var run = new TestRun(stream.Options, TimeProvider.System, stream.Log))
         {
             var running = run.UntilStoppedAsync(null, [0, 1, 2, 3], stop.Token, Cancellation);
             await UntilAsync(stream, running, () => stream.Lake.Count() >= 50);
@@ -79,7 +79,7 @@ public sealed class BadInputTests(PostgresServer postgres, KafkaServer kafka)
             await running.WaitAsync(Cancellation);
         }
 
-        await new OrdersStream.IntegrationTests.Oracles.Oracle(stream.Database, stream.QualifiedTable, ["id"], stream.Lake).LakeShouldEqualTableAsync();
+        await new Oracle(stream.Database, stream.QualifiedTable, ["id"], stream.Lake).LakeShouldEqualTableAsync();
         var lines = stream.Lake.QuarantineLines.Select(l => JsonElement.Parse(l)).ToDictionary(l => (l.GetProperty("partition").GetInt32(), l.GetProperty("offset").GetInt64()));
         Assert.Equal(produced.Count, lines.Count);
         foreach (var (at, key, value, cause) in produced)

@@ -1,8 +1,8 @@
 using System.Globalization;
 using OrdersStream.Configuration;
-using OrdersStream.IntegrationTests;
-using OrdersStream.IntegrationTests.Servers;
-using OrdersStream.LocalHost.Verbs;
+using OrdersStream.Hosting.Loops;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests.Memory;
 

@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using OrdersStream.LocalHost.Embedded;
+using OrdersStream.Demo.Servers;
 
 namespace OrdersStream.ReliabilityTests.Security;
 

@@ -1,8 +1,8 @@
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
-using OrdersStream.IntegrationTests;
-using OrdersStream.LocalHost.Loops;
-using OrdersStream.LocalHost.Verbs;
+using OrdersStream.Hosting.Loops;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests.Security;
 
@@ -18,7 +18,7 @@ public sealed class EncryptedConnectionTests(GuardedServers servers) : IClassFix
     {
         await using var stream = await servers.CreateStreamAsync();
         await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, 'row ' || i FROM generate_series(1, 500) i");
-        await using var run = new PipelineRun(stream.Options, TimeProvider.System, stream.Log);
+        await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
 
         Assert.True(await run.OnceAsync(null, Cancellation));
 
@@ -69,7 +69,7 @@ public sealed class EncryptedConnectionTests(GuardedServers servers) : IClassFix
     {
         await using var stream = await servers.CreateStreamAsync(wrong);
         await stream.ExecuteAsync("INSERT INTO items (id) VALUES (1)");
-        await using var run = new PipelineRun(stream.Options, TimeProvider.System, stream.Log);
+        await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
 
         var refused = await Assert.ThrowsAsync<HalfStoppedException>(() => run.OnceAsync(half, Cancellation));
 

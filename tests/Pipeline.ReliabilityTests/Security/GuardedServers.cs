@@ -3,8 +3,8 @@ using System.Net.Sockets;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
 using OrdersStream.Configuration;
-using OrdersStream.IntegrationTests;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests.Security;
 

@@ -1,8 +1,6 @@
 using OrdersStream.Configuration;
-using OrdersStream.IntegrationTests;
-using OrdersStream.IntegrationTests.Servers;
-using OrdersStream.LocalHost.Verbs;
-using OrdersStream.Status;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests.Security;
 
@@ -25,7 +23,7 @@ public sealed class HostileNameTests(PostgresServer postgres, KafkaServer kafka)
     {
         await using var stream = await TestStream.CreateAsync(postgres, kafka, Ddl, Table, Configure);
         await stream.ExecuteAsync($"INSERT INTO {Quoted(Table)} SELECT 'key'';drop table y;--' || i, now(), 'city', 'name' FROM generate_series(1, 300) i");
-        await using var run = new PipelineRun(stream.Options, TimeProvider.System, stream.Log);
+        await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
         Assert.True(await run.OnceAsync(null, Cancellation));
 
         // A second window that is cut into pages: cursors hold the hostile keys.
@@ -35,7 +33,7 @@ public sealed class HostileNameTests(PostgresServer postgres, KafkaServer kafka)
         Assert.True(await stream.Database.ScalarAsync<bool>("SELECT to_regclass('y') IS NOT NULL"));
         Assert.Equal(600, stream.Lake.Count());
         await stream.LakeShouldEqualTableAsync(Key);
-        var compared = await run.Get<LakeComparison>().CompareAsync(Cancellation);
+        var compared = await run.Stream.Comparison.CompareAsync(Cancellation);
         Assert.True(compared.IsEqual && compared.Equal == 300, compared.ToString());
         Assert.True(await stream.Database.ScalarAsync<bool>("SELECT to_regclass('y') IS NOT NULL"));
     }

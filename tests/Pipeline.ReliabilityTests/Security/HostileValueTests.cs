@@ -1,8 +1,7 @@
 using System.Text;
 using Confluent.Kafka;
-using OrdersStream.IntegrationTests;
-using OrdersStream.IntegrationTests.Servers;
-using OrdersStream.LocalHost.Verbs;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests.Security;
 
@@ -68,7 +67,7 @@ public sealed class HostileValueTests(PostgresServer postgres, KafkaServer kafka
 
     private static async Task OnceAsync(TestStream stream)
     {
-        await using var run = new PipelineRun(stream.Options, TimeProvider.System, stream.Log);
+        await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
         Assert.True(await run.OnceAsync(null, Cancellation));
     }
 

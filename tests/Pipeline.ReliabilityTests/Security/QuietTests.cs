@@ -4,12 +4,9 @@ using Confluent.Kafka;
 using Confluent.Kafka.Admin;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
-using OrdersStream.IntegrationTests;
-using OrdersStream.IntegrationTests.Servers;
-using OrdersStream.Kafka;
-using OrdersStream.LocalHost.Loops;
-using OrdersStream.LocalHost.Verbs;
-using OrdersStream.Status.StatusPage;
+using OrdersStream.Hosting.Loops;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests.Security;
 
@@ -204,7 +201,7 @@ public sealed class QuietTests(PostgresServer postgres, KafkaServer kafka)
 
     private async Task OnceAsync(TestStream stream, Func<PipelineOptions, PipelineOptions>? configure = null, PipelineHalf? half = null, bool stops = true)
     {
-        await using var run = new PipelineRun(configure?.Invoke(stream.Options) ?? stream.Options, TimeProvider.System, stream.Log);
+        await using var run = new TestRun(configure?.Invoke(stream.Options) ?? stream.Options, TimeProvider.System, stream.Log);
         try
         {
             await run.OnceAsync(half, Cancellation);
@@ -221,10 +218,10 @@ public sealed class QuietTests(PostgresServer postgres, KafkaServer kafka)
 
     private async Task UntilTroubleAsync(TestStream stream, Func<PipelineOptions, PipelineOptions> configure, int attempts = 1)
     {
-        await using var run = new PipelineRun(configure(stream.Options), TimeProvider.System, stream.Log);
+        await using var run = new TestRun(configure(stream.Options), TimeProvider.System, stream.Log);
         using var stop = new CancellationTokenSource();
         var running = run.UntilStoppedAsync(null, [0], stop.Token, stop.Token);
-        for (var begun = TimeProvider.System.GetTimestamp(); run.Get<FailureJournal>().Recent.Sum(f => f.Times) < attempts; await Task.Delay(50, Cancellation))
+        for (var begun = TimeProvider.System.GetTimestamp(); run.Stream.Failures.Recent.Sum(f => f.Times) < attempts; await Task.Delay(50, Cancellation))
         {
             if (running.IsCompleted) await running;
             Assert.True(TimeProvider.System.GetElapsedTime(begun) < Patience, "no trouble was met");
@@ -234,11 +231,11 @@ public sealed class QuietTests(PostgresServer postgres, KafkaServer kafka)
         await running.WaitAsync(Patience, Cancellation);
     }
 
-    private async Task HearPageAsync(PipelineRun run)
+    private async Task HearPageAsync(TestRun run)
     {
         foreach (var path in new[] { "/api/status", "/metrics" })
         {
-            var answer = await run.Get<StatusSite>().AnswerAsync("GET", path, Cancellation);
+            var answer = await run.Site.Answers.AnswerAsync("GET", path, Cancellation);
             Assert.Equal(200, answer.Status);
             said.AppendLine(Encoding.UTF8.GetString(answer.Body.Span));
         }

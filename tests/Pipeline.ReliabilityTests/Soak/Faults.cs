@@ -1,7 +1,9 @@
 using System.Security.Cryptography;
 using System.Text;
-using OrdersStream.Diagnostics;
-using OrdersStream.IntegrationTests;
+using OrdersStream.Durable;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Programs;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests.Soak;
 

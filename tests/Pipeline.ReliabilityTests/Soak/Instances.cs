@@ -1,9 +1,10 @@
 using System.Globalization;
 using System.Text;
 using OrdersStream.Configuration;
-using OrdersStream.Diagnostics;
-using OrdersStream.IntegrationTests.LocalHost;
-using OrdersStream.LocalHost.Embedded;
+using OrdersStream.Demo.Servers;
+using OrdersStream.Durable;
+using OrdersStream.LocalHost.Terminal;
+using OrdersStream.TestKit.Programs;
 
 namespace OrdersStream.ReliabilityTests.Soak;
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using OrdersStream.Configuration;
-using OrdersStream.IntegrationTests;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests.Soak;
 

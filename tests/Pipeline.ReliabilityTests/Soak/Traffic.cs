@@ -1,5 +1,6 @@
 using Npgsql;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.Store;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests.Soak;
 

@@ -1,6 +1,6 @@
-using OrdersStream.IntegrationTests;
-using OrdersStream.IntegrationTests.Oracles;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.Diagnostics;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests.Source;
 

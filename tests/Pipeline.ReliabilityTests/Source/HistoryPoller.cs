@@ -1,7 +1,7 @@
 using System.Text.Json;
-using OrdersStream.Diagnostics;
-using OrdersStream.IntegrationTests;
 using OrdersStream.Kafka;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Oracles;
 
 namespace OrdersStream.ReliabilityTests.Source;
 

@@ -1,5 +1,5 @@
 using Npgsql;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.Postgres;
 
 namespace OrdersStream.ReliabilityTests.Source;
 

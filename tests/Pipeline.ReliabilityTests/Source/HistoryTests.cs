@@ -1,5 +1,6 @@
 using System.Globalization;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.Diagnostics;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests.Source;
 

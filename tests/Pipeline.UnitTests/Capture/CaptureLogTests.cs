@@ -1,15 +1,15 @@
+using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
-using OrdersStream.UnitTests.Lake;
 
-namespace OrdersStream.UnitTests.Diagnostics;
+namespace OrdersStream.UnitTests.Capture;
 
-public sealed class PollLogTests
+public sealed class CaptureLogTests
 {
     private readonly TestTime time = new();
-    private readonly TestLog<PollLog> lines = new();
-    private readonly PollLog log;
+    private readonly TestLog lines = new();
+    private readonly CaptureLog log;
 
-    public PollLogTests() => log = new PollLog(time, lines);
+    public CaptureLogTests() => log = new CaptureLog(time, lines);
 
     [Fact]
     public void a_poll_that_published_is_told_and_so_is_its_lag()

@@ -1,10 +1,12 @@
 using System.Collections.Immutable;
 using System.Text;
 using CsCheck;
+using OrdersStream.Capture;
 using OrdersStream.Postgres;
+using OrdersStream.Rows;
 using static OrdersStream.UnitTests.Postgres.Horizons;
 
-namespace OrdersStream.UnitTests.Postgres;
+namespace OrdersStream.UnitTests.Capture;
 
 public sealed class WatermarkTests
 {

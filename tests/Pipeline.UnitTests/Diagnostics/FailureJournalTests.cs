@@ -1,21 +1,20 @@
 using OrdersStream.Diagnostics;
-using OrdersStream.UnitTests.Lake;
 
 namespace OrdersStream.UnitTests.Diagnostics;
 
 public sealed class FailureJournalTests
 {
-    private static FailureVerdict Trouble(string problem) => new(FailureAction.Retry, problem, "wait");
+    private static FailureVerdict Outage(string problem) => new(FailureAction.Retry, problem, "wait");
 
     [Fact]
     public void the_same_trouble_is_one_note_that_counts()
     {
         var time = new TestTime();
-        var journal = new FailureJournal(time);
+        var journal = new FailureJournal("orders", time);
         var first = time.GetUtcNow();
-        journal.Failed("A", Trouble("disk"));
+        journal.Failed("A", Outage("disk"));
         time.Advance(TimeSpan.FromSeconds(3));
-        journal.Failed("A", Trouble("disk"));
+        journal.Failed("A", Outage("disk"));
         var note = Assert.Single(journal.Recent);
         Assert.Equal(("A", "disk", "wait", 2, false), (note.Half, note.Problem, note.Remedy, note.Times, note.Over));
         Assert.Equal((first, first.AddSeconds(3)), (note.First, note.Last));
@@ -24,19 +23,19 @@ public sealed class FailureJournalTests
     [Fact]
     public void success_ends_the_trouble_of_its_half_and_what_comes_after_is_another()
     {
-        var journal = new FailureJournal(new TestTime());
-        journal.Failed("A", Trouble("disk"));
-        journal.Failed("B", Trouble("disk"));
+        var journal = new FailureJournal("orders", new TestTime());
+        journal.Failed("A", Outage("disk"));
+        journal.Failed("B", Outage("disk"));
         journal.Succeeded("A");
-        journal.Failed("A", Trouble("disk"));
+        journal.Failed("A", Outage("disk"));
         Assert.Equal([("A", true), ("B", false), ("A", false)], journal.Recent.Select(n => (n.Half, n.Over)));
     }
 
     [Fact]
     public void only_the_last_twenty_are_kept()
     {
-        var journal = new FailureJournal(new TestTime());
-        for (var i = 0; i < 100; i++) journal.Failed("A", Trouble($"{i}"));
+        var journal = new FailureJournal("orders", new TestTime());
+        for (var i = 0; i < 100; i++) journal.Failed("A", Outage($"{i}"));
         Assert.Equal(Enumerable.Range(80, 20).Select(i => $"{i}"), journal.Recent.Select(n => n.Problem));
     }
 }

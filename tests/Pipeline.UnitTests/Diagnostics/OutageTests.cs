@@ -1,22 +1,21 @@
 using Confluent.Kafka;
 using Npgsql;
 using OrdersStream.Diagnostics;
-using OrdersStream.UnitTests.Lake;
 
 namespace OrdersStream.UnitTests.Diagnostics;
 
-public sealed class TroubleTests
+public sealed class OutageTests
 {
     private static readonly Exception Lasting = new PipelineException(FailureAction.Stop, "It is broken.", "Mend it.");
 
     private readonly TestTime time = new();
-    private readonly TestLog<Trouble> log = new();
+    private readonly TestLog log = new();
     private readonly FailureJournal journal;
-    private readonly Trouble trouble;
+    private readonly Outage trouble;
 
-    public TroubleTests()
+    public OutageTests()
     {
-        journal = new(time);
+        journal = new("orders", time);
         trouble = new("Half", journal, time, log);
     }
 
@@ -75,7 +74,7 @@ public sealed class TroubleTests
     public void so_it_is_where_a_half_passes_a_servers_failure_on_in_its_own_words()
     {
         foreach (var stage in new[] { "starting up", "not yet accepting connections", "in recovery mode" })
-            trouble.Failed(FailurePolicy.WithoutWordsOfServer(new PostgresException($"the database system is {stage}", "FATAL", "FATAL", "57P03")));
+            trouble.Failed(FailurePolicy.OfStatement(new PostgresException($"the database system is {stage}", "FATAL", "FATAL", "57P03"), isConnected: true)!);
         Assert.Contains("starting up", Assert.Single(log.Lines).Text, StringComparison.Ordinal);
         Assert.Equal(3, Assert.Single(journal.Recent).Times);
     }

@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using Confluent.Kafka;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
+using OrdersStream.Store;
 
 namespace OrdersStream.UnitTests.Diagnostics;
 
@@ -55,7 +56,7 @@ public sealed class PipelineMetricsTests : IDisposable
     [Fact]
     public void a_batch_counts_what_became_of_its_records()
     {
-        metrics.Stored(new BatchResult(Rows: 90, Quarantined: 3, AlreadyStored: 7, Files: 4, Bytes: 5_000, TimeSpan.Zero), TimeSpan.FromSeconds(0.5));
+        metrics.Stored(rows: 90, quarantinedRecords: 3, alreadyStored: 7, files: 4, bytes: 5_000, TimeSpan.FromSeconds(0.5));
         Assert.Equal(
             [
                 ("messaging.client.consumed.messages", "{message}", 100), ("orders_stream.stored.rows", "{row}", 90), ("orders_stream.stored.files", "{file}", 4),
@@ -68,7 +69,7 @@ public sealed class PipelineMetricsTests : IDisposable
     [Fact]
     public void a_failure_is_counted_by_half_and_action_and_never_by_its_text()
     {
-        new FailureJournal(TimeProvider.System, metrics).Failed("KafkaToLake", new FailureVerdict(FailureAction.Retry, "The disk is full.", "Make room."));
+        new FailureJournal("orders", TimeProvider.System, metrics).Failed("KafkaToLake", new FailureVerdict(FailureAction.Retry, "The disk is full.", "Make room."));
         metrics.PageFailed(new KafkaException(ErrorCode.ProducerFenced), TimeSpan.FromSeconds(1));
         Assert.Equal(("orders_stream.failures", "{failure}", 1, "action=retry half=KafkaToLake"), measured[0]);
         Assert.Equal("messaging.client.operation.duration", measured[1].Name);

@@ -1,8 +1,7 @@
-using OrdersStream.Diagnostics;
-using OrdersStream.Storage;
+using OrdersStream.Durable;
 using Xunit;
 
-namespace OrdersStream.UnitTests.Storage;
+namespace OrdersStream.UnitTests.Durable;
 
 public sealed class DurableFileTests : IDisposable
 {

@@ -2,9 +2,10 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using OrdersStream.Kafka;
+using OrdersStream.Memory;
 using OrdersStream.Rows;
-using OrdersStream.UnitTests.Lake;
-using static OrdersStream.UnitTests.Lake.LakeRows;
+using OrdersStream.UnitTests.Store;
+using static OrdersStream.UnitTests.ParquetFormat.LakeRows;
 
 namespace OrdersStream.UnitTests.Fuzzing;
 
@@ -22,9 +23,9 @@ public sealed class MessageFuzzTests
         Column("odd \"näme\"\n", ColumnKind.Text), Column("day", ColumnKind.Date), Column("time", ColumnKind.Time), Column("at", ColumnKind.Timestamp), Column("updated_at", ColumnKind.TimestampTz),
         Column("uuid", ColumnKind.Uuid), Column("bytes", ColumnKind.Bytea), Column("json", ColumnKind.Json), Column("texts", ColumnKind.Text, isArray: true), Column("numbers", ColumnKind.Numeric, precision: 6, scale: 2, isArray: true));
 
-    private readonly RowDecoder decoder = new(Schema);
+    private readonly MessageDecoder decoder = new(Schema);
     private readonly DecodedRow row = new(Schema), again = new(Schema);
-    private readonly RowText text = new(Schema);
+    private readonly MessageWriter text = new(Schema);
 
     public static TheoryData<string> Corpus => [.. Fuzzer.Corpus(Target).Select(f => Path.GetFileName(f))];
 

@@ -1,9 +1,9 @@
 using System.Security.Cryptography;
 using System.Text;
+using OrdersStream.Capture;
 using OrdersStream.Lake;
-using OrdersStream.Postgres;
 using OrdersStream.Rows;
-using OrdersStream.UnitTests.Lake;
+using OrdersStream.UnitTests.ParquetFormat;
 using OrdersStream.UnitTests.Postgres;
 
 namespace OrdersStream.UnitTests.Fuzzing;

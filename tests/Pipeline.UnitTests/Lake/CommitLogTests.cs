@@ -1,8 +1,9 @@
 using CsCheck;
 using OrdersStream.Diagnostics;
-using OrdersStream.Kafka;
+using OrdersStream.Durable;
 using OrdersStream.Lake;
-using OrdersStream.Storage;
+using OrdersStream.UnitTests.ParquetFormat;
+using OrdersStream.UnitTests.Store;
 
 namespace OrdersStream.UnitTests.Lake;
 

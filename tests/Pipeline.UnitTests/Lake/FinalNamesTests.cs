@@ -1,15 +1,15 @@
 using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
 using OrdersStream.Lake;
-using OrdersStream.Storage;
 
 namespace OrdersStream.UnitTests.Lake;
 
-public sealed class FilePublisherTests : IDisposable
+public sealed class FinalNamesTests : IDisposable
 {
     private static readonly CommitEntry Entry = CommitLogTests.Entry(1);
     private readonly TempFolder folder = new();
 
-    public FilePublisherTests()
+    public FinalNamesTests()
     {
         foreach (var file in Entry.AllFiles) Write(file.TemporaryPath, new string('x', (int)file.Bytes));
     }
@@ -72,7 +72,7 @@ public sealed class FilePublisherTests : IDisposable
 
     private void Rename(Func<string, string, bool>? rename = null) => New(rename).Rename(Entry, acceptMissing: false, "accept.me");
 
-    private FilePublisher New(Func<string, string, bool>? rename = null) => new(folder.Path, CrashPoints.None, rename);
+    private FinalNames New(Func<string, string, bool>? rename = null) => new(folder.Path, CrashPoints.None, rename);
 
     private string At(string relative) => LakePath.Absolute(folder.Path, relative);
 

@@ -1,10 +1,11 @@
 using OrdersStream.Diagnostics;
 using OrdersStream.Lake;
 using OrdersStream.Rows;
+using OrdersStream.UnitTests.ParquetFormat;
 
 namespace OrdersStream.UnitTests.Lake;
 
-public sealed class LakePartitionerTests
+public sealed class LakeFoldersTests
 {
     private static readonly TableSchema Table = LakeRows.Schema(
         LakeRows.Column("updated_at", ColumnKind.TimestampTz),
@@ -34,14 +35,14 @@ public sealed class LakePartitionerTests
     public void without_created_at_order_date_is_that_of_the_timestamp_column()
     {
         var table = LakeRows.Schema(LakeRows.Column("updated_at", ColumnKind.TimestampTz));
-        Assert.Equal("order_date=1970-01-03", LakePartitioner.For(table, "order_date").FolderOf(LakeRows.Row(table, 2 * Day)));
+        Assert.Equal("order_date=1970-01-03", LakeFolders.For(table, "order_date").FolderOf(LakeRows.Row(table, 2 * Day)));
     }
 
     [Fact]
     public void a_column_of_that_name_is_taken_itself()
     {
         var table = LakeRows.Schema(LakeRows.Column("updated_at", ColumnKind.TimestampTz), LakeRows.Column("created_at", ColumnKind.TimestampTz), LakeRows.Column("order_date", ColumnKind.Date));
-        Assert.Equal("order_date=1970-01-10", LakePartitioner.For(table, "order_date").FolderOf(LakeRows.Row(table, 0L, 0L, 9L)));
+        Assert.Equal("order_date=1970-01-10", LakeFolders.For(table, "order_date").FolderOf(LakeRows.Row(table, 0L, 0L, 9L)));
     }
 
     [Fact]
@@ -60,7 +61,7 @@ public sealed class LakePartitionerTests
     [Fact]
     public void the_same_value_gives_the_same_string()
     {
-        var partitioner = LakePartitioner.For(Table, "status");
+        var partitioner = LakeFolders.For(Table, "status");
         var folders = new[] { "a", "b", "a", "a", "b" }.Select(s => partitioner.FolderOf(LakeRows.Row(Table, 0L, 0L, s))).ToList();
         Assert.Equal(["status=a", "status=b", "status=a", "status=a", "status=b"], folders);
         Assert.Same(folders[0], folders[3]);
@@ -72,7 +73,7 @@ public sealed class LakePartitionerTests
     {
         foreach (var by in new[] { "order_date", "status" })
         {
-            var partitioner = LakePartitioner.For(Table, by);
+            var partitioner = LakeFolders.For(Table, by);
             DecodedRow[] rows = [LakeRows.Row(Table, 0L, 0L, "a"), LakeRows.Row(Table, 0L, Day, "b")];
             foreach (var row in rows) partitioner.FolderOf(row);
             var before = GC.GetAllocatedBytesForCurrentThread();
@@ -87,7 +88,7 @@ public sealed class LakePartitionerTests
     [InlineData("tags")]
     public void what_makes_no_folders_is_refused_by_name(string column)
     {
-        var e = Assert.Throws<PipelineException>(() => LakePartitioner.For(Table, column));
+        var e = Assert.Throws<PipelineException>(() => LakeFolders.For(Table, column));
         Assert.Equal(FailureAction.Stop, e.Action);
         Assert.Contains($"'{column}'", e.Problem);
     }
@@ -96,6 +97,6 @@ public sealed class LakePartitionerTests
     {
         var row = LakeRows.Row(Table, values);
         for (var i = values.Length; i < row.Cells.Length; i++) row.Cells[i].IsNull = true;
-        return LakePartitioner.For(Table, partitionBy).FolderOf(row);
+        return LakeFolders.For(Table, partitionBy).FolderOf(row);
     }
 }

@@ -1,7 +1,9 @@
 using OrdersStream.Lake;
+using OrdersStream.ParquetFormat;
 using OrdersStream.Rows;
+using OrdersStream.UnitTests.ParquetFormat;
 using Xunit;
-using static OrdersStream.UnitTests.Lake.LakeRows;
+using static OrdersStream.UnitTests.ParquetFormat.LakeRows;
 
 namespace OrdersStream.UnitTests.Lake;
 

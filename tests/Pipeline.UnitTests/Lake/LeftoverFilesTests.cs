@@ -1,5 +1,7 @@
 using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
 using OrdersStream.Kafka;
+using OrdersStream.UnitTests.Store;
 
 namespace OrdersStream.UnitTests.Lake;
 

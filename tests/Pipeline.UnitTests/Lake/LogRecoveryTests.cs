@@ -1,4 +1,6 @@
 using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
+using OrdersStream.UnitTests.Store;
 
 namespace OrdersStream.UnitTests.Lake;
 

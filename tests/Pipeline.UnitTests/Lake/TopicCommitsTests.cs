@@ -1,4 +1,5 @@
 using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
 

@@ -1,9 +1,9 @@
 using System.Runtime.InteropServices;
-using OrdersStream.Diagnostics;
+using OrdersStream.Memory;
 
-namespace OrdersStream.UnitTests.Diagnostics;
+namespace OrdersStream.UnitTests.Memory;
 
-public sealed unsafe class LargeObjectsTests
+public sealed unsafe class LargeAllocationsTests
 {
     [Fact]
     public void what_the_c_library_keeps_between_blocks_in_use_is_given_back()
@@ -22,7 +22,7 @@ public sealed unsafe class LargeObjectsTests
             var full = Environment.WorkingSet;
             for (var i = 0; i < Blocks; i += 2) Free(ref blocks[i]);
 
-            LargeObjects.Made(int.MaxValue);
+            LargeAllocations.Count(int.MaxValue);
 
             // Half of it was freed, every second block; a part of that may have gone elsewhere.
             Assert.InRange(Environment.WorkingSet, 0, full - (Blocks / 4 * BlockBytes));

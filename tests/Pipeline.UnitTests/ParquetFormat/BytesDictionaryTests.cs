@@ -1,9 +1,9 @@
 using System.Text;
-using OrdersStream.Lake;
+using OrdersStream.ParquetFormat;
 using OrdersStream.Rows;
 using Xunit;
 
-namespace OrdersStream.UnitTests.Lake;
+namespace OrdersStream.UnitTests.ParquetFormat;
 
 public sealed class BytesDictionaryTests
 {

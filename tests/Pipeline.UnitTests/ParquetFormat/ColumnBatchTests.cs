@@ -1,9 +1,8 @@
-using OrdersStream.Lake;
 using OrdersStream.Rows;
 using Xunit;
-using static OrdersStream.UnitTests.Lake.LakeRows;
+using static OrdersStream.UnitTests.ParquetFormat.LakeRows;
 
-namespace OrdersStream.UnitTests.Lake;
+namespace OrdersStream.UnitTests.ParquetFormat;
 
 public sealed class ColumnBatchTests
 {

@@ -2,7 +2,7 @@ using System.Globalization;
 using DuckDB.NET.Data;
 using OrdersStream.Rows;
 
-namespace OrdersStream.UnitTests.Lake;
+namespace OrdersStream.UnitTests.ParquetFormat;
 
 /// <summary>An independent reader of Parquet.</summary>
 internal static class DuckDb

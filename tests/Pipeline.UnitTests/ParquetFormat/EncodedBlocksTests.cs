@@ -1,6 +1,6 @@
-using OrdersStream.Lake;
+using OrdersStream.ParquetFormat;
 
-namespace OrdersStream.UnitTests.Lake;
+namespace OrdersStream.UnitTests.ParquetFormat;
 
 public sealed class EncodedBlocksTests
 {

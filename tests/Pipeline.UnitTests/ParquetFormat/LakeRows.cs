@@ -4,10 +4,11 @@ using System.Text;
 using OrdersStream.Configuration;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
+using OrdersStream.ParquetFormat;
 using OrdersStream.Rows;
 using Xunit;
 
-namespace OrdersStream.UnitTests.Lake;
+namespace OrdersStream.UnitTests.ParquetFormat;
 
 /// <summary>
 /// Rows by hand. A value is null, a long (integers, booleans as 0 and 1, days, microseconds), a double (real, double
@@ -29,9 +30,9 @@ internal static class LakeRows
         return row;
     }
 
-    public static ColumnBatch Empty(TableSchema schema, PageEncoder? encoder = null) => new(schema, encoder ?? new PageEncoder(new DatalakeOptions()));
+    public static ColumnBatch Empty(TableSchema schema, DataPageEncoder? encoder = null) => new(schema, encoder ?? new DataPageEncoder(new DatalakeOptions()));
 
-    public static ColumnBatch Batch(TableSchema schema, IEnumerable<object?[]> rows, int partition = 3, long firstOffset = 100, PageEncoder? encoder = null)
+    public static ColumnBatch Batch(TableSchema schema, IEnumerable<object?[]> rows, int partition = 3, long firstOffset = 100, DataPageEncoder? encoder = null)
     {
         var batch = Empty(schema, encoder);
         Fill(batch, rows, partition, firstOffset);

@@ -1,11 +1,10 @@
 using System.Globalization;
-using OrdersStream.Configuration;
-using OrdersStream.Lake;
+using OrdersStream.ParquetFormat;
 using OrdersStream.Rows;
 using Xunit;
-using static OrdersStream.UnitTests.Lake.LakeRows;
+using static OrdersStream.UnitTests.ParquetFormat.LakeRows;
 
-namespace OrdersStream.UnitTests.Lake;
+namespace OrdersStream.UnitTests.ParquetFormat;
 
 public sealed class ParquetFileWriterTests
 {
@@ -137,7 +136,7 @@ public sealed class ParquetFileWriterTests
     public async Task several_files_are_written_at_once()
     {
         using var folder = new TempFolder();
-        PageEncoder encoder = new(new()) { PageRows = 50 };
+        DataPageEncoder encoder = new(new()) { PageRows = 50 };
         object?[][][] contents = [OrderRows(3_000), OrderRows(2_000), OrderRows(2_500)];
         var batches = contents.Select(rows => Batch(Orders, rows, encoder: encoder)).ToList();
         foreach (var batch in batches) batch.Finish();

@@ -1,10 +1,9 @@
 using CsCheck;
-using OrdersStream.Lake;
 using OrdersStream.Rows;
 using Xunit;
-using static OrdersStream.UnitTests.Lake.LakeRows;
+using static OrdersStream.UnitTests.ParquetFormat.LakeRows;
 
-namespace OrdersStream.UnitTests.Lake;
+namespace OrdersStream.UnitTests.ParquetFormat;
 
 public sealed class ParquetRoundTripTests
 {

@@ -1,10 +1,10 @@
 using OrdersStream.Diagnostics;
-using OrdersStream.Lake;
+using OrdersStream.ParquetFormat;
 using OrdersStream.Rows;
 using Xunit;
-using static OrdersStream.UnitTests.Lake.LakeRows;
+using static OrdersStream.UnitTests.ParquetFormat.LakeRows;
 
-namespace OrdersStream.UnitTests.Lake;
+namespace OrdersStream.UnitTests.ParquetFormat;
 
 public sealed class ParquetTypesTests
 {

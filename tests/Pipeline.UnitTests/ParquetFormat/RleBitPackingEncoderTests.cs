@@ -1,11 +1,11 @@
 using CsCheck;
-using OrdersStream.Lake;
-using OrdersStream.Rows;
+using OrdersStream.Memory;
+using OrdersStream.ParquetFormat;
 using Xunit;
 
-namespace OrdersStream.UnitTests.Lake;
+namespace OrdersStream.UnitTests.ParquetFormat;
 
-public sealed class HybridEncoderTests
+public sealed class RleBitPackingEncoderTests
 {
     [Fact]
     public void whatever_is_encoded_is_decoded()
@@ -16,7 +16,7 @@ public sealed class HybridEncoderTests
         runs.Sample(sample =>
         {
             var buffer = new ByteBuffer();
-            HybridEncoder.Encode<int>(sample.values, sample.width, buffer);
+            RleBitPackingEncoder.Encode<int>(sample.values, sample.width, buffer);
             return Decode(buffer.Written, sample.width).SequenceEqual(sample.values);
         });
     }
@@ -25,11 +25,11 @@ public sealed class HybridEncoderTests
     public void equal_values_are_a_run_and_others_are_packed()
     {
         var buffer = new ByteBuffer();
-        HybridEncoder.Encode<byte>([1, 1, 1, 1, 1, 1, 1, 1, 1, 1], 1, buffer);
+        RleBitPackingEncoder.Encode<byte>([1, 1, 1, 1, 1, 1, 1, 1, 1, 1], 1, buffer);
         Assert.Equal([20, 1], buffer.Written.ToArray());
         buffer.Clear();
         // The example of Parquet's own description: 0 to 7 in three bits.
-        HybridEncoder.Encode<byte>([0, 1, 2, 3, 4, 5, 6, 7], 3, buffer);
+        RleBitPackingEncoder.Encode<byte>([0, 1, 2, 3, 4, 5, 6, 7], 3, buffer);
         Assert.Equal([0b11, 0b10001000, 0b11000110, 0b11111010], buffer.Written.ToArray());
     }
 
@@ -37,7 +37,7 @@ public sealed class HybridEncoderTests
     public void a_long_run_behind_packed_values_is_a_run_again()
     {
         var buffer = new ByteBuffer();
-        HybridEncoder.Encode<byte>([0, 1, 2, 3, 4, 5, 6, 7, .. Enumerable.Repeat((byte)5, 10_000)], 3, buffer);
+        RleBitPackingEncoder.Encode<byte>([0, 1, 2, 3, 4, 5, 6, 7, .. Enumerable.Repeat((byte)5, 10_000)], 3, buffer);
         Assert.InRange(buffer.Length, 5, 10);
     }
 

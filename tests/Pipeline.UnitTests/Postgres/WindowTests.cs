@@ -1,4 +1,5 @@
 using OrdersStream.Postgres;
+using OrdersStream.Rows;
 using static OrdersStream.UnitTests.Postgres.Horizons;
 
 namespace OrdersStream.UnitTests.Postgres;

@@ -1,5 +1,4 @@
 using OrdersStream.Diagnostics;
-using OrdersStream.Postgres;
 using OrdersStream.Rows;
 using Xunit;
 using static OrdersStream.UnitTests.Rows.CopyTupleWriter;
@@ -40,7 +39,7 @@ public sealed class CursorTests
     [MemberData(nameof(Texts))]
     public void a_key_is_text_that_postgres_reads(ColumnKind kind, bool isArray, byte[] field, string text)
     {
-        var cursor = new RowEncoder(KeyedBy(TypeOf(kind, isArray))).CursorAt(Tuple(field, Int64(0)));
+        var cursor = new MessageEncoder(KeyedBy(TypeOf(kind, isArray))).CursorAt(Tuple(field, Int64(0)));
         Assert.Equal(new Cursor("2000-01-01 00:00:00.000000+00", [text]), cursor);
     }
 
@@ -50,10 +49,10 @@ public sealed class CursorTests
         var schema = new TableSchema(
             [new Column("b", TypeOf(ColumnKind.Text), false), new Column("at", TypeOf(ColumnKind.TimestampTz), true), new Column("a", TypeOf(ColumnKind.Integer), false)],
             [2, 0], 1);
-        Assert.Equal(new Cursor(null, ["1", "x"]), new RowEncoder(schema).CursorAt(Tuple(Text("x"), null, Int32(1))));
+        Assert.Equal(new Cursor(null, ["1", "x"]), new MessageEncoder(schema).CursorAt(Tuple(Text("x"), null, Int32(1))));
     }
 
     [Fact]
     public void a_null_in_the_key_stops() =>
-        Assert.Throws<PipelineException>(() => new RowEncoder(KeyedBy(TypeOf(ColumnKind.Text))).CursorAt(Tuple(null, Int64(0))));
+        Assert.Throws<PipelineException>(() => new MessageEncoder(KeyedBy(TypeOf(ColumnKind.Text))).CursorAt(Tuple(null, Int64(0))));
 }

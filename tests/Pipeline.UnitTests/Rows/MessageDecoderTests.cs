@@ -1,11 +1,12 @@
 using System.Text;
+using OrdersStream.Memory;
 using OrdersStream.Rows;
 using Xunit;
 using static OrdersStream.UnitTests.Rows.CopyTupleWriter;
 
 namespace OrdersStream.UnitTests.Rows;
 
-public sealed class RowDecoderTests
+public sealed class MessageDecoderTests
 {
     private static readonly ColumnType Money = new(ColumnKind.Numeric, "numeric(10,2)", 10, 2);
 
@@ -222,7 +223,7 @@ public sealed class RowDecoderTests
     {
         byte[] json = [.. Encoding.UTF8.GetBytes("{\"id\":1,\"c\":\""), 0xC3, .. Encoding.UTF8.GetBytes("\",\"at\":null}")];
         var schema = SchemaOf(TypeOf(ColumnKind.Text));
-        Assert.Equal("not UTF-8", Assert.Throws<UndecodableException>(() => new RowDecoder(schema).Decode(json, new DecodedRow(schema))).Message);
+        Assert.Equal("not UTF-8", Assert.Throws<UndecodableException>(() => new MessageDecoder(schema).Decode(json, new DecodedRow(schema))).Message);
     }
 
     [Theory]
@@ -260,7 +261,7 @@ public sealed class RowDecoderTests
     public void a_row_keeps_nothing_of_the_row_before()
     {
         var schema = SchemaOf(TypeOf(ColumnKind.Text, isArray: true));
-        var decoder = new RowDecoder(schema);
+        var decoder = new MessageDecoder(schema);
         var row = new DecodedRow(schema);
         decoder.Decode("{\"id\":1,\"c\":[\"x\",null],\"at\":\"2026-01-01T00:00:00Z\"}"u8, row);
         decoder.Decode("{\"id\":1,\"c\":[],\"at\":\"2026-01-01T00:00:00Z\"}"u8, row);
@@ -271,7 +272,7 @@ public sealed class RowDecoderTests
     public void rows_cost_no_allocation()
     {
         var schema = SchemaOf(TypeOf(ColumnKind.Text));
-        var decoder = new RowDecoder(schema);
+        var decoder = new MessageDecoder(schema);
         var row = new DecodedRow(schema);
         var json = "{\"id\":1,\"c\":\"a\\\"\",\"at\":\"2026-01-01T00:00:00.000000Z\"}"u8;
         decoder.Decode(json, row);
@@ -301,14 +302,14 @@ public sealed class RowDecoderTests
     private static string Text(TableSchema schema, string json)
     {
         var buffer = new ByteBuffer();
-        new RowText(schema).Write(Decode(schema, json), buffer);
+        new MessageWriter(schema).Write(Decode(schema, json), buffer);
         return Encoding.UTF8.GetString(buffer.Written);
     }
 
     private static DecodedRow Decode(TableSchema schema, string json)
     {
         var row = new DecodedRow(schema);
-        new RowDecoder(schema).Decode(Encoding.UTF8.GetBytes(json), row);
+        new MessageDecoder(schema).Decode(Encoding.UTF8.GetBytes(json), row);
         return row;
     }
 }

@@ -1,12 +1,13 @@
 using System.Text;
 using OrdersStream.Diagnostics;
+using OrdersStream.Memory;
 using OrdersStream.Rows;
 using Xunit;
 using static OrdersStream.UnitTests.Rows.CopyTupleWriter;
 
 namespace OrdersStream.UnitTests.Rows;
 
-public sealed class RowEncoderTests
+public sealed class MessageEncoderTests
 {
     private const long Day = 86_400_000_000;
 
@@ -146,7 +147,7 @@ public sealed class RowEncoderTests
     {
         var schema = KeyedBy(TypeOf(ColumnKind.Text));
         var tuple = Tuple(Text("abc"), Int64(0));
-        var encoder = new RowEncoder(schema);
+        var encoder = new MessageEncoder(schema);
         var (key, value) = (new ByteBuffer(), new ByteBuffer());
         for (var length = 0; length < tuple.Length; length++)
             Assert.Equal(0, encoder.Encode(tuple.AsSpan(0, length), key, value));
@@ -184,7 +185,7 @@ public sealed class RowEncoderTests
     [MemberData(nameof(BadFields))]
     public void what_cannot_be_carried_exactly_stops_and_names_the_column(ColumnKind kind, bool isArray, byte[] field, string problem)
     {
-        var encoder = new RowEncoder(SchemaOf(TypeOf(kind, isArray)));
+        var encoder = new MessageEncoder(SchemaOf(TypeOf(kind, isArray)));
         var (key, value) = (new ByteBuffer(), new ByteBuffer());
         var e = Assert.Throws<PipelineException>(() => encoder.Encode(Tuple(Int64(1), field, Int64(0)), key, value));
         Assert.Equal((FailureAction.Stop, problem), (e.Action, e.Problem));
@@ -211,7 +212,7 @@ public sealed class RowEncoderTests
     {
         var schema = KeyedBy(TypeOf(ColumnKind.BigInt), TypeOf(ColumnKind.Numeric), TypeOf(ColumnKind.Text));
         var tuple = Tuple(Int64(1), Numeric("12.50"), Text("a\"b"), Int64(0));
-        var encoder = new RowEncoder(schema);
+        var encoder = new MessageEncoder(schema);
         var (key, value) = (new ByteBuffer(), new ByteBuffer());
         encoder.Encode(tuple, key, value);
         var before = GC.GetAllocatedBytesForCurrentThread();
@@ -236,7 +237,7 @@ public sealed class RowEncoderTests
     private static (string Key, string Value) Encode(TableSchema schema, byte[] tuple)
     {
         var (key, value) = (new ByteBuffer(), new ByteBuffer());
-        Assert.Equal(tuple.Length, new RowEncoder(schema).Encode(tuple, key, value));
+        Assert.Equal(tuple.Length, new MessageEncoder(schema).Encode(tuple, key, value));
         return (Encoding.UTF8.GetString(key.Written), Encoding.UTF8.GetString(value.Written));
     }
 }

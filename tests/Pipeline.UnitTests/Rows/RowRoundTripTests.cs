@@ -4,6 +4,7 @@ using System.Numerics;
 using System.Text;
 using System.Text.Json;
 using CsCheck;
+using OrdersStream.Memory;
 using OrdersStream.Rows;
 using Xunit;
 using static OrdersStream.UnitTests.Rows.CopyTupleWriter;
@@ -90,10 +91,10 @@ public sealed class RowRoundTripTests
     public void encode_decode_and_write_again_gives_the_same_bytes() => AnyRow.Sample(sample =>
     {
         var (key, value, again) = (new ByteBuffer(), new ByteBuffer(), new ByteBuffer());
-        Assert.Equal(sample.Tuple.Length, new RowEncoder(sample.Schema).Encode(sample.Tuple, key, value));
+        Assert.Equal(sample.Tuple.Length, new MessageEncoder(sample.Schema).Encode(sample.Tuple, key, value));
         var row = new DecodedRow(sample.Schema);
-        new RowDecoder(sample.Schema).Decode(value.Written, row);
-        new RowText(sample.Schema).Write(row, again);
+        new MessageDecoder(sample.Schema).Decode(value.Written, row);
+        new MessageWriter(sample.Schema).Write(row, again);
         Assert.Equal(Encoding.UTF8.GetString(value.Written), Encoding.UTF8.GetString(again.Written));
     }, iter: 3_000);
 
@@ -101,14 +102,14 @@ public sealed class RowRoundTripTests
     public void what_is_written_is_json_to_another_reader_too() => AnyRow.Sample(sample =>
     {
         var (key, value) = (new ByteBuffer(), new ByteBuffer());
-        new RowEncoder(sample.Schema).Encode(sample.Tuple, key, value);
+        new MessageEncoder(sample.Schema).Encode(sample.Tuple, key, value);
         using var document = JsonDocument.Parse(value.Written.ToArray());
         Assert.Equal(sample.Schema.Columns.Select(c => c.Name), document.RootElement.EnumerateObject().Select(m => m.Name));
 
         // And what that reader writes, with its own idea of escapes and whitespace, is the same row.
         var (row, again) = (new DecodedRow(sample.Schema), new ByteBuffer());
-        new RowDecoder(sample.Schema).Decode(JsonSerializer.SerializeToUtf8Bytes(document, new JsonSerializerOptions { WriteIndented = true }), row);
-        new RowText(sample.Schema).Write(row, again);
+        new MessageDecoder(sample.Schema).Decode(JsonSerializer.SerializeToUtf8Bytes(document, new JsonSerializerOptions { WriteIndented = true }), row);
+        new MessageWriter(sample.Schema).Write(row, again);
         Assert.Equal(Encoding.UTF8.GetString(value.Written), Encoding.UTF8.GetString(again.Written));
     }, iter: 1_000);
 
@@ -119,7 +120,7 @@ public sealed class RowRoundTripTests
             .Sample((sample, changes) =>
             {
                 var (key, value) = (new ByteBuffer(), new ByteBuffer());
-                new RowEncoder(sample.Schema).Encode(sample.Tuple, key, value);
+                new MessageEncoder(sample.Schema).Encode(sample.Tuple, key, value);
                 var json = value.Written.ToArray().ToList();
                 foreach (var (place, how, b) in changes) Change(json, place, how, b);
                 DecodesOrSaysWhy(sample.Schema, [.. json]);
@@ -145,7 +146,7 @@ public sealed class RowRoundTripTests
         var text = new ByteBuffer();
         try
         {
-            new RowDecoder(schema).Decode(json, row);
+            new MessageDecoder(schema).Decode(json, row);
         }
         catch (UndecodableException e)
         {
@@ -153,11 +154,11 @@ public sealed class RowRoundTripTests
             return;
         }
         // What was taken for a row is one: written again and read again, it is the same.
-        new RowText(schema).Write(row, text);
+        new MessageWriter(schema).Write(row, text);
         var first = text.Written.ToArray();
-        new RowDecoder(schema).Decode(first, row);
+        new MessageDecoder(schema).Decode(first, row);
         text.Clear();
-        new RowText(schema).Write(row, text);
+        new MessageWriter(schema).Write(row, text);
         Assert.Equal(first, text.Written.ToArray());
     }
 }

@@ -1,7 +1,8 @@
 using OrdersStream.Diagnostics;
-using OrdersStream.Lake;
+using OrdersStream.Rows;
+using OrdersStream.UnitTests.Store;
 
-namespace OrdersStream.UnitTests.Lake;
+namespace OrdersStream.UnitTests.Rows;
 
 public sealed class SchemaStoreTests : IDisposable
 {

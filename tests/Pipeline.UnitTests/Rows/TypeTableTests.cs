@@ -1,3 +1,4 @@
+using OrdersStream.Memory;
 using OrdersStream.Rows;
 using OrdersStream.UnitTests.Configuration;
 using Xunit;
@@ -102,8 +103,8 @@ public sealed class TypeTableTests
         var schema = new TableSchema([new Column("c", example.ExampleType, true)], [0], 0);
         var json = $"{{\"c\":{example.Example}}}";
         var (row, text) = (new DecodedRow(schema), new ByteBuffer());
-        new RowDecoder(schema).Decode(System.Text.Encoding.UTF8.GetBytes(json), row);
-        new RowText(schema).Write(row, text);
+        new MessageDecoder(schema).Decode(System.Text.Encoding.UTF8.GetBytes(json), row);
+        new MessageWriter(schema).Write(row, text);
         Assert.Equal(json, System.Text.Encoding.UTF8.GetString(text.Written));
     }
 

@@ -1,5 +1,4 @@
 using System.Globalization;
-using OrdersStream.Configuration;
 using OrdersStream.Kafka;
 using OrdersStream.UnitTests.Configuration;
 

@@ -1,8 +1,9 @@
 using Microsoft.Extensions.Logging;
-using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
 using OrdersStream.Kafka;
+using OrdersStream.Store;
 
-namespace OrdersStream.UnitTests.Lake;
+namespace OrdersStream.UnitTests.Store;
 
 public sealed class KafkaToLakeTests : IDisposable
 {

@@ -1,8 +1,7 @@
 using CsCheck;
 using OrdersStream.Diagnostics;
-using OrdersStream.Kafka;
 
-namespace OrdersStream.UnitTests.Lake;
+namespace OrdersStream.UnitTests.Store;
 
 /// <summary>Batches that do not begin where the log ends.</summary>
 public sealed class OffsetGapTests : IDisposable

@@ -2,7 +2,7 @@ using System.Text;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
 
-namespace OrdersStream.UnitTests.Lake;
+namespace OrdersStream.UnitTests.Store;
 
 /// <summary>Records that are no rows are kept, whole, and hold nothing up.</summary>
 public sealed class QuarantineTests : IDisposable

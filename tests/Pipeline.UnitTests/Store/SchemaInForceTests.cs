@@ -1,9 +1,8 @@
 using OrdersStream.Diagnostics;
-using OrdersStream.Kafka;
 using OrdersStream.Lake;
 using OrdersStream.Rows;
 
-namespace OrdersStream.UnitTests.Lake;
+namespace OrdersStream.UnitTests.Store;
 
 /// <summary>A schema header holds until the next one, from batch to batch.</summary>
 public sealed class SchemaInForceTests : IDisposable

@@ -2,11 +2,13 @@ using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
 using OrdersStream.Rows;
+using OrdersStream.Store;
 
-namespace OrdersStream.UnitTests.Lake;
+namespace OrdersStream.UnitTests.Store;
 
 /// <summary>A lake and its checkpoint in a folder of their own, and what stands in them.</summary>
 internal sealed class TestLake : IDisposable
@@ -17,7 +19,7 @@ internal sealed class TestLake : IDisposable
 
     public TestTopic Topic { get; } = new();
     public TestTime Time { get; } = new();
-    public TestLog<KafkaToLake> Log { get; } = new();
+    public TestLog Log { get; } = new();
     public DatalakeOptions Datalake { get; set; } = new();
     public Func<CancellationToken, Task<TableSchema>>? PresentSchema { get; set; }
     public string Root => folder["lake"];
@@ -32,7 +34,8 @@ internal sealed class TestLake : IDisposable
             Datalake = Datalake with { Path = Root },
             Streaming = new StreamingOptions { CheckpointLocation = Checkpoint },
         },
-        Topic.Access, PresentSchema, Time, new CrashPoints(onReached), new PipelineMetrics(new PipelineOptions()), Log);
+        new StoreSources(_ => Task.FromResult(Topic.Access), _ => throw new NotSupportedException("nothing here reads by itself"), PresentSchema),
+        Time, new CrashPoints(onReached), new PipelineMetrics(new PipelineOptions()), Log);
 
     public async Task<BatchResult> StoreAsync(IReadOnlyList<StreamRecord> records)
     {
@@ -82,46 +85,6 @@ internal sealed class TestLake : IDisposable
             File.Copy(file, target, overwrite: true);
         }
     }
-}
-
-/// <summary>A clock that stands still until it is moved; its timers fire at once.</summary>
-internal sealed class TestTime : TimeProvider
-{
-    private DateTimeOffset now = System.GetUtcNow();
-
-    public void Advance(TimeSpan time) => now += time;
-
-    public override DateTimeOffset GetUtcNow() => now;
-
-    public override long GetTimestamp() => now.Ticks;
-
-    public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
-        System.CreateTimer(callback, state, TimeSpan.Zero, period);
-}
-
-/// <summary>Keeps what was logged.</summary>
-internal sealed class TestLog<T> : ILogger<T>
-{
-    private readonly List<(LogLevel Level, int Id, string Text)> lines = [];
-
-    public IReadOnlyList<(LogLevel Level, int Id, string Text)> Lines
-    {
-        get
-        {
-            lock (lines) return [.. lines];
-        }
-    }
-
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
-    {
-        lock (lines) lines.Add((logLevel, eventId.Id, formatter(state, exception)));
-    }
-
-    public bool IsEnabled(LogLevel logLevel) => true;
-
-    public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
 }
 
 /// <summary>Stands for the end of a process: nothing handles it.</summary>

@@ -1,9 +1,10 @@
 using System.Runtime.CompilerServices;
 using System.Text;
+using OrdersStream.Capture;
 using OrdersStream.Kafka;
 using OrdersStream.Rows;
 
-namespace OrdersStream.UnitTests.Lake;
+namespace OrdersStream.UnitTests.Store;
 
 /// <summary>A topic in memory: what was produced, what retention removed, and what was read of it.</summary>
 internal sealed class TestTopic

@@ -1,8 +1,8 @@
 using CsCheck;
-using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
 using OrdersStream.Kafka;
 
-namespace OrdersStream.UnitTests.Lake;
+namespace OrdersStream.UnitTests.Store;
 
 /// <summary>Invariant 3 with two instances on one partition.</summary>
 public sealed class TwoInstancesTests
@@ -55,7 +55,7 @@ public sealed class TwoInstancesTests
         using var lake = NewLake();
         using var first = lake.NewInstance();
         using var second = lake.NewInstance();
-        var (mine, theirs) = (first.NewBatch(), second.NewBatch());
+        var (mine, theirs) = (await first.OpenBatchAsync(CancellationToken.None), await second.OpenBatchAsync(CancellationToken.None));
         foreach (var record in lake.Topic[0].Take(2)) await mine.AddAsync(record, CancellationToken.None);
         foreach (var record in lake.Topic[0]) await theirs.AddAsync(record, CancellationToken.None);
 

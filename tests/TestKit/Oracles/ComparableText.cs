@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace OrdersStream.IntegrationTests.Oracles;
+namespace OrdersStream.TestKit.Oracles;
 
 /// <summary>
 /// One value as text that is the same whoever printed it: Postgres and DuckDB write the same floating point number, BC

@@ -1,7 +1,8 @@
 using System.Globalization;
 using DuckDB.NET.Data;
+using OrdersStream.Lake;
 
-namespace OrdersStream.IntegrationTests.Oracles;
+namespace OrdersStream.TestKit.Oracles;
 
 /// <summary>The lake as a reader meets it: DuckDB over <c>**/*.parquet</c>, knowing nothing of the product.</summary>
 public sealed class LakeReader(string path)

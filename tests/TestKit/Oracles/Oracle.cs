@@ -1,7 +1,7 @@
 using System.Globalization;
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.TestKit.Servers;
 
-namespace OrdersStream.IntegrationTests.Oracles;
+namespace OrdersStream.TestKit.Oracles;
 
 /// <summary>
 /// Compares the lake with the table: for each key the lake's newest row version must be the table's row, value by

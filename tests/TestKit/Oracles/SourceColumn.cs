@@ -1,6 +1,7 @@
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.Rows;
+using OrdersStream.TestKit.Servers;
 
-namespace OrdersStream.IntegrationTests.Oracles;
+namespace OrdersStream.TestKit.Oracles;
 
 /// <summary>One column of the source as Postgres' catalogue tells it.</summary>
 /// <param name="Name">As it is, unquoted.</param>

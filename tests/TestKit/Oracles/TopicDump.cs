@@ -2,7 +2,7 @@ using System.Text;
 using Confluent.Kafka;
 using OrdersStream.Kafka;
 
-namespace OrdersStream.IntegrationTests.Oracles;
+namespace OrdersStream.TestKit.Oracles;
 
 /// <summary>What a reader of committed records finds in the topic, up to its present end.</summary>
 public sealed record TopicDump(IReadOnlyList<StreamRecord> Records)

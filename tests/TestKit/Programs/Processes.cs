@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace OrdersStream.IntegrationTests.LocalHost;
+namespace OrdersStream.TestKit.Programs;
 
 /// <summary>What the system knows of processes that are not the test's own children.</summary>
 internal static class Processes

@@ -1,12 +1,10 @@
 using System.Diagnostics;
 using OrdersStream.Configuration;
-using OrdersStream.IntegrationTests.LocalHost;
-using OrdersStream.IntegrationTests.Servers;
-using OrdersStream.LocalHost.Embedded;
+using OrdersStream.Demo.Servers;
+using OrdersStream.LocalHost.Terminal;
+using OrdersStream.TestKit.Servers;
 
-[assembly: AssemblyFixture(typeof(PublishedProgram))]
-
-namespace OrdersStream.IntegrationTests.LocalHost;
+namespace OrdersStream.TestKit.Programs;
 
 /// <summary>LocalHost as it is installed: published as native code. Made once, for the first test that wants it.</summary>
 public sealed class PublishedProgram : IDisposable

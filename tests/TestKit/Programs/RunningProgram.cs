@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
-using OrdersStream.LocalHost.Embedded;
+using OrdersStream.Demo.Servers;
 
-namespace OrdersStream.IntegrationTests.LocalHost;
+namespace OrdersStream.TestKit.Programs;
 
 /// <summary>A program while it runs; it ends with this at the latest.</summary>
 public sealed class RunningProgram : IDisposable

@@ -1,12 +1,12 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
-using OrdersStream.IntegrationTests.Servers;
-using OrdersStream.LocalHost.CommandLine;
-using OrdersStream.LocalHost.Embedded;
-using OrdersStream.LocalHost.Verbs;
+using OrdersStream.Demo.Servers;
+using OrdersStream.Diagnostics;
+using OrdersStream.LocalHost.Terminal;
+using OrdersStream.TestKit.Servers;
 
-namespace OrdersStream.IntegrationTests.LocalHost;
+namespace OrdersStream.TestKit.Programs;
 
 /// <summary>A database with the orders table, a topic, and folders of one test's own.</summary>
 public sealed class TestPipeline : IAsyncDisposable
@@ -49,7 +49,7 @@ public sealed class TestPipeline : IAsyncDisposable
         return new TestPipeline(database, kafka);
     }
 
-    public PipelineRun Run() => new(Options, TimeProvider.System, Log());
+    public TestRun Run() => new(Options, TimeProvider.System, Log());
 
     public LineLogger Log() => new(LogLevel.Warning, TimeProvider.System, Warnings.Enqueue, colours: false);
 

@@ -1,6 +1,6 @@
 using Confluent.Kafka;
 
-namespace OrdersStream.IntegrationTests.Servers;
+namespace OrdersStream.TestKit.Servers;
 
 /// <summary>
 /// Three brokers around one ZooKeeper, as docker-compose has it for one: every partition in three copies, of which two must hold a record

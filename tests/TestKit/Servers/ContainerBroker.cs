@@ -2,7 +2,7 @@ using DotNet.Testcontainers.Builders;
 using Microsoft.Extensions.Logging.Abstractions;
 using Testcontainers.Kafka;
 
-namespace OrdersStream.IntegrationTests.Servers;
+namespace OrdersStream.TestKit.Servers;
 
 /// <summary>A real broker in a container, where a Docker engine answers.</summary>
 public sealed class ContainerBroker : IAsyncDisposable

@@ -1,11 +1,8 @@
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
-using OrdersStream.IntegrationTests.Servers;
-using OrdersStream.LocalHost.Embedded;
+using OrdersStream.Demo.Servers;
 
-[assembly: AssemblyFixture(typeof(KafkaServer))]
-
-namespace OrdersStream.IntegrationTests.Servers;
+namespace OrdersStream.TestKit.Servers;
 
 /// <summary>
 /// The broker of all tests of the assembly: a real one where the environment names one or can start one, else the

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace OrdersStream.IntegrationTests.Servers;
+namespace OrdersStream.TestKit.Servers;
 
 /// <summary>
 /// A real broker that a launcher script starts in a temporary folder. A small shell watches over it: it reads a pipe that

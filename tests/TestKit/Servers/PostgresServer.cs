@@ -1,10 +1,7 @@
 using Npgsql;
-using OrdersStream.IntegrationTests.Servers;
-using OrdersStream.LocalHost.Embedded;
+using OrdersStream.Demo.Servers;
 
-[assembly: AssemblyFixture(typeof(PostgresServer))]
-
-namespace OrdersStream.IntegrationTests.Servers;
+namespace OrdersStream.TestKit.Servers;
 
 /// <summary>
 /// The Postgres of all tests of the assembly: a private one from this machine's binaries, or the one that the environment

@@ -1,6 +1,6 @@
 using Npgsql;
 
-namespace OrdersStream.IntegrationTests.Servers;
+namespace OrdersStream.TestKit.Servers;
 
 /// <summary>One test's own database: dropped with everything in it when the test is over.</summary>
 public sealed class TestDatabase : IAsyncDisposable

@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 
-namespace OrdersStream.IntegrationTests.Servers;
+namespace OrdersStream.TestKit.Servers;
 
 /// <summary>What the environment says to the tests: where servers are, and whether a missing one is a failure.</summary>
 public static class TestEnvironment

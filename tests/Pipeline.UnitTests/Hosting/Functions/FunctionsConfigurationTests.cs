@@ -1,10 +1,10 @@
 using OrdersStream.Configuration;
-using OrdersStream.Triggers;
+using OrdersStream.Hosting.Functions;
 using OrdersStream.UnitTests.Configuration;
 
-namespace OrdersStream.UnitTests.Triggers;
+namespace OrdersStream.UnitTests.Hosting.Functions;
 
-public sealed class TriggerConfigurationTests : IDisposable
+public sealed class FunctionsConfigurationTests : IDisposable
 {
     private static readonly string Shipped = File.ReadAllText(Path.Combine(ConfigurationFile.Repository, "configs", "orders_stream.yml"));
 
@@ -15,7 +15,7 @@ public sealed class TriggerConfigurationTests : IDisposable
         ["POSTGRES_TO_KAFKA_SCHEDULE"] = "*/5 * * * * *", ["AzureWebJobsStorage"] = "", ["POSTGRES_PASSWORD"] = "the-secret-word",
     };
 
-    public TriggerConfigurationTests()
+    public FunctionsConfigurationTests()
     {
         Directory.CreateDirectory(folder["configs"]);
         Directory.CreateDirectory(folder["FunctionApp/bin/output"]);
@@ -149,7 +149,7 @@ public sealed class TriggerConfigurationTests : IDisposable
         environment["Kafka__SaslPassword"] = "the-secret-word";
         environment["KAFKA_SASL_USERNAME"] = "you";
         environment["KAFKA_SASL_PASSWORD"] = "another-secret-word";
-        var build = new TriggerBuild("sasl_ssl", "PLAIN");
+        var build = new KafkaTriggerBuild("sasl_ssl", "PLAIN");
 
         var faults = Faults(build);
 
@@ -165,9 +165,9 @@ public sealed class TriggerConfigurationTests : IDisposable
 
     public void Dispose() => folder.Dispose();
 
-    private PipelineOptions Load(TriggerBuild? build = null) => TriggerConfiguration.Load(folder["FunctionApp/bin/output"], environment, build ?? TriggerBuild.Default);
+    private PipelineOptions Load(KafkaTriggerBuild? build = null) => FunctionsConfiguration.Load(folder["FunctionApp/bin/output"], environment, build ?? KafkaTriggerBuild.Default);
 
-    private List<string> Faults(TriggerBuild? build = null) =>
+    private List<string> Faults(KafkaTriggerBuild? build = null) =>
         [.. Assert.Throws<ConfigurationException>(() => Load(build)).Faults.Select(f => f.ToString())];
 
     private void Write(string text, string name = "orders_stream.yml") => File.WriteAllText(Path.Combine(folder["configs"], name), text);

@@ -1,12 +1,12 @@
-using OrdersStream.Triggers;
+using OrdersStream.Hosting.Functions;
 
-namespace OrdersStream.UnitTests.Triggers;
+namespace OrdersStream.UnitTests.Hosting.Functions;
 
-public sealed class TriggerScheduleTests
+public sealed class TimerScheduleTests
 {
     [Fact]
     public void every_interval_has_a_schedule_that_says_it() =>
-        Assert.All(Enumerable.Range(1, 3_600), seconds => Assert.Equal(seconds, TriggerSchedule.IntervalOf(TriggerSchedule.For(seconds))));
+        Assert.All(Enumerable.Range(1, 3_600), seconds => Assert.Equal(seconds, TimerSchedule.IntervalOf(TimerSchedule.For(seconds))));
 
     [Theory]
     [InlineData(1, "* * * * * *")]
@@ -17,7 +17,7 @@ public sealed class TriggerScheduleTests
     [InlineData(120, "0 */2 * * * *")]
     [InlineData(420, "00:07:00")]
     [InlineData(3_600, "0 0 * * * *")]
-    public void a_schedule_is_written_as_one_would_write_it(int seconds, string schedule) => Assert.Equal(schedule, TriggerSchedule.For(seconds));
+    public void a_schedule_is_written_as_one_would_write_it(int seconds, string schedule) => Assert.Equal(schedule, TimerSchedule.For(seconds));
 
     [Theory]
     [InlineData(5, "0/5 * * * * *")]
@@ -30,7 +30,7 @@ public sealed class TriggerScheduleTests
     [InlineData(300, "*/5 * * * *")]
     [InlineData(300, "0 3-58/5 * * * *")]
     [InlineData(3_600, "01:00:00")]
-    public void equal_forms_are_equal(int seconds, string schedule) => Assert.Equal(seconds, TriggerSchedule.IntervalOf(schedule));
+    public void equal_forms_are_equal(int seconds, string schedule) => Assert.Equal(seconds, TimerSchedule.IntervalOf(schedule));
 
     [Theory]
     [InlineData("")]
@@ -44,5 +44,5 @@ public sealed class TriggerScheduleTests
     [InlineData("5-1 * * * * *")]
     [InlineData("* * * *")]
     [InlineData("00:00:00")]
-    public void what_is_no_interval_is_none(string schedule) => Assert.Null(TriggerSchedule.IntervalOf(schedule));
+    public void what_is_no_interval_is_none(string schedule) => Assert.Null(TimerSchedule.IntervalOf(schedule));
 }

@@ -1,11 +1,11 @@
 using System.Text;
+using OrdersStream.Capture;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
+using OrdersStream.Site;
 using OrdersStream.Status;
-using OrdersStream.Status.StatusPage;
-using OrdersStream.UnitTests.Lake;
 
-namespace OrdersStream.UnitTests.Status.StatusPage;
+namespace OrdersStream.UnitTests.Site;
 
 public sealed class StatusSiteTests : IDisposable
 {
@@ -20,14 +20,14 @@ public sealed class StatusSiteTests : IDisposable
 
     public StatusSiteTests()
     {
-        export = new MetricsExport(metrics);
+        export = new MetricsExport();
         site = new StatusSite(
             token =>
             {
                 Interlocked.Increment(ref looks);
                 return read(token);
             },
-            metrics, export, time);
+            new StatusGauges(metrics), export, time);
     }
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;

@@ -1,6 +1,6 @@
-using OrdersStream.IntegrationTests.Servers;
+using OrdersStream.TestKit.Servers;
 
-namespace OrdersStream.IntegrationTests;
+namespace OrdersStream.TestKit.Oracles;
 
 /// <summary>
 /// What the pipeline is not: <c>updated_at &gt; last</c> over the same history. It shows that a test's history bites.

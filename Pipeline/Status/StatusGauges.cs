@@ -1,0 +1,57 @@
+using System.Diagnostics.Metrics;
+using System.Globalization;
+using OrdersStream.Diagnostics;
+
+namespace OrdersStream.Status;
+
+/// <summary>What the last look at everything saw, as gauges of the stream's meter.</summary>
+public sealed class StatusGauges
+{
+    private readonly PipelineMetrics metrics;
+    private PipelineStatus? last;
+
+    public StatusGauges(PipelineMetrics metrics)
+    {
+        this.metrics = metrics;
+        var meter = metrics.Meter;
+        meter.CreateObservableGauge("orders_stream.up", Reachable, null, "1: the last look could read it; 0: it could not.");
+        Gauge("orders_stream.health", s => (int)s.Health, null, "0 well, 1 something is wrong, 2 it cannot be told.");
+        Gauge("orders_stream.capture.lag", s => s.Capture?.LagSeconds, "s", "How long ago the oldest change may have been committed that is not in Kafka.");
+        Gauge("orders_stream.capture.published.rows", s => s.Capture?.RowsPublished, "{row}", "Row versions published in the stream's life.");
+        Gauge("orders_stream.capture.window.progress", s => s.Capture?.Window?.Progress, "1", "Share of an initial load that is published.");
+        Gauge("orders_stream.capture.oldest_transaction.age", s => s.Source.OldestTransaction?.Seconds, "s",
+            "Age of the oldest transaction that is open at the source.");
+        meter.CreateObservableGauge("orders_stream.lake.lag", LakeLag, "{record}", "Records that wait in Kafka, by partition.");
+        Gauge("orders_stream.lake.rows", s => s.Lake.Reachable ? s.Lake.Rows : null, "{row}", "Rows in the lake.");
+        Gauge("orders_stream.lake.files", s => s.Lake.Reachable ? s.Lake.Files : null, "{file}", "Files written to the lake.");
+        Gauge("orders_stream.lake.quarantined.records", s => s.Lake.Reachable ? s.Lake.Quarantined : null, "{record}", "Records in quarantine.");
+    }
+
+    /// <summary>Takes note of a look at everything.</summary>
+    public void Saw(PipelineStatus status) => Volatile.Write(ref last, status);
+
+    private void Gauge(string name, Func<PipelineStatus, double?> value, string? unit, string description) => metrics.Meter.CreateObservableGauge(
+        name,
+        () => Volatile.Read(ref last) is { } status && value(status) is { } seen ? [new(seen, metrics.StreamTags)] : Array.Empty<Measurement<double>>(),
+        unit, description);
+
+    private IEnumerable<Measurement<int>> Reachable()
+    {
+        if (Volatile.Read(ref last) is not { } status) yield break;
+        yield return Up("postgres", status.Source.Reachable);
+        yield return Up("kafka", status.Topic.Reachable);
+        yield return Up("lake", status.Lake.Reachable);
+    }
+
+    private Measurement<int> Up(string part, bool reachable) => new(reachable ? 1 : 0, [.. metrics.StreamTags, new("part", part)]);
+
+    private IEnumerable<Measurement<long>> LakeLag()
+    {
+        foreach (var partition in Volatile.Read(ref last)?.Partitions ?? [])
+        {
+            if (partition.Lag is not { } lag) continue;
+            var number = partition.Partition.ToString(CultureInfo.InvariantCulture);
+            yield return new(lag, [.. metrics.TopicTags, new("messaging.destination.partition.id", number)]);
+        }
+    }
+}

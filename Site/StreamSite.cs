@@ -1,0 +1,35 @@
+using System.Net;
+using OrdersStream.Diagnostics;
+using OrdersStream.Hosting;
+using OrdersStream.Site.Server;
+
+namespace OrdersStream.Site;
+
+/// <summary>
+/// All that shows a stream to the outside, for a host with a process of its own: page, document, metrics. To be made before the halves begin:
+/// what they do is counted from here on.
+/// </summary>
+public sealed class StreamSite(PipelineStream stream) : IDisposable
+{
+    private readonly Lazy<MetricsExport> export = new(() => new MetricsExport());
+    private StatusSite? answers;
+
+    /// <summary>The answers to every request.</summary>
+    public StatusSite Answers => answers ??= new StatusSite(stream, export.Value);
+
+    /// <summary>Serves the page.</summary>
+    /// <exception cref="PipelineException">The address cannot be taken.</exception>
+    public Task<StatusServer> ServeAsync(IPEndPoint address, CancellationToken cancellationToken) =>
+        StatusServer.StartAsync(address, Answers, NewSampler(), stream.Process.Time, cancellationToken);
+
+    /// <summary>Pushes the metrics where the environment asks for it, with the lags among them: for a run without a page.</summary>
+    public IAsyncDisposable? PushMetrics() => MetricsExport.IsPushed ? NewSampler().Start() : null;
+
+    public void Dispose()
+    {
+        answers?.Dispose();
+        if (export.IsValueCreated) export.Value.Dispose();
+    }
+
+    private StatusSampler NewSampler() => new(Answers, stream.History, stream.Process.Time);
+}

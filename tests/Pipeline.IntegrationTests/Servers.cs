@@ -1,0 +1,6 @@
+using OrdersStream.TestKit.Programs;
+using OrdersStream.TestKit.Servers;
+
+[assembly: AssemblyFixture(typeof(PostgresServer))]
+[assembly: AssemblyFixture(typeof(KafkaServer))]
+[assembly: AssemblyFixture(typeof(PublishedProgram))]

@@ -1,0 +1,53 @@
+using Microsoft.Extensions.Logging;
+using OrdersStream.Capture;
+using OrdersStream.Configuration;
+using OrdersStream.Durable;
+using OrdersStream.Hosting;
+using OrdersStream.Hosting.Loops;
+using OrdersStream.Site;
+using OrdersStream.Status;
+using OrdersStream.Store;
+
+namespace OrdersStream.TestKit;
+
+/// <summary>A process with a stream and its loops, as LocalHost has them.</summary>
+public sealed class TestRun : IAsyncDisposable
+{
+    private readonly PipelineRun run;
+    private readonly Lazy<StreamSite> site;
+
+    /// <param name="options">The configuration in force.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="log">Where lines go.</param>
+    /// <param name="crashPoints">Those of this run; null: nothing listens.</param>
+    public TestRun(PipelineOptions options, TimeProvider time, ILoggerProvider log, CrashPoints? crashPoints = null)
+    {
+        Stream = NewStream(options, time, log, crashPoints);
+        run = new PipelineRun(Stream);
+        site = new Lazy<StreamSite>(() => new StreamSite(Stream));
+    }
+
+    public PipelineStream Stream { get; }
+    public StreamSite Site => site.Value;
+    public PostgresToKafkaLoop PostgresToKafka => run.PostgresToKafka;
+    public KafkaToLakeLoop KafkaToLake => run.KafkaToLake;
+    public ILogger Logger => Stream.Logger;
+
+    /// <summary>A stream of a process of its own.</summary>
+    public static PipelineStream NewStream(PipelineOptions options, TimeProvider time, ILoggerProvider log, CrashPoints? crashPoints = null) => new(
+        options,
+        new ProcessContext(
+            time, crashPoints ?? CrashPoints.None, log.CreateLogger,
+            new ProcessStatus("LocalHost", time.GetUtcNow(), [nameof(PostgresToKafka), nameof(KafkaToLake)])));
+
+    public Task UntilStoppedAsync(PipelineHalf? only, IReadOnlyList<int>? partitions, CancellationToken stop, CancellationToken cancellationToken) =>
+        run.UntilStoppedAsync(only, partitions, stop, cancellationToken);
+
+    public Task<bool> OnceAsync(PipelineHalf? only, CancellationToken cancellationToken) => run.OnceAsync(only, cancellationToken);
+
+    public async ValueTask DisposeAsync()
+    {
+        if (site.IsValueCreated) site.Value.Dispose();
+        await Stream.DisposeAsync();
+    }
+}
