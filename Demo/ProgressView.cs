@@ -1,5 +1,4 @@
 using System.Globalization;
-using OrdersStream.Diagnostics;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 

@@ -1,6 +1,5 @@
 using Microsoft.Azure.Functions.Worker;
 using OrdersStream.Hosting.Functions;
-using OrdersStream.Store;
 
 namespace OrdersStream.FunctionApp;
 

@@ -1,5 +1,4 @@
 using Microsoft.Azure.Functions.Worker;
-using OrdersStream.Capture;
 using OrdersStream.Hosting.Functions;
 
 namespace OrdersStream.FunctionApp;

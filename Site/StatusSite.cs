@@ -1,7 +1,5 @@
 using System.Collections.Frozen;
 using System.Text;
-using OrdersStream.Capture;
-using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Hosting;
 using OrdersStream.Status;

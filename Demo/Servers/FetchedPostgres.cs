@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using MysticMind.PostgresEmbed;
-using OrdersStream.Diagnostics;
 
 namespace OrdersStream.Demo.Servers;
 

@@ -1,9 +1,6 @@
 using System.Globalization;
 using System.Text;
-using OrdersStream.Capture;
-using OrdersStream.Postgres;
 using OrdersStream.Status;
-using OrdersStream.Store;
 
 namespace OrdersStream.LocalHost.Verbs;
 

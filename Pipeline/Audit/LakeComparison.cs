@@ -7,7 +7,6 @@ using OrdersStream.Kafka;
 using OrdersStream.Lake;
 using OrdersStream.Postgres;
 using OrdersStream.Rows;
-using OrdersStream.Store;
 
 namespace OrdersStream.Audit;
 

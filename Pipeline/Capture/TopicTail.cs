@@ -2,7 +2,6 @@ using Confluent.Kafka;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
-using OrdersStream.Store;
 
 namespace OrdersStream.Capture;
 

@@ -1,5 +1,3 @@
-using OrdersStream.Store;
-
 namespace OrdersStream.Configuration;
 
 /// <summary>

@@ -1,7 +1,4 @@
 using Microsoft.Extensions.Logging;
-using OrdersStream.Capture;
-using OrdersStream.Postgres;
-using OrdersStream.Store;
 
 namespace OrdersStream.Diagnostics;
 

@@ -1,6 +1,5 @@
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
-using OrdersStream.Store;
 
 namespace OrdersStream.Lake;
 

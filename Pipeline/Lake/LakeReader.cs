@@ -6,7 +6,6 @@ using OrdersStream.ParquetFormat;
 using OrdersStream.Rows;
 using Parquet;
 using Parquet.Meta;
-using Parquet.Schema;
 
 namespace OrdersStream.Lake;
 

@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-using OrdersStream.Capture;
 using OrdersStream.Rows;
 
 namespace OrdersStream.Postgres;

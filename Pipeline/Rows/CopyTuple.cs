@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
 
 namespace OrdersStream.Rows;

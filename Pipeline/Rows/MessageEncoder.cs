@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Text.Unicode;
 using OrdersStream.Diagnostics;
 using OrdersStream.Memory;

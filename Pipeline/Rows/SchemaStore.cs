@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Text;
-using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 

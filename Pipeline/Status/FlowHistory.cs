@@ -1,6 +1,3 @@
-using System.Collections.Immutable;
-using OrdersStream.Diagnostics;
-
 namespace OrdersStream.Status;
 
 /// <summary>

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using OrdersStream.Benchmarks.Measuring;
 using OrdersStream.Benchmarks.Running;
-using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.Benchmarks;
 

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Text.RegularExpressions;
 using OrdersStream.Benchmarks.Measuring;
 using OrdersStream.Benchmarks.Running;
-using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.Benchmarks;
 

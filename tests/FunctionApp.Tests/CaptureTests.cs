@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging;
-using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.TestKit.Servers;

@@ -1,6 +1,5 @@
 using Npgsql;
 using OrdersStream.Demo.Servers;
-using OrdersStream.LocalHost.Terminal;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Servers;
 

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using OrdersStream.Durable;
-using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests;
 

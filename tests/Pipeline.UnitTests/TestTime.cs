@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging;
-using OrdersStream.Diagnostics;
 
 namespace OrdersStream.UnitTests;
 

@@ -1,5 +1,3 @@
-using Microsoft.Playwright;
-
 namespace OrdersStream.Site.Tests;
 
 /// <summary>What the page shows of a given status, in a real browser.</summary>

@@ -1,7 +1,5 @@
-using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
 using OrdersStream.Status;
-using OrdersStream.Store;
 
 namespace OrdersStream.Site.Tests;
 

@@ -1,6 +1,5 @@
 using OrdersStream.Capture;
 using OrdersStream.Configuration;
-using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Kafka;
 using OrdersStream.Store;

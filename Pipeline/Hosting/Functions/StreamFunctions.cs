@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;

@@ -1,6 +1,4 @@
-using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
-using OrdersStream.Store;
 
 namespace OrdersStream.Hosting.Loops;
 

@@ -1,5 +1,4 @@
 using OrdersStream.Benchmarks.Running;
-using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.Benchmarks.Load;
 

@@ -1,7 +1,6 @@
 using Confluent.Kafka;
 using Npgsql;
 using OrdersStream.Configuration;
-using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
 
 namespace OrdersStream.Benchmarks.Running;

@@ -1,5 +1,3 @@
-using OrdersStream.Diagnostics;
-
 namespace OrdersStream.Benchmarks.Running;
 
 /// <summary>What orders are made of: few dishes and places, some more customers, and an id that is unique.</summary>

@@ -2,7 +2,6 @@ using System.Globalization;
 using Npgsql;
 using OrdersStream.Benchmarks.Measuring;
 using OrdersStream.Demo.Servers;
-using OrdersStream.Diagnostics;
 using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.Benchmarks.Running;

@@ -1,5 +1,4 @@
 using OrdersStream.Benchmarks.Measuring;
-using OrdersStream.Diagnostics;
 using OrdersStream.TestKit.Programs;
 
 namespace OrdersStream.Benchmarks.Running;

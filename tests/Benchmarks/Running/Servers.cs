@@ -1,6 +1,5 @@
 using Confluent.Kafka;
 using OrdersStream.Benchmarks.Measuring;
-using OrdersStream.Diagnostics;
 using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.Benchmarks.Running;

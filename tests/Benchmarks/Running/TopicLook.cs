@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
-using OrdersStream.Diagnostics;
 
 namespace OrdersStream.Benchmarks.Running;
 

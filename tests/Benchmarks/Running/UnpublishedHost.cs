@@ -1,9 +1,7 @@
 using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
-using OrdersStream.Diagnostics;
 using OrdersStream.Hosting.Loops;
 using OrdersStream.LocalHost.Verbs;
-using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.Benchmarks.Running;
 

@@ -1,5 +1,4 @@
 using OrdersStream.Benchmarks.Measuring;
-using OrdersStream.Diagnostics;
 
 namespace OrdersStream.Benchmarks.Running;
 

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using OrdersStream.LocalHost.Terminal;
 
 namespace OrdersStream.IntegrationTests.LocalHost;
 

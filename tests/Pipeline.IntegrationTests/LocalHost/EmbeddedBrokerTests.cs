@@ -1,6 +1,5 @@
 using Confluent.Kafka;
 using OrdersStream.Demo.Servers;
-using Xunit;
 
 namespace OrdersStream.IntegrationTests.LocalHost;
 

@@ -2,7 +2,6 @@ using Npgsql;
 using OrdersStream.Demo.Servers;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Programs;
-using Xunit;
 
 namespace OrdersStream.IntegrationTests.LocalHost;
 

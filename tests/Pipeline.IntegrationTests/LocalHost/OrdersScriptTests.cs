@@ -1,6 +1,5 @@
 using Npgsql;
 using OrdersStream.Demo.Servers;
-using Xunit;
 
 namespace OrdersStream.IntegrationTests.LocalHost;
 

@@ -1,5 +1,4 @@
 using OrdersStream.Demo.Servers;
-using Xunit;
 
 namespace OrdersStream.IntegrationTests.LocalHost;
 

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using OrdersStream.Demo.Servers;
-using OrdersStream.Store;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Programs;
 using OrdersStream.TestKit.Servers;

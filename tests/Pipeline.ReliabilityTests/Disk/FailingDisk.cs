@@ -1,4 +1,3 @@
-using OrdersStream.Capture;
 using OrdersStream.Durable;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Servers;

@@ -2,7 +2,6 @@ using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Hosting.Loops;
 using OrdersStream.TestKit;
-using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests.Security;
 

@@ -1,7 +1,5 @@
-using System.Diagnostics;
 using System.Text;
 using Confluent.Kafka;
-using Confluent.Kafka.Admin;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Hosting.Loops;

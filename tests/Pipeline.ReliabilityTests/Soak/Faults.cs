@@ -2,8 +2,6 @@ using System.Security.Cryptography;
 using System.Text;
 using OrdersStream.Durable;
 using OrdersStream.TestKit;
-using OrdersStream.TestKit.Programs;
-using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests.Soak;
 

@@ -3,7 +3,6 @@ using System.Text;
 using OrdersStream.Configuration;
 using OrdersStream.Demo.Servers;
 using OrdersStream.Durable;
-using OrdersStream.LocalHost.Terminal;
 using OrdersStream.TestKit.Programs;
 
 namespace OrdersStream.ReliabilityTests.Soak;

@@ -1,7 +1,6 @@
 using System.Globalization;
 using OrdersStream.Configuration;
 using OrdersStream.TestKit;
-using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests.Soak;
 

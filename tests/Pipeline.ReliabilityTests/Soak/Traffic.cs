@@ -1,5 +1,4 @@
 using Npgsql;
-using OrdersStream.Store;
 using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests.Soak;

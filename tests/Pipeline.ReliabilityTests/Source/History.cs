@@ -1,4 +1,3 @@
-using OrdersStream.Diagnostics;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Servers;
 

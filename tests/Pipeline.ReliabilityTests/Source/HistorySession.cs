@@ -1,5 +1,4 @@
 using Npgsql;
-using OrdersStream.Postgres;
 
 namespace OrdersStream.ReliabilityTests.Source;
 

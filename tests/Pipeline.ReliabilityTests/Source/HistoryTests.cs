@@ -1,5 +1,4 @@
 using System.Globalization;
-using OrdersStream.Diagnostics;
 using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests.Source;

@@ -1,5 +1,4 @@
 using OrdersStream.Capture;
-using OrdersStream.Diagnostics;
 
 namespace OrdersStream.UnitTests.Capture;
 

@@ -2,7 +2,6 @@ using System.Diagnostics.Metrics;
 using Confluent.Kafka;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
-using OrdersStream.Store;
 
 namespace OrdersStream.UnitTests.Diagnostics;
 

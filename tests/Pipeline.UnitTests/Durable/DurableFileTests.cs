@@ -1,5 +1,4 @@
 using OrdersStream.Durable;
-using Xunit;
 
 namespace OrdersStream.UnitTests.Durable;
 

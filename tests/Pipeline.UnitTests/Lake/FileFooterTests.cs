@@ -1,6 +1,5 @@
 using OrdersStream.Lake;
 using OrdersStream.UnitTests.ParquetFormat;
-using Xunit;
 
 namespace OrdersStream.UnitTests.Lake;
 

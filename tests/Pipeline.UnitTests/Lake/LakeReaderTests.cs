@@ -2,7 +2,6 @@ using OrdersStream.Lake;
 using OrdersStream.ParquetFormat;
 using OrdersStream.Rows;
 using OrdersStream.UnitTests.ParquetFormat;
-using Xunit;
 using static OrdersStream.UnitTests.ParquetFormat.LakeRows;
 
 namespace OrdersStream.UnitTests.Lake;

@@ -1,7 +1,6 @@
 using System.Text;
 using OrdersStream.ParquetFormat;
 using OrdersStream.Rows;
-using Xunit;
 
 namespace OrdersStream.UnitTests.ParquetFormat;
 

@@ -1,5 +1,4 @@
 using OrdersStream.Rows;
-using Xunit;
 using static OrdersStream.UnitTests.ParquetFormat.LakeRows;
 
 namespace OrdersStream.UnitTests.ParquetFormat;

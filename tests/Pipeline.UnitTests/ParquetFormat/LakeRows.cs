@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using System.Text;
 using OrdersStream.Configuration;
@@ -6,7 +5,6 @@ using OrdersStream.Kafka;
 using OrdersStream.Lake;
 using OrdersStream.ParquetFormat;
 using OrdersStream.Rows;
-using Xunit;
 
 namespace OrdersStream.UnitTests.ParquetFormat;
 

@@ -1,7 +1,6 @@
 using System.Globalization;
 using OrdersStream.ParquetFormat;
 using OrdersStream.Rows;
-using Xunit;
 using static OrdersStream.UnitTests.ParquetFormat.LakeRows;
 
 namespace OrdersStream.UnitTests.ParquetFormat;

@@ -1,6 +1,5 @@
 using CsCheck;
 using OrdersStream.Rows;
-using Xunit;
 using static OrdersStream.UnitTests.ParquetFormat.LakeRows;
 
 namespace OrdersStream.UnitTests.ParquetFormat;

@@ -1,7 +1,6 @@
 using CsCheck;
 using OrdersStream.Memory;
 using OrdersStream.ParquetFormat;
-using Xunit;
 
 namespace OrdersStream.UnitTests.ParquetFormat;
 

@@ -1,6 +1,5 @@
 using CsCheck;
 using OrdersStream.Rows;
-using Xunit;
 
 namespace OrdersStream.UnitTests.Rows;
 

@@ -1,6 +1,5 @@
 using OrdersStream.Diagnostics;
 using OrdersStream.Rows;
-using Xunit;
 using static OrdersStream.UnitTests.Rows.CopyTupleWriter;
 
 namespace OrdersStream.UnitTests.Rows;

@@ -2,7 +2,6 @@ using System.Numerics;
 using System.Text;
 using CsCheck;
 using OrdersStream.Rows;
-using Xunit;
 
 namespace OrdersStream.UnitTests.Rows;
 

@@ -1,7 +1,6 @@
 using System.Text;
 using OrdersStream.Memory;
 using OrdersStream.Rows;
-using Xunit;
 using static OrdersStream.UnitTests.Rows.CopyTupleWriter;
 
 namespace OrdersStream.UnitTests.Rows;

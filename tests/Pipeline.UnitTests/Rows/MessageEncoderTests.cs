@@ -2,7 +2,6 @@ using System.Text;
 using OrdersStream.Diagnostics;
 using OrdersStream.Memory;
 using OrdersStream.Rows;
-using Xunit;
 using static OrdersStream.UnitTests.Rows.CopyTupleWriter;
 
 namespace OrdersStream.UnitTests.Rows;

@@ -6,7 +6,6 @@ using System.Text.Json;
 using CsCheck;
 using OrdersStream.Memory;
 using OrdersStream.Rows;
-using Xunit;
 using static OrdersStream.UnitTests.Rows.CopyTupleWriter;
 
 namespace OrdersStream.UnitTests.Rows;

@@ -1,7 +1,6 @@
 using OrdersStream.Memory;
 using OrdersStream.Rows;
 using OrdersStream.UnitTests.Configuration;
-using Xunit;
 
 namespace OrdersStream.UnitTests.Rows;
 

@@ -1,5 +1,4 @@
 using System.Text;
-using OrdersStream.Capture;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Site;

@@ -19,9 +19,14 @@ public sealed class DockerfileTests
     {
         var restore = IndexOf("RUN dotnet restore FunctionApp/FunctionApp.csproj");
         var before = string.Join('\n', Instructions.Take(restore));
-        foreach (var file in (string[])["global.json", "Directory.Build.props", "Directory.Packages.props", "Pipeline/Pipeline.csproj", "FunctionApp/FunctionApp.csproj"])
-            Assert.Contains(file, before);
-        foreach (var sources in (string[])["COPY Pipeline/ Pipeline/", "COPY FunctionApp/ FunctionApp/"]) Assert.True(IndexOf(sources) > restore, sources);
+        foreach (var file in (string[])["global.json", "Directory.Build.props", "Directory.Packages.props"]) Assert.Contains(file, before);
+        var projects = ProjectsOf("FunctionApp");
+        Assert.Superset(new HashSet<string> { "FunctionApp", "Pipeline", "Site" }, projects);
+        foreach (var project in projects)
+        {
+            Assert.Contains($"{project}/{project}.csproj", before);
+            Assert.True(IndexOf($"COPY {project}/ {project}/") > restore, project);
+        }
         Assert.Contains("-o /home/site/wwwroot", Instructions[IndexOf("RUN dotnet publish FunctionApp/FunctionApp.csproj")]);
     }
 
@@ -79,6 +84,13 @@ public sealed class DockerfileTests
     {
         var props = XDocument.Parse(ComposeFile.RepositoryFile("Directory.Build.props")).Root!;
         Assert.All(props.Elements(), e => Assert.Equal("'$(MSBuildProjectName)' != 'WorkerExtensions'", e.Attribute("Condition")?.Value));
+    }
+
+    /// <summary>A project and all that it is built from.</summary>
+    private static HashSet<string> ProjectsOf(string project)
+    {
+        var references = XDocument.Parse(ComposeFile.RepositoryFile(project, project + ".csproj")).Descendants("ProjectReference");
+        return [project, .. references.SelectMany(r => ProjectsOf(Path.GetFileNameWithoutExtension(r.Attribute("Include")!.Value)))];
     }
 
     private static int IndexOf(string start)

@@ -1,9 +1,7 @@
 using System.Text;
 using System.Text.Json;
-using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
 using OrdersStream.Status;
-using OrdersStream.Store;
 
 namespace OrdersStream.UnitTests.Status;
 

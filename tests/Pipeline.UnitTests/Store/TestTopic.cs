@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Text;
-using OrdersStream.Capture;
 using OrdersStream.Kafka;
 using OrdersStream.Rows;
 

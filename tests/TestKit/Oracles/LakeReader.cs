@@ -1,6 +1,5 @@
 using System.Globalization;
 using DuckDB.NET.Data;
-using OrdersStream.Lake;
 
 namespace OrdersStream.TestKit.Oracles;
 

@@ -1,4 +1,3 @@
-using OrdersStream.Rows;
 using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.TestKit.Oracles;

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using OrdersStream.Configuration;
 using OrdersStream.Demo.Servers;
-using OrdersStream.LocalHost.Terminal;
 using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.TestKit.Programs;

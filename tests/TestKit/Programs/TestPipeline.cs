@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
 using OrdersStream.Demo.Servers;
-using OrdersStream.Diagnostics;
 using OrdersStream.LocalHost.Terminal;
 using OrdersStream.TestKit.Servers;
 
