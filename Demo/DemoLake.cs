@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using OrdersStream.Lake;
+using OrdersStream.Lake.Files;
 using OrdersStream.Memory;
 using OrdersStream.Rows;
 
@@ -18,8 +19,9 @@ internal sealed record DemoLake(IReadOnlySet<long> Orders, IReadOnlyList<IReadOn
 
     public static async Task<DemoLake> ReadAsync(DemoFolder folder, CancellationToken cancellationToken)
     {
-        var files = LakeReader.Files(folder.Lake).ToList();
-        var reader = new LakeReader(new SchemaStore(folder.Checkpoints).Read);
+        var lake = new LakeFolder(folder.Lake);
+        var files = LakeReader.Files(lake).ToList();
+        var reader = new LakeReader(lake, new SchemaStore(folder.Checkpoints).Read);
         var orders = new HashSet<long>();
         var newest = new PriorityQueue<IReadOnlyList<string>, long>();
         foreach (var file in files)
@@ -32,7 +34,7 @@ internal sealed record DemoLake(IReadOnlySet<long> Orders, IReadOnlyList<IReadOn
                 newest.Enqueue([.. Columns.Select(c => Text(row.Row, schema.IndexOf(c)))], updated);
                 if (newest.Count > RowsShown) newest.Dequeue();
             }
-        return new DemoLake(orders, [.. Drained(newest)], files, files.Sum(f => new FileInfo(f).Length));
+        return new DemoLake(orders, [.. Drained(newest)], [.. files.Select(lake.Locate)], files.Sum(f => lake.Find(f)?.Bytes ?? 0));
     }
 
     private static IEnumerable<IReadOnlyList<string>> Drained(PriorityQueue<IReadOnlyList<string>, long> rows)

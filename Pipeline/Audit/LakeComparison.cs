@@ -5,8 +5,10 @@ using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
+using OrdersStream.Lake.Files;
 using OrdersStream.Postgres;
 using OrdersStream.Rows;
+using OrdersStream.Store;
 
 namespace OrdersStream.Audit;
 
@@ -21,6 +23,8 @@ public sealed class LakeComparison(PipelineOptions options, TopicAdmin admin, To
     private static readonly TimeSpan CatchUpPatience = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan CatchUpPause = TimeSpan.FromMilliseconds(500);
 
+    private readonly LakeFolder lake = new(options.Datalake.Path);
+
     /// <summary>Versions held at once; what is more is compared in several passes (invariant 7). A version takes about 130 bytes.</summary>
     internal int VersionsMax { get; init; } = 1_000_000;
 
@@ -29,11 +33,11 @@ public sealed class LakeComparison(PipelineOptions options, TopicAdmin admin, To
     {
         var horizon = new WatermarkFile(options).Read()?.Horizon;
         await WaitForTheLakeAsync(cancellationToken);
-        var files = LakeReader.Files(options.Datalake.Path).ToList();
+        var files = LakeReader.Files(lake).ToList();
         var shares = await SharesAsync(files, cancellationToken);
         var schemas = new SchemaStore(options.Streaming.CheckpointLocation);
         var table = await TableSchemaAsync(cancellationToken);
-        var versions = new LakeVersions(table, schemas.Read);
+        var versions = new LakeVersions(lake, table, schemas.Read);
         var tally = new Tally(versions);
         for (var share = 0; share < shares; share++)
         {
@@ -51,7 +55,7 @@ public sealed class LakeComparison(PipelineOptions options, TopicAdmin admin, To
         var ends = await topic.PartitionEndsAsync(partitions, KafkaClients.AnswerTimeout, cancellationToken);
         for (var begun = time.GetTimestamp(); ;)
         {
-            var now = TopicCommits.Positions(options.Streaming.CheckpointLocation, options.Kafka.Topic);
+            var now = TopicCommits.Positions(new LakeFolder(options.Streaming.CheckpointLocation), options.Kafka.Topic);
             var behind = ends.Where(e => now.GetValueOrDefault(e.Partition)?.NextRecord is var next && (next ?? e.Low) < e.High).ToList();
             if (behind.Count == 0) return;
             if (time.GetElapsedTime(begun) > CatchUpPatience)
@@ -65,7 +69,7 @@ public sealed class LakeComparison(PipelineOptions options, TopicAdmin admin, To
     private async Task<int> SharesAsync(List<string> files, CancellationToken cancellationToken)
     {
         var rows = 0L;
-        foreach (var file in files) rows += (await LakeReader.ReadFooterAsync(file, cancellationToken)).Rows;
+        foreach (var file in files) rows += (await LakeReader.ReadFooterAsync(lake, file, cancellationToken)).Rows;
         return (int)(rows / VersionsMax) + 1;
     }
 

@@ -1,11 +1,12 @@
 using System.Runtime.InteropServices;
 using OrdersStream.Lake;
+using OrdersStream.Lake.Files;
 using OrdersStream.Rows;
 
 namespace OrdersStream.Audit;
 
 /// <summary>The newest version of each row in the lake, as digests: one share of the keys at a time, so that memory stays bounded.</summary>
-internal sealed class LakeVersions(TableSchema table, Func<string, TableSchema> schemaOf)
+internal sealed class LakeVersions(ILakeFiles lake, TableSchema table, Func<string, TableSchema> schemaOf)
 {
     /// <summary>The newest version of one row.</summary>
     public struct Version
@@ -49,7 +50,7 @@ internal sealed class LakeVersions(TableSchema table, Func<string, TableSchema> 
     public async Task LoadAsync(IReadOnlyList<string> files, int share, int shares, CancellationToken cancellationToken)
     {
         ByKey.Clear();
-        var reader = new LakeReader(schemaOf);
+        var reader = new LakeReader(lake, schemaOf);
         foreach (var file in files)
             await foreach (var row in reader.ReadAsync(file, cancellationToken)) Take(row, share, shares);
     }

@@ -5,6 +5,7 @@ using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Kafka;
+using OrdersStream.Lake.Files;
 using OrdersStream.Postgres;
 using OrdersStream.Rows;
 using OrdersStream.Status;
@@ -42,8 +43,9 @@ public sealed class PipelineStream : IAsyncDisposable
         History = new FlowHistory();
         Logger = newLogger("OrdersStream");
         Capture = new PostgresToKafka(options, process.Time, process.CrashPoints, Metrics, newLogger("OrdersStream.PostgresToKafka"));
-        var sources = new StoreSources(OpenTopicAsync, TopicEndsAsync, PresentSchemaAsync);
-        Store = new KafkaToLake(options, sources, process.Time, process.CrashPoints, Metrics, newLogger("OrdersStream.KafkaToLake"));
+        var surroundings = new StoreSurroundings(
+            OpenTopicAsync, TopicEndsAsync, PresentSchemaAsync, location => new LakeFolder(location, process.CrashPoints));
+        Store = new KafkaToLake(options, surroundings, process.Time, process.CrashPoints, Metrics, newLogger("OrdersStream.KafkaToLake"));
         Status = new StatusReader(options, admin, topic, process.Process, History, Failures, process.Time);
         Comparison = new LakeComparison(options, admin, topic, process.Time);
     }

@@ -2,6 +2,7 @@ using System.Globalization;
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Kafka;
+using OrdersStream.Lake.Files;
 
 namespace OrdersStream.Lake;
 
@@ -9,8 +10,9 @@ namespace OrdersStream.Lake;
 /// Which offsets of one partition are in the lake: a folder of numbered entries. Creating the next number, which fails
 /// when it exists, is the commit point and the fence: of two writers one wins (invariant 3).
 /// </summary>
-internal sealed class CommitLog(
-    string directory, TopicIdentity topic, int partition, TimeProvider time, CrashPoints crashPoints, Func<string, byte[], bool>? createExclusive = null)
+/// <param name="checkpoint">Where the log lies.</param>
+/// <param name="folder">Its folder there.</param>
+internal sealed class CommitLog(ILakeFiles checkpoint, string folder, TopicIdentity topic, int partition, TimeProvider time, CrashPoints crashPoints)
 {
     /// <summary>Entries kept whatever their age.</summary>
     public const int EntriesKept = 16;
@@ -18,12 +20,18 @@ internal sealed class CommitLog(
     /// <summary>Entries are kept for this long: a writer that slept for less still finds its number taken.</summary>
     public static readonly TimeSpan KeptFor = TimeSpan.FromDays(1);
 
-    private readonly Func<string, byte[], bool> createExclusive = createExclusive 
-        ?? ((path, content) => DurableFile.TryCreateExclusive(path, content, crashPoints.Before(CrashPoint.CommitCreated)));
+    public string PathOf(long sequence) => string.Create(CultureInfo.InvariantCulture, $"{folder}/{sequence:D20}.json");
 
-    public string Directory { get; } = directory;
+    public bool Has(long sequence) => checkpoint.Has(PathOf(sequence));
 
-    public string PathOf(long sequence) => Path.Combine(Directory, sequence.ToString("D20", CultureInfo.InvariantCulture) + ".json");
+    /// <summary>A human said that files of this entry were removed on purpose.</summary>
+    /// <param name="says">The file whose existence says so.</param>
+    public bool AcceptsMissing(long sequence, out string says) => Says(PathOf(sequence)[..^".json".Length] + ".accept-missing", out says);
+
+    /// <summary>A human said to go on although Kafka has lost what begins at <paramref name="offset"/>.</summary>
+    /// <param name="says">The file whose existence says so.</param>
+    public bool AcceptsLoss(long offset, out string says) =>
+        Says(string.Create(CultureInfo.InvariantCulture, $"{folder}/accept-loss-from-{offset}"), out says);
 
     /// <summary>The newest entry, which alone counts; null for a log without any.</summary>
     /// <exception cref="PipelineException">It is torn, of a later version, or another topic's.</exception>
@@ -33,7 +41,7 @@ internal sealed class CommitLog(
         {
             try
             {
-                return Check(newest, File.ReadAllBytes(PathOf(newest)));
+                return Check(newest, checkpoint.Read(PathOf(newest)));
             }
             catch (FileNotFoundException)
             {
@@ -51,7 +59,7 @@ internal sealed class CommitLog(
         {
             try
             {
-                entries.Add(Check(sequence, File.ReadAllBytes(PathOf(sequence))));
+                entries.Add(Check(sequence, checkpoint.Read(PathOf(sequence))));
             }
             catch (FileNotFoundException)
             {
@@ -71,8 +79,8 @@ internal sealed class CommitLog(
         if (!TryCreate(path, CommitEntryFormat.Write(entry))) return false;
         if (Sequences()[^1] == entry.Sequence) return true;
         // A number above ours: ours was used and pruned while this writer slept.
-        File.Delete(path);
-        DurableFile.SyncDirectory(Directory, crashPoints.Before(CrashPoint.CommitWithdrawn));
+        checkpoint.Remove(path);
+        checkpoint.SyncNames([path], CrashPoint.CommitWithdrawn);
         return false;
     }
 
@@ -84,8 +92,9 @@ internal sealed class CommitLog(
         var pruned = 0;
         foreach (var sequence in sequences.Take(Math.Max(0, sequences.Count - EntriesKept)))
         {
-            if (File.GetLastWriteTimeUtc(PathOf(sequence)) > oldest) break;
-            File.Delete(PathOf(sequence));
+            // One that another writer has just pruned is gone: those behind it may be as old.
+            if (checkpoint.Find(PathOf(sequence)) is { } entry && entry.WrittenAt > oldest) break;
+            checkpoint.Remove(PathOf(sequence));
             pruned++;
         }
         if (pruned > 0) crashPoints.Reached(CrashPoint.CommitPruned);
@@ -97,7 +106,7 @@ internal sealed class CommitLog(
     {
         try
         {
-            return createExclusive(path, content) || IsOurs(path, content);
+            return checkpoint.TryCreate(path, content, CrashPoint.CommitCreated) || IsOurs(path, content);
         }
         catch (IOException)
         {
@@ -108,17 +117,17 @@ internal sealed class CommitLog(
 
     private bool IsOurs(string path, byte[] content)
     {
-        if (!File.Exists(path) || !File.ReadAllBytes(path).AsSpan().SequenceEqual(content)) return false;
-        DurableFile.SyncDirectory(Directory, crashPoints.Before(CrashPoint.CommitCreated));
+        if (!checkpoint.Has(path) || !checkpoint.Read(path).AsSpan().SequenceEqual(content)) return false;
+        checkpoint.SyncNames([path], CrashPoint.CommitCreated);
         return true;
     }
 
     private List<long> Sequences()
     {
         var found = new List<long>();
-        if (!System.IO.Directory.Exists(Directory)) return found;
-        foreach (var path in System.IO.Directory.EnumerateFiles(Directory, "*.json"))
+        foreach (var path in checkpoint.List(folder))
         {
+            if (!path.EndsWith(".json", StringComparison.Ordinal)) continue;
             var name = Path.GetFileNameWithoutExtension(path.AsSpan());
             if (name.Length == 20 && long.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var sequence)) found.Add(sequence);
         }
@@ -126,9 +135,15 @@ internal sealed class CommitLog(
         return found;
     }
 
+    private bool Says(string path, out string located)
+    {
+        located = checkpoint.Locate(path);
+        return checkpoint.Has(path);
+    }
+
     private CommitEntry Check(long sequence, byte[] file)
     {
-        var path = PathOf(sequence);
+        var path = checkpoint.Locate(PathOf(sequence));
         CommitEntry entry;
         try
         {
@@ -143,7 +158,8 @@ internal sealed class CommitLog(
         // Invariant 6: the log says itself whose it is.
         if (entry.Sequence != sequence || entry.Partition != partition || !entry.Topic.Matches(topic))
             throw new PipelineException(FailureAction.Stop,
-                $"Commit log entry '{path}' is number {entry.Sequence} of partition {entry.Partition} of {entry.Topic}, not number {sequence} of partition {partition} of {topic}.",
+                $"Commit log entry '{path}' is number {entry.Sequence} of partition {entry.Partition} of {entry.Topic}, "
+                + $"not number {sequence} of partition {partition} of {topic}.",
                 "Give each topic a streaming.checkpoint_location of its own, and restore the folder if its files were moved.");
         return entry;
     }

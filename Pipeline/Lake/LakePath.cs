@@ -66,9 +66,6 @@ internal static partial class LakePath
         return match.Success && match.Groups["w"].Value.StartsWith(writerPrefix, StringComparison.Ordinal) && TryParse(match.Groups["n"].Value, out file);
     }
 
-    /// <summary>The path in the file system.</summary>
-    public static string Absolute(string lake, string relative) => Path.Combine(lake, relative.Replace('/', Path.DirectorySeparatorChar));
-
     /// <summary>
     /// A text that names paths below the lake, without the values of rows by which folders are named (invariant 9); a file's own name, which no
     /// other file of the lake has, is enough to find it. Days of <c>order_date</c> stay.

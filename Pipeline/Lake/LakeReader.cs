@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using System.Text;
+using OrdersStream.Lake.Files;
 using OrdersStream.ParquetFormat;
 using OrdersStream.Rows;
 using Parquet;
@@ -17,31 +18,34 @@ namespace OrdersStream.Lake;
 public readonly record struct LakeRow(DecodedRow Row, string Op, int Partition, long Offset);
 
 /// <summary>Reads this program's own data files back, every value exactly; memory is bounded by a row group.</summary>
+/// <param name="lake">Where they lie.</param>
 /// <param name="schemaOf">The schema of a fingerprint.</param>
-public sealed class LakeReader(Func<string, TableSchema> schemaOf)
+public sealed class LakeReader(ILakeFiles lake, Func<string, TableSchema> schemaOf)
 {
-    /// <summary>Data files below a lake's folder, in the order of their names. What begins with a dot or an underscore is not the lake's.</summary>
-    public static IEnumerable<string> Files(string lakePath)
+    /// <summary>The lake's data files, in the order of their names. What begins with a dot or an underscore is not the lake's.</summary>
+    public static IEnumerable<string> Files(ILakeFiles lake, string folder = "")
     {
-        if (!Directory.Exists(lakePath)) yield break;
-        foreach (var file in Directory.EnumerateFiles(lakePath, "*.parquet").Where(IsVisible).Order(StringComparer.Ordinal)) yield return file;
-        foreach (var folder in Directory.EnumerateDirectories(lakePath).Where(IsVisible).Order(StringComparer.Ordinal))
-            foreach (var file in Files(folder)) yield return file;
+        foreach (var file in lake.List(folder).Where(IsDataFile).Order(StringComparer.Ordinal)) yield return file;
+        foreach (var below in lake.Folders(folder).Where(IsVisible).Order(StringComparer.Ordinal))
+            foreach (var file in Files(lake, below)) yield return file;
     }
 
     /// <summary>What a file says about itself; none of its rows is read.</summary>
     /// <exception cref="FormatException">It is no data file of this program.</exception>
-    public static async Task<FileFooter> ReadFooterAsync(string file, CancellationToken cancellationToken)
+    public static async Task<FileFooter> ReadFooterAsync(ILakeFiles lake, string file, CancellationToken cancellationToken)
     {
-        await using var reader = await OpenAsync(file, cancellationToken);
-        return FooterOf(reader, file);
+        await using var stream = lake.OpenRead(file);
+        await using var reader = await OpenAsync(stream, lake.Locate(file), cancellationToken);
+        return FooterOf(reader, lake.Locate(file));
     }
 
     /// <summary>All rows of a file, in offset order.</summary>
     /// <exception cref="FormatException">The file is not what its footer says, or not of the schema that the footer names.</exception>
-    public async IAsyncEnumerable<LakeRow> ReadAsync(string file, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<LakeRow> ReadAsync(string path, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await using var reader = await OpenAsync(file, cancellationToken);
+        var file = lake.Locate(path);
+        await using var stream = lake.OpenRead(path);
+        await using var reader = await OpenAsync(stream, file, cancellationToken);
         var footer = FooterOf(reader, file);
         var schema = schemaOf(footer.SchemaFingerprint);
         if (schema.Fingerprint != footer.SchemaFingerprint)
@@ -60,7 +64,9 @@ public sealed class LakeReader(Func<string, TableSchema> schemaOf)
                 cancellationToken.ThrowIfCancellationRequested();
                 var next = Next(row, columns);
                 if (next.Offset <= last || next.Offset > footer.LastOffset || next.Partition != footer.Partition)
-                    throw Fault(file, $"row {rows} is offset {next.Offset} of partition {next.Partition}, behind offset {last}; the footer says partition {footer.Partition}, offsets {footer.FirstOffset} to {footer.LastOffset}.");
+                    throw Fault(file,
+                        $"row {rows} is offset {next.Offset} of partition {next.Partition}, behind offset {last}; "
+                        + $"the footer says partition {footer.Partition}, offsets {footer.FirstOffset} to {footer.LastOffset}.");
                 last = next.Offset;
                 yield return next;
             }
@@ -69,7 +75,9 @@ public sealed class LakeReader(Func<string, TableSchema> schemaOf)
             throw Fault(file, $"{rows} rows up to offset {last} were read; the footer says {footer.Rows} rows up to offset {footer.LastOffset}.");
     }
 
-    private static bool IsVisible(string path) => Path.GetFileName(path) is not ['.' or '_', ..];
+    private static bool IsVisible(string path) => LakeFilesReading.NameOf(path) is not ['.' or '_', ..];
+
+    private static bool IsDataFile(string path) => path.EndsWith(".parquet", StringComparison.Ordinal) && IsVisible(path);
 
     private static LakeRow Next(DecodedRow row, ImmutableArray<ColumnReader> columns)
     {
@@ -87,31 +95,31 @@ public sealed class LakeReader(Func<string, TableSchema> schemaOf)
     private static string Op(ReadOnlySpan<byte> utf8) =>
         utf8.SequenceEqual("upsert"u8) ? "upsert" : utf8.SequenceEqual("delete"u8) ? "delete" : System.Text.Encoding.UTF8.GetString(utf8);
 
-    private static async Task<ParquetReader> OpenAsync(string file, CancellationToken cancellationToken)
+    private static async Task<ParquetReader> OpenAsync(Stream stream, string file, CancellationToken cancellationToken)
     {
-        CheckFooterLength(file);
+        CheckFooterLength(stream, file);
         try
         {
-            return await ParquetReader.CreateAsync(file, cancellationToken: cancellationToken);
+            return await ParquetReader.CreateAsync(stream, cancellationToken: cancellationToken);
         }
         // The package fails in many ways on bytes that are none of its format.
-        catch (Exception e) when (e is not (FileNotFoundException or DirectoryNotFoundException or OperationCanceledException))
+        catch (Exception e) when (e is not OperationCanceledException)
         {
             throw Fault(file, e.Message, e);
         }
     }
 
     /// <summary>The package believes the length, whatever it is, and makes room for so many bytes (invariant 7).</summary>
-    private static void CheckFooterLength(string file)
+    private static void CheckFooterLength(Stream stream, string file)
     {
         const int magic = 4, tail = sizeof(int) + magic;
-        using var stream = File.OpenRead(file);
         Span<byte> end = stackalloc byte[tail];
         if (stream.Length < magic + tail) throw Fault(file, "it is shorter than any Parquet file.");
         stream.Seek(-tail, SeekOrigin.End);
         stream.ReadExactly(end);
         if (BinaryPrimitives.ReadUInt32LittleEndian(end) is var length && length > stream.Length - magic - tail)
             throw Fault(file, $"its last bytes tell of a footer of {length} bytes, and it has {stream.Length}.");
+        stream.Seek(0, SeekOrigin.Begin);
     }
 
     private static FileFooter FooterOf(ParquetReader reader, string file)

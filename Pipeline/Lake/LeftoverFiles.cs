@@ -1,16 +1,16 @@
 using Microsoft.Extensions.Logging;
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
-using OrdersStream.Store;
+using OrdersStream.Lake.Files;
 
 namespace OrdersStream.Lake;
 
 /// <summary>
 /// Temporary files that a crashed writer left. Of the lake's only those go that are a day old and that no newest log entry names: a writer commits
-/// nothing older than an hour (<see cref="BatchCommit"/>), so the two never meet. Those beside the checkpoint's files go with them.
+/// nothing older than an hour, so the two never meet. Those beside the checkpoint's files go with them.
 /// </summary>
 internal sealed class LeftoverFiles(
-    string lakePath, string checkpoint, string writerPrefix, TopicCommits commits, TimeProvider time, ILogger logger)
+    ILakeFiles lake, ILakeFiles checkpoint, string writerPrefix, TopicCommits commits, TimeProvider time, ILogger logger)
 {
     private DateTimeOffset? sweptAt;
 
@@ -22,27 +22,26 @@ internal sealed class LeftoverFiles(
         sweptAt = now;
         try
         {
-            var removed = SweepLake(now - DurableFile.LeftoverAge) + DurableFile.RemoveLeftovers(checkpoint, now);
+            var removed = SweepLake(now - DurableFile.LeftoverAge) + checkpoint.RemoveLeftovers(now);
             if (removed > 0) logger.TemporaryFilesRemoved(removed);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // They are in nobody's way: tomorrow again.
-            logger.TemporaryFilesNotRemoved(LakePath.WithoutValues(e, lakePath));
+            logger.TemporaryFilesNotRemoved(LakePath.WithoutValues(e, lake.Locate("")));
         }
     }
 
     private int SweepLake(DateTimeOffset olderThan)
     {
-        if (!Directory.Exists(lakePath)) return 0;
-        var everyFolder = new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint, IgnoreInaccessible = true };
-        var old = new DirectoryInfo(lakePath).EnumerateFiles(".*.tmp", everyFolder)
-            .Where(f => LakePath.TryParseTemporary(f.Name, writerPrefix, out _) && f.LastWriteTimeUtc < olderThan).ToList();
+        var old = lake.ListAll("").Where(IsTemporary).Where(f => lake.Find(f) is { } file && file.WrittenAt < olderThan).ToList();
         if (old.Count == 0) return 0;
         // Committed but not renamed: a crash left it so, and its partition was not opened since.
-        var committed = commits.NewestEntries().SelectMany(e => e.AllFiles).Select(f => LakePath.Absolute(lakePath, f.TemporaryPath)).ToHashSet();
-        var leftovers = old.Where(f => !committed.Contains(f.FullName)).ToList();
-        foreach (var file in leftovers) file.Delete();
+        var committed = commits.NewestEntries().SelectMany(e => e.AllFiles).Select(f => f.TemporaryPath).ToHashSet();
+        var leftovers = old.Where(f => !committed.Contains(f)).ToList();
+        foreach (var file in leftovers) lake.Remove(file);
         return leftovers.Count;
     }
+
+    private bool IsTemporary(string path) => LakePath.TryParseTemporary(LakeFilesReading.NameOf(path), writerPrefix, out _);
 }

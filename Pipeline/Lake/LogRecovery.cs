@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
+using OrdersStream.Lake.Files;
 
 namespace OrdersStream.Lake;
 
@@ -8,10 +9,8 @@ namespace OrdersStream.Lake;
 /// A commit log that was lost, or restored from an old copy, knows less than the lake has, and would store it twice
 /// (invariant 3). The files themselves say what they hold: the log is brought up to them before the first record is taken.
 /// </summary>
-internal sealed class LogRecovery(string root, string writerPrefix, TopicIdentity topic, TimeProvider time, ILogger logger)
+internal sealed class LogRecovery(ILakeFiles lake, string writerPrefix, TopicIdentity topic, TimeProvider time, ILogger logger)
 {
-    private static readonly EnumerationOptions EveryFile = new() { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint };
-
     private Dictionary<int, long>? lastOffsets;
 
     /// <summary>Reads the partition's log, and mends it where the lake is ahead of it.</summary>
@@ -37,7 +36,7 @@ internal sealed class LogRecovery(string root, string writerPrefix, TopicIdentit
         {
             if (name.Kind == LakeFileKind.Quarantine)
             {
-                state = state with { Quarantined = state.Quarantined + File.ReadLines(path).Count() };
+                state = state with { Quarantined = state.Quarantined + QuarantineLines.CountIn(lake, path) };
             }
             else
             {
@@ -45,7 +44,8 @@ internal sealed class LogRecovery(string root, string writerPrefix, TopicIdentit
                 // A lake may be shared with another topic.
                 if (!footer.Topic.Matches(topic)) continue;
                 state = state with { Rows = state.Rows + footer.Rows, Files = state.Files + 1 };
-                if (footer.LastOffset > newestRow) (newestRow, state) = (footer.LastOffset, state with { Fingerprint = footer.SchemaFingerprint, FingerprintAssumed = false });
+                if (footer.LastOffset > newestRow)
+                (newestRow, state) = (footer.LastOffset, state with { Fingerprint = footer.SchemaFingerprint, FingerprintAssumed = false });
             }
             state = state with { NextOffset = Math.Max(state.NextOffset, name.LastOffset + 1), PageEnded = false };
         }
@@ -57,18 +57,23 @@ internal sealed class LogRecovery(string root, string writerPrefix, TopicIdentit
     // A commit whose files are partly renamed cannot be told from one that was given up, once its entry is lost.
     private void CheckNothingIsHidden(int partition, long nextOffset)
     {
-        foreach (var path in Directory.EnumerateFiles(root, ".*.tmp", EveryFile))
-            if (LakePath.TryParseTemporary(Path.GetFileName(path), writerPrefix, out var name) && name.Partition == partition && name.FirstOffset < nextOffset)
-                throw new PipelineException(FailureAction.Stop,
-                    $"The commit log of partition {partition} is lost or older than the lake, and '{LakePath.WithoutValues(path, root)}' may hold rows that it had committed.",
-                    "Restore the newest copy of streaming.checkpoint_location. Without one, look whether the file's _offset values are in the lake: if they are, delete it; if not, rename it to its final name.");
+        foreach (var path in lake.ListAll(""))
+        {
+            if (!LakePath.TryParseTemporary(LakeFilesReading.NameOf(path), writerPrefix, out var name)) continue;
+            if (name.Partition != partition || name.FirstOffset >= nextOffset) continue;
+            throw new PipelineException(FailureAction.Stop,
+                $"The commit log of partition {partition} is lost or older than the lake, and "
+                + $"'{LakePath.WithoutValues(lake.Locate(path), lake.Locate(""))}' may hold rows that it had committed.",
+                "Restore the newest copy of streaming.checkpoint_location. Without one, look whether the file's _offset values are in the lake: "
+                + "if they are, delete it; if not, rename it to its final name.");
+        }
     }
 
-    private static async Task<FileFooter> ReadFooterAsync(string path, CancellationToken cancellationToken)
+    private async Task<FileFooter> ReadFooterAsync(string path, CancellationToken cancellationToken)
     {
         try
         {
-            return await LakeReader.ReadFooterAsync(path, cancellationToken);
+            return await LakeReader.ReadFooterAsync(lake, path, cancellationToken);
         }
         catch (FormatException e)
         {
@@ -87,8 +92,7 @@ internal sealed class LogRecovery(string root, string writerPrefix, TopicIdentit
 
     private IEnumerable<(string Path, LakeFileName Name)> Files()
     {
-        if (!Directory.Exists(root)) yield break;
-        foreach (var path in Directory.EnumerateFiles(root, "*", EveryFile))
-            if (LakePath.TryParse(Path.GetFileName(path), out var name)) yield return (path, name);
+        foreach (var path in lake.ListAll(""))
+            if (LakePath.TryParse(path, out var name)) yield return (path, name);
     }
 }

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 using OrdersStream.Kafka;
+using OrdersStream.Lake.Files;
 
 namespace OrdersStream.Lake;
 
@@ -10,6 +11,8 @@ namespace OrdersStream.Lake;
 /// </summary>
 internal sealed class QuarantineLines(string topic)
 {
+    private const string Reason = "reason";
+
     private readonly ArrayBufferWriter<byte> lines = new();
 
     public int Records { get; private set; }
@@ -31,7 +34,7 @@ internal sealed class QuarantineLines(string topic)
             json.WriteNumber("partition", record.Partition);
             json.WriteNumber("offset", record.Offset);
             json.WriteNumber("timestamp_ms", record.TimestampMs);
-            json.WriteString("reason", reason);
+            json.WriteString(Reason, reason);
             WriteBytes(json, "key_base64", record.Key);
             WriteBytes(json, "value_base64", record.Value);
             json.WriteStartArray("headers");
@@ -54,6 +57,31 @@ internal sealed class QuarantineLines(string topic)
     {
         lines.ResetWrittenCount();
         Records = 0;
+    }
+
+    /// <summary>Records in a file of such lines.</summary>
+    public static long CountIn(ILakeFiles lake, string path) => Lines(lake, path).LongCount();
+
+    /// <summary>Why each record of a file is there, in their order.</summary>
+    public static IEnumerable<string> ReasonsIn(ILakeFiles lake, string path) => Lines(lake, path).Select(ReasonOf);
+
+    private static IEnumerable<string> Lines(ILakeFiles lake, string path)
+    {
+        using var reader = new StreamReader(lake.OpenRead(path));
+        while (reader.ReadLine() is { } line) yield return line;
+    }
+
+    private static string ReasonOf(string line)
+    {
+        try
+        {
+            using var record = JsonDocument.Parse(line);
+            return record.RootElement.GetProperty(Reason).GetString() ?? "";
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException)
+        {
+            return "(a line that cannot be read)";
+        }
     }
 
     private static void WriteBytes(Utf8JsonWriter json, string name, byte[]? value)

@@ -1,5 +1,5 @@
-using System.Globalization;
 using OrdersStream.Durable;
+using OrdersStream.Lake.Files;
 
 namespace OrdersStream.Lake;
 
@@ -7,7 +7,7 @@ namespace OrdersStream.Lake;
 /// What the lake has of one partition, as its commit log says. Whoever reads a log entry first makes sure that its files
 /// have their final names, so an entry is only ever followed by another when its files are visible.
 /// </summary>
-internal sealed class StoredPartition(int partition, CommitLog log, FinalNames publisher, CrashPoints crashPoints)
+internal sealed class StoredPartition(int partition, CommitLog log, FinalNames names, CrashPoints crashPoints)
 {
     private long newest;
 
@@ -26,8 +26,8 @@ internal sealed class StoredPartition(int partition, CommitLog log, FinalNames p
     {
         if (log.ReadNewest() is not { } entry || entry.Sequence == newest) return false;
         crashPoints.Reached(CrashPoint.RollForwardBegun);
-        Rename(entry);
-        publisher.SyncFolders(entry.AllFiles.Select(f => f.Path), CrashPoint.DirectorySynced);
+        Name(entry);
+        names.Sync(entry);
         Adopt(entry);
         return true;
     }
@@ -39,19 +39,17 @@ internal sealed class StoredPartition(int partition, CommitLog log, FinalNames p
     public bool TryAppend(CommitEntry entry) => log.TryAppend(entry);
 
     /// <summary>The log has an entry of this number, whoever's it is.</summary>
-    public bool Has(CommitEntry entry) => File.Exists(log.PathOf(entry.Sequence));
+    public bool Has(CommitEntry entry) => log.Has(entry.Sequence);
 
     /// <summary>The state that a committed and published entry leaves.</summary>
     public void Adopt(CommitEntry entry) => (newest, State) = (entry.Sequence, entry.State);
 
-    public void Rename(CommitEntry entry)
-    {
-        var accepted = log.PathOf(entry.Sequence)[..^".json".Length] + ".accept-missing";
-        publisher.Rename(entry, File.Exists(accepted), accepted);
-    }
+    /// <summary>Its files get their final names.</summary>
+    public void Name(CommitEntry entry) => names.Give(entry, log.AcceptsMissing(entry.Sequence, out var says), says);
 
     public void Prune() => log.Prune();
 
-    /// <summary>The file by which a human lets the partition go on although Kafka has lost what begins at <paramref name="offset"/>.</summary>
-    public string AcceptLossPath(long offset) => Path.Combine(log.Directory, string.Create(CultureInfo.InvariantCulture, $"accept-loss-from-{offset}"));
+    /// <summary>A human lets the partition go on although Kafka has lost what begins at <paramref name="offset"/>.</summary>
+    /// <param name="says">The file whose existence says so.</param>
+    public bool AcceptsLoss(long offset, out string says) => log.AcceptsLoss(offset, out says);
 }

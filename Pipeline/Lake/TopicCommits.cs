@@ -5,6 +5,7 @@ using System.Text.Json;
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Kafka;
+using OrdersStream.Lake.Files;
 
 namespace OrdersStream.Lake;
 
@@ -17,20 +18,28 @@ public sealed record StoredPosition(long NextRecord, CommitEntry Newest)
 }
 
 /// <summary>
-/// The commit logs of one topic: <c>&lt;checkpoint&gt;/commits/&lt;topic id&gt;/&lt;partition&gt;/</c>. The folder names its topic in
+/// The commit logs of one topic: <c>commits/&lt;topic id&gt;/&lt;partition&gt;/</c> of the checkpoint. The folder names its topic in
 /// <c>topic.json</c>; a topic of the same name but another id is another topic (invariant 6).
 /// </summary>
 internal sealed class TopicCommits
 {
+    private const string Root = "commits", OwnerFile = "topic.json";
     private const int FormatVersion = 1;
 
     private readonly TopicIdentity topic;
 
-    private TopicCommits(string directory, TopicIdentity topic) => (Directory, this.topic) = (directory, topic);
+    private readonly ILakeFiles checkpoint;
+    private readonly string folder;
 
-    public string Directory { get; }
+    private TopicCommits(ILakeFiles checkpoint, string folder, TopicIdentity topic) =>
+        (this.checkpoint, this.folder, this.topic) = (checkpoint, folder, topic);
 
-    public string PartitionDirectory(int partition) => Path.Combine(Directory, partition.ToString(CultureInfo.InvariantCulture));
+    /// <summary>The folder's name, which no other topic's folder has.</summary>
+    public string Name => LakeFilesReading.NameOf(folder);
+
+    /// <summary>The log of one partition.</summary>
+    public CommitLog LogOf(int partition, TimeProvider time, CrashPoints crashPoints) => new(
+        checkpoint, string.Create(CultureInfo.InvariantCulture, $"{folder}/{partition}"), topic, partition, time, crashPoints);
 
     /// <summary>The newest entry of each partition's log.</summary>
     public IEnumerable<CommitEntry> NewestEntries() =>
@@ -47,51 +56,45 @@ internal sealed class TopicCommits
         select recent;
 
     private IEnumerable<CommitLog> Logs() =>
-        from directory in System.IO.Directory.EnumerateDirectories(Directory)
-        let name = Path.GetFileName(directory)
+        from partition in checkpoint.Folders(folder)
+        let name = LakeFilesReading.NameOf(partition)
         where int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out _)
-        select new CommitLog(directory, topic, int.Parse(name, CultureInfo.InvariantCulture), TimeProvider.System, CrashPoints.None);
+        select LogOf(int.Parse(name, CultureInfo.InvariantCulture), TimeProvider.System, CrashPoints.None);
 
     /// <summary>Finds the topic's folder or makes it.</summary>
     /// <exception cref="PipelineException">The checkpoint belongs to another topic of this name.</exception>
-    public static TopicCommits Open(string checkpointLocation, TopicIdentity topic, CrashPoints crashPoints)
+    public static TopicCommits Open(ILakeFiles checkpoint, TopicIdentity topic)
     {
-        var commits = Path.Combine(checkpointLocation, "commits");
-        DurableFile.CreateDirectory(commits, crashPoints);
-        foreach (var directory in System.IO.Directory.EnumerateDirectories(commits).Order(StringComparer.Ordinal))
+        foreach (var folder in checkpoint.Folders(Root).Order(StringComparer.Ordinal))
         {
-            if (ReadOwner(directory) is not { } owner || owner.Topic != topic.Topic) continue;
-            if (owner.Matches(topic)) return new TopicCommits(directory, topic);
-            if (HasEntries(directory)) throw AnotherTopic(directory, owner, topic);
+            if (ReadOwner(checkpoint, folder) is not { } owner || owner.Topic != topic.Topic) continue;
+            if (owner.Matches(topic)) return new TopicCommits(checkpoint, folder, topic);
+            if (HasEntries(checkpoint, folder)) throw AnotherTopic(checkpoint.Locate(folder), owner, topic);
         }
-        var own = Path.Combine(commits, FolderName(topic));
-        DurableFile.TryCreateExclusive(Path.Combine(own, "topic.json"), WriteOwner(topic), crashPoints.Before(CrashPoint.TopicOwnerWritten));
-        return new TopicCommits(own, topic);
+        var own = $"{Root}/{FolderName(topic)}";
+        checkpoint.TryCreate($"{own}/{OwnerFile}", WriteOwner(topic), CrashPoint.TopicOwnerWritten);
+        return new TopicCommits(checkpoint, own, topic);
     }
 
     /// <summary>The folder of a topic by its name alone, for those who only look; null where nothing was stored yet.</summary>
-    public static TopicCommits? Find(string checkpointLocation, string topicName)
-    {
-        var commits = Path.Combine(checkpointLocation, "commits");
-        if (!System.IO.Directory.Exists(commits)) return null;
-        return System.IO.Directory.EnumerateDirectories(commits).Order(StringComparer.Ordinal)
-            .Where(HasEntries)
-            .Select(d => ReadOwner(d) is { } owner && owner.Topic == topicName ? new TopicCommits(d, owner) : null)
-            .FirstOrDefault(c => c is not null);
-    }
+    public static TopicCommits? Find(ILakeFiles checkpoint, string topicName) =>
+        checkpoint.Folders(Root).Order(StringComparer.Ordinal)
+            .Where(folder => HasEntries(checkpoint, folder))
+            .Select(folder => ReadOwner(checkpoint, folder) is { } owner && owner.Topic == topicName ? new TopicCommits(checkpoint, folder, owner) : null)
+            .FirstOrDefault(commits => commits is not null);
 
     /// <summary>The lake's position in each partition that it has anything of, by the topic's name alone.</summary>
-    public static ImmutableSortedDictionary<int, StoredPosition> Positions(string checkpointLocation, string topicName) =>
-        (Find(checkpointLocation, topicName)?.NewestEntries() ?? []).ToImmutableSortedDictionary(e => e.Partition, StoredPosition.Of);
+    public static ImmutableSortedDictionary<int, StoredPosition> Positions(ILakeFiles checkpoint, string topicName) =>
+        (Find(checkpoint, topicName)?.NewestEntries() ?? []).ToImmutableSortedDictionary(e => e.Partition, StoredPosition.Of);
 
     private static string FolderName(TopicIdentity topic) =>
         PathSegment.Encode(topic.TopicId ?? $"{(topic.ClusterId.Length == 0 ? "cluster" : topic.ClusterId)}-{topic.Topic}");
 
-    private static bool HasEntries(string directory) =>
-        System.IO.Directory.EnumerateDirectories(directory).Any(d => System.IO.Directory.EnumerateFiles(d, "*.json").Any());
+    private static bool HasEntries(ILakeFiles checkpoint, string folder) =>
+        checkpoint.Folders(folder).Any(p => checkpoint.List(p).Any(f => f.EndsWith(".json", StringComparison.Ordinal)));
 
-    private static PipelineException AnotherTopic(string directory, TopicIdentity owner, TopicIdentity topic) => new(topic.ActionWhereOther(owner),
-        $"The checkpoint belongs to another topic of the name '{topic.Topic}': '{directory}' is of {Describe(owner)}, the brokers have {Describe(topic)}.",
+    private static PipelineException AnotherTopic(string folder, TopicIdentity owner, TopicIdentity topic) => new(topic.ActionWhereOther(owner),
+        $"The checkpoint belongs to another topic of the name '{topic.Topic}': '{folder}' is of {Describe(owner)}, the brokers have {Describe(topic)}.",
         "If the topic was deleted and made anew, its offsets began again at 0: give it a new streaming.checkpoint_location and datalake.path, or move both folders away. " +
         "If kafka.brokers points at another cluster, correct it.");
 
@@ -113,13 +116,13 @@ internal sealed class TopicCommits
         return file.WrittenSpan.ToArray();
     }
 
-    private static TopicIdentity? ReadOwner(string directory)
+    private static TopicIdentity? ReadOwner(ILakeFiles checkpoint, string folder)
     {
-        var path = Path.Combine(directory, "topic.json");
-        if (!File.Exists(path)) return null;
+        var path = $"{folder}/{OwnerFile}";
+        if (!checkpoint.Has(path)) return null;
         try
         {
-            using var document = JsonDocument.Parse(File.ReadAllBytes(path));
+            using var document = JsonDocument.Parse(checkpoint.Read(path));
             var root = document.RootElement;
             if (root.GetProperty("version").GetInt32() is var version and not FormatVersion)
                 throw new FormatException($"it is of format version {version}, and this program reads version {FormatVersion}");
@@ -127,7 +130,7 @@ internal sealed class TopicCommits
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {
-            throw new PipelineException(FailureAction.Stop, $"'{path}' cannot be used: {e.Message}.",
+            throw new PipelineException(FailureAction.Stop, $"'{checkpoint.Locate(path)}' cannot be used: {e.Message}.",
                 "Use the version of the program that wrote it, or restore the file from a backup.", e);
         }
     }

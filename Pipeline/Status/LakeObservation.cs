@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
-using System.Text.Json;
 using OrdersStream.Configuration;
 using OrdersStream.Lake;
+using OrdersStream.Lake.Files;
 
 namespace OrdersStream.Status;
 
@@ -14,7 +14,7 @@ internal sealed record LakeObservation(LakeStatus Status, ImmutableSortedDiction
 
     public static LakeObservation Take(PipelineOptions options, QuarantineCauses causes)
     {
-        var recent = TopicCommits.Find(options.Streaming.CheckpointLocation, options.Kafka.Topic)?.RecentEntries(CommitsRead).ToList() ?? [];
+        var recent = TopicCommits.Find(new LakeFolder(options.Streaming.CheckpointLocation), options.Kafka.Topic)?.RecentEntries(CommitsRead).ToList() ?? [];
         var newest = recent.Select(entries => entries[0]).ToList();
         var files =
             from entries in recent
@@ -25,7 +25,7 @@ internal sealed record LakeObservation(LakeStatus Status, ImmutableSortedDiction
         var quarantined = newest.Sum(e => e.State.Quarantined);
         var status = new LakeStatus(
             options.Datalake.Path, Reachable: true, newest.Sum(e => e.State.Rows), newest.Sum(e => e.State.Files), quarantined,
-            [.. files.Take(FilesShown)], quarantined > 0 ? causes.Read(options.Datalake.Path) : []);
+            [.. files.Take(FilesShown)], quarantined > 0 ? causes.Read(new LakeFolder(options.Datalake.Path)) : []);
         return new LakeObservation(status, newest.ToImmutableSortedDictionary(e => e.Partition, StoredPosition.Of));
     }
 }
@@ -39,37 +39,28 @@ internal sealed class QuarantineCauses
     private readonly Dictionary<string, ImmutableArray<QuarantineCause>> known = [];
 
     /// <summary>The most frequent first.</summary>
-    public ImmutableArray<QuarantineCause> Read(string lakePath)
+    public ImmutableArray<QuarantineCause> Read(ILakeFiles lake)
     {
-        var folder = new DirectoryInfo(Path.Combine(lakePath, LakePath.QuarantineFolder));
-        if (!folder.Exists) return [];
-        var newest = folder.EnumerateFiles("quarantine-*.jsonl").OrderByDescending(f => f.LastWriteTimeUtc).Take(FilesMax).ToList();
+        var newest = Files(lake).OrderByDescending(f => f.Info.WrittenAt).Take(FilesMax).ToList();
         lock (known)
         {
-            foreach (var gone in known.Keys.Except(newest.Select(f => f.FullName)).ToList()) known.Remove(gone);
-            foreach (var file in newest.Where(f => !known.ContainsKey(f.FullName))) known[file.FullName] = ReadFile(file);
+            foreach (var gone in known.Keys.Except(newest.Select(f => f.Path)).ToList()) known.Remove(gone);
+            foreach (var (path, info) in newest.Where(f => !known.ContainsKey(f.Path))) known[path] = ReadFile(lake, path, info);
             return Sum(known.Values.SelectMany(c => c));
         }
     }
 
-    private static ImmutableArray<QuarantineCause> ReadFile(FileInfo file)
-    {
-        if (file.Length > FileBytesMax) return [new("(a file too large to be looked through)", 1)];
-        return Sum(File.ReadLines(file.FullName).Select(line => new QuarantineCause(ReasonOf(line), 1)));
-    }
+    private static IEnumerable<(string Path, LakeFileInfo Info)> Files(ILakeFiles lake) =>
+        from path in lake.List(LakePath.QuarantineFolder)
+        where LakePath.TryParse(path, out var name) && name.Kind == LakeFileKind.Quarantine
+        let info = lake.Find(path)
+        where info is not null
+        select (path, info.Value);
 
-    private static string ReasonOf(string line)
-    {
-        try
-        {
-            using var record = JsonDocument.Parse(line);
-            return record.RootElement.GetProperty("reason").GetString() ?? "";
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException)
-        {
-            return "(a line that cannot be read)";
-        }
-    }
+    private static ImmutableArray<QuarantineCause> ReadFile(ILakeFiles lake, string path, LakeFileInfo info) =>
+        info.Bytes > FileBytesMax
+            ? [new("(a file too large to be looked through)", 1)]
+            : Sum(QuarantineLines.ReasonsIn(lake, path).Select(reason => new QuarantineCause(reason, 1)));
 
     private static ImmutableArray<QuarantineCause> Sum(IEnumerable<QuarantineCause> causes) =>
         [.. causes.GroupBy(c => c.Reason, (reason, same) => new QuarantineCause(reason, same.Sum(c => c.Records))).OrderByDescending(c => c.Records).ThenBy(c => c.Reason, StringComparer.Ordinal)];

@@ -1,6 +1,7 @@
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Lake;
+using OrdersStream.Lake.Files;
 using OrdersStream.ParquetFormat;
 
 namespace OrdersStream.Store;
@@ -12,7 +13,7 @@ internal sealed record Committed(BatchResult Result, IReadOnlyList<int> Supersed
 /// Makes a batch part of the lake, in the one order that survives a crash anywhere: files under hidden names, fsynced;
 /// the log entry, which is the commit; the final names (invariants 3, 4 and 5).
 /// </summary>
-internal sealed class BatchCommit(StoreContext storage)
+internal sealed class BatchCommit(StoreContext context)
 {
     /// <summary>A temporary file older than this is not committed: <see cref="LeftoverFiles"/> may take it at a day.</summary>
     public static readonly TimeSpan TemporaryAgeMax = TimeSpan.FromHours(1);
@@ -22,15 +23,15 @@ internal sealed class BatchCommit(StoreContext storage)
     public async Task<Committed> RunAsync(IReadOnlyList<PartitionBatch> batches, CancellationToken cancellationToken)
     {
         if (batches.Count == 0) return new Committed(BatchResult.Nothing, []);
-        var begun = storage.Time.GetUtcNow();
-        var started = storage.Time.GetTimestamp();
+        var begun = context.Time.GetUtcNow();
+        var started = context.Time.GetTimestamp();
         var oldest = batches.Min(b => b.FirstTimestampMs);
         foreach (var file in batches.SelectMany(b => b.Files)) file.Columns.Finish();
-        var (pending, lost) = Divide(batches.Select(b => new PendingCommit(b, storage.NewWriterId())));
+        var (pending, lost) = Divide(batches.Select(b => new PendingCommit(b, context.NewWriterId())));
         await WriteAsync([.. pending.SelectMany(p => p.Files)], cancellationToken);
         CheckAge(begun);
 
-        var entries = pending.Select(p => (p.Batch, Entry: p.ToEntry(storage.Topic.Identity, storage.Time.GetUtcNow()))).ToList();
+        var entries = pending.Select(p => (p.Batch, Entry: p.ToEntry(context.Topic.Identity, context.Time.GetUtcNow()))).ToList();
         var won = Append(entries);
         Publish([.. won.Select(e => e.Entry)], [.. won.Select(e => e.Batch)]);
         foreach (var (batch, entry) in entries.Except(won))
@@ -39,10 +40,10 @@ internal sealed class BatchCommit(StoreContext storage)
             batch.Stored.Reload();
             lost.Add(batch);
         }
-        foreach (var batch in lost) storage.Logger.PartitionSuperseded(batch.Partition, batch.Stored.State.NextOffset);
+        foreach (var batch in lost) context.Logger.PartitionSuperseded(batch.Partition, batch.Stored.State.NextOffset);
 
-        storage.Leftovers.SweepWhenDue();
-        var result = Count(won.Select(e => e.Entry), storage.Time.GetElapsedTime(started));
+        context.Leftovers.SweepWhenDue();
+        var result = Count(won.Select(e => e.Entry), context.Time.GetElapsedTime(started));
         if (won.Count > 0) Report(result, won.Count, oldest);
         return new Committed(result, [.. lost.Select(b => b.Partition)]);
     }
@@ -54,7 +55,7 @@ internal sealed class BatchCommit(StoreContext storage)
         List<PartitionBatch> lost = [];
         foreach (var commit in commits)
         {
-            if (storage.Publisher.FindTaken(commit.Files.Select(f => f.Path)) is not { } taken) pending.Add(commit);
+            if (context.Names.FindTaken(commit.Files.Select(f => f.Path)) is not { } taken) pending.Add(commit);
             else if (commit.Batch.Stored.Reload()) lost.Add(commit.Batch);
             else throw FinalNames.Foreign(taken);
         }
@@ -66,10 +67,9 @@ internal sealed class BatchCommit(StoreContext storage)
     {
         try
         {
-            foreach (var folder in files.Select(f => Path.GetDirectoryName(Absolute(f.TemporaryPath))!).Distinct()) DurableFile.CreateDirectory(folder, storage.CrashPoints);
             var options = new ParallelOptions { MaxDegreeOfParallelism = Math.Min(WritersMax, Environment.ProcessorCount), CancellationToken = cancellationToken };
             await Parallel.ForEachAsync(files, options, async (file, token) => await WriteAsync(file, token));
-            storage.Publisher.SyncFolders(files.Select(f => f.Path), CrashPoint.TemporaryNamesSynced);
+            context.Lake.SyncNames(files.Select(f => f.Path), CrashPoint.TemporaryNamesSynced);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or OperationCanceledException)
         {
@@ -79,23 +79,19 @@ internal sealed class BatchCommit(StoreContext storage)
         }
     }
 
-    private async Task WriteAsync(PendingFile file, CancellationToken cancellationToken)
+    private async Task WriteAsync(PendingFile file, CancellationToken cancellationToken) =>
+        file.Bytes = await context.Lake.WriteHiddenAsync(file.TemporaryPath, (stream, token) => WriteAsync(file, stream, token), cancellationToken);
+
+    private async Task WriteAsync(PendingFile file, Stream stream, CancellationToken cancellationToken)
     {
-        await using var stream = DurableFile.OpenNew(Absolute(file.TemporaryPath), bufferSize: 64 * 1024);
-        if (file.Rows is { } rows)
-        {
-            // Check just before writing: the footer, the name and the log say the same.
-            var footer = new FileFooter(storage.Topic.Identity, file.Name.Partition, rows.FirstOffset, rows.LastOffset, rows.Rows, rows.Schema.Fingerprint);
-            await ParquetFileWriter.WriteAsync(stream, rows, footer.ToMetadata(), cancellationToken);
-        }
-        else
+        if (file.Rows is not { } rows)
         {
             await stream.WriteAsync(file.Lines, cancellationToken);
+            return;
         }
-        await stream.FlushAsync(cancellationToken);
-        storage.CrashPoints.Reached(CrashPoint.DataFileWritten);
-        DurableFile.Sync(stream, storage.CrashPoints.Before(CrashPoint.DataFileSynced));
-        file.Bytes = stream.Length;
+        // Check just before writing: the footer, the name and the log say the same.
+        var footer = new FileFooter(context.Topic.Identity, file.Name.Partition, rows.FirstOffset, rows.LastOffset, rows.Rows, rows.Schema.Fingerprint);
+        await ParquetFileWriter.WriteAsync(stream, rows, footer.ToMetadata(), cancellationToken);
     }
 
     // Step 2.
@@ -122,8 +118,8 @@ internal sealed class BatchCommit(StoreContext storage)
     // Step 3.
     private void Publish(IReadOnlyList<CommitEntry> entries, IReadOnlyList<PartitionBatch> batches)
     {
-        for (var i = 0; i < entries.Count; i++) batches[i].Stored.Rename(entries[i]);
-        storage.Publisher.SyncFolders(entries.SelectMany(e => e.AllFiles).Select(f => f.Path), CrashPoint.DirectorySynced);
+        for (var i = 0; i < entries.Count; i++) batches[i].Stored.Name(entries[i]);
+        context.Lake.SyncNames(entries.SelectMany(e => e.AllFiles).Select(f => f.Path), CrashPoint.DirectorySynced);
         for (var i = 0; i < entries.Count; i++)
         {
             batches[i].Stored.Adopt(entries[i]);
@@ -134,7 +130,7 @@ internal sealed class BatchCommit(StoreContext storage)
 
     private void CheckAge(DateTimeOffset begun)
     {
-        var age = storage.Time.GetUtcNow() - begun;
+        var age = context.Time.GetUtcNow() - begun;
         if (age <= TemporaryAgeMax) return;
         var verdict = new FailureVerdict(FailureAction.Retry,
             $"Writing a batch's files took {age.TotalMinutes:0} minutes, and nothing older than {TemporaryAgeMax.TotalMinutes:0} is committed.",
@@ -145,14 +141,14 @@ internal sealed class BatchCommit(StoreContext storage)
     private void Report(PartitionBatch batch, CommitEntry entry)
     {
         foreach (var file in entry.Quarantine)
-            storage.Logger.RecordsQuarantined(file.Rows, batch.Partition, file.FirstOffset, batch.Quarantine.FirstReason, Absolute(file.Path));
+            context.Logger.RecordsQuarantined(file.Rows, batch.Partition, file.FirstOffset, batch.Quarantine.FirstReason, context.Lake.Locate(file.Path));
     }
 
     private void Report(BatchResult result, int partitions, long oldestMs)
     {
         // Records of very old brokers have no timestamp.
-        var lag = oldestMs > 0 ? (storage.Time.GetUtcNow() - DateTimeOffset.FromUnixTimeMilliseconds(oldestMs)).TotalSeconds : double.NaN;
-        storage.Logger.BatchStored(
+        var lag = oldestMs > 0 ? (context.Time.GetUtcNow() - DateTimeOffset.FromUnixTimeMilliseconds(oldestMs)).TotalSeconds : double.NaN;
+        context.Logger.BatchStored(
             result.Rows, result.Quarantined, result.Files, result.Bytes, partitions, Math.Max(0, lag), result.Duration.TotalMilliseconds);
     }
 
@@ -166,18 +162,16 @@ internal sealed class BatchCommit(StoreContext storage)
             Bytes = sum.Bytes + entry.Files.Sum(f => f.Bytes),
         });
 
-    private string Absolute(string relative) => LakePath.Absolute(storage.Root, relative);
-
     private void TryDelete(CommitEntry entry)
     {
         foreach (var file in entry.AllFiles) TryDelete(file.TemporaryPath);
     }
 
-    private void TryDelete(string relative)
+    private void TryDelete(string path)
     {
         try
         {
-            File.Delete(Absolute(relative));
+            context.Lake.Remove(path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

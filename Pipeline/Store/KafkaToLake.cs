@@ -3,6 +3,7 @@ using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Kafka;
+using OrdersStream.Lake.Files;
 using OrdersStream.Rows;
 
 namespace OrdersStream.Store;
@@ -23,16 +24,18 @@ public sealed record BatchResult(long Rows, long Quarantined, long AlreadyStored
         left.Files + right.Files, left.Bytes + right.Bytes, left.Duration + right.Duration);
 }
 
-/// <summary>What the storing half asks of its surroundings, beside its own folders.</summary>
+/// <summary>What the storing half asks of its surroundings.</summary>
 /// <param name="OpenTopicAsync">Makes sure of the topic, and tells which one it is: that can be told only once the brokers answer.</param>
 /// <param name="TopicEndsAsync">The end of all that was sent, of each partition.</param>
 /// <param name="PresentSchemaAsync">
 /// The table's schema as it is now, for topics whose records name none; null where Postgres cannot be asked.
 /// </param>
-public sealed record StoreSources(
+/// <param name="OpenFiles">What lies at a location of the configuration: the lake, the commit log.</param>
+public sealed record StoreSurroundings(
     Func<CancellationToken, Task<TopicAccess>> OpenTopicAsync,
     Func<CancellationToken, Task<IReadOnlyList<long>>> TopicEndsAsync,
-    Func<CancellationToken, Task<TableSchema>>? PresentSchemaAsync);
+    Func<CancellationToken, Task<TableSchema>>? PresentSchemaAsync,
+    Func<string, ILakeFiles> OpenFiles);
 
 /// <summary>
 /// The storing half: decode -> drop what is stored -> write -> commit. Records are delivered to it (<see cref="StoreAsync"/>), or it reads them
@@ -40,7 +43,7 @@ public sealed record StoreSources(
 /// way; it keeps what it knows of the lake between delivered batches, and any failure ends that.
 /// </summary>
 public sealed class KafkaToLake(
-    PipelineOptions options, StoreSources sources, TimeProvider time, CrashPoints crashPoints, PipelineMetrics metrics, ILogger logger) : IDisposable
+    PipelineOptions options, StoreSurroundings surroundings, TimeProvider time, CrashPoints crashPoints, PipelineMetrics metrics, ILogger logger) : IDisposable
 {
     private readonly SemaphoreSlim oneAtATime = new(1);
     private readonly ConsumerPace pace = new();
@@ -93,7 +96,7 @@ public sealed class KafkaToLake(
     /// <summary>The same until all that is in the topic when it is called is in the lake; what is being committed just then is waited for.</summary>
     public async Task DrainAsync(Retries retries, CancellationToken cancellationToken)
     {
-        var ends = (await sources.TopicEndsAsync(cancellationToken)).Select((end, partition) => (partition, end)).ToDictionary();
+        var ends = (await surroundings.TopicEndsAsync(cancellationToken)).Select((end, partition) => (partition, end)).ToDictionary();
         await RunSessionAsync([.. ends.Keys], ends, retries, cancellationToken);
     }
 
@@ -119,8 +122,8 @@ public sealed class KafkaToLake(
     /// <exception cref="PipelineException">The checkpoint belongs to another topic.</exception>
     internal async Task<LakeBatch> OpenBatchAsync(CancellationToken cancellationToken)
     {
-        var topic = await sources.OpenTopicAsync(cancellationToken);
-        return new LakeBatch(new StoreContext(options, topic, sources.PresentSchemaAsync, time, crashPoints, metrics, logger));
+        var topic = await surroundings.OpenTopicAsync(cancellationToken);
+        return new LakeBatch(new StoreContext(options, topic, surroundings, time, crashPoints, metrics, logger));
     }
 
     private async Task RunSessionAsync(

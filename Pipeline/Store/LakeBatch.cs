@@ -1,7 +1,7 @@
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
-using OrdersStream.Lake;
+using OrdersStream.Lake.Files;
 using OrdersStream.Memory;
 using OrdersStream.ParquetFormat;
 
@@ -25,7 +25,7 @@ public sealed class LakeBatch
     /// <summary>Files of one batch, whatever their size: a partitioning by many values costs memory per file.</summary>
     private const int FilesMax = 4_096;
 
-    private readonly StoreContext storage;
+    private readonly StoreContext context;
     private readonly DatalakeOptions options;
     private readonly FileBufferPool pool;
     private readonly BatchCommit commit;
@@ -36,12 +36,12 @@ public sealed class LakeBatch
     private BatchResult done = BatchResult.Nothing;
     private int files;
 
-    internal LakeBatch(StoreContext storage)
+    internal LakeBatch(StoreContext context)
     {
-        this.storage = storage;
-        options = storage.Options;
+        this.context = context;
+        options = context.Options;
         pool = new FileBufferPool(new DataPageEncoder(options), options.BatchBytes);
-        commit = new BatchCommit(storage);
+        commit = new BatchCommit(context);
     }
 
     /// <summary>Rows and quarantined records that wait for the commit.</summary>
@@ -62,14 +62,14 @@ public sealed class LakeBatch
             if (!partitions.TryGetValue(partition, out var batch))
             {
                 (batch, var low) = await OpenNewAsync(partition, cancellationToken);
-                return storage.Bounds.FirstKept(batch, low);
+                return context.Bounds.FirstKept(batch, low);
             }
             if (batch.IsEmpty) Reload(batch);
-            return await storage.Bounds.FirstKeptAsync(batch, cancellationToken);
+            return await context.Bounds.FirstKeptAsync(batch, cancellationToken);
         }
         catch (Exception e) when (TellsPath(e))
         {
-            throw LakePath.WithoutValues(e, storage.Root);
+            throw context.WithoutValues(e);
         }
     }
 
@@ -120,18 +120,18 @@ public sealed class LakeBatch
     /// <summary>Writes what was added and commits it, per partition. On return it is durable, but for the partitions that were superseded.</summary>
     public async Task<CommitOutcome> CommitAsync(CancellationToken cancellationToken)
     {
-        var begun = storage.Time.GetTimestamp();
+        var begun = context.Time.GetTimestamp();
         try
         {
             await CommitPartitionsAsync(cancellationToken);
         }
         catch (Exception e) when (TellsPath(e))
         {
-            throw LakePath.WithoutValues(e, storage.Root);
+            throw context.WithoutValues(e);
         }
-        if (done.AlreadyStored > 0) storage.Logger.DeliveredAgain(done.AlreadyStored);
+        if (done.AlreadyStored > 0) context.Logger.DeliveredAgain(done.AlreadyStored);
         // Of a gap that was closed in commits of its own, too.
-        if (done != BatchResult.Nothing) storage.Metrics.Stored(done.Rows, done.Quarantined, done.AlreadyStored, done.Files, done.Bytes, storage.Time.GetElapsedTime(begun));
+        if (done != BatchResult.Nothing) context.Metrics.Stored(done.Rows, done.Quarantined, done.AlreadyStored, done.Files, done.Bytes, context.Time.GetElapsedTime(begun));
         var outcome = new CommitOutcome(done, new Dictionary<int, long>(superseded));
         done = BatchResult.Nothing;
         superseded.Clear();
@@ -177,7 +177,7 @@ public sealed class LakeBatch
         catch (Exception e)
         {
             Abandon();
-            if (TellsPath(e)) throw LakePath.WithoutValues(e, storage.Root);
+            if (TellsPath(e)) throw context.WithoutValues(e);
             throw;
         }
     }
@@ -193,8 +193,8 @@ public sealed class LakeBatch
             // Another instance may have stored it.
             Reload(batch);
             if (offset <= batch.NextOffset || batch.Continues(offset)) return;
-            var from = await storage.Bounds.FirstKeptAsync(batch, cancellationToken);
-            storage.Logger.GapRead(batch.Partition, batch.NextOffset, offset);
+            var from = await context.Bounds.FirstKeptAsync(batch, cancellationToken);
+            context.Logger.GapRead(batch.Partition, batch.NextOffset, offset);
             if (await AddRangeAsync(batch, from, offset, cancellationToken)) return;
         }
     }
@@ -202,7 +202,7 @@ public sealed class LakeBatch
     // False when another instance stored the partition meanwhile: the gap is another one now.
     private async Task<bool> AddRangeAsync(PartitionBatch batch, long from, long toExclusive, CancellationToken cancellationToken)
     {
-        await foreach (var record in storage.Topic.ReadRangeAsync(batch.Partition, from, toExclusive, cancellationToken))
+        await foreach (var record in context.Topic.ReadRangeAsync(batch.Partition, from, toExclusive, cancellationToken))
         {
             await AddNextAsync(batch, record, cancellationToken);
             if (!IsFull) continue;
@@ -225,7 +225,7 @@ public sealed class LakeBatch
         }
         else if (batch.Shape is null)
         {
-            var (schema, isAssumed) = await storage.Schemas.FindAsync(batch.Partition, record.Offset, cancellationToken);
+            var (schema, isAssumed) = await context.Schemas.FindAsync(batch.Partition, record.Offset, cancellationToken);
             batch.Use(ShapeOf(schema.Fingerprint), isAssumed);
         }
         if (AddOrFault(batch, in record) is { } fault) await AddFaultyAsync(batch, record, fault, cancellationToken);
@@ -251,7 +251,7 @@ public sealed class LakeBatch
     private async Task<bool> TryNewerSchemaAsync(PartitionBatch batch, StreamRecord record, CancellationToken cancellationToken)
     {
         var assumed = batch.Shape!;
-        if (await storage.Schemas.FindNewerAsync(assumed.Schema, batch.Partition, record.Offset, cancellationToken) is not { } newer) return false;
+        if (await context.Schemas.FindNewerAsync(assumed.Schema, batch.Partition, record.Offset, cancellationToken) is not { } newer) return false;
         batch.Use(ShapeOf(newer.Fingerprint), isAssumed: true);
         if (AddOrFault(batch, in record) is null) return true;
         batch.Use(assumed, isAssumed: true);
@@ -293,10 +293,10 @@ public sealed class LakeBatch
 
     private async Task<(PartitionBatch Batch, long Low)> OpenNewAsync(int partition, CancellationToken cancellationToken)
     {
-        var stored = storage.NewStoredPartition(partition);
-        await storage.Recovery.OpenAsync(stored, storage.NewWriterId(), cancellationToken);
-        var low = await storage.Bounds.OpenAsync(stored, cancellationToken);
-        var batch = new PartitionBatch(stored, storage.Topic.Identity.Topic, options, pool);
+        var stored = context.NewStoredPartition(partition);
+        await context.Recovery.OpenAsync(stored, context.NewWriterId(), cancellationToken);
+        var low = await context.Bounds.OpenAsync(stored, cancellationToken);
+        var batch = new PartitionBatch(stored, context.Topic.Identity.Topic, options, pool);
         batch.Restart(ShapeAt(batch));
         partitions[partition] = batch;
         return (batch, low);
@@ -311,5 +311,5 @@ public sealed class LakeBatch
     private RowShape? ShapeAt(PartitionBatch batch) => batch.Before.Fingerprint is { } fingerprint ? ShapeOf(fingerprint) : null;
 
     private RowShape ShapeOf(string fingerprint) =>
-        shapes.TryGetValue(fingerprint, out var shape) ? shape : shapes[fingerprint] = new RowShape(storage.SchemaStore.Read(fingerprint), options.PartitionBy);
+        shapes.TryGetValue(fingerprint, out var shape) ? shape : shapes[fingerprint] = new RowShape(context.SchemaStore.Read(fingerprint), options.PartitionBy);
 }

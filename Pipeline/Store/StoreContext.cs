@@ -7,11 +7,12 @@ using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
+using OrdersStream.Lake.Files;
 using OrdersStream.Rows;
 
 namespace OrdersStream.Store;
 
-/// <summary>What all batches of one process share: the topic, the folders, and the writers to them.</summary>
+/// <summary>What a batch needs of its surroundings: the topic, the lake and the commit log beside it, and those who write there.</summary>
 internal sealed class StoreContext
 {
     private readonly TopicCommits commits;
@@ -21,25 +22,19 @@ internal sealed class StoreContext
 
     /// <exception cref="PipelineException">The checkpoint belongs to another topic.</exception>
     public StoreContext(
-        PipelineOptions options, TopicAccess topic, Func<CancellationToken, Task<TableSchema>>? presentSchema,
-        TimeProvider time, CrashPoints crashPoints, PipelineMetrics metrics, ILogger logger)
+        PipelineOptions options, TopicAccess topic, StoreSurroundings surroundings, TimeProvider time, CrashPoints crashPoints, PipelineMetrics metrics, ILogger logger)
     {
-        Options = options.Datalake;
-        Topic = topic;
-        Logger = logger;
-        Time = time;
-        CrashPoints = crashPoints;
-        Metrics = metrics;
-        Root = Path.GetFullPath(options.Datalake.Path);
-        var checkpoint = Path.GetFullPath(options.Streaming.CheckpointLocation);
-        commits = TopicCommits.Open(checkpoint, topic.Identity, crashPoints);
-        SchemaStore = new SchemaStore(checkpoint, crashPoints);
-        Publisher = new FinalNames(Root, crashPoints);
+        (Options, Topic, Logger, Time, CrashPoints, Metrics) = (options.Datalake, topic, logger, time, crashPoints, metrics);
+        Lake = surroundings.OpenFiles(options.Datalake.Path);
+        var checkpoint = surroundings.OpenFiles(options.Streaming.CheckpointLocation);
+        commits = TopicCommits.Open(checkpoint, topic.Identity);
+        SchemaStore = new SchemaStore(options.Streaming.CheckpointLocation, crashPoints);
+        Names = new FinalNames(Lake);
         Bounds = new TopicBounds(topic, time, logger);
-        Schemas = new SchemaFinder(topic, SchemaStore, presentSchema, time, logger);
-        writerPrefix = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFileName(commits.Directory))))[..8];
-        Recovery = new LogRecovery(Root, writerPrefix, topic.Identity, time, logger);
-        Leftovers = new LeftoverFiles(Root, checkpoint, writerPrefix, commits, time, logger);
+        Schemas = new SchemaFinder(topic, SchemaStore, surroundings.PresentSchemaAsync, time, logger);
+        writerPrefix = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(commits.Name)))[..8];
+        Recovery = new LogRecovery(Lake, writerPrefix, topic.Identity, time, logger);
+        Leftovers = new LeftoverFiles(Lake, checkpoint, writerPrefix, commits, time, logger);
     }
 
     public DatalakeOptions Options { get; }
@@ -49,20 +44,22 @@ internal sealed class StoreContext
     public CrashPoints CrashPoints { get; }
     public PipelineMetrics Metrics { get; }
 
-    /// <summary>The lake's folder.</summary>
-    public string Root { get; }
+    /// <summary>Where the data files lie.</summary>
+    public ILakeFiles Lake { get; }
 
     public SchemaStore SchemaStore { get; }
-    public FinalNames Publisher { get; }
+    public FinalNames Names { get; }
     public TopicBounds Bounds { get; }
     public SchemaFinder Schemas { get; }
     public LogRecovery Recovery { get; }
     public LeftoverFiles Leftovers { get; }
 
-    public StoredPartition NewStoredPartition(int partition) => new(partition, NewCommitLog(partition), Publisher, CrashPoints);
+    public StoredPartition NewStoredPartition(int partition) => new(partition, commits.LogOf(partition, Time, CrashPoints), Names, CrashPoints);
 
     /// <summary>Names one commit and its temporary files, and no other's.</summary>
-    public string NewWriterId() => string.Create(CultureInfo.InvariantCulture, $"{writerPrefix}-{processId}-{Interlocked.Increment(ref commitsOfProcess)}");
+    public string NewWriterId() =>
+        string.Create(CultureInfo.InvariantCulture, $"{writerPrefix}-{processId}-{Interlocked.Increment(ref commitsOfProcess)}");
 
-    private CommitLog NewCommitLog(int partition) => new(commits.PartitionDirectory(partition), Topic.Identity, partition, Time, CrashPoints);
+    /// <summary>A failure of the file system, whose text names files of the lake, without the values that folders are named by (invariant 9).</summary>
+    public Exception WithoutValues(Exception failure) => LakePath.WithoutValues(failure, Lake.Locate(""));
 }

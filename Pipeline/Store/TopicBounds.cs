@@ -46,8 +46,7 @@ internal sealed class TopicBounds(TopicAccess topic, TimeProvider time, ILogger 
     {
         if (low > batch.NextRecord)
         {
-            var accepted = batch.Stored.AcceptLossPath(batch.NextRecord);
-            if (!File.Exists(accepted)) throw Lost(batch.Partition, batch.NextRecord, low, accepted);
+            if (!batch.Stored.AcceptsLoss(batch.NextRecord, out var accepted)) throw Lost(batch.Partition, batch.NextRecord, low, accepted);
             logger.LossAccepted(batch.Partition, low - batch.NextRecord, batch.NextRecord, low, accepted);
         }
         return Math.Max(low, batch.NextOffset);

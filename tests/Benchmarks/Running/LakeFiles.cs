@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using OrdersStream.Benchmarks.Measuring;
+using OrdersStream.Diagnostics;
 using OrdersStream.Lake;
+using OrdersStream.Lake.Files;
 
 namespace OrdersStream.Benchmarks.Running;
 
@@ -12,6 +14,7 @@ internal sealed class LakeFiles(string path)
 {
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan CountTick = TimeSpan.FromMilliseconds(50);
+    private readonly LakeFolder lake = new(path);
     private readonly Dictionary<string, LakeFileSize> known = [];
 
     public IReadOnlyCollection<LakeFileSize> Known => known.Values;
@@ -27,10 +30,10 @@ internal sealed class LakeFiles(string path)
     public async Task<IReadOnlyList<LakeFileSize>> TakeNewAsync(CancellationToken cancellationToken)
     {
         var fresh = new List<LakeFileSize>();
-        foreach (var file in LakeReader.Files(path).Where(f => !known.ContainsKey(f)).ToList())
+        foreach (var file in LakeReader.Files(lake).Where(f => !known.ContainsKey(f)).ToList())
         {
-            var footer = await LakeReader.ReadFooterAsync(file, cancellationToken);
-            fresh.Add(known[file] = new(file, footer.Rows, new FileInfo(file).Length));
+            var footer = await LakeReader.ReadFooterAsync(lake, file, cancellationToken);
+            fresh.Add(known[file] = new(file, footer.Rows, lake.Find(file)!.Value.Bytes));
         }
         return fresh;
     }
@@ -52,7 +55,7 @@ internal sealed class LakeFiles(string path)
         using var timer = new PeriodicTimer(Tick);
         try
         {
-            while (!LakeReader.Files(path).Any()) await timer.WaitForNextTickAsync(cancellationToken);
+            while (!LakeReader.Files(lake).Any()) await timer.WaitForNextTickAsync(cancellationToken);
             return Stopwatch.GetElapsedTime(since).TotalSeconds;
         }
         catch (OperationCanceledException)

@@ -5,6 +5,7 @@ using OrdersStream.Capture;
 using OrdersStream.Hosting.Loops;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
+using OrdersStream.Lake.Files;
 using OrdersStream.TestKit.Programs;
 using OrdersStream.TestKit.Servers;
 
@@ -92,8 +93,10 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await pipeline.OnceAsync();
-        var file = LakeReader.Files(pipeline.Options.Datalake.Path).First();
-        var rows = (await LakeReader.ReadFooterAsync(file, Token)).Rows;
+        var lake = new LakeFolder(pipeline.Options.Datalake.Path);
+        var path = LakeReader.Files(lake).First();
+        var rows = (await LakeReader.ReadFooterAsync(lake, path, Token)).Rows;
+        var file = lake.Locate(path);
         File.Copy(file, file.Replace(".parquet", "-copy.parquet"));
 
         var compared = await CompareAsync(pipeline);
@@ -106,8 +109,10 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await pipeline.OnceAsync();
-        var file = LakeReader.Files(pipeline.Options.Datalake.Path).First();
-        var rows = (await LakeReader.ReadFooterAsync(file, Token)).Rows;
+        var lake = new LakeFolder(pipeline.Options.Datalake.Path);
+        var path = LakeReader.Files(lake).First();
+        var rows = (await LakeReader.ReadFooterAsync(lake, path, Token)).Rows;
+        var file = lake.Locate(path);
         File.Delete(file);
         Assert.Equal(rows, (await CompareAsync(pipeline)).Missing);
     }

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using OrdersStream.Capture;
 using OrdersStream.Lake;
+using OrdersStream.Lake.Files;
 using OrdersStream.Rows;
 using OrdersStream.UnitTests.ParquetFormat;
 using OrdersStream.UnitTests.Postgres;
@@ -98,7 +99,7 @@ public sealed class StateFuzzTests : IDisposable
     {
         var path = folder["part-0-0-0.parquet"];
         File.WriteAllBytes(path, input);
-        return $"{LakeReader.ReadFooterAsync(path, TestContext.Current.CancellationToken).GetAwaiter().GetResult().Rows}";
+        return $"{LakeReader.ReadFooterAsync(new LakeFolder("/"), path, TestContext.Current.CancellationToken).GetAwaiter().GetResult().Rows}";
     }
 
     private byte[] Parquet()

@@ -2,6 +2,7 @@ using CsCheck;
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Lake;
+using OrdersStream.Lake.Files;
 using OrdersStream.UnitTests.ParquetFormat;
 using OrdersStream.UnitTests.Store;
 
@@ -23,8 +24,8 @@ public sealed class CommitLogTests : IDisposable
         Assert.True(log.TryAppend(Entry(1)));
         Assert.True(log.TryAppend(Entry(2)));
         Assert.Equivalent(Entry(2), log.ReadNewest(), strict: true);
-        Assert.Equal("00000000000000000002.json", Path.GetFileName(log.PathOf(2)));
-        Assert.StartsWith("{\n  \"version\": 1,\n", File.ReadAllText(log.PathOf(2)));
+        Assert.Equal("log/00000000000000000002.json", log.PathOf(2));
+        Assert.StartsWith("{\n  \"version\": 1,\n", File.ReadAllText(At(2)));
     }
 
     [Fact]
@@ -38,7 +39,7 @@ public sealed class CommitLogTests : IDisposable
     [Fact]
     public void a_create_that_was_done_but_reported_taken_is_ours()
     {
-        var log = NewLog((path, content) => DurableFile.TryCreateExclusive(path, content, CrashPoints.None.Before(CrashPoint.CommitCreated)) && false);
+        var log = NewLog(create => create() && false);
         Assert.True(log.TryAppend(Entry(1)));
         Assert.Equal(1, log.ReadNewest()!.Sequence);
     }
@@ -46,14 +47,14 @@ public sealed class CommitLogTests : IDisposable
     [Fact]
     public void a_create_that_was_done_but_reported_failed_is_ours()
     {
-        var log = NewLog((path, content) => throw new IOException(DurableFile.TryCreateExclusive(path, content, CrashPoints.None.Before(CrashPoint.CommitCreated)) ? "the answer was lost" : "taken"));
+        var log = NewLog(create => throw new IOException(create() ? "the answer was lost" : "taken"));
         Assert.True(log.TryAppend(Entry(1)));
     }
 
     [Fact]
     public void a_create_that_failed_fails()
     {
-        var log = NewLog((_, _) => throw new IOException("disk full"));
+        var log = NewLog(_ => throw new IOException("disk full"));
         Assert.Throws<IOException>(() => log.TryAppend(Entry(1)));
         Assert.Null(log.ReadNewest());
     }
@@ -62,10 +63,10 @@ public sealed class CommitLogTests : IDisposable
     public void a_writer_that_slept_past_the_pruning_of_its_number_is_void()
     {
         var log = PrunedLog();
-        Assert.False(File.Exists(log.PathOf(3)));
+        Assert.False(File.Exists(At(3)));
 
         Assert.False(log.TryAppend(Entry(3, "sleeper")));
-        Assert.False(File.Exists(log.PathOf(3)));
+        Assert.False(File.Exists(At(3)));
         Assert.Equal(40, log.ReadNewest()!.Sequence);
     }
 
@@ -73,10 +74,10 @@ public sealed class CommitLogTests : IDisposable
     public void a_writer_that_dies_once_its_void_entry_is_withdrawn_leaves_a_log_that_goes_on()
     {
         var log = PrunedLog();
-        var sleeper = new CommitLog(log.Directory, LakeRows.Topic, 3, time, new CrashPoints(p =>
+        var sleeper = Log(new LakeFolder(folder.Path, new CrashPoints(p =>
         {
             if (p == CrashPoint.CommitWithdrawn) throw new CrashException();
-        }));
+        })));
         Assert.Throws<CrashException>(() => sleeper.TryAppend(Entry(3, "sleeper")));
 
         var next = NewLog();
@@ -86,7 +87,7 @@ public sealed class CommitLogTests : IDisposable
         next.Prune();
         var last = NewLog();
         Assert.Equivalent(Entry(41, "next"), last.ReadNewest(), strict: true);
-        Assert.Equal(Enumerable.Range(41 - CommitLog.EntriesKept + 1, CommitLog.EntriesKept).Select(i => last.PathOf(i)), Directory.GetFiles(last.Directory).Order(StringComparer.Ordinal));
+        Assert.Equal(Enumerable.Range(41 - CommitLog.EntriesKept + 1, CommitLog.EntriesKept).Select(i => At(i)), Directory.GetFiles(folder["log"]).Order(StringComparer.Ordinal));
     }
 
     [Fact]
@@ -95,18 +96,18 @@ public sealed class CommitLogTests : IDisposable
         var log = NewLog();
         for (var i = 1; i <= 40; i++) log.TryAppend(Entry(i));
         log.Prune();
-        Assert.Equal(40, Directory.GetFiles(log.Directory).Length);
+        Assert.Equal(40, Directory.GetFiles(folder["log"]).Length);
         Assert.DoesNotContain(CrashPoint.CommitPruned, reached);
 
         Age(log, 1, 10);
         log.Prune();
-        Assert.False(File.Exists(log.PathOf(10)));
-        Assert.True(File.Exists(log.PathOf(11)));
+        Assert.False(File.Exists(At(10)));
+        Assert.True(File.Exists(At(11)));
         Assert.Contains(CrashPoint.CommitPruned, reached);
 
         Age(log, 11, 40);
         log.Prune();
-        Assert.Equal(CommitLog.EntriesKept, Directory.GetFiles(log.Directory).Length);
+        Assert.Equal(CommitLog.EntriesKept, Directory.GetFiles(folder["log"]).Length);
         Assert.Equal(40, log.ReadNewest()!.Sequence);
     }
 
@@ -116,16 +117,16 @@ public sealed class CommitLogTests : IDisposable
         var log = NewLog();
         log.TryAppend(Entry(1));
         log.TryAppend(Entry(2));
-        var whole = File.ReadAllBytes(log.PathOf(2));
+        var whole = File.ReadAllBytes(At(2));
         for (var length = 0; length < whole.Length; length++)
         {
-            File.WriteAllBytes(log.PathOf(2), whole[..length]);
-            AssertStops(log, log.PathOf(2));
+            File.WriteAllBytes(At(2), whole[..length]);
+            AssertStops(log, At(2));
         }
         Gen.Select(Gen.Int[0, whole.Length - 1], Gen.Byte).Where((at, value) => whole[at] != value).Sample((at, value) =>
         {
-            File.WriteAllBytes(log.PathOf(2), [.. whole[..at], value, .. whole[(at + 1)..]]);
-            AssertStops(log, log.PathOf(2));
+            File.WriteAllBytes(At(2), [.. whole[..at], value, .. whole[(at + 1)..]]);
+            AssertStops(log, At(2));
         }, iter: 500, threads: 1);
     }
 
@@ -134,7 +135,7 @@ public sealed class CommitLogTests : IDisposable
     {
         var log = NewLog();
         log.TryAppend(Entry(1));
-        File.WriteAllText(log.PathOf(2), "{\"version\": 2, \"what\": \"ever\"}");
+        File.WriteAllText(At(2), "{\"version\": 2, \"what\": \"ever\"}");
         AssertStops(log, "format version 2");
     }
 
@@ -143,10 +144,10 @@ public sealed class CommitLogTests : IDisposable
     {
         NewLog().TryAppend(Entry(1) with { Partition = 5 });
         AssertStops(NewLog(), "partition 5");
-        File.Delete(NewLog().PathOf(1));
+        File.Delete(At(1));
         NewLog().TryAppend(Entry(1) with { Topic = LakeRows.Topic with { TopicId = "another" } });
         AssertStops(NewLog(), "another");
-        File.Move(NewLog().PathOf(1), NewLog().PathOf(7));
+        File.Move(At(1), At(7));
         AssertStops(NewLog(), "number 1");
     }
 
@@ -156,7 +157,7 @@ public sealed class CommitLogTests : IDisposable
         var log = NewLog();
         log.TryAppend(Entry(1));
         foreach (var name in new[] { "9.json", "0000000000000000000x.json", "accept-loss-from-3", ".00000000000000000009.json.x.tmp", "00000000000000000009.json.bak" })
-            File.WriteAllText(Path.Combine(log.Directory, name), "");
+            File.WriteAllText(Path.Combine(folder["log"], name), "");
         Assert.Equal(1, log.ReadNewest()!.Sequence);
     }
 
@@ -183,11 +184,20 @@ public sealed class CommitLogTests : IDisposable
         return log;
     }
 
-    private CommitLog NewLog(Func<string, byte[], bool>? create = null) => new(folder["log"], LakeRows.Topic, 3, time, new CrashPoints(reached.Add), create);
+    /// <param name="create">What becomes of the exclusive creation; null: what the folder makes of it.</param>
+    private CommitLog NewLog(Func<Func<bool>, bool>? create = null)
+    {
+        var files = new LakeFolder(folder.Path, new CrashPoints(reached.Add));
+        return Log(create is null ? files : new FaultyFiles(files) { Create = create });
+    }
+
+    private CommitLog Log(ILakeFiles checkpoint) => new(checkpoint, "log", LakeRows.Topic, 3, time, new CrashPoints(reached.Add));
+
+    private string At(long sequence) => folder["log", $"{sequence:D20}.json"];
 
     private void Age(CommitLog log, int from, int to)
     {
         for (var i = from; i <= to; i++)
-            if (File.Exists(log.PathOf(i))) File.SetLastWriteTimeUtc(log.PathOf(i), (time.GetUtcNow() - TimeSpan.FromHours(25)).UtcDateTime);
+            if (File.Exists(At(i))) File.SetLastWriteTimeUtc(At(i), (time.GetUtcNow() - TimeSpan.FromHours(25)).UtcDateTime);
     }
 }

@@ -1,6 +1,6 @@
 using OrdersStream.Diagnostics;
-using OrdersStream.Durable;
 using OrdersStream.Lake;
+using OrdersStream.Lake.Files;
 
 namespace OrdersStream.UnitTests.Lake;
 
@@ -27,7 +27,7 @@ public sealed class FinalNamesTests : IDisposable
     [Fact]
     public void a_rename_that_was_done_but_reported_failed_or_taken_is_done()
     {
-        Rename((from, to) => DurableFile.TryRenameExclusive(from, to, CrashPoints.None.Before(CrashPoint.DataFileRenamed)) && false);
+        Rename(reveal => reveal() && false);
         Assert.All(Entry.AllFiles, f => Assert.True(File.Exists(At(f.Path))));
     }
 
@@ -67,14 +67,15 @@ public sealed class FinalNamesTests : IDisposable
         Assert.Equal(FailureAction.Stop, e.Action);
         Assert.Contains(Entry.Files[0].Path, e.Problem);
         Assert.Contains("accept.me", e.Remedy);
-        New().Rename(Entry, acceptMissing: true, "accept.me");
+        New().Give(Entry, acceptMissing: true, "accept.me");
     }
 
-    private void Rename(Func<string, string, bool>? rename = null) => New(rename).Rename(Entry, acceptMissing: false, "accept.me");
+    private void Rename(Func<Func<bool>, bool>? reveal = null) => New(reveal).Give(Entry, acceptMissing: false, "accept.me");
 
-    private FinalNames New(Func<string, string, bool>? rename = null) => new(folder.Path, CrashPoints.None, rename);
+    private FinalNames New(Func<Func<bool>, bool>? reveal = null) =>
+        new(new FaultyFiles(new LakeFolder(folder.Path)) { Reveal = reveal ?? (operation => operation()) });
 
-    private string At(string relative) => LakePath.Absolute(folder.Path, relative);
+    private string At(string relative) => new LakeFolder(folder.Path).Locate(relative);
 
     private void Write(string relative, string content)
     {

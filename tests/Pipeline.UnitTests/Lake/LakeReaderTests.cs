@@ -1,4 +1,5 @@
 using OrdersStream.Lake;
+using OrdersStream.Lake.Files;
 using OrdersStream.ParquetFormat;
 using OrdersStream.Rows;
 using OrdersStream.UnitTests.ParquetFormat;
@@ -10,6 +11,9 @@ public sealed class LakeReaderTests
 {
     private static readonly TableSchema Orders = Schema(Column("id", ColumnKind.BigInt, nullable: false), Column("status", ColumnKind.Text));
 
+    /// <summary>Paths from the root of the file system are paths of it, too.</summary>
+    private static readonly LakeFolder Place = new("/");
+
     [Fact]
     public void the_lakes_files_are_those_in_visible_folders()
     {
@@ -20,11 +24,11 @@ public sealed class LakeReaderTests
             File.WriteAllText(lake[name], "");
         }
         Assert.Equal(["a.parquet", "b.parquet", "order_date=2026-01-01/y.parquet", "order_date=2026-02-28/x.parquet"],
-            LakeReader.Files(lake.Path).Select(f => Path.GetRelativePath(lake.Path, f)));
+            LakeReader.Files(new LakeFolder(lake.Path)));
     }
 
     [Fact]
-    public void a_lake_that_is_not_there_has_no_files() => Assert.Empty(LakeReader.Files("/nowhere/at/all"));
+    public void a_lake_that_is_not_there_has_no_files() => Assert.Empty(LakeReader.Files(new LakeFolder("/nowhere/at/all")));
 
     [Fact]
     public async Task rows_come_with_their_operation_partition_and_offset()
@@ -37,7 +41,7 @@ public sealed class LakeReaderTests
         var file = await WriteAsync(folder, batch);
 
         var seen = new List<(string, int, long)>();
-        await foreach (var row in new LakeReader(_ => Orders).ReadAsync(file, TestContext.Current.CancellationToken)) seen.Add((row.Op, row.Partition, row.Offset));
+        await foreach (var row in new LakeReader(Place, _ => Orders).ReadAsync(file, TestContext.Current.CancellationToken)) seen.Add((row.Op, row.Partition, row.Offset));
         Assert.Equal([("upsert", 3, 100L), ("delete", 3, 205L), ("größer", 3, 206L)], seen);
     }
 
@@ -47,7 +51,7 @@ public sealed class LakeReaderTests
         using var folder = new TempFolder();
         var batch = Batch(Orders, [[1L, "a"], [2L, "b"]]);
         var file = await WriteAsync(folder, batch);
-        Assert.Equal(Footer(batch), await LakeReader.ReadFooterAsync(file, TestContext.Current.CancellationToken));
+        Assert.Equal(Footer(batch), await LakeReader.ReadFooterAsync(Place, file, TestContext.Current.CancellationToken));
     }
 
     [Fact]
@@ -103,7 +107,7 @@ public sealed class LakeReaderTests
         using var folder = new TempFolder();
         var file = await WriteAsync(folder, Batch(Orders, ParquetFileWriterTests.OrderRows(100).Select(r => r[..2])));
         await using (var stream = new FileStream(file, FileMode.Open)) stream.SetLength(bytes);
-        var error = await Assert.ThrowsAsync<FormatException>(() => LakeReader.ReadFooterAsync(file, TestContext.Current.CancellationToken));
+        var error = await Assert.ThrowsAsync<FormatException>(() => LakeReader.ReadFooterAsync(Place, file, TestContext.Current.CancellationToken));
         Assert.Contains(file, error.Message);
     }
 
@@ -112,7 +116,7 @@ public sealed class LakeReaderTests
     {
         using var folder = new TempFolder();
         DuckDb.Query(folder["other.parquet"], "COPY (SELECT 1 AS id) TO $file (FORMAT parquet)");
-        var error = await Assert.ThrowsAsync<FormatException>(() => LakeReader.ReadFooterAsync(folder["other.parquet"], TestContext.Current.CancellationToken));
+        var error = await Assert.ThrowsAsync<FormatException>(() => LakeReader.ReadFooterAsync(Place, folder["other.parquet"], TestContext.Current.CancellationToken));
         Assert.Contains("orders_stream.format_version", error.Message);
     }
 }

@@ -2,6 +2,7 @@ using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
+using OrdersStream.Lake.Files;
 
 namespace OrdersStream.UnitTests.Lake;
 
@@ -17,9 +18,9 @@ public sealed class TopicCommitsTests : IDisposable
     public void the_folder_is_named_by_the_topics_id_and_found_again()
     {
         var opened = Open(Topic);
-        Assert.Equal(folder["commits", "id-1"], opened.Directory);
-        Assert.Equal(opened.Directory, Open(Topic).Directory);
-        Assert.Equal(folder["commits", "id-1", "7"], opened.PartitionDirectory(7));
+        Assert.Equal("id-1", opened.Name);
+        Assert.Equal(opened.Name, Open(Topic).Name);
+        Assert.Equal("commits/id-1/7/00000000000000000001.json", opened.LogOf(7, TimeProvider.System, CrashPoints.None).PathOf(1));
     }
 
     [Fact]
@@ -38,7 +39,7 @@ public sealed class TopicCommitsTests : IDisposable
     public void a_topic_that_was_opened_but_never_stored_leaves_room_for_the_next()
     {
         Open(Topic);
-        Assert.Equal(folder["commits", "id-2"], Open(Topic with { TopicId = "id-2" }).Directory);
+        Assert.Equal("id-2", Open(Topic with { TopicId = "id-2" }).Name);
     }
 
     [Fact]
@@ -53,7 +54,7 @@ public sealed class TopicCommitsTests : IDisposable
     {
         var before = Open(Topic with { TopicId = null });
         Commit(before);
-        Assert.Equal(before.Directory, Open(Topic).Directory);
+        Assert.Equal(before.Name, Open(Topic).Name);
     }
 
     [Fact]
@@ -61,7 +62,7 @@ public sealed class TopicCommitsTests : IDisposable
     {
         Commit(Open(Topic));
         Commit(Open(new TopicIdentity("cluster-1", "invoices", "id-9")));
-        Assert.Equal(folder["commits", "id-1"], Open(Topic).Directory);
+        Assert.Equal("id-1", Open(Topic).Name);
     }
 
     [Theory]
@@ -71,15 +72,17 @@ public sealed class TopicCommitsTests : IDisposable
     public void no_name_leads_out_of_the_folder(string cluster, string topic)
     {
         var opened = Open(new TopicIdentity(cluster, topic, null));
-        Assert.Equal(folder["commits"], Path.GetDirectoryName(Path.GetFullPath(opened.Directory)));
-        Assert.Equal(folder["commits"], Path.GetDirectoryName(Path.GetFullPath(Open(new TopicIdentity(cluster, topic + "2", cluster + "/..")).Directory)));
+        Assert.Equal(folder["commits"], Path.GetDirectoryName(Path.GetFullPath(At(opened))));
+        Assert.Equal(folder["commits"], Path.GetDirectoryName(Path.GetFullPath(At(Open(new TopicIdentity(cluster, topic + "2", cluster + "/.."))))));
     }
 
-    private TopicCommits Open(TopicIdentity topic) => TopicCommits.Open(folder.Path, topic, CrashPoints.None);
+    private TopicCommits Open(TopicIdentity topic) => TopicCommits.Open(new LakeFolder(folder.Path), topic);
 
-    private static void Commit(TopicCommits commits)
+    private string At(TopicCommits commits) => folder["commits", commits.Name];
+
+    private void Commit(TopicCommits commits)
     {
-        Directory.CreateDirectory(commits.PartitionDirectory(0));
-        File.WriteAllText(Path.Combine(commits.PartitionDirectory(0), "00000000000000000001.json"), "{}");
+        Directory.CreateDirectory(Path.Combine(At(commits), "0"));
+        File.WriteAllText(Path.Combine(At(commits), "0", "00000000000000000001.json"), "{}");
     }
 }

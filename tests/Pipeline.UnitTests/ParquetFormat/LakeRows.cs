@@ -3,6 +3,7 @@ using System.Text;
 using OrdersStream.Configuration;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
+using OrdersStream.Lake.Files;
 using OrdersStream.ParquetFormat;
 using OrdersStream.Rows;
 
@@ -59,7 +60,7 @@ internal static class LakeRows
     public static async Task<List<object?[]>> ReadAsync(string path, TableSchema schema)
     {
         var rows = new List<object?[]>();
-        await foreach (var row in new LakeReader(_ => schema).ReadAsync(path, CancellationToken.None))
+        await foreach (var row in new LakeReader(new LakeFolder("/"), _ => schema).ReadAsync(path, CancellationToken.None))
             rows.Add([.. schema.Columns.Select((c, i) => Value(row.Row, row.Row.Cells[i], c.Type))]);
         return rows;
     }

@@ -1,6 +1,7 @@
 using System.Text;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
+using OrdersStream.Lake.Files;
 
 namespace OrdersStream.UnitTests.Store;
 
@@ -27,7 +28,7 @@ public sealed class QuarantineTests : IDisposable
         Assert.Equal((4, 1), (result.Rows, result.Quarantined));
         await lake.AssertStoredOnceAsync();
         Assert.Contains("_quarantine/quarantine-0-3-3.jsonl", lake.Files());
-        Assert.DoesNotContain(LakeReader.Files(lake.Root), f => f.Contains("quarantine"));
+        Assert.DoesNotContain(LakeReader.Files(new LakeFolder(lake.Root)), f => f.Contains("quarantine"));
     }
 
     [Fact]
@@ -76,7 +77,9 @@ public sealed class QuarantineTests : IDisposable
         Topic.Produce(0, TestTopic.Row(2));
         await lake.StoreAsync(Topic.All);
         var ops = new List<string>();
-        await foreach (var row in new LakeReader(_ => TestTopic.Orders).ReadAsync(Assert.Single(LakeReader.Files(lake.Root)), CancellationToken.None)) ops.Add(row.Op);
+        var place = new LakeFolder(lake.Root);
+        var reader = new LakeReader(place, _ => TestTopic.Orders);
+        await foreach (var row in reader.ReadAsync(Assert.Single(LakeReader.Files(place)), CancellationToken.None)) ops.Add(row.Op);
         Assert.Equal(["upsert", "delete", "upsert"], ops);
     }
 

@@ -1,5 +1,6 @@
 using OrdersStream.Diagnostics;
 using OrdersStream.Lake;
+using OrdersStream.Lake.Files;
 using OrdersStream.Rows;
 
 namespace OrdersStream.UnitTests.Store;
@@ -11,6 +12,8 @@ public sealed class SchemaInForceTests : IDisposable
         [.. TestTopic.Orders.Columns, new Column("note", new ColumnType(ColumnKind.Text, "text"), true)], [0], 3);
 
     private readonly TestLake lake = new();
+
+    private LakeFolder Place => new(lake.Root);
     private TestTopic Topic => lake.Topic;
 
     public void Dispose() => lake.Dispose();
@@ -24,7 +27,7 @@ public sealed class SchemaInForceTests : IDisposable
         Topic.Page(0, 2);
         await lake.StoreAsync(Topic.All);
         await lake.AssertStoredOnceAsync();
-        var footers = await Task.WhenAll(LakeReader.Files(lake.Root).Select(f => LakeReader.ReadFooterAsync(f, CancellationToken.None)));
+        var footers = await Task.WhenAll(LakeReader.Files(Place).Select(f => LakeReader.ReadFooterAsync(Place, f, CancellationToken.None)));
         Assert.Equal([(TestTopic.Orders.Fingerprint, 0, 7, 4), (Wider.Fingerprint, 3, 4, 2)], footers.Select(f => (f.SchemaFingerprint, f.FirstOffset, f.LastOffset, f.Rows)));
         Assert.Empty(lake.Quarantined());
     }

@@ -4,8 +4,10 @@ using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
+using OrdersStream.Lake.Files;
 using OrdersStream.Rows;
 using OrdersStream.Store;
+using OrdersStream.UnitTests.Lake;
 
 namespace OrdersStream.UnitTests.Store;
 
@@ -27,14 +29,20 @@ internal sealed class TestLake : IDisposable
     public string PartitionLog(int partition) => Path.Combine(Checkpoint, "commits", Topic.Identity.TopicId!, partition.ToString());
 
     /// <summary>A process: knows only what the folders say.</summary>
-    public KafkaToLake NewInstance(Action<CrashPoint>? onReached = null) => new(
+    public KafkaToLake NewInstance(Action<CrashPoint>? onReached = null) => NewInstance(new CrashPoints(onReached));
+
+    /// <param name="crashPoints">Of the process.</param>
+    /// <param name="around">What becomes of each operation on the lake and its commit log; null: nothing.</param>
+    public KafkaToLake NewInstance(CrashPoints crashPoints, Action<bool>? around = null) => new(
         new PipelineOptions
         {
             Datalake = Datalake with { Path = Root },
             Streaming = new StreamingOptions { CheckpointLocation = Checkpoint },
         },
-        new StoreSources(_ => Task.FromResult(Topic.Access), _ => throw new NotSupportedException("nothing here reads by itself"), PresentSchema),
-        Time, new CrashPoints(onReached), new PipelineMetrics(new PipelineOptions()), Log);
+        new StoreSurroundings(
+            _ => Task.FromResult(Topic.Access), _ => throw new NotSupportedException("nothing here reads by itself"), PresentSchema,
+            location => around is null ? new LakeFolder(location, crashPoints) : new FaultyFiles(new LakeFolder(location, crashPoints)) { Around = around }),
+        Time, crashPoints, new PipelineMetrics(new PipelineOptions()), Log);
 
     public async Task<BatchResult> StoreAsync(IReadOnlyList<StreamRecord> records)
     {
@@ -47,8 +55,9 @@ internal sealed class TestLake : IDisposable
     {
         var found = new List<(int, long)>();
         var store = new SchemaStore(Checkpoint);
-        foreach (var file in LakeReader.Files(Root))
-            await foreach (var row in new LakeReader(store.Read).ReadAsync(file, CancellationToken.None))
+        var lake = new LakeFolder(Root);
+        foreach (var file in LakeReader.Files(lake))
+            await foreach (var row in new LakeReader(lake, store.Read).ReadAsync(file, CancellationToken.None))
                 found.Add((row.Partition, row.Offset));
         found.AddRange(Quarantined().Select(q => (q.GetProperty("partition").GetInt32(), q.GetProperty("offset").GetInt64())));
         found.Sort();

@@ -1,0 +1,92 @@
+using OrdersStream.Durable;
+
+namespace OrdersStream.Lake.Files;
+
+/// <summary>A folder of a file system that has hard links or an exclusive rename: a local disk, a mounted share.</summary>
+/// <param name="root">The folder; it is made when something is written.</param>
+/// <param name="crashPoints">Reached behind each durable step; null: nothing listens.</param>
+public sealed class LakeFolder(string root, CrashPoints? crashPoints = null) : ILakeFiles
+{
+    private const int BufferBytes = 64 * 1024;
+
+    private static readonly EnumerationOptions OneLevel = new() { AttributesToSkip = 0, IgnoreInaccessible = false };
+
+    // Links could lead in circles.
+    private static readonly EnumerationOptions EveryLevel = new() { AttributesToSkip = FileAttributes.ReparsePoint, RecurseSubdirectories = true };
+
+    private readonly string root = Path.GetFullPath(root);
+    private readonly CrashPoints crashPoints = crashPoints ?? CrashPoints.None;
+
+    public string Locate(string path) => Path.Combine(root, path.Replace('/', Path.DirectorySeparatorChar));
+
+    public async Task<long> WriteHiddenAsync(string path, Func<Stream, CancellationToken, Task> write, CancellationToken cancellationToken)
+    {
+        var file = Locate(path);
+        DurableFile.CreateDirectory(Path.GetDirectoryName(file)!, crashPoints);
+        await using var stream = DurableFile.OpenNew(file, BufferBytes);
+        await write(stream, cancellationToken);
+        await stream.FlushAsync(cancellationToken);
+        crashPoints.Reached(CrashPoint.DataFileWritten);
+        DurableFile.Sync(stream, crashPoints.Before(CrashPoint.DataFileSynced));
+        return stream.Length;
+    }
+
+    public bool TryCreate(string path, ReadOnlySpan<byte> content, CrashPoint step) =>
+        DurableFile.TryCreateExclusive(Locate(path), content, crashPoints.Before(step));
+
+    public bool TryReveal(string hidden, string path) =>
+        DurableFile.TryRenameExclusive(Locate(hidden), Locate(path), crashPoints.Before(CrashPoint.DataFileRenamed));
+
+    public void SyncNames(IEnumerable<string> paths, CrashPoint step)
+    {
+        foreach (var folder in paths.Select(p => Path.GetDirectoryName(Locate(p))!).Distinct())
+            DurableFile.SyncDirectory(folder, crashPoints.Before(step));
+    }
+
+    public LakeFileInfo? Find(string path) =>
+        new FileInfo(Locate(path)) is { Exists: true } file ? new(file.Length, file.LastWriteTimeUtc) : null;
+
+    public IEnumerable<string> List(string folder) => List(folder, OneLevel);
+
+    public IEnumerable<string> ListAll(string folder) => List(folder, EveryLevel);
+
+    public IEnumerable<string> Folders(string folder)
+    {
+        var start = Locate(folder);
+        return Directory.Exists(start) ? Directory.EnumerateDirectories(start, "*", OneLevel).Select(Relative) : [];
+    }
+
+    public Stream OpenRead(string path)
+    {
+        try
+        {
+            return File.OpenRead(Locate(path));
+        }
+        catch (DirectoryNotFoundException e)
+        {
+            throw new FileNotFoundException(e.Message, Locate(path), e);
+        }
+    }
+
+    public void Remove(string path)
+    {
+        try
+        {
+            File.Delete(Locate(path));
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // Neither is the file.
+        }
+    }
+
+    public int RemoveLeftovers(DateTimeOffset now) => DurableFile.RemoveLeftovers(root, now);
+
+    private IEnumerable<string> List(string folder, EnumerationOptions levels)
+    {
+        var start = Locate(folder);
+        return Directory.Exists(start) ? Directory.EnumerateFiles(start, "*", levels).Select(Relative) : [];
+    }
+
+    private string Relative(string file) => Path.GetRelativePath(root, file).Replace(Path.DirectorySeparatorChar, '/');
+}
