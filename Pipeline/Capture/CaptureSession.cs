@@ -110,7 +110,7 @@ internal sealed class CaptureSession : IDisposable
     {
         context.Schemas.Write(page.Schema);
         var after = Watermark.Advance(page.Cursor!, page.Records.Length);
-        var counts = await SendAsync(page, (after with { Offsets = Watermark.NoOffsets }).ToJson(indented: false), cancellationToken);
+        var counts = await SendAsync(page, (after with { Offsets = Watermark.NoOffsets }).ToJson(), cancellationToken);
         // A record takes one offset and so does each partition's transaction marker. Others' records only move the true end further.
         var offsets = Watermark.Offsets.ToBuilder();
         for (var p = 0; p < counts.Length; p++)

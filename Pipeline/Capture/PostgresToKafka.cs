@@ -47,7 +47,8 @@ public sealed class PostgresToKafka(
     PipelineOptions options, TimeProvider time, CrashPoints crashPoints, PipelineMetrics metrics, ILogger logger) : IAsyncDisposable
 {
     private readonly CaptureContext context = new(
-        options, new WatermarkFile(options), new SchemaStore(options.Streaming.CheckpointLocation, crashPoints), crashPoints, time, metrics, logger);
+        options, new WatermarkFile(options), new SchemaStore(options.Streaming.CheckpointLocation, crashPoints, options.StreamName),
+        crashPoints, time, metrics, logger);
 
     private readonly CaptureLog log = new(time, logger);
     private NpgsqlConnection? connection;

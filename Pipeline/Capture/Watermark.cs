@@ -1,6 +1,10 @@
 using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using OrdersStream.Durable;
 using OrdersStream.Kafka;
 using OrdersStream.Postgres;
 using OrdersStream.Rows;
@@ -48,20 +52,25 @@ public sealed record Watermark(
     /// <summary>The window is published whole.</summary>
     public Watermark Complete() => this with { Horizon = Window!.To, Window = null };
 
-    public byte[] ToJson(bool indented)
-    {
-        var options = indented ? Indented : Compact;
-        return JsonSerializer.SerializeToUtf8Bytes(new Versioned(FormatVersion, this), options.GetTypeInfo(typeof(Versioned)));
-    }
+    /// <summary>As the position header of a page.</summary>
+    public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(new Versioned(FormatVersion, this), Json.GetTypeInfo(typeof(Versioned)));
 
-    /// <exception cref="FormatException">No watermark, or one of a later version.</exception>
+    /// <summary>As the watermark file.</summary>
+    internal byte[] ToStateFile() => StateEnvelope.Seal(FormatVersion, Topic.Topic, json =>
+    {
+        json.WritePropertyName(Member);
+        JsonSerializer.Serialize(json, this, Json.GetTypeInfo(typeof(Watermark)));
+    });
+
+    /// <summary>Reads what <see cref="ToJson"/> or <see cref="ToStateFile"/> wrote.</summary>
+    /// <exception cref="FormatException">No watermark, torn, altered, or one of a later version.</exception>
     public static Watermark FromJson(ReadOnlySpan<byte> json)
     {
         try
         {
-            // First: of a later version, nothing else is known.
-            if (VersionOf(json) is var version and not FormatVersion) throw new FormatException($"it is of version {version}, and this program reads version {FormatVersion}");
-            return ((Versioned?)JsonSerializer.Deserialize(json, Compact.GetTypeInfo(typeof(Versioned))))?.Watermark ?? throw new FormatException("it holds no watermark");
+            using var document = StateEnvelope.Open(json, FormatVersion);
+            return (Watermark?)document.RootElement.GetProperty(Member).Deserialize(Json.GetTypeInfo(typeof(Watermark)))
+                ?? throw new FormatException("it holds no watermark");
         }
         catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException or InvalidOperationException or KeyNotFoundException)
         {
@@ -69,17 +78,63 @@ public sealed record Watermark(
         }
     }
 
-    private static int VersionOf(ReadOnlySpan<byte> json)
-    {
-        var reader = new Utf8JsonReader(json);
-        using var document = JsonDocument.ParseValue(ref reader);
-        return document.RootElement.GetProperty("version").GetInt32();
-    }
-
     private const int FormatVersion = 1;
+    private const string Member = "watermark";
 
     internal sealed record Versioned(int Version, Watermark Watermark);
 
-    private static readonly JsonSerializerOptions Compact = WatermarkJson.With(indented: false);
-    private static readonly JsonSerializerOptions Indented = WatermarkJson.With(indented: true);
+    private static readonly JsonSerializerOptions Json = WatermarkJson.NewOptions();
+}
+
+/// <summary>How a watermark is written as JSON. The serializers are made at build time: none is worked out at start.</summary>
+[JsonSerializable(typeof(Watermark.Versioned))]
+[JsonSerializable(typeof(Watermark))]
+internal sealed partial class WatermarkJson : JsonSerializerContext
+{
+    public static JsonSerializerOptions NewOptions() => new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        RespectRequiredConstructorParameters = true,
+        RespectNullableAnnotations = true,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        Converters = { new TransactionIdRanges() },
+        TypeInfoResolver = Default,
+    };
+}
+
+/// <summary>
+/// Ascending transaction ids as ranges: <c>"1000-1999,2003"</c>. Behind a transaction that stays open for an hour there may be
+/// hundreds of thousands, nearly all of them neighbours.
+/// </summary>
+internal sealed class TransactionIdRanges : JsonConverter<ImmutableArray<uint>>
+{
+    private const int IdsMax = 10_000_000;
+
+    public override ImmutableArray<uint> Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+    {
+        var ids = ImmutableArray.CreateBuilder<uint>();
+        foreach (var range in (reader.GetString() ?? throw new JsonException()).Split(',', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var dash = range.IndexOf('-');
+            if (!uint.TryParse(dash < 0 ? range : range[..dash], NumberStyles.None, CultureInfo.InvariantCulture, out var first)
+                || !uint.TryParse(dash < 0 ? range : range[(dash + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var last)
+                || last < first || last - first > IdsMax - ids.Count)
+                throw new JsonException("not a list of transaction ids");
+            for (ulong id = first; id <= last; id++) ids.Add((uint)id);
+        }
+        return ids.ToImmutable();
+    }
+
+    public override void Write(Utf8JsonWriter writer, ImmutableArray<uint> value, JsonSerializerOptions options)
+    {
+        var text = new StringBuilder();
+        for (int i = 0, end; i < value.Length; i = end)
+        {
+            for (end = i + 1; end < value.Length && value[end] == value[end - 1] + 1; end++) { }
+            if (i > 0) text.Append(',');
+            text.Append(CultureInfo.InvariantCulture, $"{value[i]}");
+            if (end - i > 1) text.Append(CultureInfo.InvariantCulture, $"-{value[end - 1]}");
+        }
+        writer.WriteStringValue(text.ToString());
+    }
 }

@@ -45,5 +45,5 @@ public sealed class WatermarkFile(PipelineOptions options)
     }
 
     public void Write(Watermark watermark, CrashPoints crashPoints) =>
-        DurableFile.Replace(Path, watermark.ToJson(indented: true), crashPoints.Before(CrashPoint.WatermarkWritten));
+        DurableFile.Replace(Path, watermark.ToStateFile(), crashPoints.Before(CrashPoint.WatermarkWritten));
 }

@@ -1,3 +1,7 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using OrdersStream.Durable;
 using OrdersStream.Kafka;
 
 namespace OrdersStream.Lake;
@@ -52,3 +56,44 @@ public sealed record CommitEntry(
 {
     internal IEnumerable<CommittedFile> AllFiles => Files.Concat(Quarantine);
 }
+
+/// <summary>A commit log entry as a state file.</summary>
+internal static class CommitEntryFormat
+{
+    public const int Version = 1;
+
+    private const string Member = "entry";
+
+    private static readonly CommitEntryJson Json = new(new JsonSerializerOptions
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
+    });
+
+    public static byte[] Write(CommitEntry entry) => StateEnvelope.Seal(Version, entry.Topic.Topic, json =>
+    {
+        json.WritePropertyName(Member);
+        JsonSerializer.Serialize(json, entry, Json.CommitEntry);
+    });
+
+    /// <param name="file">All of the file.</param>
+    /// <param name="owner">Whose log it is in; null: whosever.</param>
+    /// <exception cref="FormatException">Torn, altered, of a later version, or another stream's; the message says which.</exception>
+    public static CommitEntry Read(ReadOnlySpan<byte> file, string? owner = null)
+    {
+        using var document = StateEnvelope.Open(file, Version, owner, isSealed: true);
+        try
+        {
+            return document.RootElement.GetProperty(Member).Deserialize(Json.CommitEntry) ?? throw new FormatException("it holds no commit log entry");
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
+        {
+            throw new FormatException("it is not a whole commit log entry", e);
+        }
+    }
+}
+
+[JsonSerializable(typeof(CommitEntry))]
+internal sealed partial class CommitEntryJson : JsonSerializerContext;

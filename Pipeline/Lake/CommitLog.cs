@@ -147,7 +147,7 @@ internal sealed class CommitLog(ILakeFiles checkpoint, string folder, TopicIdent
         CommitEntry entry;
         try
         {
-            entry = CommitEntryFormat.Read(file);
+            entry = CommitEntryFormat.Read(file, topic.Topic);
         }
         catch (FormatException e)
         {

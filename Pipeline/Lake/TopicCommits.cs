@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Text.Json;
@@ -101,20 +100,12 @@ internal sealed class TopicCommits
     private static string Describe(TopicIdentity topic) =>
         topic.TopicId is { } id ? $"topic id {id}" : topic.ClusterId.Length > 0 ? $"cluster {topic.ClusterId} (no topic id)" : "a cluster without ids";
 
-    private static byte[] WriteOwner(TopicIdentity topic)
+    private static byte[] WriteOwner(TopicIdentity topic) => StateEnvelope.Seal(FormatVersion, topic.Topic, json =>
     {
-        var file = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(file, new JsonWriterOptions { Indented = true }))
-        {
-            json.WriteStartObject();
-            json.WriteNumber("version", FormatVersion);
-            json.WriteString("clusterId", topic.ClusterId);
-            json.WriteString("topic", topic.Topic);
-            json.WriteString("topicId", topic.TopicId);
-            json.WriteEndObject();
-        }
-        return file.WrittenSpan.ToArray();
-    }
+        json.WriteString("clusterId", topic.ClusterId);
+        json.WriteString("topic", topic.Topic);
+        json.WriteString("topicId", topic.TopicId);
+    });
 
     private static TopicIdentity? ReadOwner(ILakeFiles checkpoint, string folder)
     {
@@ -122,13 +113,11 @@ internal sealed class TopicCommits
         if (!checkpoint.Has(path)) return null;
         try
         {
-            using var document = JsonDocument.Parse(checkpoint.Read(path));
+            using var document = StateEnvelope.Open(checkpoint.Read(path), FormatVersion);
             var root = document.RootElement;
-            if (root.GetProperty("version").GetInt32() is var version and not FormatVersion)
-                throw new FormatException($"it is of format version {version}, and this program reads version {FormatVersion}");
             return new TopicIdentity(root.GetProperty("clusterId").GetString()!, root.GetProperty("topic").GetString()!, root.GetProperty("topicId").GetString());
         }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or FormatException)
         {
             throw new PipelineException(FailureAction.Stop, $"'{checkpoint.Locate(path)}' cannot be used: {e.Message}.",
                 "Use the version of the program that wrote it, or restore the file from a backup.", e);

@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using System.Text;
+using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 
@@ -9,7 +9,10 @@ namespace OrdersStream.Rows;
 /// The schemas that records name by fingerprint, one file each below the checkpoint location. A schema is durable here
 /// before the first record that uses it, so a record's shape is known for as long as the record is.
 /// </summary>
-public sealed class SchemaStore(string checkpointLocation, CrashPoints? crashPoints = null)
+/// <param name="checkpointLocation">Where the folder of the schemas lies.</param>
+/// <param name="crashPoints">Reached behind each durable step; null: nothing listens.</param>
+/// <param name="stream">Who writes; a schema that is there already stays whosever it was.</param>
+public sealed class SchemaStore(string checkpointLocation, CrashPoints? crashPoints = null, string stream = "")
 {
     private readonly string directory = Path.Combine(checkpointLocation, "schemas");
     private readonly ConcurrentDictionary<string, TableSchema> known = [];
@@ -18,10 +21,11 @@ public sealed class SchemaStore(string checkpointLocation, CrashPoints? crashPoi
     public void Write(TableSchema schema)
     {
         if (known.ContainsKey(schema.Fingerprint)) return;
-        var content = Encoding.UTF8.GetBytes(schema.ToJson());
-        var path = PathOf(schema.Fingerprint);
-        if (!File.Exists(path) || !File.ReadAllBytes(path).AsSpan().SequenceEqual(content)) 
-            DurableFile.Replace(path, content, (crashPoints ?? CrashPoints.None).Before(CrashPoint.SchemaWritten));
+        if (!IsWritten(schema.Fingerprint))
+        {
+            var step = (crashPoints ?? CrashPoints.None).Before(CrashPoint.SchemaWritten);
+            DurableFile.Replace(PathOf(schema.Fingerprint), schema.ToStateFile(stream), step);
+        }
         known[schema.Fingerprint] = schema;
     }
 
@@ -38,8 +42,7 @@ public sealed class SchemaStore(string checkpointLocation, CrashPoints? crashPoi
         var path = PathOf(fingerprint);
         try
         {
-            var schema = TableSchema.FromJson(File.ReadAllText(path));
-            return schema.Fingerprint == fingerprint ? schema : throw new FormatException($"its content has the fingerprint {schema.Fingerprint}");
+            return ReadFile(path, fingerprint);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -52,6 +55,25 @@ public sealed class SchemaStore(string checkpointLocation, CrashPoints? crashPoi
             throw new PipelineException(FailureAction.Stop,
                 $"Schema file '{path}' cannot be used: {e.Message}.",
                 "Restore it from a backup, or remove it and start PostgresToKafka, which writes the table's present schema again.", e);
+        }
+    }
+
+    private static TableSchema ReadFile(string path, string fingerprint)
+    {
+        var schema = TableSchema.FromJson(File.ReadAllBytes(path));
+        return schema.Fingerprint == fingerprint ? schema : throw new FormatException($"its content has the fingerprint {schema.Fingerprint}");
+    }
+
+    /// <summary>A file that was altered is written again.</summary>
+    private bool IsWritten(string fingerprint)
+    {
+        try
+        {
+            return File.Exists(PathOf(fingerprint)) && ReadFile(PathOf(fingerprint), fingerprint) is not null;
+        }
+        catch (FormatException)
+        {
+            return false;
         }
     }
 

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using OrdersStream.Durable;
 
 namespace OrdersStream.Rows;
 
@@ -49,39 +50,26 @@ public sealed class TableSchema
         {
             json.WriteStartObject();
             json.WriteNumber("version", FormatVersion);
-            json.WriteStartArray("key");
-            foreach (var k in KeyColumns) json.WriteStringValue(Columns[k].Name);
-            json.WriteEndArray();
-            json.WriteString("timestamp", Columns[TimestampColumn].Name);
-            json.WriteStartArray("columns");
-            foreach (var column in Columns)
-            {
-                json.WriteStartObject();
-                json.WriteString("name", column.Name);
-                json.WriteString("kind", column.Type.Kind.ToString());
-                json.WriteString("type", column.Type.PostgresName);
-                if (column.Type.Precision is { } p) json.WriteNumber("precision", p);
-                if (column.Type.Scale is { } s) json.WriteNumber("scale", s);
-                if (column.Type.IsArray) json.WriteBoolean("array", true);
-                json.WriteBoolean("nullable", column.Nullable);
-                json.WriteEndObject();
-            }
-            json.WriteEndArray();
+            WriteMembers(json);
             json.WriteEndObject();
         }
         return Encoding.UTF8.GetString(buffer.ToArray());
     }
 
-    /// <summary>Reads what <see cref="ToJson"/> wrote.</summary>
+    /// <summary>As a state file of the stream that it was met in first.</summary>
+    internal byte[] ToStateFile(string owner) => StateEnvelope.Seal(FormatVersion, owner, WriteMembers);
+
+    /// <summary>Reads what <see cref="ToStateFile"/> or <see cref="ToJson"/> wrote.</summary>
     /// <exception cref="FormatException">The text is no schema, or one of a later version.</exception>
-    public static TableSchema FromJson(string text)
+    public static TableSchema FromJson(string text) => FromJson(Encoding.UTF8.GetBytes(text));
+
+    /// <inheritdoc cref="FromJson(string)"/>
+    public static TableSchema FromJson(ReadOnlySpan<byte> file)
     {
         try
         {
-            using var document = JsonDocument.Parse(text);
+            using var document = StateEnvelope.Open(file, FormatVersion);
             var root = document.RootElement;
-            if (root.GetProperty("version").GetInt32() is var version and not FormatVersion)
-                throw new FormatException($"schema file of version {version}; this program reads version {FormatVersion}");
             var columns = root.GetProperty("columns").EnumerateArray().Select(ReadColumn).ToImmutableArray();
             int Index(string? name) => columns.Select((c, i) => (c, i)).Where(x => x.c.Name == name).Select(x => (int?)x.i).FirstOrDefault()
                 ?? throw new FormatException("schema file names a key or timestamp column that it does not list");
@@ -97,6 +85,28 @@ public sealed class TableSchema
     }
 
     private const int FormatVersion = 1;
+
+    private void WriteMembers(Utf8JsonWriter json)
+    {
+        json.WriteStartArray("key");
+        foreach (var k in KeyColumns) json.WriteStringValue(Columns[k].Name);
+        json.WriteEndArray();
+        json.WriteString("timestamp", Columns[TimestampColumn].Name);
+        json.WriteStartArray("columns");
+        foreach (var column in Columns)
+        {
+            json.WriteStartObject();
+            json.WriteString("name", column.Name);
+            json.WriteString("kind", column.Type.Kind.ToString());
+            json.WriteString("type", column.Type.PostgresName);
+            if (column.Type.Precision is { } p) json.WriteNumber("precision", p);
+            if (column.Type.Scale is { } s) json.WriteNumber("scale", s);
+            if (column.Type.IsArray) json.WriteBoolean("array", true);
+            json.WriteBoolean("nullable", column.Nullable);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    }
 
     private static Column ReadColumn(JsonElement c) => new(
         c.GetProperty("name").GetString()!,

@@ -28,7 +28,7 @@ internal sealed class StoreContext
         Lake = surroundings.OpenFiles(options.Datalake.Path);
         var checkpoint = surroundings.OpenFiles(options.Streaming.CheckpointLocation);
         commits = TopicCommits.Open(checkpoint, topic.Identity);
-        SchemaStore = new SchemaStore(options.Streaming.CheckpointLocation, crashPoints);
+        SchemaStore = new SchemaStore(options.Streaming.CheckpointLocation, crashPoints, options.StreamName);
         Names = new FinalNames(Lake);
         Bounds = new TopicBounds(topic, time, logger);
         Schemas = new SchemaFinder(topic, SchemaStore, surroundings.PresentSchemaAsync, time, logger);
