@@ -37,16 +37,10 @@ internal sealed class TableScan(PostgresOptions options)
         var (encoder, decoder, row) = (new MessageEncoder(schema), new MessageDecoder(schema), new DecodedRow(schema));
         var (key, value) = (new ByteBuffer(), new ByteBuffer());
         await using var copy = await CopyStream.OpenAsync(connection, $"{table.SelectRows} WHERE {condition}", cancellationToken);
-        for (CopyStep step; (step = copy.Next(encoder, key, value)) != CopyStep.End;)
+        while (copy.TryNext(encoder, key, value) || await copy.WaitNextAsync(encoder, key, value, cancellationToken))
         {
-            if (step == CopyStep.NeedsMore)
-            {
-                await copy.FillAsync(cancellationToken);
-                continue;
-            }
             decoder.Decode(value.Written, row);
             visit(row, key.Written, false);
         }
-        await copy.FinishAsync(cancellationToken);
     }
 }

@@ -126,11 +126,10 @@ internal sealed class CaptureSession : IDisposable
     {
         if (window.From is not { } from) return null;
         // By the database's clock, and this process's stopwatch since; a window that another process took leaves only the clocks to compare.
-        var lag = taken.Window == window.Number
-            ? window.To.TakenAt - from.TakenAt + context.Time.GetElapsedTime(taken.Timestamp)
-            : context.Time.GetUtcNow() - from.TakenAt;
-        if (caughtUp is { } then && context.Time.GetElapsedTime(then) is var since && since < lag) return since;
-        return lag > TimeSpan.Zero ? lag : TimeSpan.Zero;
+        var now = taken.Window == window.Number
+            ? window.To.TakenAt + context.Time.GetElapsedTime(taken.Timestamp)
+            : context.Time.GetUtcNow().UtcDateTime;
+        return CaptureLag.Of(from.TakenAt, caughtUp is { } then ? now - context.Time.GetElapsedTime(then) : null, now);
     }
 
     /// <summary>The window is published whole.</summary>

@@ -85,13 +85,8 @@ internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions op
 
         await using (var copy = await CopyStream.OpenAsync(connection, window.Query(table), cancellationToken))
         {
-            for (CopyStep step; (step = copy.Next(encoder, key, value)) != CopyStep.End;)
+            while (copy.TryNext(encoder, key, value) || await copy.WaitNextAsync(encoder, key, value, cancellationToken))
             {
-                if (step == CopyStep.NeedsMore)
-                {
-                    await copy.FillAsync(cancellationToken);
-                    continue;
-                }
                 page.Add(key.Written, value.Written, DefaultPartitioner.Partition(key.Written, partitions));
                 if (page.Bytes < (window.Page == 0 ? options.PageBytes / FirstPageDivisor : options.PageBytes)) continue;
 
@@ -106,7 +101,6 @@ internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions op
                 page.Cursor = encoder.CursorAt(copy.Previous);
                 await pages.WriteAsync(page, cancellationToken);
             }
-            await copy.FinishAsync(cancellationToken);
         }
         await transaction.CommitAsync(cancellationToken);
         return null;

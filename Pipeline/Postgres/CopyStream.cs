@@ -6,17 +6,6 @@ using OrdersStream.Rows;
 
 namespace OrdersStream.Postgres;
 
-/// <summary>What stands next in a COPY.</summary>
-internal enum CopyStep
-{
-    /// <summary>A row: it was encoded and stepped over.</summary>
-    Row,
-    /// <summary>A part of a row: fill first.</summary>
-    NeedsMore,
-    /// <summary>Nothing: the end.</summary>
-    End,
-}
-
 /// <summary>
 /// The bytes of one binary COPY ... TO STDOUT, as a window that slides over them: a tuple is parsed where it lies. The
 /// buffer grows to the largest row and no further (invariant 7).
@@ -61,17 +50,34 @@ internal sealed class CopyStream : IAsyncDisposable
         }
     }
 
-    /// <summary>Encodes the next tuple into the emptied buffers. Not asynchronous: to await each row would cost more than to read it.</summary>
-    public CopyStep Next(MessageEncoder encoder, ByteBuffer key, ByteBuffer value)
+    /// <summary>
+    /// Encodes the next tuple into the emptied buffers, where all of it has been received. Not asynchronous: to await each row would cost more than
+    /// to read it. So rows are read as <c>while (copy.TryNext(...) || await copy.WaitNextAsync(...))</c>.
+    /// </summary>
+    /// <returns>False: it has not, or there is none.</returns>
+    public bool TryNext(MessageEncoder encoder, ByteBuffer key, ByteBuffer value)
     {
-        if (IsAtEnd) return CopyStep.End;
+        if (IsAtEnd) return false;
         key.Clear();
         value.Clear();
         var bytes = encoder.Encode(Unread, key, value);
-        if (bytes == 0) return CopyStep.NeedsMore;
+        if (bytes == 0) return false;
         (previous, previousBytes) = (start, bytes);
         start += bytes;
-        return CopyStep.Row;
+        return true;
+    }
+
+    /// <summary>The same, and waits for what has not been received.</summary>
+    /// <returns>False: there is no further tuple, and the statement has ended in success.</returns>
+    public async ValueTask<bool> WaitNextAsync(MessageEncoder encoder, ByteBuffer key, ByteBuffer value, CancellationToken cancellationToken)
+    {
+        while (!IsAtEnd)
+        {
+            await FillAsync(cancellationToken);
+            if (TryNext(encoder, key, value)) return true;
+        }
+        await FinishAsync(cancellationToken);
+        return false;
     }
 
     private async ValueTask ReadHeaderAsync(CancellationToken cancellationToken)
@@ -85,7 +91,7 @@ internal sealed class CopyStream : IAsyncDisposable
     }
 
     /// <summary>Reads more behind what is there.</summary>
-    public async ValueTask FillAsync(CancellationToken cancellationToken)
+    private async ValueTask FillAsync(CancellationToken cancellationToken)
     {
         if (ended) throw Broken("it ended inside a row");
         if (previous > 0 && buffer.Length - end < 16 * 1024)
@@ -101,7 +107,7 @@ internal sealed class CopyStream : IAsyncDisposable
     }
 
     /// <summary>Reads past the end marker, so that the statement ends in success.</summary>
-    public async ValueTask FinishAsync(CancellationToken cancellationToken)
+    private async ValueTask FinishAsync(CancellationToken cancellationToken)
     {
         start += 2;
         while (!ended) await FillAsync(cancellationToken);

@@ -58,12 +58,8 @@ internal sealed class HorizonReader(NpgsqlConnection connection, SourceServer se
             BatchCommands =
             {
                 new NpgsqlBatchCommand("SELECT clock_timestamp()"),
-                new NpgsqlBatchCommand(
-                    """
-                    SELECT min(xact_start), coalesce(bool_or(state = 'disabled'), false) FROM pg_stat_activity
-                    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type NOT IN ('autovacuum worker', 'walsender')
-                    """),
-                new NpgsqlBatchCommand("SELECT transaction::text FROM pg_prepared_xacts WHERE database = current_database()"),
+                new NpgsqlBatchCommand($"SELECT min(xact_start), {OpenTransactions.AnyHidden} FROM {OpenTransactions.Sessions}"),
+                new NpgsqlBatchCommand($"SELECT transaction::text FROM {OpenTransactions.Prepared}"),
             },
         };
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);

@@ -30,7 +30,6 @@ internal static class CaptureProgress
     {
         if (source is null || watermark.Horizon is not { } horizon) return null;
         if (watermark.Window is null && source.Snapshot == horizon.Snapshot) return 0;
-        var since = caughtUpAt > horizon.TakenAt ? caughtUpAt.Value : horizon.TakenAt;
-        return Math.Max(0, (source.Clock - since).TotalSeconds);
+        return CaptureLag.Of(horizon.TakenAt, caughtUpAt, source.Clock).TotalSeconds;
     }
 }

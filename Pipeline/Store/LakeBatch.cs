@@ -1,9 +1,7 @@
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
-using OrdersStream.Lake.Files;
 using OrdersStream.Memory;
-using OrdersStream.ParquetFormat;
 
 namespace OrdersStream.Store;
 
@@ -27,10 +25,9 @@ public sealed class LakeBatch
 
     private readonly StoreContext context;
     private readonly DatalakeOptions options;
-    private readonly FileBufferPool pool;
     private readonly BatchCommit commit;
-    private readonly Dictionary<int, PartitionBatch> partitions = [];
-    private readonly Dictionary<string, RowShape> shapes = [];
+    private readonly PartitionBatches partitions;
+    private readonly OffsetGap gap;
     private readonly Dictionary<int, long> superseded = [];
     private PartitionBatch? last;
     private BatchResult done = BatchResult.Nothing;
@@ -40,8 +37,9 @@ public sealed class LakeBatch
     {
         this.context = context;
         options = context.Options;
-        pool = new FileBufferPool(new DataPageEncoder(options), options.BatchBytes);
         commit = new BatchCommit(context);
+        partitions = new PartitionBatches(context);
+        gap = new OffsetGap(context, partitions);
     }
 
     /// <summary>Rows and quarantined records that wait for the commit.</summary>
@@ -59,12 +57,12 @@ public sealed class LakeBatch
     {
         try
         {
-            if (!partitions.TryGetValue(partition, out var batch))
+            if (!partitions.TryGet(partition, out var batch))
             {
-                (batch, var low) = await OpenNewAsync(partition, cancellationToken);
+                (batch, var low) = await partitions.OpenNewAsync(partition, cancellationToken);
                 return context.Bounds.FirstKept(batch, low);
             }
-            if (batch.IsEmpty) Reload(batch);
+            if (batch.IsEmpty) partitions.Reload(batch);
             return await context.Bounds.FirstKeptAsync(batch, cancellationToken);
         }
         catch (Exception e) when (TellsPath(e))
@@ -141,8 +139,7 @@ public sealed class LakeBatch
     /// <summary>Gives up what was added and not committed; the commit log is read anew.</summary>
     public void Abandon()
     {
-        foreach (var batch in partitions.Values) batch.Restart(null);
-        partitions.Clear();
+        partitions.Close();
         superseded.Clear();
         last = null;
         (Records, Bytes, files) = (0, 0, 0);
@@ -153,9 +150,9 @@ public sealed class LakeBatch
     {
         try
         {
-            var committed = await commit.RunAsync([.. partitions.Values.Where(b => !b.IsEmpty)], cancellationToken);
+            var committed = await commit.RunAsync([.. partitions.All.Where(b => !b.IsEmpty)], cancellationToken);
             done += committed.Result;
-            foreach (var batch in partitions.Values) batch.Restart(ShapeAt(batch));
+            foreach (var batch in partitions.All) partitions.Restart(batch);
             foreach (var partition in committed.Superseded) superseded[partition] = partitions[partition].NextOffset;
             (Records, Bytes, files) = (0, 0, 0);
         }
@@ -170,7 +167,7 @@ public sealed class LakeBatch
     {
         try
         {
-            var batch = await OpenAsync(record.Partition, cancellationToken);
+            var batch = await partitions.OpenAsync(record.Partition, cancellationToken);
             if (batch.IsEmpty) await CloseGapAsync(batch, record.Offset, cancellationToken);
             await AddNextAsync(batch, record, cancellationToken);
         }
@@ -182,27 +179,17 @@ public sealed class LakeBatch
         }
     }
 
-    /// <summary>
-    /// The gap rule: a batch begins where the log ends, or one transaction marker behind it. Else what lies between is read
-    /// from Kafka and stored first, in commits of its own where it is large.
-    /// </summary>
+    // In commits of its own where it is large.
     private async Task CloseGapAsync(PartitionBatch batch, long offset, CancellationToken cancellationToken)
     {
-        while (offset > batch.NextOffset && !batch.Continues(offset))
-        {
-            // Another instance may have stored it.
-            Reload(batch);
-            if (offset <= batch.NextOffset || batch.Continues(offset)) return;
-            var from = await context.Bounds.FirstKeptAsync(batch, cancellationToken);
-            context.Logger.GapRead(batch.Partition, batch.NextOffset, offset);
-            if (await AddRangeAsync(batch, from, offset, cancellationToken)) return;
-        }
+        while (await gap.FindAsync(batch, offset, cancellationToken) is { } missing)
+            if (await AddRangeAsync(batch, missing, cancellationToken)) return;
     }
 
     // False when another instance stored the partition meanwhile: the gap is another one now.
-    private async Task<bool> AddRangeAsync(PartitionBatch batch, long from, long toExclusive, CancellationToken cancellationToken)
+    private async Task<bool> AddRangeAsync(PartitionBatch batch, OffsetRange range, CancellationToken cancellationToken)
     {
-        await foreach (var record in context.Topic.ReadRangeAsync(batch.Partition, from, toExclusive, cancellationToken))
+        await foreach (var record in context.Topic.ReadRangeAsync(batch.Partition, range.From, range.ToExclusive, cancellationToken))
         {
             await AddNextAsync(batch, record, cancellationToken);
             if (!IsFull) continue;
@@ -221,12 +208,12 @@ public sealed class LakeBatch
         }
         if (SchemaFinder.FingerprintIn(record.Headers) is { } fingerprint)
         {
-            batch.Use(ShapeOf(fingerprint), isAssumed: false);
+            batch.Use(partitions.ShapeOf(fingerprint), isAssumed: false);
         }
         else if (batch.Shape is null)
         {
             var (schema, isAssumed) = await context.Schemas.FindAsync(batch.Partition, record.Offset, cancellationToken);
-            batch.Use(ShapeOf(schema.Fingerprint), isAssumed);
+            batch.Use(partitions.ShapeOf(schema.Fingerprint), isAssumed);
         }
         if (AddOrFault(batch, in record) is { } fault) await AddFaultyAsync(batch, record, fault, cancellationToken);
     }
@@ -252,7 +239,7 @@ public sealed class LakeBatch
     {
         var assumed = batch.Shape!;
         if (await context.Schemas.FindNewerAsync(assumed.Schema, batch.Partition, record.Offset, cancellationToken) is not { } newer) return false;
-        batch.Use(ShapeOf(newer.Fingerprint), isAssumed: true);
+        batch.Use(partitions.ShapeOf(newer.Fingerprint), isAssumed: true);
         if (AddOrFault(batch, in record) is null) return true;
         batch.Use(assumed, isAssumed: true);
         return false;
@@ -278,7 +265,7 @@ public sealed class LakeBatch
     /// <summary>The partition's batch, where it has records and a schema already.</summary>
     private PartitionBatch? BegunBatch(int partition)
     {
-        var batch = last is not null && last.Partition == partition ? last : partitions.GetValueOrDefault(partition);
+        var batch = last is not null && last.Partition == partition ? last : partitions.TryGet(partition, out var open) ? open : null;
         return batch is null || batch.IsEmpty || batch.Shape is null ? null : last = batch;
     }
 
@@ -287,29 +274,4 @@ public sealed class LakeBatch
         done = done with { AlreadyStored = done.AlreadyStored + 1 };
         return default;
     }
-
-    private async ValueTask<PartitionBatch> OpenAsync(int partition, CancellationToken cancellationToken) =>
-        partitions.TryGetValue(partition, out var batch) ? batch : (await OpenNewAsync(partition, cancellationToken)).Batch;
-
-    private async Task<(PartitionBatch Batch, long Low)> OpenNewAsync(int partition, CancellationToken cancellationToken)
-    {
-        var stored = context.NewStoredPartition(partition);
-        await context.Recovery.OpenAsync(stored, context.NewWriterId(), cancellationToken);
-        var low = await context.Bounds.OpenAsync(stored, cancellationToken);
-        var batch = new PartitionBatch(stored, context.Topic.Identity.Topic, options, pool);
-        batch.Restart(ShapeAt(batch));
-        partitions[partition] = batch;
-        return (batch, low);
-    }
-
-    private void Reload(PartitionBatch batch)
-    {
-        batch.Stored.Reload();
-        batch.Restart(ShapeAt(batch));
-    }
-
-    private RowShape? ShapeAt(PartitionBatch batch) => batch.Before.Fingerprint is { } fingerprint ? ShapeOf(fingerprint) : null;
-
-    private RowShape ShapeOf(string fingerprint) =>
-        shapes.TryGetValue(fingerprint, out var shape) ? shape : shapes[fingerprint] = new RowShape(context.SchemaStore.Read(fingerprint), options.PartitionBy);
 }

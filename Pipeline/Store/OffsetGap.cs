@@ -1,0 +1,28 @@
+using OrdersStream.Diagnostics;
+
+namespace OrdersStream.Store;
+
+/// <summary>Offsets of a partition that lie between what is stored and what is delivered.</summary>
+internal readonly record struct OffsetRange(long From, long ToExclusive);
+
+/// <summary>
+/// The gap rule: a batch begins where the log ends, or one transaction marker behind it. Else what lies between is read from Kafka and stored
+/// first: whoever delivers may have begun elsewhere, and a record that was passed over would be lost (invariant 3).
+/// </summary>
+internal sealed class OffsetGap(StoreContext context, PartitionBatches partitions)
+{
+    /// <summary>What is to be read before the record at an offset can be the first of its partition's batch; null: nothing.</summary>
+    /// <exception cref="PipelineException">Kafka no longer has it, and nobody accepted that.</exception>
+    public async Task<OffsetRange?> FindAsync(PartitionBatch batch, long offset, CancellationToken cancellationToken)
+    {
+        if (!IsGap(batch, offset)) return null;
+        // Another instance may have stored it.
+        partitions.Reload(batch);
+        if (!IsGap(batch, offset)) return null;
+        var from = await context.Bounds.FirstKeptAsync(batch, cancellationToken);
+        context.Logger.GapRead(batch.Partition, batch.NextOffset, offset);
+        return new OffsetRange(from, offset);
+    }
+
+    private static bool IsGap(PartitionBatch batch, long offset) => offset > batch.NextOffset && !batch.Continues(offset);
+}
