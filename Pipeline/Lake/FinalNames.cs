@@ -1,7 +1,6 @@
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Lake.Files;
-using OrdersStream.Store;
 
 namespace OrdersStream.Lake;
 

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 
