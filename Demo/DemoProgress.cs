@@ -4,7 +4,7 @@ using OrdersStream.Store;
 
 namespace OrdersStream.Demo;
 
-/// <summary>What happened so far; told by the clients and the two halves, read by the view.</summary>
+/// <summary>What happened so far; counted by the clients and the two halves, read by the view.</summary>
 internal sealed class DemoProgress(TimeProvider time, TimeSpan planned)
 {
     private readonly long begun = time.GetTimestamp();
@@ -19,7 +19,8 @@ internal sealed class DemoProgress(TimeProvider time, TimeSpan planned)
     public int Polls => Volatile.Read(ref polls);
 
     public DemoFigures Figures => new(
-        Elapsed, Interlocked.Read(ref orders), Interlocked.Read(ref changes), Interlocked.Read(ref published), Interlocked.Read(ref stored), Interlocked.Read(ref files));
+        Elapsed, Interlocked.Read(ref orders), Interlocked.Read(ref changes),
+        Interlocked.Read(ref published), Interlocked.Read(ref stored), Interlocked.Read(ref files));
 
     public void Written(int newOrders, int statusChanges)
     {

@@ -31,7 +31,11 @@ internal sealed class HelpText(HelpAction options) : SynchronousCommandLineActio
             "orders-stream run --print-config                     what is in force, secrets masked",
         ],
         ["verify"] = ["orders-stream verify --rollnumber 24BCS001"],
-        ["status"] = ["orders-stream status --rollnumber 24BCS001", "orders-stream status --rollnumber 24BCS001 --json    the same as one JSON document, as /api/status gives it"],
+        ["status"] =
+        [
+            "orders-stream status --rollnumber 24BCS001",
+            "orders-stream status --rollnumber 24BCS001 --json    the same as one JSON document, as /api/status gives it",
+        ],
         ["config"] = ["orders-stream config > all-keys.yml"],
     };
 
@@ -59,8 +63,10 @@ internal sealed class HelpText(HelpAction options) : SynchronousCommandLineActio
                 SettingsReference.Sections.SelectMany(s => Wrap(s.Name.PadRight(11), s.Settings.Select(k => k.Key))));
         }
         AppendBlock(text, "Exit codes:", [command.Name == "status"
-            ? "0 all is well; 1 something is wrong, a server that is down included; 2 it cannot be told, or bad command line or configuration"
-            : "0 done, also after Ctrl+C; 1 failed, or lake and table differ; 2 bad command line or configuration, nothing was started"]);
+            ? "0 all is well; 1 something is wrong, a server that is down included; "
+                + "2 it cannot be told, or bad command line or configuration"
+            : "0 done, also after Ctrl+C; 1 failed, or lake and table differ; "
+                + "2 bad command line or configuration, nothing was started"]);
         return text.ToString();
     }
 

@@ -5,16 +5,17 @@ using OrdersStream.Lake;
 
 namespace OrdersStream.Status;
 
-/// <summary>What one look at the lake shows: its commit logs and its quarantine.</summary>
+/// <summary>What the lake shows at one moment: its commit logs and its quarantine.</summary>
 /// <param name="Status">For the document.</param>
 /// <param name="Positions">Per partition, what the log says.</param>
 internal sealed record LakeObservation(LakeStatus Status, ImmutableSortedDictionary<int, StoredPosition> Positions)
 {
     private const int CommitsRead = 5, FilesShown = 10;
 
-    public static LakeObservation Take(PipelineOptions options, QuarantineCauses causes)
+    public static LakeObservation Read(PipelineOptions options, QuarantineCauses causes)
     {
-        var recent = TopicCommits.Find(options.Streaming.CheckpointLocation, options.Kafka.Topic)?.RecentEntries(CommitsRead).ToList() ?? [];
+        var commits = TopicCommits.Find(options.Streaming.CheckpointLocation, options.Kafka.Topic);
+        var recent = commits?.RecentEntries(CommitsRead).ToList() ?? [];
         var newest = recent.Select(entries => entries[0]).ToList();
         var files =
             from entries in recent
@@ -54,7 +55,7 @@ internal sealed class QuarantineCauses
 
     private static ImmutableArray<QuarantineCause> ReadFile(FileInfo file)
     {
-        if (file.Length > FileBytesMax) return [new("(a file too large to be looked through)", 1)];
+        if (file.Length > FileBytesMax) return [new("(a file too large to be read)", 1)];
         return Sum(File.ReadLines(file.FullName).Select(line => new QuarantineCause(ReasonOf(line), 1)));
     }
 
@@ -71,6 +72,9 @@ internal sealed class QuarantineCauses
         }
     }
 
-    private static ImmutableArray<QuarantineCause> Sum(IEnumerable<QuarantineCause> causes) =>
-        [.. causes.GroupBy(c => c.Reason, (reason, same) => new QuarantineCause(reason, same.Sum(c => c.Records))).OrderByDescending(c => c.Records).ThenBy(c => c.Reason, StringComparer.Ordinal)];
+    private static ImmutableArray<QuarantineCause> Sum(IEnumerable<QuarantineCause> causes)
+    {
+        var sums = causes.GroupBy(c => c.Reason, (reason, same) => new QuarantineCause(reason, same.Sum(c => c.Records)));
+        return [.. sums.OrderByDescending(c => c.Records).ThenBy(c => c.Reason, StringComparer.Ordinal)];
+    }
 }
