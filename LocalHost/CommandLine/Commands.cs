@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Net;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
-using OrdersStream.Demo;
 using OrdersStream.Hosting.Loops;
 using OrdersStream.LocalHost.Terminal;
 using OrdersStream.LocalHost.Verbs;
@@ -11,7 +10,7 @@ using OrdersStream.Site.Server;
 namespace OrdersStream.LocalHost.CommandLine;
 
 /// <summary>The command line's grammar. It parses and hands over; what a verb does stands in Verbs/.</summary>
-internal static class Commands
+internal static partial class Commands
 {
     private static readonly Option<LogLevel> LogLevelOption = new("--log-level")
     {
@@ -23,48 +22,22 @@ internal static class Commands
 
     public static RootCommand Root()
     {
-        var root = new RootCommand("Orders Stream: captures a Postgres table into Kafka, and the topic into a Parquet data lake. "
-            + "Without a verb it plays a demonstration on a private Postgres and an in-process Kafka.");
-        ConfigureDemo(root);
+        var root = new RootCommand("Orders Stream: captures a Postgres table into Kafka, and the topic into a Parquet data lake.");
+        var examples = new List<string>();
+        AddDemonstration(root, examples);
         root.Add(Run());
         root.Add(Verify());
         root.Add(Status());
         root.Add(Config());
-        HelpText.AddTo(root);
+        HelpText.AddTo(root, examples);
         return root;
     }
 
-    private static void ConfigureDemo(RootCommand root)
-    {
-        var seconds = new Option<int>("--seconds")
-        {
-            Description = "How long to play orders", HelpName = "seconds", DefaultValueFactory = _ => 15,
-        };
-        var rate = new Option<int>("--rate") { Description = "New orders a second", HelpName = "orders", DefaultValueFactory = _ => 200 };
-        var directory = new Option<string?>("--dir")
-        {
-            Description = "Folder for the demonstration's lake and state, made anew by each run; default: datalake/demo",
-            HelpName = "folder",
-        };
-        var logLevel = new Option<LogLevel>("--log-level")
-        {
-            Description = LogLevelOption.Description,
-            HelpName = LogLevelOption.HelpName,
-            DefaultValueFactory = _ => LogLevel.Warning,
-            CustomParser = ParseLogLevel,
-        };
-        seconds.Validators.Add(r => RequireRange(r, 1, 86_400));
-        rate.Validators.Add(r => RequireRange(r, 1, 100_000));
-        var noStatusPage = new Option<bool>("--no-ui") { Description = "Serve no status page" };
-        foreach (var option in new Option[] { seconds, rate, directory, noStatusPage, logLevel }) root.Add(option);
-        root.SetAction((arguments, cancellationToken) => DemoVerb.ExecuteAsync(
-            new DemoVerbOptions(
-                new DemoOptions(
-                    arguments.GetValue(seconds), arguments.GetValue(rate), arguments.GetValue(directory),
-                    !arguments.GetValue(noStatusPage)),
-                arguments.GetValue(logLevel)),
-            cancellationToken));
-    }
+    /// <summary>
+    /// What the program does without a verb, and its examples. A build with <c>-p:WithDemonstration=false</c> leaves the file out in
+    /// which this has a body; the call is then gone too.
+    /// </summary>
+    static partial void AddDemonstration(RootCommand root, List<string> examples);
 
     private static Command Run()
     {
@@ -154,11 +127,5 @@ internal static class Commands
         if (SiteAddress.TryParse(text, out var address)) return address;
         result.AddError($"--ui is '{text}', which is no port and no address:port of this machine (8081, 0.0.0.0:8080, [::1]:8080)");
         return null;
-    }
-
-    private static void RequireRange(System.CommandLine.Parsing.OptionResult result, int min, int max)
-    {
-        if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out var value) && (value < min || value > max))
-            result.AddError($"{result.Option.Name} is {value}, which is not in {min} to {max}");
     }
 }

@@ -8,7 +8,7 @@ using OrdersStream.LocalHost.Terminal;
 namespace OrdersStream.LocalHost.CommandLine;
 
 /// <summary>What <c>--help</c> shows behind the options: examples, the configuration's keys, the exit codes.</summary>
-internal sealed class HelpText(HelpAction options) : SynchronousCommandLineAction
+internal sealed class HelpText(HelpAction options, IReadOnlyList<string> firstExamples) : SynchronousCommandLineAction
 {
     private const int Width = 110;
 
@@ -16,8 +16,6 @@ internal sealed class HelpText(HelpAction options) : SynchronousCommandLineActio
     {
         [""] =
         [
-            "orders-stream                                        the demonstration, 15 seconds",
-            "orders-stream --seconds 60 --rate 1000               longer and busier",
             "orders-stream run --rollnumber 24BCS001              the servers of " + ConfigurationInput.DefaultFile,
             "orders-stream config                                 every key of the configuration, explained",
             "dotnet run --project LocalHost -- run --help         the same program from a clone",
@@ -39,11 +37,23 @@ internal sealed class HelpText(HelpAction options) : SynchronousCommandLineActio
         ["config"] = ["orders-stream config > all-keys.yml"],
     };
 
-    /// <summary>Puts it behind the help of <paramref name="root"/> and its verbs.</summary>
-    public static void AddTo(RootCommand root)
+    /// <summary>
+    /// Puts it behind the help of <paramref name="root"/> and its verbs. Where the program does nothing without a verb, it shows its
+    /// help for the lack of one.
+    /// </summary>
+    /// <param name="root">The whole grammar.</param>
+    /// <param name="firstExamples">Of the root, before those that stand here.</param>
+    public static void AddTo(RootCommand root, IReadOnlyList<string> firstExamples)
     {
         var option = root.Options.OfType<HelpOption>().Single();
-        option.Action = new HelpText((HelpAction)option.Action!);
+        var help = new HelpText((HelpAction)option.Action!, firstExamples);
+        option.Action = help;
+        if (root.Action is not null) return;
+        root.SetAction(arguments =>
+        {
+            help.Invoke(arguments);
+            return ExitCode.BadUsage;
+        });
     }
 
     public override int Invoke(ParseResult parseResult)
@@ -53,10 +63,12 @@ internal sealed class HelpText(HelpAction options) : SynchronousCommandLineActio
         return ExitCode.Ok;
     }
 
-    private static string For(Command command)
+    private string For(Command command)
     {
         var text = new StringBuilder();
-        if (Examples.TryGetValue(command is RootCommand ? "" : command.Name, out var lines)) AppendBlock(text, "Examples:", lines);
+        var isRoot = command is RootCommand;
+        if (Examples.TryGetValue(isRoot ? "" : command.Name, out var lines))
+            AppendBlock(text, "Examples:", isRoot ? firstExamples.Concat(lines) : lines);
         if (command.Options.Any(o => o.Name == "--set"))
         {
             AppendBlock(text, "Keys for --set, and for environment variables (Postgres__Port=5433); 'orders-stream config' explains each:",
