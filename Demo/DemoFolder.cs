@@ -25,7 +25,9 @@ internal sealed class DemoFolder
         var folder = new DemoFolder(Path.GetFullPath(asked ?? Path.Combine(ProjectFolder() ?? ".", "datalake", "demo")));
         var mark = Path.Combine(folder.Root, MarkName);
         if (Directory.Exists(folder.Root) && !File.Exists(mark) && Directory.EnumerateFileSystemEntries(folder.Root).Any())
-            throw new PipelineException(FailureAction.Stop, $"{folder.Root} holds files that are not the demonstration's.", "Name an empty or a new folder by --dir.");
+            throw new PipelineException(
+                FailureAction.Stop,
+                $"{folder.Root} holds files that are not the demonstration's.", "Name an empty or a new folder by --dir.");
         Directory.CreateDirectory(folder.Root);
         File.WriteAllText(mark, "Files of the demonstration: each run removes those of the one before.\n");
         foreach (var part in Parts)

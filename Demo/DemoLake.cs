@@ -12,7 +12,8 @@ namespace OrdersStream.Demo;
 /// <param name="Newest">A few of the newest rows, as text by column.</param>
 /// <param name="Files">Parquet files.</param>
 /// <param name="Bytes">Their size.</param>
-internal sealed record DemoLake(IReadOnlySet<long> Orders, IReadOnlyList<IReadOnlyList<string>> Newest, IReadOnlyList<string> Files, long Bytes)
+internal sealed record DemoLake(
+    IReadOnlySet<long> Orders, IReadOnlyList<IReadOnlyList<string>> Newest, IReadOnlyList<string> Files, long Bytes)
 {
     public static readonly string[] Columns = ["order_id", "customer_name", "item", "amount", "order_status", "updated_at"];
     private const int RowsShown = 5;

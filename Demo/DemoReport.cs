@@ -5,16 +5,17 @@ using OrdersStream.Demo.Traffic;
 
 namespace OrdersStream.Demo;
 
-/// <summary>What the demonstration tells before and after its show.</summary>
+/// <summary>What the demonstration prints before and after its show.</summary>
 /// <param name="takesColours">Whether standard output is a terminal that may be given colours.</param>
 internal sealed class DemoReport(bool takesColours)
 {
     public static void Starting() => Say("Starting a private Postgres and an in-process Kafka ...");
 
-    public static void Started(LocalPostgres postgres, EmbeddedBroker broker, DemoFolder folder, Uri? page)
+    public static void Started(LocalPostgres postgres, EmbeddedBroker broker, DemoFolder folder, Uri? statusPage)
     {
-        Say($"Postgres {postgres.MajorVersion} (thrown away at the end)  ->  Kafka at {broker.BootstrapServers}  ->  Parquet in {DemoFolder.Shown(folder.Lake)}");
-        if (page is not null) Say($"Watch it at {page}");
+        var lake = DemoFolder.Shown(folder.Lake);
+        Say($"Postgres {postgres.MajorVersion} (thrown away at the end)  ->  Kafka at {broker.BootstrapServers}  ->  Parquet in {lake}");
+        if (statusPage is not null) Say($"Watch it at {statusPage}");
         Say("Clients place orders and change their status, while hard transactions stay open. Ctrl+C ends it.");
         Say();
     }
@@ -22,32 +23,41 @@ internal sealed class DemoReport(bool takesColours)
     public static void Drained(DemoFigures f, TimeSpan played, TimeSpan drained)
     {
         Say();
-        Say($"Traffic ended after {played.TotalSeconds:0.0} s: {f.Orders:N0} orders, {f.Changes:N0} status changes. Both halves drained in {drained.TotalSeconds:0.0} s.");
+        Say(string.Create(CultureInfo.InvariantCulture,
+            $"Traffic ended after {played.TotalSeconds:0.0} s: {f.Orders:N0} orders, {f.Changes:N0} status changes. "
+            + $"Both halves drained in {drained.TotalSeconds:0.0} s."));
     }
 
     /// <returns>Whether all is as promised.</returns>
-    public bool Print(ComparisonResult compared, IReadOnlyList<HardTransaction> hard, DemoLake lake, DemoFolder folder)
+    public bool Print(ComparisonResult c, IReadOnlyList<HardTransaction> hard, DemoLake lake, DemoFolder folder)
     {
         Say();
-        Say($"Lake against table: {compared.TableRows:N0} rows in the table, {compared.LakeKeys:N0} keys ({compared.LakeRows:N0} versions) in the lake;");
-        Say($"  missing {compared.Missing + compared.OnTheWay}, different {compared.Stale}, too many {compared.Extra}, stored twice {compared.StoredTwice}   {Verdict(IsEqual(compared))}");
+        var verdict = Verdict(IsEqual(c));
+        Say($"Lake against table: {c.TableRows:N0} rows in the table, {c.LakeKeys:N0} keys ({c.LakeRows:N0} versions) in the lake;");
+        Say($"  missing {c.Missing + c.OnTheWay}, different {c.Stale}, too many {c.Extra}, stored twice {c.StoredTwice}   {verdict}");
         foreach (var transaction in hard) Say($"  {transaction.Name,-18}{Outcome(transaction, lake)}   {transaction.Remark}");
         Say();
-        Say($"{lake.Files.Count} Parquet files, {lake.Bytes / 1024.0:N0} KiB, for example {DemoFolder.Shown(lake.Files.LastOrDefault() ?? folder.Lake)}");
+        var example = DemoFolder.Shown(lake.Files.LastOrDefault() ?? folder.Lake);
+        Say($"{lake.Files.Count} Parquet files, {lake.Bytes / 1024.0:N0} KiB, for example {example}");
         Say("The newest rows, read back from them:");
         Table([DemoLake.Columns, .. lake.Newest]);
         Say();
-        Say($"Look yourself:  duckdb -c \"SELECT order_status, count(*) FROM '{DemoFolder.Shown(folder.Lake)}/**/*.parquet' GROUP BY ALL\"");
-        return IsEqual(compared) && hard.All(t => CameOut(t, lake));
+        var files = $"{DemoFolder.Shown(folder.Lake)}/**/*.parquet";
+        Say($"Look yourself:  duckdb -c \"SELECT order_status, count(*) FROM '{files}' GROUP BY ALL\"");
+        return IsEqual(c) && hard.All(t => CameOut(t, lake));
     }
 
-    private static bool IsEqual(ComparisonResult compared) => compared is { IsEqual: true, OnTheWay: 0 };
+    private static bool IsEqual(ComparisonResult c) => c is { IsEqual: true, OnTheWay: 0 };
 
     private static bool CameOut(HardTransaction transaction, DemoLake lake) =>
         transaction.Arrive.All(lake.Orders.Contains) && !transaction.StayAway.Any(lake.Orders.Contains);
 
-    private string Outcome(HardTransaction transaction, DemoLake lake) =>
-        $"{(transaction.Arrive.Count > 0 ? "arrived:" : "stayed away:")} {(CameOut(transaction, lake) ? Colour("yes", 32) : Colour("NO", 31))}".PadRight(takesColours ? 25 : 16);
+    private string Outcome(HardTransaction transaction, DemoLake lake)
+    {
+        var promise = transaction.Arrive.Count > 0 ? "arrived:" : "stayed away:";
+        var kept = CameOut(transaction, lake) ? Colour("yes", 32) : Colour("NO", 31);
+        return $"{promise} {kept}".PadRight(takesColours ? 25 : 16);
+    }
 
     private string Verdict(bool equal) => equal ? Colour("equal", 32) : Colour("DIFFERENT", 31);
 
@@ -66,7 +76,10 @@ internal sealed class DemoReport(bool takesColours)
     }
 
     /// <summary>Columns of a terminal: characters of East Asia take two.</summary>
-    private static int Width(string text) => text.Sum(c => c is >= '\u1100' and <= '\u115f' or >= '\u2e80' and <= '\ua4cf' or >= '\uac00' and <= '\ud7a3' or >= '\uff00' and <= '\uff60' ? 2 : 1);
+    private static int Width(string text) => text.Sum(c => IsWide(c) ? 2 : 1);
+
+    private static bool IsWide(char c) =>
+        c is >= '\u1100' and <= '\u115f' or >= '\u2e80' and <= '\ua4cf' or >= '\uac00' and <= '\ud7a3' or >= '\uff00' and <= '\uff60';
 
     private static bool IsNumber(IReadOnlyList<IReadOnlyList<string>> rows, int column) =>
         rows.Skip(1).All(r => decimal.TryParse(r[column], NumberStyles.Number, CultureInfo.InvariantCulture, out _));

@@ -9,19 +9,27 @@ using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Hosting;
 using OrdersStream.Hosting.Loops;
-using OrdersStream.Site;
 using OrdersStream.Site.Server;
 using OrdersStream.Status;
 using OrdersStream.Store;
 
 namespace OrdersStream.Demo;
 
+/// <summary>What the demonstration was asked to play.</summary>
+/// <param name="Seconds">How long orders are played.</param>
+/// <param name="Rate">New orders a second.</param>
+/// <param name="Directory">Where lake and state are kept; null: datalake/demo, which git ignores.</param>
+/// <param name="ServesStatusPage">Serve the status page.</param>
+public sealed record DemoOptions(int Seconds, int Rate, string? Directory, bool ServesStatusPage);
+
 /// <summary>
 /// The whole pipeline on servers of its own: starts them, plays orders while both halves run, drains, and compares the lake with the table.
 /// </summary>
 /// <param name="options">What to play.</param>
 /// <param name="time">The clock.</param>
-/// <param name="newLog">Where the pipeline's lines go: given where to write each, since they share the screen with a view of what happens.</param>
+/// <param name="newLog">
+/// Where the pipeline's lines go: given where to write each, since they share the screen with a view of what happens.
+/// </param>
 /// <param name="takesColours">Whether standard output is a terminal that may be given colours.</param>
 public sealed class Demonstration(DemoOptions options, TimeProvider time, Func<Action<string>, ILoggerProvider> newLog, bool takesColours)
 {
@@ -41,8 +49,8 @@ public sealed class Demonstration(DemoOptions options, TimeProvider time, Func<A
         run.PostgresToKafka.Polled = progress.Polled;
         stream.Store.Stored = progress.Stored;
         using var site = new StreamSite(stream);
-        await using var page = await ShowPageAsync(site, cancellationToken);
-        DemoReport.Started(postgres, broker, folder, page?.Address);
+        await using var statusPage = await ServeStatusPageAsync(site, cancellationToken);
+        DemoReport.Started(postgres, broker, folder, statusPage?.Address);
 
         var hard = await PlayAsync(run, postgres, progress, cancellationToken);
         var played = progress.Elapsed;
@@ -55,9 +63,9 @@ public sealed class Demonstration(DemoOptions options, TimeProvider time, Func<A
     }
 
     /// <summary>At the usual port, or at any where another program has that one.</summary>
-    private async Task<StatusServer?> ShowPageAsync(StreamSite site, CancellationToken cancellationToken)
+    private async Task<StatusServer?> ServeStatusPageAsync(StreamSite site, CancellationToken cancellationToken)
     {
-        if (!options.HasPage) return null;
+        if (!options.ServesStatusPage) return null;
         try
         {
             return await site.ServeAsync(SiteAddress.Default, cancellationToken);
@@ -71,7 +79,8 @@ public sealed class Demonstration(DemoOptions options, TimeProvider time, Func<A
     private PipelineStream NewStream(PipelineOptions pipeline, ILoggerProvider log) => new(
         pipeline,
         new ProcessContext(
-            time, CrashPoints.OfProcess, log.CreateLogger, new ProcessStatus("LocalHost", time.GetUtcNow(), [nameof(PostgresToKafka), nameof(KafkaToLake)])));
+            time, CrashPoints.OfProcess, log.CreateLogger,
+            new ProcessStatus("LocalHost", time.GetUtcNow(), [nameof(PostgresToKafka), nameof(KafkaToLake)])));
 
     private async Task<LocalPostgres> StartPostgresAsync(CancellationToken cancellationToken)
     {
@@ -82,7 +91,8 @@ public sealed class Demonstration(DemoOptions options, TimeProvider time, Func<A
     }
 
     /// <summary>Traffic and both halves at once, until the traffic is over. Whatever fails first ends all of it.</summary>
-    private async Task<IReadOnlyList<HardTransaction>> PlayAsync(PipelineRun run, LocalPostgres postgres, DemoProgress progress, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<HardTransaction>> PlayAsync(
+        PipelineRun run, LocalPostgres postgres, DemoProgress progress, CancellationToken cancellationToken)
     {
         using var trafficStop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         // Not by cancelling a page: of an aborted transaction the in-process Kafka, unlike a real one, shows the records.
@@ -92,8 +102,10 @@ public sealed class Demonstration(DemoOptions options, TimeProvider time, Func<A
         var partitions = (await run.Stream.EnsureTopicAsync(cancellationToken)).Partitions;
 
         var view = new ProgressView(progress, time).ShowUntilAsync(halvesStop.Token);
-        var halves = EndingAsync(run.UntilStoppedAsync(null, [.. Enumerable.Range(0, partitions)], halvesStop.Token, cancellationToken), trafficStop);
-        var traffic = EndingAsync(new OrderTraffic(database, table, options.Rate, progress, time).PlayAsync(progress.Planned, trafficStop.Token), null, trafficStop);
+        var pipeline = run.UntilStoppedAsync(null, [.. Enumerable.Range(0, partitions)], halvesStop.Token, cancellationToken);
+        var halves = EndingAsync(pipeline, trafficStop);
+        var orders = new OrderTraffic(database, table, options.Rate, progress, time).PlayAsync(progress.Planned, trafficStop.Token);
+        var traffic = EndingAsync(orders, null, trafficStop);
         var hard = new HardTransactions(database, table, progress, time).PlayAsync(trafficStop.Token);
         try
         {
@@ -129,9 +141,16 @@ public sealed class Demonstration(DemoOptions options, TimeProvider time, Func<A
 
     private static PipelineOptions Pipeline(LocalPostgres postgres, EmbeddedBroker broker, DemoFolder folder) => new()
     {
-        Postgres = new() { Host = postgres.Host, Port = postgres.Port, Db = Database, User = Role, Password = Password, Table = $"{Rollnumber}_orders", Sslmode = "disable" },
+        Postgres = new()
+        {
+            Host = postgres.Host, Port = postgres.Port, Db = Database, User = Role, Password = Password,
+            Table = $"{Rollnumber}_orders", Sslmode = "disable",
+        },
         Kafka = new() { Brokers = broker.BootstrapServers, Topic = $"{Rollnumber}_food_orders_raw", BrokerTellsTopicIds = false },
         Datalake = new() { Path = folder.Lake },
-        Streaming = new() { CheckpointLocation = folder.Checkpoints, LastProcessedTimestampLocation = folder.LastProcess, BatchInterval = 1 },
+        Streaming = new()
+        {
+            CheckpointLocation = folder.Checkpoints, LastProcessedTimestampLocation = folder.LastProcess, BatchInterval = 1,
+        },
     };
 }

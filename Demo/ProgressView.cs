@@ -1,4 +1,6 @@
 using System.Globalization;
+using OrdersStream.Demo.Traffic;
+using OrdersStream.Diagnostics;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 
@@ -26,7 +28,9 @@ internal sealed class ProgressView(DemoProgress progress, TimeProvider time)
             while (progress.TryTakeNote(out var note)) Console.WriteLine(note);
             var f = rates.Add(progress.Figures);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{f.Elapsed.TotalSeconds,3:0} s  orders {f.Orders,5:N0} ({rates.Of(x => x.Orders):N0}/s), changes {f.Changes,5:N0} ({rates.Of(x => x.Changes):N0}/s)  ->  Kafka {f.Published,5:N0}  ->  lake {f.Stored,5:N0} in {f.Files:N0} files, lag {Lag(f):N0}"));
+                $"{f.Elapsed.TotalSeconds,3:0} s  "
+                + $"orders {f.Orders,5:N0} ({rates.Of(x => x.Orders):N0}/s), changes {f.Changes,5:N0} ({rates.Of(x => x.Changes):N0}/s)"
+                + $"  ->  Kafka {f.Published,5:N0}  ->  lake {f.Stored,5:N0} in {f.Files:N0} files, lag {Lag(f):N0}"));
         });
     }
 
@@ -66,19 +70,22 @@ internal sealed class ProgressView(DemoProgress progress, TimeProvider time)
         Row(table, "row versions published to Kafka", f.Published, x => x.Published);
         Row(table, "rows stored in the lake", f.Stored, x => x.Stored);
         Row(table, "Parquet files", f.Files, x => x.Files);
-        table.AddRow(new Text("lag: published, not yet stored"), new Text(Lag(f).ToString("N0", CultureInfo.InvariantCulture)), new Text(""));
+        table.AddRow(new Text("lag: published, not yet stored"), new Text(Number(Lag(f))), new Text(""));
         return new Spectre.Console.Rows(notes.Select(n => new Text(n, new Style(Color.Yellow))).Prepend<IRenderable>(table));
     }
 
-    private void Row(Table table, string name, long total, Func<DemoFigures, long> figure) => table.AddRow(
-        new Text(name), new Text(total.ToString("N0", CultureInfo.InvariantCulture), new Style(Color.Green)), new Text(rates.Of(figure).ToString("N0", CultureInfo.InvariantCulture)));
+    private void Row(Table table, string name, long total, Func<DemoFigures, long> figure) =>
+        table.AddRow(new Text(name), new Text(Number(total), new Style(Color.Green)), new Text(Number(rates.Of(figure))));
+
+    private static string Number(double number) => number.ToString("N0", CultureInfo.InvariantCulture);
 
     private string Bar(TimeSpan elapsed)
     {
         var share = Math.Clamp(elapsed / progress.Planned, 0, 1);
         var full = (int)(share * BarWidth);
+        var (played, planned) = (Math.Min(elapsed.TotalSeconds, progress.Planned.TotalSeconds), progress.Planned.TotalSeconds);
         return $"[green]{new string('━', full)}[/][grey]{new string('━', BarWidth - full)}[/] " +
-            string.Create(CultureInfo.InvariantCulture, $"{Math.Min(elapsed.TotalSeconds, progress.Planned.TotalSeconds):0} of {progress.Planned.TotalSeconds:0} s");
+            string.Create(CultureInfo.InvariantCulture, $"{played:0} of {planned:0} s");
     }
 
     private static long Lag(DemoFigures f) => Math.Max(0, f.Published - f.Stored);

@@ -17,7 +17,8 @@ internal static class FunctionAppServices
 {
     /// <summary>A test that registers its own clock, crash points or configuration before keeps them.</summary>
     /// <exception cref="ConfigurationException">With every fault of the configuration and of the triggers' settings.</exception>
-    public static IServiceCollection AddFunctionApp(this IServiceCollection services, string appFolder, IReadOnlyDictionary<string, string> environment)
+    public static IServiceCollection AddFunctionApp(
+        this IServiceCollection services, string appFolder, IReadOnlyDictionary<string, string> environment)
     {
         services.AddLogging();
         services.TryAddSingleton(FunctionsConfiguration.Load(appFolder, environment, KafkaSecurity.Build));
@@ -28,7 +29,8 @@ internal static class FunctionAppServices
             .AddSingleton<StreamFunctions>()
             .AddSingleton<FunctionsTopic>()
             .AddSingleton<MetricsExport>()
-            .AddSingleton(provider => new StatusSite(provider.GetRequiredService<PipelineStream>(), provider.GetRequiredService<MetricsExport>()));
+            .AddSingleton(provider =>
+                new StatusSite(provider.GetRequiredService<PipelineStream>(), provider.GetRequiredService<MetricsExport>()));
     }
 
     private static PipelineStream NewStream(IServiceProvider provider)

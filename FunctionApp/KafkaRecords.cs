@@ -5,8 +5,8 @@ using OrdersStream.Kafka;
 namespace OrdersStream.FunctionApp;
 
 /// <summary>
-/// The host's records as ours. Takes over the arrays of keys and values; copies nothing, and makes each record only when it is asked for: an array
-/// of all of them would be so large that only a full collection frees it.
+/// The host's records as ours. Takes over the arrays of keys and values; copies nothing, and makes each record only when it is asked
+/// for: an array of all of them would be so large that only a full collection frees it.
 /// </summary>
 internal sealed class KafkaRecords(KafkaRecord[] records) : IReadOnlyList<StreamRecord>
 {

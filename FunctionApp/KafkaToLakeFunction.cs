@@ -3,7 +3,10 @@ using OrdersStream.Hosting.Functions;
 
 namespace OrdersStream.FunctionApp;
 
-/// <summary>The storing half: one delivered batch, in the lake when this returns. It is tried again without end: the host would go on to the next batch.</summary>
+/// <summary>
+/// The storing half: one delivered batch, in the lake when this returns. It is tried again without end: the host would go on to the
+/// next batch.
+/// </summary>
 public sealed class KafkaToLakeFunction(StreamFunctions halves)
 {
     [Function("KafkaToLake")]
@@ -12,7 +15,8 @@ public sealed class KafkaToLakeFunction(StreamFunctions halves)
         [KafkaTrigger(
             "%KAFKA_BROKERS%", "%KAFKA_TOPIC%", ConsumerGroup = "%KAFKA_GROUP%", IsBatched = true, KeyDataType = KafkaMessageKeyType.Binary
 #if KAFKA_SASLSSL || KAFKA_SASLPLAINTEXT
-            , Protocol = KafkaSecurity.Protocol, AuthenticationMode = KafkaSecurity.Mechanism, Username = "%KAFKA_SASL_USERNAME%", Password = "%KAFKA_SASL_PASSWORD%"
+            , Protocol = KafkaSecurity.Protocol, AuthenticationMode = KafkaSecurity.Mechanism,
+            Username = "%KAFKA_SASL_USERNAME%", Password = "%KAFKA_SASL_PASSWORD%"
 #elif KAFKA_SSL
             , Protocol = KafkaSecurity.Protocol
 #endif

@@ -15,7 +15,8 @@ internal static class Program
     public static Task<int> Main(string[] args) => RunAsync(
         args, AppContext.BaseDirectory, ConfigurationLoader.ProcessEnvironment(), Console.Error);
 
-    internal static async Task<int> RunAsync(string[] args, string appFolder, IReadOnlyDictionary<string, string> environment, TextWriter errors)
+    internal static async Task<int> RunAsync(
+        string[] args, string appFolder, IReadOnlyDictionary<string, string> environment, TextWriter errors)
     {
         var builder = FunctionsApplication.CreateBuilder(args);
         try

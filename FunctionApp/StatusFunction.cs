@@ -5,7 +5,7 @@ using OrdersStream.Site;
 
 namespace OrdersStream.FunctionApp;
 
-/// <summary>The page, <c>/api/status</c> and <c>/metrics</c>: the site's answers, copied over. It only reads.</summary>
+/// <summary>The status page, <c>/api/status</c> and <c>/metrics</c>: the site's answers, copied over. It only reads.</summary>
 public sealed class StatusFunction(StatusSite site)
 {
     [Function("Status")]

@@ -21,8 +21,9 @@ public sealed class MetricsExport : IDisposable
 
     public MetricsExport()
     {
+        var version = typeof(MetricsExport).Assembly.GetName().Version?.ToString(3);
         var builder = Sdk.CreateMeterProviderBuilder()
-            .ConfigureResource(resource => resource.AddService(ServiceName, serviceVersion: typeof(MetricsExport).Assembly.GetName().Version?.ToString(3)).AddEnvironmentVariableDetector())
+            .ConfigureResource(resource => resource.AddService(ServiceName, serviceVersion: version).AddEnvironmentVariableDetector())
             .AddMeter(PipelineMetrics.MeterName, "System.Runtime")
             .AddPrometheusExporter(options => options.ScrapeResponseCacheDurationMilliseconds = 0);
         if (IsPushed) builder.AddOtlpExporter();

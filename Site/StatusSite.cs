@@ -11,19 +11,21 @@ namespace OrdersStream.Site;
 /// <param name="ContentType">With its charset.</param>
 /// <param name="Body">Empty for HEAD.</param>
 /// <param name="Headers">All others.</param>
-public sealed record StatusAnswer(int Status, string ContentType, ReadOnlyMemory<byte> Body, IReadOnlyList<KeyValuePair<string, string>> Headers);
+public sealed record StatusAnswer(
+    int Status, string ContentType, ReadOnlyMemory<byte> Body, IReadOnlyList<KeyValuePair<string, string>> Headers);
 
 /// <summary>
-/// The page, the status document and the metrics, for any host: it knows paths and answers, and no web server. It only reads.
-/// However many ask at once, one look at the servers answers them all.
+/// The status page, the status document and the metrics, for any host: it knows paths and answers, and no web server. It only reads.
+/// However many ask at once, one reading of the servers answers them all.
 /// </summary>
 public sealed class StatusSite : IDisposable
 {
-    private static readonly TimeSpan LookKept = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan CacheTime = TimeSpan.FromSeconds(1);
 
     /// <summary>Nothing from elsewhere, nothing inline: a text with markup in it could do nothing even if it got there.</summary>
     private const string Policy =
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
     private static readonly FrozenDictionary<string, Asset> Assets = new Dictionary<string, Asset>
     {
@@ -41,7 +43,7 @@ public sealed class StatusSite : IDisposable
     private readonly TimeProvider time;
     private readonly CancellationTokenSource lifetime = new();
     private readonly Lock gate = new();
-    private Task<Look>? look;
+    private Task<CachedStatus>? cached;
 
     public StatusSite(PipelineStream stream, MetricsExport export)
         : this(stream.Status.ReadAsync, stream.Gauges, export, stream.Process.Time)
@@ -53,17 +55,18 @@ public sealed class StatusSite : IDisposable
 
     /// <param name="method">GET or HEAD; others are refused.</param>
     /// <param name="path">From the root, without a query.</param>
-    /// <param name="cancellationToken">Ends the waiting for this answer; a look that others wait for goes on.</param>
+    /// <param name="cancellationToken">Ends the waiting for this answer; a reading that others wait for goes on.</param>
     public async Task<StatusAnswer> AnswerAsync(string method, string path, CancellationToken cancellationToken)
     {
         if (!IsKnown(path)) return Plain(404, "Nothing is here. The page is at /.");
-        if (method is not ("GET" or "HEAD")) return Plain(405, "This page only shows: GET and HEAD.", KeyValuePair.Create("Allow", "GET, HEAD"));
+        if (method is not ("GET" or "HEAD"))
+            return Plain(405, "This page only shows: GET and HEAD.", KeyValuePair.Create("Allow", "GET, HEAD"));
         var answer = await AnswerAsync(path, cancellationToken);
         return method == "HEAD" ? answer with { Body = default } : answer;
     }
 
-    /// <summary>Looks at everything now, as a request for the document does.</summary>
-    public async Task LookAsync(CancellationToken cancellationToken) => await SharedLookAsync(cancellationToken);
+    /// <summary>Reads everything now, as a request for the document does.</summary>
+    public async Task RefreshAsync(CancellationToken cancellationToken) => await SharedStatusAsync(cancellationToken);
 
     public void Dispose()
     {
@@ -79,8 +82,8 @@ public sealed class StatusSite : IDisposable
         try
         {
             // The gauges, too, tell what is now, not what was when somebody last asked.
-            var seen = await SharedLookAsync(cancellationToken);
-            if (path == "/api/status") return new(200, "application/json; charset=utf-8", seen.Document, Headers("no-store"));
+            var status = await SharedStatusAsync(cancellationToken);
+            if (path == "/api/status") return new(200, "application/json; charset=utf-8", status.Document, Headers("no-store"));
             var (type, text) = await export.ScrapeAsync(cancellationToken);
             return new(200, type, text, Headers("no-store"));
         }
@@ -90,23 +93,23 @@ public sealed class StatusSite : IDisposable
         }
     }
 
-    /// <summary>The look that is under way, or that ended less than a moment ago; else a new one.</summary>
-    private Task<Look> SharedLookAsync(CancellationToken cancellationToken)
+    /// <summary>The reading that is under way, or that ended less than a moment ago; else a new one.</summary>
+    private Task<CachedStatus> SharedStatusAsync(CancellationToken cancellationToken)
     {
         lock (gate)
         {
-            var isFresh = look is { IsCompletedSuccessfully: true } ended && time.GetElapsedTime(ended.Result.EndedAt) < LookKept;
-            if (look is null || (look.IsCompleted && !isFresh)) look = Task.Run(TakeLookAsync, CancellationToken.None);
-            return look.WaitAsync(cancellationToken);
+            var isFresh = cached is { IsCompletedSuccessfully: true } ended && time.GetElapsedTime(ended.Result.ReadAt) < CacheTime;
+            if (cached is null || (cached.IsCompleted && !isFresh)) cached = Task.Run(ReadAsync, CancellationToken.None);
+            return cached.WaitAsync(cancellationToken);
         }
     }
 
     /// <summary>It belongs to no request: those who ask come and go.</summary>
-    private async Task<Look> TakeLookAsync()
+    private async Task<CachedStatus> ReadAsync()
     {
         var status = await read(lifetime.Token);
-        gauges.Saw(status);
-        return new Look(StatusDocument.ToJson(status), time.GetTimestamp());
+        gauges.Record(status);
+        return new CachedStatus(StatusDocument.ToJson(status), time.GetTimestamp());
     }
 
     private static StatusAnswer Plain(int status, string text, params ReadOnlySpan<KeyValuePair<string, string>> more) =>
@@ -121,7 +124,7 @@ public sealed class StatusSite : IDisposable
         new("Cache-Control", cacheControl),
     ];
 
-    private sealed record Look(byte[] Document, long EndedAt);
+    private sealed record CachedStatus(byte[] Document, long ReadAt);
 
     private sealed record Asset(string Name, string ContentType)
     {
@@ -129,8 +132,8 @@ public sealed class StatusSite : IDisposable
 
         private static byte[] Read(string name)
         {
-            using var stream = typeof(StatusSite).Assembly.GetManifestResourceStream($"Page/{name}")
-                ?? throw new InvalidOperationException($"The page lacks its part {name}.");
+            using var stream = typeof(StatusSite).Assembly.GetManifestResourceStream($"StatusPage/{name}")
+                ?? throw new InvalidOperationException($"The status page lacks its part {name}.");
             var bytes = new byte[stream.Length];
             stream.ReadExactly(bytes);
             return bytes;

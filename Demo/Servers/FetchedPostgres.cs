@@ -30,7 +30,8 @@ public static class FetchedPostgres
         catch (Exception e) when (e is not OperationCanceledException)
         {
             throw new LocalPostgresException(
-                $"No Postgres was found on this machine (initdb, pg_ctl and postgres, on the PATH or in the usual folders), and its programs could not be fetched: {Innermost(e).Message}.",
+                "No Postgres was found on this machine (initdb, pg_ctl and postgres, on the PATH or in the usual folders), "
+                + $"and its programs could not be fetched: {Innermost(e).Message}.",
                 $"{LocalPostgres.InstallAdvice}. Or run the whole pipeline in containers: docker compose up", e);
         }
         return server.PgBinDir;
@@ -38,7 +39,9 @@ public static class FetchedPostgres
 
     /// <summary>Root's own cache cannot be entered by the user that the server then runs as.</summary>
     private static string CacheFolder() =>
-        !OperatingSystem.IsWindows() && Environment.IsPrivilegedProcess ? "/var/cache/orders-stream" : Path.Combine(PgCache.DefaultDirectory, "binaries");
+        !OperatingSystem.IsWindows() && Environment.IsPrivilegedProcess
+            ? "/var/cache/orders-stream"
+            : Path.Combine(PgCache.DefaultDirectory, "binaries");
 
     private static Exception Innermost(Exception e) => e.InnerException is { } inner ? Innermost(inner) : e;
 
@@ -48,7 +51,8 @@ public static class FetchedPostgres
 
         public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Information;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
             if (IsEnabled(logLevel)) tell("  " + formatter(state, exception));
         }

@@ -14,7 +14,7 @@ public sealed class LocalPostgres : IAsyncDisposable
 {
     public const string Superuser = "postgres";
 
-    /// <summary>Attempts to find a TCP port that nobody takes between our look and the server's.</summary>
+    /// <summary>Attempts to find a TCP port that nobody takes between our choice and the server's start.</summary>
     private const int PortAttemptsMax = 5;
     private const int StartSecondsMax = 60;
 
@@ -54,9 +54,12 @@ public sealed class LocalPostgres : IAsyncDisposable
     {
         var binaries = options.BinDirectory is { } directory
             ? await PostgresBinaries.InAsync(directory, cancellationToken)
-                ?? throw new LocalPostgresException($"{directory} does not hold initdb, pg_ctl and postgres of version {PostgresBinaries.LeastVersion} or later.", "Name the folder that does.")
+                ?? throw new LocalPostgresException(
+                    $"{directory} does not hold initdb, pg_ctl and postgres of version {PostgresBinaries.LeastVersion} or later.",
+                    "Name the folder that does.")
             : await PostgresBinaries.FindAsync(cancellationToken)
-                ?? throw new LocalPostgresException("found no Postgres programs (initdb, pg_ctl, postgres) on this machine.", InstallAdvice);
+                ?? throw new LocalPostgresException(
+                    "found no Postgres programs (initdb, pg_ctl, postgres) on this machine.", InstallAdvice);
         var server = new LocalPostgres(binaries, options, await UnprivilegedUser.ForRootAsync(cancellationToken));
         try
         {
@@ -82,8 +85,11 @@ public sealed class LocalPostgres : IAsyncDisposable
     /// <summary>The superuser's connection string.</summary>
     public string ConnectionString(string? database = null) => ConnectionStringOf(Superuser, Password, database);
 
-    /// <summary>The connection string of any role. <paramref name="tcp"/> goes by 127.0.0.1 where <see cref="LocalPostgresOptions.Tcp"/> is set.</summary>
-    public string ConnectionStringOf(string role, string? password, string? database = null, bool tcp = false) => new NpgsqlConnectionStringBuilder
+    /// <summary>
+    /// The connection string of any role. <paramref name="tcp"/> goes by 127.0.0.1 where <see cref="LocalPostgresOptions.Tcp"/> is set.
+    /// </summary>
+    public string ConnectionStringOf(
+        string role, string? password, string? database = null, bool tcp = false) => new NpgsqlConnectionStringBuilder
     {
         Host = tcp ? "127.0.0.1" : Host,
         Port = Port,
@@ -111,8 +117,7 @@ public sealed class LocalPostgres : IAsyncDisposable
     /// <summary>Stops the server; its data stays until this object is disposed of.</summary>
     public async Task StopAsync(ShutdownMode mode, CancellationToken cancellationToken)
     {
-        await RunAsync(
-            [binaries.Program("pg_ctl"), "stop", "-w", "-t", "30", "-m", mode == ShutdownMode.Immediate ? "immediate" : "fast", "-D", folder.Data], cancellationToken);
+        await RunAsync(StopCommand(folder, 30, mode), cancellationToken);
         running = false;
     }
 
@@ -127,7 +132,7 @@ public sealed class LocalPostgres : IAsyncDisposable
     {
         // Not cancellable: it is what a cancelled run comes to.
         if (running || folder.PostmasterId() is not null)
-            await Command([binaries.Program("pg_ctl"), "stop", "-w", "-t", "10", "-m", options.Durable ? "fast" : "immediate", "-D", folder.Data], CancellationToken.None);
+            await Command(StopCommand(folder, 10, options.Durable ? ShutdownMode.Fast : ShutdownMode.Immediate), CancellationToken.None);
         running = false;
         watchdog.Dispose();
         folder.Remove();
@@ -138,7 +143,7 @@ public sealed class LocalPostgres : IAsyncDisposable
         foreach (var stale in ServerFolder.Stale())
         {
             if (stale.IsServed())
-                await Command([binaries.Program("pg_ctl"), "stop", "-w", "-t", "10", "-m", "immediate", "-D", stale.Data], cancellationToken);
+                await Command(StopCommand(stale, 10, ShutdownMode.Immediate), cancellationToken);
             if (!stale.IsServed()) stale.Remove();
         }
     }
@@ -159,7 +164,8 @@ public sealed class LocalPostgres : IAsyncDisposable
         }
         await RunAsync([
             binaries.Program("initdb"), "-D", folder.Data, "-U", Superuser, "-E", "UTF8", "--locale=C", "--no-sync",
-            "--auth-local=trust", .. byPassword ? new[] { "--auth-host=scram-sha-256", $"--pwfile={passwordFile}" } : ["--auth-host=reject"],
+            "--auth-local=trust",
+            .. byPassword ? new[] { "--auth-host=scram-sha-256", $"--pwfile={passwordFile}" } : ["--auth-host=reject"],
         ], cancellationToken);
         if (byPassword) File.Delete(passwordFile);
     }
@@ -181,7 +187,8 @@ public sealed class LocalPostgres : IAsyncDisposable
     private async Task<bool> TryLaunchAsync()
     {
         var answer = await Command(
-            [binaries.Program("pg_ctl"), "start", "-w", "-t", $"{StartSecondsMax}", "-D", folder.Data, "-l", folder.LogFile], CancellationToken.None);
+            [binaries.Program("pg_ctl"), "start", "-w", "-t", $"{StartSecondsMax}", "-D", folder.Data, "-l", folder.LogFile],
+            CancellationToken.None);
         return running = answer is { ExitCode: 0 };
     }
 
@@ -204,18 +211,28 @@ public sealed class LocalPostgres : IAsyncDisposable
         await File.WriteAllTextAsync(Path.Combine(folder.Data, "postgresql.auto.conf"), text.ToString(), cancellationToken);
     }
 
+    private string[] StopCommand(ServerFolder server, int secondsMax, ShutdownMode mode) =>
+    [
+        binaries.Program("pg_ctl"), "stop", "-w", "-t", $"{secondsMax}",
+        "-m", mode == ShutdownMode.Immediate ? "immediate" : "fast", "-D", server.Data,
+    ];
+
     private async Task RunAsync(IReadOnlyList<string> command, CancellationToken cancellationToken)
     {
         var answer = await Command(command, cancellationToken);
         if (answer is not { ExitCode: 0 })
-            throw Failure(Path.GetFileName(command[0]), answer is null ? "it could not be started" : $"exit code {answer.ExitCode}\n{answer.Output}");
+            throw Failure(
+                Path.GetFileName(command[0]),
+                answer is null ? "it could not be started" : $"exit code {answer.ExitCode}\n{answer.Output}");
     }
 
     private Task<ChildResult?> Command(IReadOnlyList<string> command, CancellationToken cancellationToken) =>
         ChildProgram.TryRunAsync(user?.Command(command) ?? command, folder.Root, cancellationToken);
 
     private LocalPostgresException Failure(string program, string what) =>
-        new($"{program} of {binaries.Directory} failed: {what}\n{LogTail()}".TrimEnd(), "Try another Postgres installation (it must be able to run initdb).");
+        new(
+            $"{program} of {binaries.Directory} failed: {what}\n{LogTail()}".TrimEnd(),
+            "Try another Postgres installation (it must be able to run initdb).");
 
     private string LogTail()
     {
@@ -235,4 +252,11 @@ public sealed class LocalPostgres : IAsyncDisposable
         listener.Start();
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
+}
+
+/// <summary>The private Postgres cannot be had or started; with what to do about it.</summary>
+public sealed class LocalPostgresException(string problem, string remedy, Exception? inner = null) : Exception($"{problem} {remedy}", inner)
+{
+    public string Problem { get; } = problem;
+    public string Remedy { get; } = remedy;
 }

@@ -6,7 +6,10 @@ public sealed record LocalPostgresOptions
     /// <summary>Folder of Postgres' programs; null: <see cref="PostgresBinaries.FindAsync"/>.</summary>
     public string? BinDirectory { get; init; }
 
-    /// <summary>False: no fsync, for a database that is thrown away. What a client sees is the same, also over an immediate restart; only a crash of the machine would lose data.</summary>
+    /// <summary>
+    /// False: no fsync, for a database that is thrown away. What a client sees is the same, also over an immediate restart; only a crash
+    /// of the machine would lose data.
+    /// </summary>
     public bool Durable { get; init; }
 
     /// <summary>Also (on Windows: only) listen on a free port of 127.0.0.1, with a random password for the superuser.</summary>
@@ -19,7 +22,7 @@ public sealed record LocalPostgresOptions
     public string? Database { get; init; }
 }
 
-/// <summary>How a server is told to stop.</summary>
+/// <summary>How a server is stopped.</summary>
 public enum ShutdownMode
 {
     /// <summary>Sessions are cut off, their transactions rolled back, everything is written.</summary>

@@ -11,7 +11,8 @@ public static class OrdersScript
     /// <param name="rollnumber">The table becomes <c>{rollnumber}_orders</c>.</param>
     /// <param name="role">The pipeline's role.</param>
     /// <param name="password">Its password, where the script makes it.</param>
-    public static async Task ApplyAsync(string connectionString, string rollnumber, string role, string password, CancellationToken cancellationToken)
+    public static async Task ApplyAsync(
+        string connectionString, string rollnumber, string role, string password, CancellationToken cancellationToken)
     {
         var sql = PsqlScript.ToSql(
             Text(),

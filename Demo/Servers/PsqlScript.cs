@@ -5,14 +5,16 @@ namespace OrdersStream.Demo.Servers;
 
 /// <summary>
 /// Runs the small part of psql's language that our own scripts use, so that they need no psql: <c>\set</c>, <c>\getenv</c>,
-/// <c>\if :{?name}</c> with <c>\else</c> and <c>\endif</c>, each on a line of its own before the SQL; and <c>:'name'</c> and <c>:"name"</c> in the SQL,
-/// quoted as psql quotes them. Like psql it leaves quoted text, dollar quotes and comments alone. Anything else of psql's is refused.
+/// <c>\if :{?name}</c> with <c>\else</c> and <c>\endif</c>, each on a line of its own before the SQL; and <c>:'name'</c> and
+/// <c>:"name"</c> in the SQL, quoted as psql quotes them. Like psql it leaves quoted text, dollar quotes and comments alone.
+/// Anything else of psql's is refused.
 /// </summary>
 public static partial class PsqlScript
 {
     /// <summary>The plain SQL that psql would send, given these variables (<c>-v</c>) and this environment.</summary>
     /// <exception cref="FormatException">The script uses what is not understood here; with the line.</exception>
-    public static string ToSql(string script, IReadOnlyDictionary<string, string> variables, IReadOnlyDictionary<string, string> environment)
+    public static string ToSql(
+        string script, IReadOnlyDictionary<string, string> variables, IReadOnlyDictionary<string, string> environment)
     {
         var values = new Dictionary<string, string>(variables);
         var sql = new StringBuilder();
@@ -77,7 +79,8 @@ public static partial class PsqlScript
     [GeneratedRegex(@"^:\{\?(\w+)\}$")]
     private static partial Regex DefinedPattern();
 
-    // Whole comments, dollar quotes and quoted text first: what is in them is not ours. A variable is ':' and a quoted name, and '::' is a cast.
+    // Whole comments, dollar quotes and quoted text first: what is in them is not ours.
+    // A variable is ':' and a quoted name, and '::' is a cast.
     [GeneratedRegex("""
         --[^\n]* | /\*.*?\*/ | \$(?<tag>\w*)\$.*?\$\k<tag>\$ | :: | :(?<quote>['"])(?<name>\w+)\k<quote> | '(?:[^']|'')*' | "(?:[^"]|"")*"
         """, RegexOptions.Singleline | RegexOptions.IgnorePatternWhitespace)]

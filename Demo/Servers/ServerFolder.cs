@@ -14,7 +14,9 @@ public sealed class ServerFolder
     private const string NamePrefix = "orders-stream-pg-";
     private const string MarkerName = "owner.json";
 
-    /// <summary>sun_path of the shortest platform (macOS: 104 bytes with the closing zero), less the socket's own name and a margin.</summary>
+    /// <summary>
+    /// sun_path of the shortest platform (macOS: 104 bytes with the closing zero), less the socket's own name and a margin.
+    /// </summary>
     private const int SocketDirectoryBytesMax = 80;
 
     /// <summary>A process's start is computed from the time since boot, which is not exact.</summary>
@@ -48,7 +50,8 @@ public sealed class ServerFolder
         Directory.CreateDirectory(folder.Data);
         Directory.CreateDirectory(folder.Run);
         using var self = Process.GetCurrentProcess();
-        File.WriteAllText(Path.Combine(folder.Root, MarkerName), JsonSerializer.Serialize(new Marker(self.Id, StartOf(self)), ServerFolderJson.Default.Marker));
+        var marker = JsonSerializer.Serialize(new Marker(self.Id, StartOf(self)), ServerFolderJson.Default.Marker);
+        File.WriteAllText(Path.Combine(folder.Root, MarkerName), marker);
         return folder;
     }
 
@@ -57,7 +60,8 @@ public sealed class ServerFolder
     {
         try
         {
-            return int.TryParse(File.ReadLines(Path.Combine(Data, "postmaster.pid")).FirstOrDefault(), CultureInfo.InvariantCulture, out var id) ? id : null;
+            var firstLine = File.ReadLines(Path.Combine(Data, "postmaster.pid")).FirstOrDefault();
+            return int.TryParse(firstLine, CultureInfo.InvariantCulture, out var id) ? id : null;
         }
         catch (IOException)
         {
@@ -84,11 +88,16 @@ public sealed class ServerFolder
 
     /// <summary>Folders of runs that died without cleaning up.</summary>
     public static IReadOnlyList<ServerFolder> Stale() =>
-        [.. Directory.GetDirectories(Parent(), NamePrefix + "*").Where(d => OwnerIsGone(Path.Combine(d, MarkerName))).Select(d => new ServerFolder(d))];
+        [
+            .. Directory.GetDirectories(Parent(), NamePrefix + "*")
+                .Where(d => OwnerIsGone(Path.Combine(d, MarkerName)))
+                .Select(d => new ServerFolder(d)),
+        ];
 
     /// <summary>
-    /// Removes it, or leaves it to the next start: the marker goes last, so what is left is still known as ours. Of several runs that remove
-    /// the same stale folder one gets it, by its name: side by side each would stumble over what the others have deleted, and none would end it.
+    /// Removes it, or leaves it to the next start: the marker goes last, so what is left is still known as ours. Of several runs that
+    /// remove the same stale folder one gets it, by its name: side by side each would stumble over what the others have deleted, and
+    /// none would end it.
     /// </summary>
     public void Remove()
     {
@@ -109,7 +118,8 @@ public sealed class ServerFolder
     {
         var parent = Path.TrimEndingDirectorySeparator(Path.GetTempPath());
         if (OperatingSystem.IsWindows()) return parent;
-        return parent.Length + NamePrefix.Length + 16 <= SocketDirectoryBytesMax && (!Environment.IsPrivilegedProcess || OthersMayPass(parent)) ? parent : "/tmp";
+        var leavesRoom = parent.Length + NamePrefix.Length + 16 <= SocketDirectoryBytesMax;
+        return leavesRoom && (!Environment.IsPrivilegedProcess || OthersMayPass(parent)) ? parent : "/tmp";
     }
 
     private static bool OthersMayPass(string directory)

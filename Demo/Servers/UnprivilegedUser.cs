@@ -12,14 +12,16 @@ public sealed record UnprivilegedUser(string Name, int UserId, int GroupId)
     {
         if (OperatingSystem.IsWindows() || !Environment.IsPrivilegedProcess) return null;
         var user = FromPasswd(await File.ReadAllLinesAsync("/etc/passwd", cancellationToken))
-            ?? throw new LocalPostgresException("Postgres refuses to run as root, and /etc/passwd lists neither 'postgres' nor 'nobody' to run it as.",
+            ?? throw new LocalPostgresException(
+                "Postgres refuses to run as root, and /etc/passwd lists neither 'postgres' nor 'nobody' to run it as.",
                 "Run this program as an ordinary user.");
         foreach (var prefix in user.Prefixes())
         {
             if (await ChildProgram.TryRunAsync([.. prefix, "true"], "/", cancellationToken) is { ExitCode: 0 })
                 return user with { prefix = prefix };
         }
-        throw new LocalPostgresException("Postgres refuses to run as root, and none of setpriv, runuser and su could start it as another user.",
+        throw new LocalPostgresException(
+            "Postgres refuses to run as root, and none of setpriv, runuser and su could start it as another user.",
             "Run this program as an ordinary user.");
     }
 
@@ -31,7 +33,8 @@ public sealed record UnprivilegedUser(string Name, int UserId, int GroupId)
     {
         var answer = await ChildProgram.TryRunAsync(["chown", "-R", $"{UserId}:{GroupId}", directory], null, cancellationToken);
         if (answer is not { ExitCode: 0 })
-            throw new LocalPostgresException($"could not give the folder {directory} to the user {Name}: {answer?.Output}", "Run this program as an ordinary user.");
+            throw new LocalPostgresException(
+                $"could not give the folder {directory} to the user {Name}: {answer?.Output}", "Run this program as an ordinary user.");
     }
 
     internal static UnprivilegedUser? FromPasswd(IEnumerable<string> lines)

@@ -16,7 +16,8 @@ internal sealed class HardTransactions(NpgsqlDataSource database, OrderTable tab
     private const int OrdersWithOneTimestamp = 50;
 
     public async Task<IReadOnlyList<HardTransaction>> PlayAsync(CancellationToken cancellationToken) => await Task.WhenAll(
-        LateCommitAsync(cancellationToken), SavepointAsync(cancellationToken), RollbackAsync(cancellationToken), OneTimestampAsync(cancellationToken));
+        LateCommitAsync(cancellationToken), SavepointAsync(cancellationToken),
+        RollbackAsync(cancellationToken), OneTimestampAsync(cancellationToken));
 
     /// <summary>Its rows are older than much that was captured before it committed.</summary>
     private async Task<HardTransaction> LateCommitAsync(CancellationToken cancellationToken)
@@ -46,7 +47,9 @@ internal sealed class HardTransactions(NpgsqlDataSource database, OrderTable tab
         var polls = await StayOpenAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         progress.Written(before.Count + kept.Count, 0);
-        return new("savepoints", [.. before, .. kept], undone, $"{before.Count + kept.Count} orders kept, {undone.Count} rolled back to a savepoint, {polls} polls");
+        return new(
+            "savepoints", [.. before, .. kept], undone,
+            $"{before.Count + kept.Count} orders kept, {undone.Count} rolled back to a savepoint, {polls} polls");
     }
 
     private async Task<HardTransaction> RollbackAsync(CancellationToken cancellationToken)

@@ -3,7 +3,8 @@ using Npgsql;
 namespace OrdersStream.Demo.Traffic;
 
 /// <summary>The everyday traffic: several clients place orders and move them on until they are delivered or cancelled.</summary>
-internal sealed class OrderTraffic(NpgsqlDataSource database, OrderTable table, int ordersPerSecond, DemoProgress progress, TimeProvider time)
+internal sealed class OrderTraffic(
+    NpgsqlDataSource database, OrderTable table, int ordersPerSecond, DemoProgress progress, TimeProvider time)
 {
     private const int Clients = 4;
     private const double CancelledShare = 0.06;

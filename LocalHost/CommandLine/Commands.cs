@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Net;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
-using OrdersStream.Demo;
 using OrdersStream.Hosting.Loops;
 using OrdersStream.LocalHost.Terminal;
 using OrdersStream.LocalHost.Verbs;
@@ -11,7 +10,7 @@ using OrdersStream.Site.Server;
 namespace OrdersStream.LocalHost.CommandLine;
 
 /// <summary>The command line's grammar. It parses and hands over; what a verb does stands in Verbs/.</summary>
-internal static class Commands
+internal static partial class Commands
 {
     private static readonly Option<LogLevel> LogLevelOption = new("--log-level")
     {
@@ -23,65 +22,64 @@ internal static class Commands
 
     public static RootCommand Root()
     {
-        var root = new RootCommand("Orders Stream: captures a Postgres table into Kafka, and the topic into a Parquet data lake. "
-            + "Without a verb it plays a demonstration on a private Postgres and an in-process Kafka.");
-        ConfigureDemo(root);
+        var root = new RootCommand("Orders Stream: captures a Postgres table into Kafka, and the topic into a Parquet data lake.");
+        var examples = new List<string>();
+        AddDemonstration(root, examples);
         root.Add(Run());
         root.Add(Verify());
         root.Add(Status());
         root.Add(Config());
-        HelpText.AddTo(root);
+        HelpText.AddTo(root, examples);
         return root;
     }
 
-    private static void ConfigureDemo(RootCommand root)
-    {
-        var seconds = new Option<int>("--seconds") { Description = "How long to play orders", HelpName = "seconds", DefaultValueFactory = _ => 15 };
-        var rate = new Option<int>("--rate") { Description = "New orders a second", HelpName = "orders", DefaultValueFactory = _ => 200 };
-        var directory = new Option<string?>("--dir") { Description = "Folder for the demonstration's lake and state, made anew by each run; default: datalake/demo", HelpName = "folder" };
-        var logLevel = new Option<LogLevel>("--log-level") { Description = LogLevelOption.Description, HelpName = LogLevelOption.HelpName, DefaultValueFactory = _ => LogLevel.Warning, CustomParser = ParseLogLevel };
-        seconds.Validators.Add(r => RequireRange(r, 1, 86_400));
-        rate.Validators.Add(r => RequireRange(r, 1, 100_000));
-        var noPage = new Option<bool>("--no-ui") { Description = "Serve no status page" };
-        foreach (var option in new Option[] { seconds, rate, directory, noPage, logLevel }) root.Add(option);
-        root.SetAction((arguments, cancellationToken) => DemoVerb.ExecuteAsync(
-            new DemoVerbOptions(
-                new DemoOptions(arguments.GetValue(seconds), arguments.GetValue(rate), arguments.GetValue(directory), !arguments.GetValue(noPage)),
-                arguments.GetValue(logLevel)),
-            cancellationToken));
-    }
+    /// <summary>
+    /// What the program does without a verb, and its examples. A build with <c>-p:WithDemonstration=false</c> leaves the file out in
+    /// which this has a body; the call is then gone too.
+    /// </summary>
+    static partial void AddDemonstration(RootCommand root, List<string> examples);
 
     private static Command Run()
     {
         var only = new Option<string?>("--only") { Description = "Run one half alone", HelpName = "postgres-to-kafka|kafka-to-lake" };
         only.AcceptOnlyFromAmong("postgres-to-kafka", "kafka-to-lake");
         var once = new Option<bool>("--once") { Description = "Drain what is there and end" };
-        var page = new Option<IPEndPoint?>("--ui")
+        var statusPage = new Option<IPEndPoint?>("--ui")
         {
             Description = $"Serve the status page; without an address at {SiteAddress.Default}, and port 0 takes any that is free",
             HelpName = "port or address:port",
             Arity = ArgumentArity.ZeroOrOne,
-            CustomParser = ParsePageAddress,
+            CustomParser = ParseStatusPageAddress,
         };
-        var command = new Command("run", "Runs both halves against the configured servers until Ctrl+C or SIGTERM") { only, once, page };
-        return WithConfiguration(command, (arguments, pipeline, cancellationToken) => RunVerb.ExecuteAsync(
-            new RunOptions(pipeline, ToHalf(arguments.GetValue(only)), arguments.GetValue(once), arguments.GetValue(page), arguments.GetValue(LogLevelOption)), cancellationToken));
+        var command = new Command("run", "Runs both halves against the configured servers until Ctrl+C or SIGTERM")
+        {
+            only, once, statusPage,
+        };
+        return WithConfiguration(command, (arguments, pipeline, cancellationToken) =>
+        {
+            var half = ToHalf(arguments.GetValue(only));
+            var address = arguments.GetValue(statusPage);
+            return RunVerb.ExecuteAsync(
+                new RunOptions(pipeline, half, arguments.GetValue(once), address, arguments.GetValue(LogLevelOption)), cancellationToken);
+        });
     }
 
     private static Command Verify()
     {
         var showKeys = new Option<bool>("--show-keys") { Description = "Name the first differing rows by their keys" };
         var command = new Command("verify", "Compares the lake with the source table; ends with 1 when they differ") { showKeys };
-        return WithConfiguration(command, (arguments, pipeline, cancellationToken) =>
-            VerifyVerb.ExecuteAsync(new VerifyOptions(pipeline, arguments.GetValue(showKeys), arguments.GetValue(LogLevelOption)), cancellationToken));
+        return WithConfiguration(command, (arguments, pipeline, cancellationToken) => VerifyVerb.ExecuteAsync(
+            new VerifyOptions(pipeline, arguments.GetValue(showKeys), arguments.GetValue(LogLevelOption)), cancellationToken));
     }
 
     private static Command Status()
     {
         var json = new Option<bool>("--json") { Description = "Print one JSON object" };
-        var command = new Command("status", "Shows where both halves stand; ends with 0 when all is well, 1 when something is wrong, 2 when it cannot be told") { json };
-        return WithConfiguration(command, (arguments, pipeline, cancellationToken) =>
-            StatusVerb.ExecuteAsync(new StatusOptions(pipeline, arguments.GetValue(json), arguments.GetValue(LogLevelOption)), cancellationToken));
+        var command = new Command(
+            "status",
+            "Shows where both halves stand; ends with 0 when all is well, 1 when something is wrong, 2 when it cannot be told") { json };
+        return WithConfiguration(command, (arguments, pipeline, cancellationToken) => StatusVerb.ExecuteAsync(
+            new StatusOptions(pipeline, arguments.GetValue(json), arguments.GetValue(LogLevelOption)), cancellationToken));
     }
 
     private static Command Config()
@@ -116,22 +114,18 @@ internal static class Commands
     private static LogLevel ParseLogLevel(System.CommandLine.Parsing.ArgumentResult result)
     {
         var word = result.Tokens[0].Value;
-        if (Enum.TryParse<LogLevel>(word, ignoreCase: true, out var level) && Enum.IsDefined(level) && !char.IsAsciiDigit(word[0])) return level;
+        var isName = !char.IsAsciiDigit(word[0]);
+        if (isName && Enum.TryParse<LogLevel>(word, ignoreCase: true, out var level) && Enum.IsDefined(level)) return level;
         result.AddError($"--log-level is none of {LogLevelOption.HelpName}");
         return default;
     }
 
-    private static IPEndPoint? ParsePageAddress(System.CommandLine.Parsing.ArgumentResult result)
+    private static IPEndPoint? ParseStatusPageAddress(System.CommandLine.Parsing.ArgumentResult result)
     {
         if (result.Tokens.Count == 0) return SiteAddress.Default;
-        if (SiteAddress.TryParse(result.Tokens[0].Value, out var address)) return address;
-        result.AddError($"--ui is '{result.Tokens[0].Value}', which is no port and no address:port of this machine (8081, 0.0.0.0:8080, [::1]:8080)");
+        var text = result.Tokens[0].Value;
+        if (SiteAddress.TryParse(text, out var address)) return address;
+        result.AddError($"--ui is '{text}', which is no port and no address:port of this machine (8081, 0.0.0.0:8080, [::1]:8080)");
         return null;
-    }
-
-    private static void RequireRange(System.CommandLine.Parsing.OptionResult result, int min, int max)
-    {
-        if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out var value) && (value < min || value > max))
-            result.AddError($"{result.Option.Name} is {value}, which is not in {min} to {max}");
     }
 }

@@ -8,7 +8,7 @@ using OrdersStream.LocalHost.Terminal;
 namespace OrdersStream.LocalHost.CommandLine;
 
 /// <summary>What <c>--help</c> shows behind the options: examples, the configuration's keys, the exit codes.</summary>
-internal sealed class HelpText(HelpAction options) : SynchronousCommandLineAction
+internal sealed class HelpText(HelpAction options, IReadOnlyList<string> firstExamples) : SynchronousCommandLineAction
 {
     private const int Width = 110;
 
@@ -16,8 +16,6 @@ internal sealed class HelpText(HelpAction options) : SynchronousCommandLineActio
     {
         [""] =
         [
-            "orders-stream                                        the demonstration, 15 seconds",
-            "orders-stream --seconds 60 --rate 1000               longer and busier",
             "orders-stream run --rollnumber 24BCS001              the servers of " + ConfigurationInput.DefaultFile,
             "orders-stream config                                 every key of the configuration, explained",
             "dotnet run --project LocalHost -- run --help         the same program from a clone",
@@ -31,15 +29,31 @@ internal sealed class HelpText(HelpAction options) : SynchronousCommandLineActio
             "orders-stream run --print-config                     what is in force, secrets masked",
         ],
         ["verify"] = ["orders-stream verify --rollnumber 24BCS001"],
-        ["status"] = ["orders-stream status --rollnumber 24BCS001", "orders-stream status --rollnumber 24BCS001 --json    the same as one JSON document, as /api/status gives it"],
+        ["status"] =
+        [
+            "orders-stream status --rollnumber 24BCS001",
+            "orders-stream status --rollnumber 24BCS001 --json    the same as one JSON document, as /api/status gives it",
+        ],
         ["config"] = ["orders-stream config > all-keys.yml"],
     };
 
-    /// <summary>Puts it behind the help of <paramref name="root"/> and its verbs.</summary>
-    public static void AddTo(RootCommand root)
+    /// <summary>
+    /// Puts it behind the help of <paramref name="root"/> and its verbs. Where the program does nothing without a verb, it shows its
+    /// help for the lack of one.
+    /// </summary>
+    /// <param name="root">The whole grammar.</param>
+    /// <param name="firstExamples">Of the root, before those that stand here.</param>
+    public static void AddTo(RootCommand root, IReadOnlyList<string> firstExamples)
     {
         var option = root.Options.OfType<HelpOption>().Single();
-        option.Action = new HelpText((HelpAction)option.Action!);
+        var help = new HelpText((HelpAction)option.Action!, firstExamples);
+        option.Action = help;
+        if (root.Action is not null) return;
+        root.SetAction(arguments =>
+        {
+            help.Invoke(arguments);
+            return ExitCode.BadUsage;
+        });
     }
 
     public override int Invoke(ParseResult parseResult)
@@ -49,18 +63,22 @@ internal sealed class HelpText(HelpAction options) : SynchronousCommandLineActio
         return ExitCode.Ok;
     }
 
-    private static string For(Command command)
+    private string For(Command command)
     {
         var text = new StringBuilder();
-        if (Examples.TryGetValue(command is RootCommand ? "" : command.Name, out var lines)) AppendBlock(text, "Examples:", lines);
+        var isRoot = command is RootCommand;
+        if (Examples.TryGetValue(isRoot ? "" : command.Name, out var lines))
+            AppendBlock(text, "Examples:", isRoot ? firstExamples.Concat(lines) : lines);
         if (command.Options.Any(o => o.Name == "--set"))
         {
             AppendBlock(text, "Keys for --set, and for environment variables (Postgres__Port=5433); 'orders-stream config' explains each:",
                 SettingsReference.Sections.SelectMany(s => Wrap(s.Name.PadRight(11), s.Settings.Select(k => k.Key))));
         }
         AppendBlock(text, "Exit codes:", [command.Name == "status"
-            ? "0 all is well; 1 something is wrong, a server that is down included; 2 it cannot be told, or bad command line or configuration"
-            : "0 done, also after Ctrl+C; 1 failed, or lake and table differ; 2 bad command line or configuration, nothing was started"]);
+            ? "0 all is well; 1 something is wrong, a server that is down included; "
+                + "2 it cannot be told, or bad command line or configuration"
+            : "0 done, also after Ctrl+C; 1 failed, or lake and table differ; "
+                + "2 bad command line or configuration, nothing was started"]);
         return text.ToString();
     }
 

@@ -12,7 +12,8 @@ internal static class Invocation
     {
         // No response files: an argument that begins with @ is one, not the name of a file with more.
         var arguments = Commands.Root().Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        if (arguments.Errors.Count > 0) return await ReportAsync(ExitCode.BadUsage, [.. UsageErrors.Of(arguments), "--help shows what can be asked for"]);
+        if (arguments.Errors.Count > 0)
+            return await ReportAsync(ExitCode.BadUsage, [.. UsageErrors.Of(arguments), "--help shows what can be asked for"]);
         try
         {
             // Signals come by our own token, and exceptions are told apart below.
@@ -30,7 +31,8 @@ internal static class Invocation
         catch (Exception e)
         {
             var verdict = FailurePolicy.Judge(e);
-            return await ReportAsync(ExitCode.Failure, verdict.IsDefect ? [verdict.Problem, verdict.Check, FailurePolicy.TraceOf(e)] : [verdict.Problem, verdict.Check]);
+            IEnumerable<string> trace = verdict.IsDefect ? [FailurePolicy.TraceOf(e)] : [];
+            return await ReportAsync(ExitCode.Failure, [verdict.Problem, verdict.Check, .. trace]);
         }
     }
 

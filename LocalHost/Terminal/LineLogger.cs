@@ -6,14 +6,16 @@ using OrdersStream.Diagnostics;
 namespace OrdersStream.LocalHost.Terminal;
 
 /// <summary>
-/// Log events as plain lines: UTC time, level, message. Behind it the stack trace of a defect, which is to be reported; at debug level that of each
-/// failure, with its own words.
+/// Log events as plain lines: UTC time, level, message. Behind it the stack trace of a defect, which is to be reported; at debug level
+/// that of each failure, with its own words.
 /// </summary>
 public sealed class LineLogger(LogLevel least, TimeProvider time, Action<string> write, bool colours) : ILoggerProvider, ILogger
 {
     /// <summary>Whether standard output is a terminal that may be given colours.</summary>
     public static bool TerminalTakesColours =>
-        !Console.IsOutputRedirected && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")) && Environment.GetEnvironmentVariable("TERM") != "dumb";
+        !Console.IsOutputRedirected
+        && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"))
+        && Environment.GetEnvironmentVariable("TERM") != "dumb";
 
     public static LineLogger ToConsole(LogLevel least, TimeProvider time) => new(least, time, Console.Out.WriteLine, TerminalTakesColours);
 
@@ -23,14 +25,17 @@ public sealed class LineLogger(LogLevel least, TimeProvider time, Action<string>
 
     public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
 
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    public void Log<TState>(
+        LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
         if (!IsEnabled(logLevel)) return;
         var line = new StringBuilder(time.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
         var (name, colour) = Style(logLevel);
-        line.Append(' ').Append(colours && colour.Length > 0 ? $"{colour}{name}\e[0m" : name).Append(' ').Append(OneLine(formatter(state, exception)));
+        var shownName = colours && colour.Length > 0 ? $"{colour}{name}\e[0m" : name;
+        line.Append(' ').Append(shownName).Append(' ').Append(OneLine(formatter(state, exception)));
         if (exception is not null && least <= LogLevel.Debug) line.AppendLine().Append(exception);
-        else if (exception is not null && FailurePolicy.Judge(exception).IsDefect) line.AppendLine().Append(FailurePolicy.TraceOf(exception));
+        else if (exception is not null && FailurePolicy.Judge(exception).IsDefect)
+            line.AppendLine().Append(FailurePolicy.TraceOf(exception));
         write(line.ToString());
     }
 

@@ -21,7 +21,8 @@ public static class DemoVerb
         {
             var time = TimeProvider.System;
             var demonstration = new Demonstration(
-                options.Demonstration, time, note => new LineLogger(options.LogLevel, time, note, colours: false), LineLogger.TerminalTakesColours);
+                options.Demonstration, time, note => new LineLogger(options.LogLevel, time, note, colours: false),
+                LineLogger.TerminalTakesColours);
             return await demonstration.RunAsync(cancellationToken) ? ExitCode.Ok : ExitCode.Failure;
         }
         catch (Exception) when (cancellationToken.IsCancellationRequested)

@@ -21,7 +21,8 @@ internal static class LocalStream
     public static PipelineStream Open(PipelineOptions options, LineLogger log, ImmutableArray<string> halves)
     {
         var time = TimeProvider.System;
-        var process = new ProcessContext(time, CrashPoints.OfProcess, log.CreateLogger, new ProcessStatus(nameof(LocalHost), time.GetUtcNow(), halves));
+        var status = new ProcessStatus(nameof(LocalHost), time.GetUtcNow(), halves);
+        var process = new ProcessContext(time, CrashPoints.OfProcess, log.CreateLogger, status);
         return new PipelineStream(options, process);
     }
 }

@@ -1,10 +1,11 @@
+using System.Collections.Immutable;
 using System.Net;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Hosting.Loops;
 using OrdersStream.LocalHost.Terminal;
-using OrdersStream.Site;
+using OrdersStream.Site.Server;
 
 namespace OrdersStream.LocalHost.Verbs;
 
@@ -12,28 +13,29 @@ namespace OrdersStream.LocalHost.Verbs;
 /// <param name="Pipeline">The configuration in force, checked.</param>
 /// <param name="Only">The half to run; null: both.</param>
 /// <param name="Once">Drain what is there and end, instead of running until the token is cancelled.</param>
-/// <param name="Page">Where to serve the status page; null: nowhere.</param>
+/// <param name="StatusPage">Where to serve the status page; null: nowhere.</param>
 /// <param name="LogLevel">Least severe line to show.</param>
-public sealed record RunOptions(PipelineOptions Pipeline, PipelineHalf? Only, bool Once, IPEndPoint? Page, LogLevel LogLevel);
+public sealed record RunOptions(PipelineOptions Pipeline, PipelineHalf? Only, bool Once, IPEndPoint? StatusPage, LogLevel LogLevel);
 
 /// <summary>Runs both halves, or one, against the configured servers.</summary>
 public static class RunVerb
 {
     /// <summary>
-    /// How long the end may take, closing of connections included; platforms kill after ten seconds. What hangs for longer, a disk or a
-    /// server, is left as a crash would leave it: the next start goes on from there. A test lengthens it, to see that a wait ends by itself.
+    /// How long the end may take, closing of connections included; platforms kill after ten seconds. What hangs for longer, a disk or
+    /// a server, is left as a crash would leave it: the next start goes on from there. A test lengthens it, to see that a wait ends by
+    /// itself.
     /// </summary>
-    internal static TimeSpan StopPatience { get; set; } = TimeSpan.FromSeconds(7);
+    internal static TimeSpan StopTimeout { get; set; } = TimeSpan.FromSeconds(7);
 
     /// <returns>0 after a clean end, cancellation included; 1 when a half stopped by a failure.</returns>
     public static async Task<int> ExecuteAsync(RunOptions options, CancellationToken cancellationToken)
     {
         var log = LineLogger.ToConsole(options.LogLevel, TimeProvider.System);
-        using var grace = new GracePeriod(cancellationToken, StopPatience);
+        using var gracePeriod = new GracePeriod(cancellationToken, StopTimeout);
         var run = Task.Run(() => RunAsync(options, log, cancellationToken), CancellationToken.None);
         try
         {
-            return await run.WaitAsync(grace.Token);
+            return await run.WaitAsync(gracePeriod.Token);
         }
         catch (OperationCanceledException) when (!run.IsCompleted)
         {
@@ -44,9 +46,12 @@ public static class RunVerb
 
     private static async Task<int> RunAsync(RunOptions options, LineLogger log, CancellationToken cancellationToken)
     {
-        await using var stream = LocalStream.Open(options.Pipeline, log, options.Only is { } half ? [half.ToString()] : LocalStream.BothHalves);
+        ImmutableArray<string> halves = options.Only is { } half ? [half.ToString()] : LocalStream.BothHalves;
+        await using var stream = LocalStream.Open(options.Pipeline, log, halves);
         using var site = new StreamSite(stream);
-        await using var shown = options.Page is { } page ? await ServeAsync(site, stream.Logger, page, cancellationToken) : site.PushMetrics();
+        await using var exposed = options.StatusPage is { } address
+            ? await ServeAsync(site, stream.Logger, address, cancellationToken)
+            : site.PushMetrics();
         stream.Logger.Running(options.Pipeline.Postgres.Table, options.Pipeline.Kafka.Topic, options.Pipeline.Datalake.Path);
         var run = new PipelineRun(stream);
         try
@@ -73,11 +78,12 @@ public static class RunVerb
         }
     }
 
-    private static async Task<IAsyncDisposable> ServeAsync(StreamSite site, ILogger logger, IPEndPoint page, CancellationToken cancellationToken)
+    private static async Task<IAsyncDisposable> ServeAsync(
+        StreamSite site, ILogger logger, IPEndPoint address, CancellationToken cancellationToken)
     {
-        var server = await site.ServeAsync(page, cancellationToken);
+        var server = await site.ServeAsync(address, cancellationToken);
         logger.StatusPageServed(server.Address);
-        if (!IPAddress.IsLoopback(page.Address)) logger.StatusPageIsOpen(page.ToString());
+        if (!IPAddress.IsLoopback(address.Address)) logger.StatusPageIsOpen(address.ToString());
         return server;
     }
 }

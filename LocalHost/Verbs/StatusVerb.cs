@@ -15,14 +15,18 @@ public sealed record StatusOptions(PipelineOptions Pipeline, bool Json, LogLevel
 /// <summary>Shows where both halves stand.</summary>
 public static class StatusVerb
 {
-    /// <summary>Longer than the page's, which looks again: a new process has everything to load before its first answer, and its exit code may wake someone.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    /// <summary>
+    /// Longer than that of the status page, which asks again: a new process has everything to load before its first answer, and its exit
+    /// code may wake someone.
+    /// </summary>
+    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(10);
 
     /// <returns>The health as a number: 0 well, 1 something is wrong, 2 it cannot be told.</returns>
     public static async Task<int> ExecuteAsync(StatusOptions options, CancellationToken cancellationToken)
     {
-        await using var stream = LocalStream.Open(options.Pipeline, LineLogger.ToConsole(options.LogLevel, TimeProvider.System), halves: []);
-        var status = await stream.Status.ReadAsync(Patience, cancellationToken);
+        await using var stream = LocalStream.Open(
+            options.Pipeline, LineLogger.ToConsole(options.LogLevel, TimeProvider.System), halves: []);
+        var status = await stream.Status.ReadAsync(AnswerTimeout, cancellationToken);
         Console.WriteLine(options.Json ? Encoding.UTF8.GetString(StatusDocument.ToJson(status, indented: true)) : StatusText.Of(status));
         return (int)status.Health;
     }

@@ -18,7 +18,8 @@ public static class VerifyVerb
     /// <returns>0 when they agree; 1 when they differ or could not be compared.</returns>
     public static async Task<int> ExecuteAsync(VerifyOptions options, CancellationToken cancellationToken)
     {
-        await using var stream = LocalStream.Open(options.Pipeline, LineLogger.ToConsole(options.LogLevel, TimeProvider.System), halves: []);
+        await using var stream = LocalStream.Open(
+            options.Pipeline, LineLogger.ToConsole(options.LogLevel, TimeProvider.System), halves: []);
         var compared = await stream.Comparison.CompareAsync(cancellationToken);
         Print(compared, options.ShowKeys);
         return compared.IsEqual ? ExitCode.Ok : ExitCode.Failure;
@@ -32,9 +33,11 @@ public static class VerifyVerb
         Say($"on the way  {c.OnTheWay,15:N0}   changed since the last poll, and not due in the lake yet");
         Say($"missing     {c.Missing,15:N0}   captured, and not in the lake");
         Say($"stale       {c.Stale,15:N0}   the lake's newest version is not the table's");
-        Say($"extra       {c.Extra,15:N0}   in the lake and not in the table{(c.Extra > 0 ? ": deleted there (deletes are not captured), or the lake is another table's" : "")}");
+        var cause = c.Extra > 0 ? ": deleted there (deletes are not captured), or the lake is another table's" : "";
+        Say($"extra       {c.Extra,15:N0}   in the lake and not in the table{cause}");
         Say($"stored twice{c.StoredTwice,15:N0}   topic offsets that are in the lake more than once");
-        if (c.ColumnsLeftOut.Count > 0) Say($"not compared, where an older schema has them not or as another type: {string.Join(", ", c.ColumnsLeftOut)}");
+        var leftOut = string.Join(", ", c.ColumnsLeftOut);
+        if (leftOut != "") Say($"not compared, where an older schema has them not or as another type: {leftOut}");
         foreach (var row in c.Examples.Where(r => showKeys || r.Partition is not null)) Say($"  {Describe(row, showKeys)}");
         if (!c.Examples.IsEmpty && !showKeys) Say($"--show-keys names rows by their keys");
         Say($"{(c.IsEqual ? "lake and table agree" : "LAKE AND TABLE DIFFER")}");

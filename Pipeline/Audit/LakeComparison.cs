@@ -8,6 +8,7 @@ using OrdersStream.Lake;
 using OrdersStream.Lake.Files;
 using OrdersStream.Postgres;
 using OrdersStream.Rows;
+using OrdersStream.Store;
 
 namespace OrdersStream.Audit;
 
@@ -19,7 +20,7 @@ namespace OrdersStream.Audit;
 public sealed class LakeComparison(PipelineOptions options, TopicAdmin admin, TopicReader topic, TimeProvider time)
 {
     private const int ExamplesMax = 20;
-    private static readonly TimeSpan CatchUpPatience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan CatchUpTimeout = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan CatchUpPause = TimeSpan.FromMilliseconds(500);
 
     private readonly LakeFolder lake = new(options.Datalake.Path);
@@ -41,7 +42,8 @@ public sealed class LakeComparison(PipelineOptions options, TopicAdmin admin, To
         for (var share = 0; share < shares; share++)
         {
             await versions.LoadAsync(files, share, shares, cancellationToken);
-            await new TableScan(options.Postgres).ReadAsync(horizon, schema => tally.Visitor(SameAs(schema, table), share, shares), cancellationToken);
+            await new TableScan(options.Postgres).ReadAsync(
+                horizon, schema => tally.Visitor(SameAs(schema, table), share, shares), cancellationToken);
             tally.CountExtra();
         }
         return tally.Result with { LakeFiles = files.Count };
@@ -57,9 +59,10 @@ public sealed class LakeComparison(PipelineOptions options, TopicAdmin admin, To
             var now = TopicCommits.Positions(new LakeFolder(options.Streaming.CheckpointLocation), options.Kafka.Topic);
             var behind = ends.Where(e => now.GetValueOrDefault(e.Partition)?.NextRecord is var next && (next ?? e.Low) < e.High).ToList();
             if (behind.Count == 0) return;
-            if (time.GetElapsedTime(begun) > CatchUpPatience)
+            if (time.GetElapsedTime(begun) > CatchUpTimeout)
                 throw new PipelineException(FailureAction.Stop,
-                    $"The lake is behind the topic in {behind.Count} partitions, and has not caught up within {CatchUpPatience.TotalSeconds:0} s.",
+                    $"The lake is behind the topic in {behind.Count} partitions, and has not caught up within "
+                        + $"{CatchUpTimeout.TotalSeconds:0} s.",
                     "Run KafkaToLake until it has (run --only kafka-to-lake --once), then compare again.");
             await Task.Delay(CatchUpPause, time, cancellationToken);
         }
@@ -111,7 +114,8 @@ public sealed class LakeComparison(PipelineOptions options, TopicAdmin admin, To
             counts = counts with { TableRows = counts.TableRows + 1 };
             ref var version = ref versions.Find(digest, out var found);
             if (found) version.Matched = true;
-            if (found && !version.Deleted && version.Digest == versions.TableDigest(version.Schema).Of(row)) counts = counts with { Equal = counts.Equal + 1 };
+            var isEqual = found && !version.Deleted && version.Digest == versions.TableDigest(version.Schema).Of(row);
+            if (isEqual) counts = counts with { Equal = counts.Equal + 1 };
             else if (!isCovered) counts = counts with { OnTheWay = counts.OnTheWay + 1 };
             else if (!found) Differs(RowDifference.Missing, counts with { Missing = counts.Missing + 1 }, key, null, null);
             else Differs(RowDifference.Stale, counts with { Stale = counts.Stale + 1 }, key, version.Partition, version.Offset);
@@ -128,7 +132,8 @@ public sealed class LakeComparison(PipelineOptions options, TopicAdmin admin, To
         private void Differs(RowDifference difference, ComparisonResult counted, ReadOnlySpan<byte> key, int? partition, long? offset)
         {
             counts = counted;
-            if (examples.Count < ExamplesMax) examples.Add(new(difference, key.IsEmpty ? null : Encoding.UTF8.GetString(key), partition, offset));
+            if (examples.Count == ExamplesMax) return;
+            examples.Add(new(difference, key.IsEmpty ? null : Encoding.UTF8.GetString(key), partition, offset));
         }
     }
 }

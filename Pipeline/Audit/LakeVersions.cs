@@ -5,7 +5,9 @@ using OrdersStream.Rows;
 
 namespace OrdersStream.Audit;
 
-/// <summary>The newest version of each row in the lake, as digests: one share of the keys at a time, so that memory stays bounded.</summary>
+/// <summary>
+/// The newest version of each row in the lake, as digests: one share of the keys at a time, so that memory stays bounded.
+/// </summary>
 internal sealed class LakeVersions(ILakeFiles lake, TableSchema table, Func<string, TableSchema> schemaOf)
 {
     /// <summary>The newest version of one row.</summary>
@@ -70,7 +72,8 @@ internal sealed class LakeVersions(ILakeFiles lake, TableSchema table, Func<stri
         if (known && !IsNewer(row, timestamp, version)) return;
         version = new Version
         {
-            Partition = row.Partition, Offset = row.Offset, Timestamp = timestamp, Schema = number, Deleted = row.Op == "delete", Digest = shape.Values.Of(row.Row),
+            Partition = row.Partition, Offset = row.Offset, Timestamp = timestamp, Schema = number, Deleted = row.Op == "delete",
+            Digest = shape.Values.Of(row.Row),
         };
     }
 
@@ -81,7 +84,9 @@ internal sealed class LakeVersions(ILakeFiles lake, TableSchema table, Func<stri
         if (!seen.Add(row.Offset)) StoredTwice++;
     }
 
-    /// <summary>A key stays in its partition, where offsets tell the order; only where partitions were added does the timestamp have to.</summary>
+    /// <summary>
+    /// A key stays in its partition, where offsets tell the order; only where partitions were added does the timestamp have to.
+    /// </summary>
     private static bool IsNewer(LakeRow row, long timestamp, in Version version) =>
         row.Partition == version.Partition ? row.Offset > version.Offset : timestamp > version.Timestamp;
 
@@ -92,5 +97,25 @@ internal sealed class LakeVersions(ILakeFiles lake, TableSchema table, Func<stri
         shapes.Add(new Shape(columns, new RowDigest(schema, columns.LakeKey), new RowDigest(schema, columns.Lake), schema.TimestampColumn));
         tableDigests.Add(new RowDigest(table, columns.Table));
         return shapeOf[schema.Fingerprint] = (short)(shapes.Count - 1);
+    }
+}
+
+/// <summary>Offsets of one partition, one bit each.</summary>
+internal sealed class OffsetSet
+{
+    private const int BlockBits = 20;
+
+    private readonly Dictionary<long, ulong[]> blocks = [];
+
+    /// <returns>False: it was there already.</returns>
+    public bool Add(long offset)
+    {
+        var number = offset >> BlockBits;
+        if (!blocks.TryGetValue(number, out var block)) blocks[number] = block = new ulong[(1 << BlockBits) / 64];
+        var bit = (int)(offset & ((1 << BlockBits) - 1));
+        var mask = 1UL << (bit & 63);
+        if ((block[bit >> 6] & mask) != 0) return false;
+        block[bit >> 6] |= mask;
+        return true;
     }
 }

@@ -32,14 +32,18 @@ internal sealed class RowDigest(TableSchema schema, ImmutableArray<int> columns)
 /// </summary>
 internal sealed class ComparableColumns
 {
-    /// <exception cref="PipelineException">The key changed: rows of the two schemas cannot be told to be the same.</exception>
+    /// <exception cref="PipelineException">The key changed: rows of the two schemas cannot be matched.</exception>
     public ComparableColumns(TableSchema table, TableSchema lake)
     {
-        var pairs = table.Columns.Select((c, i) => (Table: i, Lake: lake.IndexOf(c.Name))).Where(p => p.Lake >= 0 && SameForm(table.Columns[p.Table].Type, lake.Columns[p.Lake].Type)).ToList();
+        var pairs = table.Columns
+            .Select((c, i) => (Table: i, Lake: lake.IndexOf(c.Name)))
+            .Where(p => p.Lake >= 0 && SameForm(table.Columns[p.Table].Type, lake.Columns[p.Lake].Type))
+            .ToList();
         Table = [.. pairs.Select(p => p.Table)];
         Lake = [.. pairs.Select(p => p.Lake)];
         LakeKey = [.. table.KeyColumns.Select(k => lake.IndexOf(table.Columns[k].Name))];
-        LeftOut = [.. table.Columns.Select(c => c.Name).Union(lake.Columns.Select(c => c.Name)).Except(pairs.Select(p => table.Columns[p.Table].Name))];
+        var compared = pairs.Select(p => table.Columns[p.Table].Name);
+        LeftOut = [.. table.Columns.Select(c => c.Name).Union(lake.Columns.Select(c => c.Name)).Except(compared)];
         if (LakeKey.Any(k => !lake.KeyColumns.Contains(k)) || LakeKey.Length != lake.KeyColumns.Length)
             throw new PipelineException(FailureAction.Stop,
                 "The lake holds rows from when the table had another key, so its rows cannot be matched with the table's.",
@@ -54,8 +58,12 @@ internal sealed class ComparableColumns
     public ImmutableArray<int> LakeKey { get; }
     public ImmutableArray<string> LeftOut { get; }
 
-    private static bool SameForm(ColumnType a, ColumnType b) =>
-        a == b || (a.IsArray == b.IsArray && a.Kind != ColumnKind.Numeric && b.Kind != ColumnKind.Numeric && FormOf(a.Kind) == FormOf(b.Kind));
+    private static bool SameForm(ColumnType a, ColumnType b)
+    {
+        if (a == b) return true;
+        var isNumeric = a.Kind == ColumnKind.Numeric || b.Kind == ColumnKind.Numeric;
+        return a.IsArray == b.IsArray && !isNumeric && FormOf(a.Kind) == FormOf(b.Kind);
+    }
 
     private static ColumnKind FormOf(ColumnKind kind) => kind is ColumnKind.SmallInt or ColumnKind.Integer ? ColumnKind.BigInt : kind;
 }

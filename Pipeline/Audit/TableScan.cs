@@ -14,7 +14,7 @@ internal sealed class TableScan(PostgresOptions options)
 
     /// <summary>Opens a snapshot and hands over the rows.</summary>
     /// <param name="horizon">Everything in it is published; null: nothing is known to be.</param>
-    /// <param name="visitorFor">Told the table's present schema first.</param>
+    /// <param name="visitorFor">Given the table's present schema first.</param>
     public async Task ReadAsync(Horizon? horizon, Func<TableSchema, Visitor> visitorFor, CancellationToken cancellationToken)
     {
         await using var connection = await SourceConnection.OpenAsync(options, cancellationToken);
@@ -31,7 +31,8 @@ internal sealed class TableScan(PostgresOptions options)
         await ReadAsync(connection, table, $"NOT {covered}", (row, key, _) => visit(row, key, false), cancellationToken);
     }
 
-    private static async Task ReadAsync(NpgsqlConnection connection, SourceTable table, string condition, Visitor visit, CancellationToken cancellationToken)
+    private static async Task ReadAsync(
+        NpgsqlConnection connection, SourceTable table, string condition, Visitor visit, CancellationToken cancellationToken)
     {
         var schema = table.Schema;
         var (encoder, decoder, row) = (new MessageEncoder(schema), new MessageDecoder(schema), new DecodedRow(schema));

@@ -21,8 +21,8 @@ namespace OrdersStream.Hosting;
 public sealed record ProcessContext(TimeProvider Time, CrashPoints CrashPoints, Func<string, ILogger> NewLogger, ProcessStatus Process);
 
 /// <summary>
-/// A stream: one table's way, source table -> topic -> lake folder, with its position and its commit log. Here its two halves are put together,
-/// and those who look at it; nothing in it serves another stream.
+/// A stream: one table's way, source table -> topic -> lake folder, with its position and its commit log. Here its two halves are put
+/// together, by hand, and what observes it; nothing in it serves another stream.
 /// </summary>
 public sealed class PipelineStream : IAsyncDisposable
 {
@@ -77,7 +77,7 @@ public sealed class PipelineStream : IAsyncDisposable
 
     /// <summary>What a loop over a half does about its failures.</summary>
     /// <param name="half">Its name.</param>
-    /// <param name="giveUpAfter">How long a trouble may last; null: for ever.</param>
+    /// <param name="giveUpAfter">How long an outage may last; null: for ever.</param>
     public Retries NewRetries(string half, TimeSpan? giveUpAfter = null) =>
         new(half, Failures, Process.Time, newLogger($"OrdersStream.{half}Loop"), giveUpAfter);
 
@@ -108,7 +108,8 @@ public sealed class PipelineStream : IAsyncDisposable
 /// <summary>Says with each line whose it is, where a process has several streams.</summary>
 internal sealed class StreamLogger(ILogger inner, string stream) : ILogger
 {
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+    public void Log<TState>(
+        LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
         inner.Log(logLevel, eventId, state, exception, (s, e) => $"[{stream}] {formatter(s, e)}");
 
     public bool IsEnabled(LogLevel logLevel) => inner.IsEnabled(logLevel);

@@ -3,7 +3,9 @@ using OrdersStream.Configuration;
 
 namespace OrdersStream.Hosting;
 
-/// <summary>The streams of one process. They share nothing but the process; the name of each is told where there are several.</summary>
+/// <summary>
+/// The streams of one process. They share nothing but the process; the name of each stands in its lines where there are several.
+/// </summary>
 public sealed class StreamSet : IAsyncDisposable
 {
     /// <exception cref="ArgumentException">There is none, or two share a topic: they would fence one another.</exception>

@@ -8,7 +8,9 @@ internal static class CaptureProgress
 {
     /// <param name="watermark">The file's.</param>
     /// <param name="source">What the database says; null: nothing.</param>
-    /// <param name="caughtUpAt">By the database's clock, when an earlier look found nothing that was not captured; null: none did.</param>
+    /// <param name="caughtUpAt">
+    /// By the database's clock, when an earlier observation found nothing that was not captured; null: none did.
+    /// </param>
     public static CaptureStatus Describe(Watermark watermark, SourceObservation? source, DateTime? caughtUpAt) => new(
         watermark.WindowNumber, watermark.Rows, watermark.Horizon?.TakenAt, watermark.Horizon?.LowerBound,
         watermark.Window is { } window ? Describe(window, source) : null,
@@ -20,8 +22,9 @@ internal static class CaptureProgress
         var elapsed = source is null ? null : (double?)Math.Max(0, (source.Clock - window.To.TakenAt).TotalSeconds);
         var rate = window.Rows > 0 && elapsed > 0 ? window.Rows / elapsed : null;
         var left = expected - window.Rows;
+        var kind = window.IsInKeyOrder ? "initial load" : window.From is null ? "reread" : "changes";
         return new WindowStatus(
-            window.Number, window.IsInKeyOrder ? "initial load" : window.From is null ? "reread" : "changes", window.Page, window.Rows, expected,
+            window.Number, kind, window.Page, window.Rows, expected,
             expected is > 0 ? Math.Min(1, (double)window.Rows / expected.Value) : null,
             window.To.TakenAt, rate, rate > 0 && left is { } rows ? Math.Max(0, rows) / rate : null);
     }

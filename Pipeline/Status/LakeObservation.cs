@@ -5,16 +5,17 @@ using OrdersStream.Lake.Files;
 
 namespace OrdersStream.Status;
 
-/// <summary>What one look at the lake shows: its commit logs and its quarantine.</summary>
+/// <summary>What the lake shows at one moment: its commit logs and its quarantine.</summary>
 /// <param name="Status">For the document.</param>
 /// <param name="Positions">Per partition, what the log says.</param>
 internal sealed record LakeObservation(LakeStatus Status, ImmutableSortedDictionary<int, StoredPosition> Positions)
 {
     private const int CommitsRead = 5, FilesShown = 10;
 
-    public static LakeObservation Take(PipelineOptions options, QuarantineCauses causes)
+    public static LakeObservation Read(PipelineOptions options, QuarantineCauses causes)
     {
-        var recent = TopicCommits.Find(new LakeFolder(options.Streaming.CheckpointLocation), options.Kafka.Topic)?.RecentEntries(CommitsRead).ToList() ?? [];
+        var commits = TopicCommits.Find(new LakeFolder(options.Streaming.CheckpointLocation), options.Kafka.Topic);
+        var recent = commits?.RecentEntries(CommitsRead).ToList() ?? [];
         var newest = recent.Select(entries => entries[0]).ToList();
         var files =
             from entries in recent
@@ -62,6 +63,9 @@ internal sealed class QuarantineCauses
             ? [new("(a file too large to be looked through)", 1)]
             : Sum(QuarantineLines.ReasonsIn(lake, path).Select(reason => new QuarantineCause(reason, 1)));
 
-    private static ImmutableArray<QuarantineCause> Sum(IEnumerable<QuarantineCause> causes) =>
-        [.. causes.GroupBy(c => c.Reason, (reason, same) => new QuarantineCause(reason, same.Sum(c => c.Records))).OrderByDescending(c => c.Records).ThenBy(c => c.Reason, StringComparer.Ordinal)];
+    private static ImmutableArray<QuarantineCause> Sum(IEnumerable<QuarantineCause> causes)
+    {
+        var sums = causes.GroupBy(c => c.Reason, (reason, same) => new QuarantineCause(reason, same.Sum(c => c.Records)));
+        return [.. sums.OrderByDescending(c => c.Records).ThenBy(c => c.Reason, StringComparer.Ordinal)];
+    }
 }

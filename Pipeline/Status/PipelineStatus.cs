@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using OrdersStream.Diagnostics;
+using OrdersStream.Postgres;
 
 namespace OrdersStream.Status;
 
@@ -10,7 +11,7 @@ public enum Health
     Well = 0,
     /// <summary>Something needs a human, or lasts.</summary>
     Wrong = 1,
-    /// <summary>A part could not be looked at.</summary>
+    /// <summary>A part could not be read.</summary>
     Unknown = 2,
 }
 
@@ -40,7 +41,8 @@ public sealed record PipelineStatus
     /// <summary>Offsets of the topic that the lake has not; null while the topic's ends are unknown.</summary>
     public long? Lag => LagOf(Partitions);
 
-    internal static long? LagOf(ImmutableArray<PartitionStatus> partitions) => partitions.Any(p => p.Lag is null) ? null : partitions.Sum(p => p.Lag);
+    internal static long? LagOf(ImmutableArray<PartitionStatus> partitions) =>
+        partitions.Any(p => p.Lag is null) ? null : partitions.Sum(p => p.Lag);
 }
 
 /// <summary>The process that answers.</summary>
@@ -60,8 +62,8 @@ public sealed record ProcessStatus(string Host, DateTimeOffset StartedAt, Immuta
 /// <param name="Poller">Who holds the poller's lock; null: nobody.</param>
 /// <param name="OldestTransaction">What holds the next window's lower bound back; null: nothing.</param>
 public sealed record SourceStatus(
-    string Table, string Address, bool Reachable, string? Version = null, long? Rows = null, bool? CaptureIsExact = null, string? CaptureMode = null,
-    PollerStatus? Poller = null, OpenTransaction? OldestTransaction = null);
+    string Table, string Address, bool Reachable, string? Version = null, long? Rows = null,
+    bool? CaptureIsExact = null, string? CaptureMode = null, PollerStatus? Poller = null, OpenTransaction? OldestTransaction = null);
 
 /// <summary>The session that holds the poller's lock.</summary>
 public sealed record PollerStatus(int Pid, string Application, string? ClientAddress, DateTime Since);
@@ -80,7 +82,8 @@ public sealed record OpenTransaction(string Kind, DateTime StartedAt, double Sec
 /// <param name="Version">What the brokers say of their version; null: they do not say, or are not reachable.</param>
 /// <param name="BrokerCount">Brokers in the cluster.</param>
 /// <param name="Exists">Whether the topic is there; null: not reachable.</param>
-public sealed record TopicStatus(string Name, string Brokers, bool Reachable, string? Version = null, int? BrokerCount = null, bool? Exists = null);
+public sealed record TopicStatus(
+    string Name, string Brokers, bool Reachable, string? Version = null, int? BrokerCount = null, bool? Exists = null);
 
 /// <summary>The lake, from its commit log and files.</summary>
 /// <param name="Path">Folder of the files.</param>
@@ -125,7 +128,8 @@ public sealed record CaptureStatus(
 /// <param name="RowsPerSecond">Since then; null: nothing was published yet.</param>
 /// <param name="SecondsLeft">At that rate; null: unknown.</param>
 public sealed record WindowStatus(
-    long Number, string Kind, int Pages, long Rows, long? RowsExpected, double? Progress, DateTime StartedAt, double? RowsPerSecond, double? SecondsLeft);
+    long Number, string Kind, int Pages, long Rows, long? RowsExpected, double? Progress,
+    DateTime StartedAt, double? RowsPerSecond, double? SecondsLeft);
 
 /// <summary>One partition: the topic's ends and the lake's position.</summary>
 /// <param name="Partition">Its number.</param>
@@ -141,15 +145,16 @@ public sealed record PartitionStatus(
     int Partition, long? Low, long? High, long Next, long? Lag, long Rows, long Quarantined, long Files, DateTimeOffset? CommittedAt);
 
 /// <summary>Rates and lags over the last hour, as this process saw them.</summary>
-/// <param name="SeenBy">"process": it looks by itself, all the time. "requests": only when somebody asks.</param>
-/// <param name="Since">Its first look.</param>
-/// <param name="PublishedPerSecond">Rows to Kafka over the last minute; null: too few looks.</param>
-/// <param name="StoredPerSecond">Rows to the lake over the last minute; null: too few looks.</param>
+/// <param name="SeenBy">"process": it samples by itself, all the time. "requests": only when somebody asks.</param>
+/// <param name="Since">Its first sample.</param>
+/// <param name="PublishedPerSecond">Rows to Kafka over the last minute; null: too few samples.</param>
+/// <param name="StoredPerSecond">Rows to the lake over the last minute; null: too few samples.</param>
 /// <param name="Samples">The oldest first.</param>
 public sealed record FlowStatus(
     string SeenBy, DateTimeOffset? Since, double? PublishedPerSecond, double? StoredPerSecond, ImmutableArray<FlowSample> Samples);
 
-/// <summary>What one look saw. Rates are since the look before.</summary>
+/// <summary>What one sample saw. Rates are since the sample before.</summary>
 /// <param name="CaptureLagSeconds">As in <see cref="CaptureStatus"/>.</param>
 /// <param name="LakeLagRecords">Offsets that wait in Kafka.</param>
-public sealed record FlowSample(DateTimeOffset At, double? PublishedPerSecond, double? StoredPerSecond, double? CaptureLagSeconds, long? LakeLagRecords);
+public sealed record FlowSample(
+    DateTimeOffset At, double? PublishedPerSecond, double? StoredPerSecond, double? CaptureLagSeconds, long? LakeLagRecords);

@@ -18,7 +18,11 @@ public static class StatusDocument
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         WriteIndented = indented,
         NewLine = "\n",
-        Converters = { new JsonStringEnumConverter<Health>(JsonNamingPolicy.SnakeCaseLower), new JsonStringEnumConverter<Diagnostics.FailureAction>(JsonNamingPolicy.SnakeCaseLower) },
+        Converters =
+        {
+            new JsonStringEnumConverter<Health>(JsonNamingPolicy.SnakeCaseLower),
+            new JsonStringEnumConverter<Diagnostics.FailureAction>(JsonNamingPolicy.SnakeCaseLower),
+        },
         TypeInfoResolver = StatusJson.Default,
     };
 }

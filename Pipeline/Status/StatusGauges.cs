@@ -1,10 +1,11 @@
 using System.Diagnostics.Metrics;
 using System.Globalization;
 using OrdersStream.Diagnostics;
+using OrdersStream.Lake.Files;
 
 namespace OrdersStream.Status;
 
-/// <summary>What the last look at everything saw, as gauges of the stream's meter.</summary>
+/// <summary>The last status that was read, as gauges of the stream's meter.</summary>
 public sealed class StatusGauges
 {
     private readonly PipelineMetrics metrics;
@@ -14,26 +15,38 @@ public sealed class StatusGauges
     {
         this.metrics = metrics;
         var meter = metrics.Meter;
-        meter.CreateObservableGauge("orders_stream.up", Reachable, null, "1: the last look could read it; 0: it could not.");
+        meter.CreateObservableGauge(
+            "orders_stream.up", Reachable, null, "1: it could be read for the last status; 0: it could not.");
         Gauge("orders_stream.health", s => (int)s.Health, null, "0 well, 1 something is wrong, 2 it cannot be told.");
-        Gauge("orders_stream.capture.lag", s => s.Capture?.LagSeconds, "s", "How long ago the oldest change may have been committed that is not in Kafka.");
-        Gauge("orders_stream.capture.published.rows", s => s.Capture?.RowsPublished, "{row}", "Row versions published in the stream's life.");
-        Gauge("orders_stream.capture.window.progress", s => s.Capture?.Window?.Progress, "1", "Share of an initial load that is published.");
-        Gauge("orders_stream.capture.oldest_transaction.age", s => s.Source.OldestTransaction?.Seconds, "s",
+        Gauge(
+            "orders_stream.capture.lag", s => s.Capture?.LagSeconds, "s",
+            "How long ago the oldest change may have been committed that is not in Kafka.");
+        Gauge(
+            "orders_stream.capture.published.rows", s => s.Capture?.RowsPublished, "{row}",
+            "Row versions published in the stream's life.");
+        Gauge(
+            "orders_stream.capture.window.progress", s => s.Capture?.Window?.Progress, "1",
+            "Share of an initial load that is published.");
+        Gauge(
+            "orders_stream.capture.oldest_transaction.age", s => s.Source.OldestTransaction?.Seconds, "s",
             "Age of the oldest transaction that is open at the source.");
         meter.CreateObservableGauge("orders_stream.lake.lag", LakeLag, "{record}", "Records that wait in Kafka, by partition.");
         Gauge("orders_stream.lake.rows", s => s.Lake.Reachable ? s.Lake.Rows : null, "{row}", "Rows in the lake.");
         Gauge("orders_stream.lake.files", s => s.Lake.Reachable ? s.Lake.Files : null, "{file}", "Files written to the lake.");
-        Gauge("orders_stream.lake.quarantined.records", s => s.Lake.Reachable ? s.Lake.Quarantined : null, "{record}", "Records in quarantine.");
+        Gauge(
+            "orders_stream.lake.quarantined.records", s => s.Lake.Reachable ? s.Lake.Quarantined : null, "{record}",
+            "Records in quarantine.");
     }
 
-    /// <summary>Takes note of a look at everything.</summary>
-    public void Saw(PipelineStatus status) => Volatile.Write(ref last, status);
+    /// <summary>Keeps a status that was read, in place of the one before it.</summary>
+    public void Record(PipelineStatus status) => Volatile.Write(ref last, status);
 
-    private void Gauge(string name, Func<PipelineStatus, double?> value, string? unit, string description) => metrics.Meter.CreateObservableGauge(
-        name,
-        () => Volatile.Read(ref last) is { } status && value(status) is { } seen ? [new(seen, metrics.StreamTags)] : Array.Empty<Measurement<double>>(),
-        unit, description);
+    private void Gauge(string name, Func<PipelineStatus, double?> value, string? unit, string description)
+    {
+        Measurement<double>[] Measure() =>
+            Volatile.Read(ref last) is { } status && value(status) is { } measured ? [new(measured, metrics.StreamTags)] : [];
+        metrics.Meter.CreateObservableGauge(name, Measure, unit, description);
+    }
 
     private IEnumerable<Measurement<int>> Reachable()
     {

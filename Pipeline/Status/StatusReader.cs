@@ -4,44 +4,44 @@ using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
+using OrdersStream.Lake.Files;
 
 namespace OrdersStream.Status;
 
 /// <summary>
 /// Reads where everything stands, from the state files, the lake and both servers. It changes nothing anywhere; a server that
-/// does not answer soon is told to be down, and the rest is read all the same.
+/// does not answer soon is reported as down, and the rest is read all the same.
 /// </summary>
 public sealed class StatusReader(
-    PipelineOptions options, TopicAdmin admin, TopicReader topic, ProcessStatus process, FlowHistory history, FailureJournal failures, TimeProvider time)
+    PipelineOptions options, TopicAdmin admin, TopicReader topic,
+    ProcessStatus process, FlowHistory history, FailureJournal failures, TimeProvider time)
 {
-    private static readonly TimeSpan PagePatience = TimeSpan.FromSeconds(4);
+    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(4);
 
     private readonly QuarantineCauses causes = new();
     private DateTime? caughtUpAt;
 
-    public Task<PipelineStatus> ReadAsync(CancellationToken cancellationToken) => ReadAsync(PagePatience, cancellationToken);
+    public Task<PipelineStatus> ReadAsync(CancellationToken cancellationToken) => ReadAsync(AnswerTimeout, cancellationToken);
 
-    /// <param name="patience">How long a server may take for each answer.</param>
+    /// <param name="answerTimeout">How long a server may take for each answer.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    public async Task<PipelineStatus> ReadAsync(TimeSpan patience, CancellationToken cancellationToken)
+    public async Task<PipelineStatus> ReadAsync(TimeSpan answerTimeout, CancellationToken cancellationToken)
     {
         var problems = new Problems();
-        var sourceTask = problems.TryAsync(Part.Source, () => ObserveSourceAsync(patience, cancellationToken), cancellationToken);
-        var seen = await problems.TryAsync(Part.Topic, () => ObserveTopicAsync(patience, cancellationToken), cancellationToken);
-        var ends = seen?.Ends ?? [];
+        var sourceTask = problems.TryAsync(Part.Source, () => ObserveSourceAsync(answerTimeout, cancellationToken), cancellationToken);
+        var topicAnswer = await problems.TryAsync(Part.Topic, () => ObserveTopicAsync(answerTimeout, cancellationToken), cancellationToken);
+        var ends = topicAnswer?.Ends ?? [];
         var source = await sourceTask;
         var watermark = problems.Try(Part.State, () => new WatermarkFile(options).Read());
-        // Invariant 6, for those who look: capture would stop.
+        // Invariant 6, as an observer sees it: capture would stop.
         if (watermark is not null && source is not null) problems.Try(Part.Source, () => watermark.Source.CheckSameTable(source.Identity));
-        var lake = problems.Try(Part.State, () => LakeObservation.Take(options, causes));
+        var lake = problems.Try(Part.State, () => LakeObservation.Read(options, causes));
 
         var capture = watermark is null ? null : CaptureProgress.Describe(watermark, source, caughtUpAt);
         if (capture?.LagSeconds is 0) caughtUpAt = source!.Clock;
-        var positions = lake?.Positions ?? ImmutableSortedDictionary<int, StoredPosition>.Empty;
         var at = time.GetUtcNow();
         var lakeStatus = lake?.Status ?? new LakeStatus(options.Datalake.Path, Reachable: false, NewestFiles: [], QuarantineCauses: []);
-        ImmutableArray<PartitionStatus> partitions =
-            [.. positions.Keys.Union(ends.Select(e => e.Partition)).Order().Select(p => Join(p, ends.FirstOrDefault(e => e.Partition == p), positions.GetValueOrDefault(p)))];
+        var partitions = Join(ends, lake?.Positions ?? ImmutableSortedDictionary<int, StoredPosition>.Empty);
         history.Add(
             at, capture?.RowsPublished, lakeStatus.Reachable ? lakeStatus.Rows + lakeStatus.Quarantined : null,
             capture?.LagSeconds, ends.IsEmpty ? null : PipelineStatus.LagOf(partitions));
@@ -52,8 +52,8 @@ public sealed class StatusReader(
             Stream = options.StreamName,
             Health = problems.Judge(recent),
             Process = process,
-            Source = source?.Status ?? UnseenSource(problems),
-            Topic = TopicAs(seen?.Cluster),
+            Source = source?.Status ?? UnobservedSource(problems),
+            Topic = TopicAs(topicAnswer?.Cluster),
             Lake = lakeStatus,
             Capture = capture,
             Partitions = partitions,
@@ -64,36 +64,41 @@ public sealed class StatusReader(
         };
     }
 
-    private async Task<SourceObservation> ObserveSourceAsync(TimeSpan patience, CancellationToken cancellationToken)
+    private async Task<SourceObservation> ObserveSourceAsync(TimeSpan answerTimeout, CancellationToken cancellationToken)
     {
         using var expiry = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        expiry.CancelAfter(patience);
+        expiry.CancelAfter(answerTimeout);
         try
         {
-            return await SourceObservation.TakeAsync(options, SourceAs(reachable: true), expiry.Token);
+            return await SourceObservation.ReadAsync(options, SourceAs(reachable: true), expiry.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             throw new PipelineException(FailureAction.Retry,
-                $"Postgres did not answer within {patience.TotalSeconds:0} s.", "Check postgres.host and postgres.port, and that the server runs.");
+                $"Postgres did not answer within {answerTimeout.TotalSeconds:0} s.",
+                "Check postgres.host and postgres.port, and that the server runs.");
         }
     }
 
     private async Task<(ClusterDescription Cluster, ImmutableArray<TopicPartitionEnds> Ends)?> ObserveTopicAsync(
-        TimeSpan patience, CancellationToken cancellationToken)
+        TimeSpan answerTimeout, CancellationToken cancellationToken)
     {
-        var cluster = await admin.DescribeClusterAsync(patience, cancellationToken);
-        return (cluster, await topic.PartitionEndsAsync(cluster.Partitions ?? 0, patience, cancellationToken));
+        var cluster = await admin.DescribeClusterAsync(answerTimeout, cancellationToken);
+        return (cluster, await topic.PartitionEndsAsync(cluster.Partitions ?? 0, answerTimeout, cancellationToken));
     }
 
     /// <summary>A server that answers that something is wrong is reachable.</summary>
-    private SourceStatus UnseenSource(Problems problems) => SourceAs(problems.SourceAnswered);
+    private SourceStatus UnobservedSource(Problems problems) => SourceAs(problems.SourceAnswered);
 
-    private SourceStatus SourceAs(bool reachable) => new(
-        $"{options.Postgres.Schema}.{options.Postgres.Table}", $"{options.Postgres.Host}:{options.Postgres.Port}/{options.Postgres.Db}", reachable);
+    private SourceStatus SourceAs(bool reachable)
+    {
+        var postgres = options.Postgres;
+        return new($"{postgres.Schema}.{postgres.Table}", $"{postgres.Host}:{postgres.Port}/{postgres.Db}", reachable);
+    }
 
     private TopicStatus TopicAs(ClusterDescription? cluster) => new(
-        options.Kafka.Topic, options.Kafka.Brokers, cluster is not null, cluster?.Version, cluster?.Brokers, cluster is null ? null : cluster.Partitions is not null);
+        options.Kafka.Topic, options.Kafka.Brokers, cluster is not null, cluster?.Version, cluster?.Brokers,
+        cluster is null ? null : cluster.Partitions is not null);
 
     private static ImmutableArray<string> Warnings(SourceObservation? source, CaptureStatus? capture)
     {
@@ -103,12 +108,20 @@ public sealed class StatusReader(
             : source.Warnings;
     }
 
+    private static ImmutableArray<PartitionStatus> Join(
+        ImmutableArray<TopicPartitionEnds> ends, ImmutableSortedDictionary<int, StoredPosition> positions) =>
+    [
+        .. positions.Keys.Union(ends.Select(e => e.Partition)).Order()
+            .Select(p => Join(p, ends.FirstOrDefault(e => e.Partition == p), positions.GetValueOrDefault(p))),
+    ];
+
     private static PartitionStatus Join(int partition, TopicPartitionEnds? ends, StoredPosition? stored)
     {
         var next = stored?.NextRecord ?? ends?.Low ?? 0;
+        var (state, lag) = (stored?.Newest.State, ends is null ? (long?)null : Math.Max(0, ends.High - next));
         return new PartitionStatus(
-            partition, ends?.Low, ends?.High, next, ends is null ? null : Math.Max(0, ends.High - next),
-            stored?.Newest.State.Rows ?? 0, stored?.Newest.State.Quarantined ?? 0, stored?.Newest.State.Files ?? 0, stored?.Newest.CommittedAt);
+            partition, ends?.Low, ends?.High, next, lag,
+            state?.Rows ?? 0, state?.Quarantined ?? 0, state?.Files ?? 0, stored?.Newest.CommittedAt);
     }
 
     private enum Part
@@ -118,7 +131,7 @@ public sealed class StatusReader(
         State,
     }
 
-    /// <summary>What went wrong while looking.</summary>
+    /// <summary>What went wrong while reading.</summary>
     private sealed class Problems
     {
         private readonly Lock gate = new();
@@ -128,7 +141,9 @@ public sealed class StatusReader(
 
         public bool SourceAnswered => found.Exists(f => f.Where == Part.Source && f.Verdict.Action == FailureAction.Stop);
 
-        /// <summary>A server that is down, or says no, is wrong; files that cannot be read tell nothing, and so does half an answer.</summary>
+        /// <summary>
+        /// A server that is down, or says no, is wrong; files that cannot be read tell nothing, and so does half an answer.
+        /// </summary>
         public Health Judge(ImmutableArray<FailureNote> failures) =>
             found.Exists(f => f.Where != Part.State) || failures.Any(f => !f.Over) ? Health.Wrong
             : found.Count > 0 ? Health.Unknown

@@ -16,7 +16,8 @@ internal static class SiteAddress
         address = null;
         var colon = text.LastIndexOf(':');
         var host = colon < 0 ? "" : text[..colon];
-        if (!int.TryParse(text[(colon + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var port) || port > IPEndPoint.MaxPort) return false;
+        var digits = text[(colon + 1)..];
+        if (!int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out var port) || port > IPEndPoint.MaxPort) return false;
         if (TryHost(host) is not { } ip) return false;
         address = new IPEndPoint(ip, port);
         return true;

@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Http.Features;
 namespace OrdersStream.Site.Server;
 
 /// <summary>
-/// Copies the site's answers to HTTP. A server on the loopback address answers only to names of this machine: a page from
+/// Copies the site's answers to HTTP. A server on the loopback address answers only to names of this machine: a website from
 /// elsewhere, whose name was made to lead here, is refused.
 /// </summary>
 internal sealed class StatusRequests(StatusSite site, bool isLoopback) : IHttpApplication<HttpContext>
@@ -24,12 +24,14 @@ internal sealed class StatusRequests(StatusSite site, bool isLoopback) : IHttpAp
         {
             context.Response.StatusCode = StatusCodes.Status403Forbidden;
             context.Response.ContentType = "text/plain; charset=utf-8";
-            await context.Response.WriteAsync("This page is served to this machine only, by the address that was printed.\n", context.RequestAborted);
+            const string refusal = "This page is served to this machine only, by the address that was printed.\n";
+            await context.Response.WriteAsync(refusal, context.RequestAborted);
             return;
         }
         try
         {
-            await WriteAsync(context, await site.AnswerAsync(context.Request.Method, context.Request.Path.Value ?? "/", context.RequestAborted));
+            var (request, path) = (context.Request, context.Request.Path.Value ?? "/");
+            await WriteAsync(context, await site.AnswerAsync(request.Method, path, context.RequestAborted));
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {

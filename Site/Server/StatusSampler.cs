@@ -2,37 +2,39 @@ using OrdersStream.Status;
 
 namespace OrdersStream.Site.Server;
 
-/// <summary>Looks at everything every few seconds, whether somebody asks or not, so that the last hour is known when somebody does.</summary>
+/// <summary>
+/// Observes everything every few seconds, whether somebody asks or not, so that the last hour is known when somebody does.
+/// </summary>
 public sealed class StatusSampler(StatusSite site, FlowHistory history, TimeProvider time) : IAsyncDisposable
 {
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(5);
 
     private readonly CancellationTokenSource stop = new();
-    private Task looking = Task.CompletedTask;
+    private Task sampling = Task.CompletedTask;
 
-    /// <summary>Begins with a look at once.</summary>
+    /// <summary>Begins with a sample at once.</summary>
     public StatusSampler Start()
     {
         history.IsSampled = true;
-        looking = Task.Run(LookAsync, CancellationToken.None);
+        sampling = Task.Run(SampleAsync, CancellationToken.None);
         return this;
     }
 
     public async ValueTask DisposeAsync()
     {
         await stop.CancelAsync();
-        await looking;
+        await sampling;
         stop.Dispose();
     }
 
-    private async Task LookAsync()
+    private async Task SampleAsync()
     {
         using var timer = new PeriodicTimer(Period, time);
         try
         {
             do
             {
-                await LookOnceAsync();
+                await SampleOnceAsync();
             }
             while (await timer.WaitForNextTickAsync(stop.Token));
         }
@@ -42,15 +44,15 @@ public sealed class StatusSampler(StatusSite site, FlowHistory history, TimeProv
         }
     }
 
-    private async Task LookOnceAsync()
+    private async Task SampleOnceAsync()
     {
         try
         {
-            await site.LookAsync(stop.Token);
+            await site.RefreshAsync(stop.Token);
         }
         catch (Exception) when (!stop.IsCancellationRequested)
         {
-            // A look tells what is wrong in what it sees; one that sees nothing is told to whoever opens the page.
+            // A status tells what is wrong; where none could be read, whoever opens the status page is told.
         }
     }
 }

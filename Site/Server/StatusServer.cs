@@ -16,20 +16,22 @@ namespace OrdersStream.Site.Server;
 /// </summary>
 public sealed class StatusServer : IAsyncDisposable
 {
-    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(1);
 
     private readonly KestrelServer server;
     private readonly StatusSampler sampler;
     private readonly TimeProvider time;
 
-    private StatusServer(KestrelServer server, StatusSampler sampler, TimeProvider time) => (this.server, this.sampler, this.time) = (server, sampler, time);
+    private StatusServer(KestrelServer server, StatusSampler sampler, TimeProvider time) =>
+        (this.server, this.sampler, this.time) = (server, sampler, time);
 
-    /// <summary>Where the page is, as one types it into a browser.</summary>
+    /// <summary>Where the status page is, as one types it into a browser.</summary>
     public Uri Address { get; private init; } = null!;
 
-    /// <summary>Starts to serve, and to look by itself so that the page has the last hour.</summary>
+    /// <summary>Starts to serve, and to sample by itself so that the status page has the last hour.</summary>
     /// <exception cref="PipelineException">The address cannot be taken.</exception>
-    public static async Task<StatusServer> StartAsync(IPEndPoint address, StatusSite site, StatusSampler sampler, TimeProvider time, CancellationToken cancellationToken)
+    public static async Task<StatusServer> StartAsync(
+        IPEndPoint address, StatusSite site, StatusSampler sampler, TimeProvider time, CancellationToken cancellationToken)
     {
         var options = new KestrelServerOptions { AddServerHeader = false };
         options.Limits.MaxConcurrentConnections = 200;
@@ -53,8 +55,8 @@ public sealed class StatusServer : IAsyncDisposable
     {
         await sampler.DisposeAsync();
         // A viewer whose connection is open does not keep the process.
-        using var patience = new CancellationTokenSource(StopPatience, time);
-        await server.StopAsync(patience.Token);
+        using var timeout = new CancellationTokenSource(StopTimeout, time);
+        await server.StopAsync(timeout.Token);
         server.Dispose();
     }
 
@@ -69,7 +71,9 @@ public sealed class StatusServer : IAsyncDisposable
                 { } other => other.ToString(),
                 null => cause.GetType().Name,
             };
-        return new PipelineException(FailureAction.Stop, $"The page cannot be served at {address}: {why}.", "Name another address by --ui, for example --ui 8081; port 0 takes any that is free.", cause);
+        return new PipelineException(
+            FailureAction.Stop, $"The page cannot be served at {address}: {why}.",
+            "Name another address by --ui, for example --ui 8081; port 0 takes any that is free.", cause);
     }
 
     private static Uri Reachable(KestrelServer server)

@@ -82,7 +82,7 @@ internal static class LocalHostProcess
         using var signals = new StopSignals();
         using var term = new ManualResetEventSlim();
         using var registration = signals.Token.Register(term.Set);
-        if (Environment.GetEnvironmentVariable(StopSeconds) is { } seconds) RunVerb.StopPatience = TimeSpan.FromSeconds(int.Parse(seconds, CultureInfo.InvariantCulture));
+        if (Environment.GetEnvironmentVariable(StopSeconds) is { } seconds) RunVerb.StopTimeout = TimeSpan.FromSeconds(int.Parse(seconds, CultureInfo.InvariantCulture));
         var seen = 0;
         CrashPoints.OfProcess = new CrashPoints(reached =>
         {

@@ -13,7 +13,7 @@ public sealed class PageTests(Browser browser)
             ("842", "2.1 s behind", "838", "3,994 records waiting", "1,234,567 rows"),
             (await watched.TextAsync("published-rate"), await watched.TextAsync("capture-lag"), await watched.TextAsync("stored-rate"), await watched.TextAsync("lake-lag"), await watched.TextAsync("lake-rows")));
         Assert.Contains("as the process itself has seen it", await watched.TextAsync("seen-by"));
-        Assert.Contains("Nothing: no problem", await watched.TextAsync("no-trouble"));
+        Assert.Contains("Nothing: no problem", await watched.TextAsync("no-findings"));
         Assert.Equal((4, 10), (await watched.Page.Locator("#partitions tbody tr").CountAsync(), await watched.Page.Locator("#files tbody tr").CountAsync()));
         Assert.Contains("44.6 KiB", await watched.TextAsync("files"));
         Assert.Contains("session 815", await watched.TextAsync("capture"));
@@ -21,7 +21,7 @@ public sealed class PageTests(Browser browser)
     }
 
     [Fact]
-    public async Task trouble_is_told_with_its_remedy_and_what_is_not_known_is_no_zero()
+    public async Task a_finding_comes_with_its_remedy_and_what_is_not_known_is_no_zero()
     {
         await using var served = await ServedStatus.StartAsync(Statuses.Wrong);
         await using var watched = await browser.OpenAsync(served.Address);
@@ -29,12 +29,12 @@ public sealed class PageTests(Browser browser)
         Assert.Equal(("not reachable", "lag not known", "initial load not done"), (await watched.TextAsync("topic-state"), await watched.TextAsync("lake-lag"), await watched.TextAsync("capture-lag")));
         Assert.Equal("initial load · 50 % · 2 min left", await watched.TextAsync("capture-now"));
         Assert.Equal(0.5, await watched.Page.Locator("#window-progress").EvaluateAsync<double>("p => p.value"));
-        var trouble = await watched.Page.Locator("#trouble li").AllTextContentsAsync();
-        Assert.Equal(4, trouble.Count);
-        Assert.StartsWith("problemKafka failed", trouble[0]);
-        Assert.Contains("Check kafka.brokers and that the brokers run.19 times since 11:58:00", trouble[1]);
-        Assert.StartsWith("warningno index", trouble[2]);
-        Assert.EndsWith("it works again", trouble[3]);
+        var findings = await watched.Page.Locator("#findings li").AllTextContentsAsync();
+        Assert.Equal(4, findings.Count);
+        Assert.StartsWith("problemKafka failed", findings[0]);
+        Assert.Contains("Check kafka.brokers and that the brokers run.19 times since 11:58:00", findings[1]);
+        Assert.StartsWith("warningno index", findings[2]);
+        Assert.EndsWith("it works again", findings[3]);
         Assert.Equal(["2amount is no number", "1the value is no JSON object"], await watched.Page.Locator("#causes li").AllTextContentsAsync());
         Assert.Equal("–", await watched.Page.Locator("#partitions tbody tr td").Nth(1).TextContentAsync());
         Assert.StartsWith("Something is wrong", await watched.Page.TitleAsync());
@@ -49,7 +49,7 @@ public sealed class PageTests(Browser browser)
         await using var served = await ServedStatus.StartAsync(() => Statuses.WithMarkup(markup));
         await using var watched = await browser.OpenAsync(served.Address);
         await watched.SaysAsync("source-table", markup);
-        Assert.Contains(markup, await watched.TextAsync("trouble"));
+        Assert.Contains(markup, await watched.TextAsync("findings"));
         Assert.Contains(markup, await watched.TextAsync("files"));
         Assert.Contains(markup, await watched.TextAsync("causes"));
         Assert.Equal(0, await watched.Page.Locator("img, script:not([src='status.js']), [onerror], [onload], [onfocus], a[href^=javascript], svg:not(.plot svg)").CountAsync());

@@ -3,12 +3,13 @@ using OrdersStream.Configuration;
 namespace OrdersStream.Hosting.Functions;
 
 /// <summary>
-/// What a platform's triggers take from the environment, since they cannot read the configuration: it must be there, and say the same as the
-/// configuration in force. Unset, the platform would leave a function out without a word; empty, it would crash and start again forever;
-/// different, one half would work on another topic than the other.
+/// What a platform's triggers take from the environment, since they cannot read the configuration: it must be there, and say the same
+/// as the configuration in force. Unset, the platform would leave a function out without a word; empty, it would crash and start
+/// again forever; different, one half would work on another topic than the other.
 /// </summary>
 internal sealed class FunctionsSettings(
-    IReadOnlyDictionary<string, string> environment, KafkaTriggerBuild build, PipelineOptions options, ResolvedSettings resolved, FaultList faults)
+    IReadOnlyDictionary<string, string> environment, KafkaTriggerBuild build,
+    PipelineOptions options, ResolvedSettings resolved, FaultList faults)
 {
     public const string Brokers = "KAFKA_BROKERS";
     public const string Topic = "KAFKA_TOPIC";
@@ -34,11 +35,13 @@ internal sealed class FunctionsSettings(
         const string name = "streaming.batch_interval";
         if (resolved.IsBroken(name)) return;
         var interval = options.Streaming.BatchInterval;
+        var right = TimerSchedule.For(interval);
         if (Given(Schedule) is not { } schedule)
-            Fault(Schedule, $"is {Absence(Schedule)}, and the timer trigger takes its schedule from it; set it to '{TimerSchedule.For(interval)}', "
+            Fault(Schedule, $"is {Absence(Schedule)}, and the timer trigger takes its schedule from it; set it to '{right}', "
                 + $"since {name} is {interval} s ({OriginOf(name)})");
         else if (TimerSchedule.IntervalOf(schedule) != interval)
-            Fault(Schedule, $"is {ShownValue.Of(schedule)}, but {name} is {interval} s ({OriginOf(name)}), which is the schedule '{TimerSchedule.For(interval)}'; "
+            Fault(Schedule, $"is {ShownValue.Of(schedule)}, "
+                + $"but {name} is {interval} s ({OriginOf(name)}), which is the schedule '{right}'; "
                 + "change the one that is wrong");
     }
 
@@ -50,7 +53,8 @@ internal sealed class FunctionsSettings(
         if (configured != build)
         {
             var name = configured.SecurityProtocol != build.SecurityProtocol ? "kafka.security_protocol" : "kafka.sasl_mechanism";
-            FaultOf(name, $"is part of {Words(configured)}, but the Kafka trigger of this build speaks {Words(build)}; build FunctionApp with {configured.Options}, or change the configuration");
+            FaultOf(name, $"is part of {Words(configured)}, but the Kafka trigger of this build speaks {Words(build)}; "
+                + $"build FunctionApp with {configured.Options}, or change the configuration");
         }
         else if (build.SaslMechanism is not null)
         {
@@ -60,13 +64,16 @@ internal sealed class FunctionsSettings(
         if (!build.UsesTls) return;
         foreach (var name in new[] { "kafka.ssl_ca_location", "kafka.ssl_certificate_location", "kafka.ssl_key_location" })
             if (resolved.OriginOf(name) is not null)
-                FaultOf(name, "has no effect on the Kafka trigger, which trusts the authorities that the system trusts and shows no certificate of its own; add the authority to the system's, and remove the key");
+                FaultOf(name, "has no effect on the Kafka trigger, which trusts the authorities that the system trusts and shows no "
+                    + "certificate of its own; add the authority to the system's, and remove the key");
     }
 
     private void CheckStorage()
     {
-        if (environment.TryGetValue(Storage, out var storage) && storage.Contains("UseDevelopmentStorage=true", StringComparison.OrdinalIgnoreCase))
-            Fault(Storage, "is 'UseDevelopmentStorage=true', with which the timer never starts where no storage emulator runs; leave it empty: no storage account is needed");
+        var storage = Given(Storage) ?? "";
+        if (storage.Contains("UseDevelopmentStorage=true", StringComparison.OrdinalIgnoreCase))
+            Fault(Storage, "is 'UseDevelopmentStorage=true', with which the timer never starts where no storage emulator runs; "
+                + "leave it empty: no storage account is needed");
     }
 
     private void Check(string variable, string name, string? configured, Func<string, string, bool> agree)
@@ -75,14 +82,16 @@ internal sealed class FunctionsSettings(
         var secret = SettingsReference.Get(name).Secret;
         var shown = secret ? "the value" : ShownValue.Of(configured);
         if (Given(variable) is not { } given)
-            Fault(variable, $"is {Absence(variable)}, and the Kafka trigger needs it; set it to {shown}, as {name} has it ({OriginOf(name)})");
+            Fault(variable, $"is {Absence(variable)}, and the Kafka trigger needs it; "
+                + $"set it to {shown}, as {name} has it ({OriginOf(name)})");
         else if (!agree(given, configured))
             Fault(variable, secret
                 ? $"differs from {name} ({OriginOf(name)}); neither is shown, since both are secret"
                 : $"is {ShownValue.Of(given)}, but {name} is {shown} ({OriginOf(name)}); change the one that is wrong");
     }
 
-    private string? Given(string variable) => environment.TryGetValue(variable, out var value) && !string.IsNullOrWhiteSpace(value) ? value : null;
+    private string? Given(string variable) =>
+        environment.TryGetValue(variable, out var value) && !string.IsNullOrWhiteSpace(value) ? value : null;
 
     private string Absence(string variable) => environment.ContainsKey(variable) ? "empty" : "not set";
 
@@ -92,7 +101,8 @@ internal sealed class FunctionsSettings(
 
     private void FaultOf(string name, string message) => faults.Add(resolved.OriginOf(name) ?? Origin.Variable(name), $"{name} {message}");
 
-    private static string Words(KafkaTriggerBuild build) => build.SaslMechanism is null ? build.SecurityProtocol : $"{build.SecurityProtocol} with {build.SaslMechanism}";
+    private static string Words(KafkaTriggerBuild build) =>
+        build.SaslMechanism is null ? build.SecurityProtocol : $"{build.SecurityProtocol} with {build.SaslMechanism}";
 
     private static bool Same(string given, string configured) => given == configured;
 

@@ -9,15 +9,15 @@ namespace OrdersStream.Hosting.Functions;
 public sealed class FunctionsTopic(PipelineStream stream)
 {
     /// <summary>The platform gives up on a worker that is slow to start.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan PrepareTimeout = TimeSpan.FromSeconds(10);
 
-    /// <summary>True when the topic is there. Where no broker answers, the first poll makes the topic, and tells what is wrong.</summary>
+    /// <summary>True when the topic is there. Where no broker answers, the first poll makes the topic, and says what is wrong.</summary>
     public async Task<bool> PrepareAsync()
     {
-        using var patience = new CancellationTokenSource(Patience, stream.Process.Time);
+        using var timeout = new CancellationTokenSource(PrepareTimeout, stream.Process.Time);
         try
         {
-            await stream.EnsureTopicAsync(patience.Token);
+            await stream.EnsureTopicAsync(timeout.Token);
             return true;
         }
         catch (Exception e) when (e is KafkaException or OperationCanceledException)

@@ -6,12 +6,12 @@ using OrdersStream.Store;
 namespace OrdersStream.Hosting.Functions;
 
 /// <summary>
-/// A stream's two halves as a functions platform calls them: one tick of a timer, one delivered batch. Every failure goes on to the platform, which tries
-/// again: swallowed, it would let the platform commit a batch that is not in the lake (invariant 5).
+/// A stream's two halves as a functions platform calls them: one tick of a timer, one delivered batch. Every failure goes on to the
+/// platform, which tries again: swallowed, it would let the platform commit a batch that is not in the lake (invariant 5).
 /// </summary>
 public sealed class StreamFunctions : IDisposable
 {
-    /// <summary>After this a window in progress is told of, and goes on.</summary>
+    /// <summary>After this a poll reports a window in progress, and returns.</summary>
     private static readonly TimeSpan PollBudget = TimeSpan.FromMinutes(1);
 
     private readonly PipelineStream stream;
@@ -45,8 +45,8 @@ public sealed class StreamFunctions : IDisposable
         try
         {
             var begun = time.GetTimestamp();
-            while (!(await GuardAsync(capturing, () => stream.Capture.PollAsync(PollBudget, cancellationToken), cancellationToken)).WindowDone
-                && time.GetElapsedTime(begun) < runBudget)
+            Task<PollResult> PollOnceAsync() => stream.Capture.PollAsync(PollBudget, cancellationToken);
+            while (!(await GuardAsync(capturing, PollOnceAsync, cancellationToken)).WindowDone && time.GetElapsedTime(begun) < runBudget)
             {
                 // The poll has said how far it got.
             }
@@ -93,8 +93,9 @@ public sealed class StreamFunctions : IDisposable
         }
         catch (Exception e)
         {
-            // Told and thrown: the platform knows nothing of remedies, and we do not decide when it tries again.
-            if (outage.Failed(e) && outage.Verdict is { Action: not FailureAction.Retry } verdict) stream.Logger.HalfStopped(outage.Half, verdict.Problem, verdict.Remedy, e);
+            // Logged and thrown: the platform knows nothing of remedies, and we do not decide when it tries again.
+            if (outage.Failed(e) && outage.Verdict is { Action: not FailureAction.Retry } verdict)
+                stream.Logger.HalfStopped(outage.Half, verdict.Problem, verdict.Remedy, e);
             throw;
         }
     }

@@ -16,7 +16,8 @@ internal static class TimerSchedule
         1 => "* * * * * *",
         < 60 when 60 % seconds == 0 => string.Create(CultureInfo.InvariantCulture, $"*/{seconds} * * * * *"),
         60 => "0 * * * * *",
-        < 3_600 when 3_600 % seconds == 0 && seconds % 60 == 0 => string.Create(CultureInfo.InvariantCulture, $"0 */{seconds / 60} * * * *"),
+        < 3_600 when 3_600 % seconds == 0 && seconds % 60 == 0 =>
+            string.Create(CultureInfo.InvariantCulture, $"0 */{seconds / 60} * * * *"),
         3_600 => "0 0 * * * *",
         _ => TimeSpan.FromSeconds(seconds).ToString("c", CultureInfo.InvariantCulture),
     };
@@ -24,11 +25,13 @@ internal static class TimerSchedule
     /// <summary>The schedule's interval, whichever of the equal forms it has; null where it has none, or is no schedule.</summary>
     public static int? IntervalOf(string schedule)
     {
-        if (TimeSpan.TryParseExact(schedule.Trim(), @"h\:m\:s", CultureInfo.InvariantCulture, out var span)) return (int)span.TotalSeconds is > 0 and var s ? s : null;
+        if (TimeSpan.TryParseExact(schedule.Trim(), @"h\:m\:s", CultureInfo.InvariantCulture, out var span))
+            return (int)span.TotalSeconds is > 0 and var s ? s : null;
         var fields = schedule.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
         if (fields.Length == 5) fields = ["0", .. fields];
         if (fields.Length != 6 || fields[3..].Any(f => f is not ("*" or "*/1"))) return null;
-        if (Values(fields[0], 59) is not { } seconds || Values(fields[1], 59) is not { } minutes || Values(fields[2], 23) is not { } hours) return null;
+        if (Values(fields[0], 59) is not { } seconds || Values(fields[1], 59) is not { } minutes) return null;
+        if (Values(fields[2], 23) is not { } hours) return null;
         var times = (from h in hours from m in minutes from s in seconds select (h * 60 + m) * 60 + s).ToList();
         var intervals = times.Select((t, i) => i + 1 < times.Count ? times[i + 1] - t : times[0] + SecondsOfDay - t).Distinct().ToList();
         return intervals.Count == 1 ? intervals[0] : null;

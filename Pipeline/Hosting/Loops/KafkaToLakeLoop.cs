@@ -6,20 +6,24 @@ namespace OrdersStream.Hosting.Loops;
 /// <summary>The storing half as a loop over its own consumer: one session after the other, until one ends without a failure.</summary>
 public sealed class KafkaToLakeLoop(PipelineStream stream)
 {
-    private static readonly TimeSpan DrainPatience = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan DrainTimeout = TimeSpan.FromMinutes(2);
 
     private readonly KafkaToLake half = stream.Store;
 
     /// <summary>Stores until the token is cancelled; what was collected by then is stored too.</summary>
     /// <param name="partitions">Null: those that the group assigns. Else these, at once: joining a group takes seconds.</param>
     /// <exception cref="HalfStoppedException">A human is needed.</exception>
-    public Task RunAsync(IReadOnlyList<int>? partitions, CancellationToken cancellationToken) =>
-        RepeatAsync(stream.NewRetries(nameof(KafkaToLake)), retries => half.ConsumeAsync(partitions, retries, cancellationToken), cancellationToken);
+    public Task RunAsync(IReadOnlyList<int>? partitions, CancellationToken cancellationToken) => RepeatAsync(
+        stream.NewRetries(nameof(KafkaToLake)),
+        retries => half.ConsumeAsync(partitions, retries, cancellationToken),
+        cancellationToken);
 
     /// <summary>Stores all that is in the topic when it is called; what is being committed just then is waited for.</summary>
-    /// <exception cref="HalfStoppedException">A human is needed, or the trouble did not pass in time.</exception>
-    public Task DrainAsync(CancellationToken cancellationToken) =>
-        RepeatAsync(stream.NewRetries(nameof(KafkaToLake), DrainPatience), retries => half.DrainAsync(retries, cancellationToken), cancellationToken);
+    /// <exception cref="HalfStoppedException">A human is needed, or the outage did not end in time.</exception>
+    public Task DrainAsync(CancellationToken cancellationToken) => RepeatAsync(
+        stream.NewRetries(nameof(KafkaToLake), DrainTimeout),
+        retries => half.DrainAsync(retries, cancellationToken),
+        cancellationToken);
 
     /// <summary>Off the caller's thread: the client waits by blocking.</summary>
     private static Task RepeatAsync(Retries retries, Func<Retries, Task> session, CancellationToken cancellationToken) => Task.Run(

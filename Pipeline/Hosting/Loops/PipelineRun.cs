@@ -24,7 +24,8 @@ public sealed class PipelineRun(PipelineStream stream)
     /// Ends both at once; a page that is being published is given up, and captured by the next start.
     /// </param>
     /// <exception cref="HalfStoppedException">The failure, of the first half that stopped.</exception>
-    public async Task UntilStoppedAsync(PipelineHalf? only, IReadOnlyList<int>? partitions, CancellationToken stop, CancellationToken cancellationToken)
+    public async Task UntilStoppedAsync(
+        PipelineHalf? only, IReadOnlyList<int>? partitions, CancellationToken stop, CancellationToken cancellationToken)
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(stop, cancellationToken);
         var halves = new List<Task>();

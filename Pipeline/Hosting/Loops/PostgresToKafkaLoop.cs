@@ -3,20 +3,22 @@ using OrdersStream.Diagnostics;
 
 namespace OrdersStream.Hosting.Loops;
 
-/// <summary>The capturing half as a loop: one poll every batch_interval, never two at once; the next one at once where a window is not done.</summary>
+/// <summary>
+/// The capturing half as a loop: one poll every batch_interval, never two at once; the next one at once where a window is not done.
+/// </summary>
 public sealed class PostgresToKafkaLoop(PipelineStream stream)
 {
     private static readonly TimeSpan PollBudget = TimeSpan.FromMinutes(1);
-    private static readonly TimeSpan DrainPatience = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan DrainTimeout = TimeSpan.FromMinutes(2);
 
     // A server lets go of a dead session's lock when it notices that the client is gone, a moment later: who holds it for longer is alive.
-    private static readonly TimeSpan StandByPatience = TimeSpan.FromSeconds(5), StandByPause = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan StandByTimeout = TimeSpan.FromSeconds(5), StandByPause = TimeSpan.FromMilliseconds(200);
 
     private readonly PostgresToKafka half = stream.Capture;
     private readonly TimeProvider time = stream.Process.Time;
     private readonly TimeSpan interval = TimeSpan.FromSeconds(stream.Options.Streaming.BatchInterval);
 
-    /// <summary>Told of every poll that came to its end.</summary>
+    /// <summary>Called for every poll that came to its end.</summary>
     public Action<PollResult>? Polled { get; set; }
 
     /// <summary>Polls until it is told to stop.</summary>
@@ -38,18 +40,22 @@ public sealed class PostgresToKafkaLoop(PipelineStream stream)
                 if (rest > TimeSpan.Zero) await Task.Delay(rest, time, pause.Token);
             }
         }
-        catch (Exception e) when (cancellationToken.IsCancellationRequested || (e is OperationCanceledException && pause.IsCancellationRequested))
+        catch (OperationCanceledException) when (pause.IsCancellationRequested)
         {
-            // The regular end. A page that was broken off may end in any failure of its clients; the next start finds out what became of it.
+            // The regular end.
+        }
+        catch (Exception) when (cancellationToken.IsCancellationRequested)
+        {
+            // A page that was broken off may end in any failure of its clients; the next start finds out what became of it.
         }
     }
 
     /// <summary>Polls until everything that was committed before the last poll began is published.</summary>
     /// <returns>False: another instance is the poller, so nothing was done here.</returns>
-    /// <exception cref="HalfStoppedException">A human is needed, or the trouble did not pass in time.</exception>
+    /// <exception cref="HalfStoppedException">A human is needed, or the outage did not end in time.</exception>
     public async Task<bool> DrainAsync(CancellationToken cancellationToken)
     {
-        var retries = stream.NewRetries(nameof(PostgresToKafka), DrainPatience);
+        var retries = stream.NewRetries(nameof(PostgresToKafka), DrainTimeout);
         long? standingBySince = null;
         while (true)
         {
@@ -61,7 +67,7 @@ public sealed class PostgresToKafkaLoop(PipelineStream stream)
                 continue;
             }
             standingBySince ??= time.GetTimestamp();
-            if (time.GetElapsedTime(standingBySince.Value) >= StandByPatience) return false;
+            if (time.GetElapsedTime(standingBySince.Value) >= StandByTimeout) return false;
             await Task.Delay(StandByPause, time, cancellationToken);
         }
     }

@@ -15,7 +15,7 @@ public sealed class StatusSiteTests : IDisposable
     private readonly MetricsExport export;
     private readonly StatusSite site;
     private Func<CancellationToken, Task<PipelineStatus>> read = _ => Task.FromResult(Sample());
-    private int looks;
+    private int readings;
 
     public StatusSiteTests()
     {
@@ -23,7 +23,7 @@ public sealed class StatusSiteTests : IDisposable
         site = new StatusSite(
             token =>
             {
-                Interlocked.Increment(ref looks);
+                Interlocked.Increment(ref readings);
                 return read(token);
             },
             new StatusGauges(metrics), export, time);
@@ -74,7 +74,7 @@ public sealed class StatusSiteTests : IDisposable
     public async Task it_only_shows(string method)
     {
         var answer = await site.AnswerAsync(method, "/api/status", Token);
-        Assert.Equal((405, "GET, HEAD", 0), (answer.Status, Header(answer, "Allow"), looks));
+        Assert.Equal((405, "GET, HEAD", 0), (answer.Status, Header(answer, "Allow"), readings));
     }
 
     [Fact]
@@ -85,25 +85,25 @@ public sealed class StatusSiteTests : IDisposable
     }
 
     [Fact]
-    public async Task many_viewers_cost_one_look_at_a_time()
+    public async Task many_viewers_cost_one_reading_at_a_time()
     {
         var slow = new TaskCompletionSource<PipelineStatus>();
         read = _ => slow.Task;
         var asking = Enumerable.Range(0, 50).Select(i => GetAsync(i % 10 == 0 ? "/metrics" : "/api/status")).ToList();
         slow.SetResult(Sample());
         await Task.WhenAll(asking);
-        Assert.Equal(1, looks);
+        Assert.Equal(1, readings);
 
         time.Advance(TimeSpan.FromMilliseconds(900));
         await GetAsync("/api/status");
-        Assert.Equal(1, looks);
+        Assert.Equal(1, readings);
         time.Advance(TimeSpan.FromMilliseconds(200));
         await GetAsync("/api/status");
-        Assert.Equal(2, looks);
+        Assert.Equal(2, readings);
     }
 
     [Fact]
-    public async Task a_viewer_who_leaves_does_not_end_the_look_of_another()
+    public async Task a_viewer_who_leaves_does_not_end_the_reading_of_another()
     {
         var slow = new TaskCompletionSource<PipelineStatus>();
         read = token => slow.Task.WaitAsync(token);
@@ -113,11 +113,11 @@ public sealed class StatusSiteTests : IDisposable
         await leaves.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => gone);
         slow.SetResult(Sample());
-        Assert.Equal((200, 1), ((await stays).Status, looks));
+        Assert.Equal((200, 1), ((await stays).Status, readings));
     }
 
     [Fact]
-    public async Task a_look_that_fails_is_told_without_detail_and_tried_anew()
+    public async Task a_reading_that_fails_is_reported_without_detail_and_tried_anew()
     {
         read = _ => throw new InvalidOperationException("customer Asha");
         var answer = await GetAsync("/api/status");
@@ -150,7 +150,8 @@ public sealed class StatusSiteTests : IDisposable
     {
         var page = Text(await GetAsync("/"));
         Assert.DoesNotMatch("""(?i)<script(?![^>]*\ssrc=)|<style|\son\w+=|\sstyle=|javascript:""", page);
-        var parts = System.Text.RegularExpressions.Regex.Matches(page, "(?:src|href)=\"([^\"#][^\"]*)\"").Select(m => m.Groups[1].Value).ToList();
+        var references = System.Text.RegularExpressions.Regex.Matches(page, "(?:src|href)=\"([^\"#][^\"]*)\"");
+        var parts = references.Select(m => m.Groups[1].Value).ToList();
         Assert.Contains("status.js", parts);
         foreach (var part in parts) Assert.Equal(200, (await GetAsync("/" + part)).Status);
         foreach (var path in new[] { "/", "/status.css", "/status.js", "/charts.js", "/words.js", "/icon.svg" })

@@ -7,7 +7,7 @@ public sealed class FlowHistoryTests
     private static readonly DateTimeOffset Start = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
 
     [Fact]
-    public void before_two_looks_there_is_no_rate()
+    public void before_two_readings_there_is_no_rate()
     {
         var history = new FlowHistory();
         Assert.Equal((null, null, null), (history.Read().Since, history.Read().PublishedPerSecond, history.Read().StoredPerSecond));
@@ -52,19 +52,20 @@ public sealed class FlowHistoryTests
     }
 
     [Fact]
-    public void however_often_it_is_asked_an_hour_holds_a_bounded_number_of_looks()
+    public void however_often_it_is_asked_an_hour_holds_a_bounded_number_of_samples()
     {
         var history = new FlowHistory();
         for (var i = 0; i < 50_000; i++) history.Add(Start.AddMilliseconds(200 * i), i, i, 0, 0);
         var samples = history.Read().Samples;
         Assert.InRange(samples.Length, 600, 950);
-        Assert.All(samples.Zip(samples.Skip(1)).SkipLast(1), pair => Assert.True(pair.Second.At - pair.First.At >= TimeSpan.FromSeconds(3.75)));
+        var neighbours = samples.Zip(samples.Skip(1)).SkipLast(1);
+        Assert.All(neighbours, pair => Assert.True(pair.Second.At - pair.First.At >= TimeSpan.FromSeconds(3.75)));
         Assert.All(samples, s => Assert.True(samples[^1].At - s.At <= TimeSpan.FromHours(1)));
         Assert.All(samples.Skip(1), s => Assert.Equal(5, s.PublishedPerSecond!.Value, 6));
     }
 
     [Fact]
-    public void it_says_who_looks()
+    public void it_says_who_samples()
     {
         var history = new FlowHistory();
         Assert.Equal("requests", history.Read().SeenBy);

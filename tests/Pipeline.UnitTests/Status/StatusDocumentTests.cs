@@ -16,7 +16,8 @@ public sealed class StatusDocumentTests
         Process = new("LocalHost", At, ["PostgresToKafka"]),
         Source = new("public.orders", "localhost:5432/db", Reachable: true, CaptureIsExact: true),
         Topic = new("orders", "localhost:9092", Reachable: false),
-        Lake = new("lake", Reachable: true, NewestFiles: [new("order_date=2026-03-01/part-0-1-2.parquet", 0, 2, 500, At)], QuarantineCauses: []),
+        Lake = new(
+            "lake", Reachable: true, NewestFiles: [new("order_date=2026-03-01/part-0-1-2.parquet", 0, 2, 500, At)], QuarantineCauses: []),
         Capture = new(1, 10, At.UtcDateTime, null, null, 0),
         Partitions = [new(0, 0, 12, 10, 2, 8, 0, 1, At)],
         Flow = new("requests", At, null, null, []),

@@ -11,7 +11,8 @@ public sealed class FunctionsConfigurationTests : IDisposable
     private readonly TempFolder folder = new();
     private readonly Dictionary<string, string> environment = new()
     {
-        ["ROLLNUMBER"] = "r1", ["KAFKA_BROKERS"] = "kafka:29092", ["KAFKA_TOPIC"] = "r1_food_orders_raw", ["KAFKA_GROUP"] = "r1_food_orders_raw-to-lake",
+        ["ROLLNUMBER"] = "r1", ["KAFKA_BROKERS"] = "kafka:29092",
+        ["KAFKA_TOPIC"] = "r1_food_orders_raw", ["KAFKA_GROUP"] = "r1_food_orders_raw-to-lake",
         ["POSTGRES_TO_KAFKA_SCHEDULE"] = "*/5 * * * * *", ["AzureWebJobsStorage"] = "", ["POSTGRES_PASSWORD"] = "the-secret-word",
     };
 
@@ -70,7 +71,9 @@ public sealed class FunctionsConfigurationTests : IDisposable
     public void a_file_that_is_not_there_is_a_fault_that_says_where_it_was_looked_for()
     {
         environment["ORDERS_STREAM_CONFIG"] = "configs/none.yml";
-        Assert.Equal([$"ORDERS_STREAM_CONFIG: there is no 'configs/none.yml' in '{folder["FunctionApp/bin/output"]}' or a folder above it; set ORDERS_STREAM_CONFIG to the path of the YAML file"], Faults());
+        var fault = $"ORDERS_STREAM_CONFIG: there is no 'configs/none.yml' in '{folder["FunctionApp/bin/output"]}' or a folder above it; "
+            + "set ORDERS_STREAM_CONFIG to the path of the YAML file";
+        Assert.Equal([fault], Faults());
     }
 
     [Fact]
@@ -85,11 +88,16 @@ public sealed class FunctionsConfigurationTests : IDisposable
         var yml = folder["configs/orders_stream.yml"];
         Assert.Equal(
             [
-                "AzureWebJobsStorage: is 'UseDevelopmentStorage=true', with which the timer never starts where no storage emulator runs; leave it empty: no storage account is needed",
+                "AzureWebJobsStorage: is 'UseDevelopmentStorage=true', with which the timer never starts where no storage emulator runs; "
+                    + "leave it empty: no storage account is needed",
                 "KAFKA_BROKERS: is 'kafka:29092', but kafka.brokers is 'other:9092' (Kafka__Brokers); change the one that is wrong",
-                "KAFKA_GROUP: is 'somebody', but kafka.group_id is 'r1_food_orders_raw-to-lake' (its default); change the one that is wrong",
-                $"KAFKA_TOPIC: is 'r2_food_orders_raw', but kafka.topic is 'r1_food_orders_raw' ({yml}:{LineOf("topic:")}:10); change the one that is wrong",
-                $"POSTGRES_TO_KAFKA_SCHEDULE: is '0 * * * * *', but streaming.batch_interval is 5 s ({yml}:{LineOf("batch_interval:")}:19), which is the schedule '*/5 * * * * *'; change the one that is wrong",
+                "KAFKA_GROUP: is 'somebody', but kafka.group_id is 'r1_food_orders_raw-to-lake' (its default); "
+                    + "change the one that is wrong",
+                $"KAFKA_TOPIC: is 'r2_food_orders_raw', but kafka.topic is 'r1_food_orders_raw' ({yml}:{LineOf("topic:")}:10); "
+                    + "change the one that is wrong",
+                "POSTGRES_TO_KAFKA_SCHEDULE: is '0 * * * * *', "
+                    + $"but streaming.batch_interval is 5 s ({yml}:{LineOf("batch_interval:")}:19), which is the schedule '*/5 * * * * *'; "
+                    + "change the one that is wrong",
             ],
             Faults());
     }
@@ -107,8 +115,8 @@ public sealed class FunctionsConfigurationTests : IDisposable
         var faults = Faults();
         Assert.Equal(4, faults.Count);
         Assert.All(faults, f => Assert.Contains($": is {how}, ", f));
-        Assert.Contains(faults, f => f.StartsWith("KAFKA_GROUP", StringComparison.Ordinal) && f.Contains("'r1_food_orders_raw-to-lake'", StringComparison.Ordinal));
-        Assert.Contains(faults, f => f.StartsWith("POSTGRES_TO_KAFKA_SCHEDULE", StringComparison.Ordinal) && f.Contains("'*/5 * * * * *'", StringComparison.Ordinal));
+        Assert.Contains(faults, f => IsOf(f, "KAFKA_GROUP") && f.Contains("'r1_food_orders_raw-to-lake'", StringComparison.Ordinal));
+        Assert.Contains(faults, f => IsOf(f, "POSTGRES_TO_KAFKA_SCHEDULE") && f.Contains("'*/5 * * * * *'", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -155,8 +163,8 @@ public sealed class FunctionsConfigurationTests : IDisposable
 
         Assert.Equal(2, faults.Count);
         Assert.DoesNotContain("secret-word", string.Concat(faults));
-        Assert.Contains(faults, f => f.StartsWith("KAFKA_SASL_USERNAME: is 'you', but kafka.sasl_username is 'me' (Kafka__SaslUsername)", StringComparison.Ordinal));
-        Assert.Contains(faults, f => f.StartsWith("KAFKA_SASL_PASSWORD: differs from kafka.sasl_password (Kafka__SaslPassword)", StringComparison.Ordinal));
+        Assert.Contains(faults, f => IsOf(f, "KAFKA_SASL_USERNAME: is 'you', but kafka.sasl_username is 'me' (Kafka__SaslUsername)"));
+        Assert.Contains(faults, f => IsOf(f, "KAFKA_SASL_PASSWORD: differs from kafka.sasl_password (Kafka__SaslPassword)"));
         (environment["KAFKA_SASL_USERNAME"], environment["KAFKA_SASL_PASSWORD"]) = ("me", "the-secret-word");
         Assert.Equal("me", Load(build).Kafka.SaslUsername);
         environment["KAFKA_SASL_PASSWORD"] = "";
@@ -165,12 +173,16 @@ public sealed class FunctionsConfigurationTests : IDisposable
 
     public void Dispose() => folder.Dispose();
 
-    private PipelineOptions Load(KafkaTriggerBuild? build = null) => FunctionsConfiguration.Load(folder["FunctionApp/bin/output"], environment, build ?? KafkaTriggerBuild.Default);
+    private static bool IsOf(string fault, string beginning) => fault.StartsWith(beginning, StringComparison.Ordinal);
+
+    private PipelineOptions Load(KafkaTriggerBuild? build = null) =>
+        FunctionsConfiguration.Load(folder["FunctionApp/bin/output"], environment, build ?? KafkaTriggerBuild.Default);
 
     private List<string> Faults(KafkaTriggerBuild? build = null) =>
         [.. Assert.Throws<ConfigurationException>(() => Load(build)).Faults.Select(f => f.ToString())];
 
     private void Write(string text, string name = "orders_stream.yml") => File.WriteAllText(Path.Combine(folder["configs"], name), text);
 
-    private static int LineOf(string key) => Array.FindIndex(Shipped.Split('\n'), line => line.StartsWith("  " + key, StringComparison.Ordinal)) + 1;
+    private static int LineOf(string key) =>
+        Array.FindIndex(Shipped.Split('\n'), line => line.StartsWith("  " + key, StringComparison.Ordinal)) + 1;
 }

@@ -17,7 +17,8 @@ public sealed class TimerScheduleTests
     [InlineData(120, "0 */2 * * * *")]
     [InlineData(420, "00:07:00")]
     [InlineData(3_600, "0 0 * * * *")]
-    public void a_schedule_is_written_as_one_would_write_it(int seconds, string schedule) => Assert.Equal(schedule, TimerSchedule.For(seconds));
+    public void a_schedule_is_written_as_one_would_write_it(int seconds, string schedule) =>
+        Assert.Equal(schedule, TimerSchedule.For(seconds));
 
     [Theory]
     [InlineData(5, "0/5 * * * * *")]

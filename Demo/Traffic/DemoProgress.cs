@@ -1,10 +1,11 @@
 using System.Collections.Concurrent;
 using OrdersStream.Capture;
+using OrdersStream.Lake.Files;
 using OrdersStream.Store;
 
-namespace OrdersStream.Demo;
+namespace OrdersStream.Demo.Traffic;
 
-/// <summary>What happened so far; told by the clients and the two halves, read by the view.</summary>
+/// <summary>What happened so far; counted by the clients and the two halves, read by the view.</summary>
 internal sealed class DemoProgress(TimeProvider time, TimeSpan planned)
 {
     private readonly long begun = time.GetTimestamp();
@@ -19,7 +20,8 @@ internal sealed class DemoProgress(TimeProvider time, TimeSpan planned)
     public int Polls => Volatile.Read(ref polls);
 
     public DemoFigures Figures => new(
-        Elapsed, Interlocked.Read(ref orders), Interlocked.Read(ref changes), Interlocked.Read(ref published), Interlocked.Read(ref stored), Interlocked.Read(ref files));
+        Elapsed, Interlocked.Read(ref orders), Interlocked.Read(ref changes),
+        Interlocked.Read(ref published), Interlocked.Read(ref stored), Interlocked.Read(ref files));
 
     public void Written(int newOrders, int statusChanges)
     {

@@ -1,13 +1,12 @@
 using System.Net;
 using OrdersStream.Diagnostics;
 using OrdersStream.Hosting;
-using OrdersStream.Site.Server;
 
-namespace OrdersStream.Site;
+namespace OrdersStream.Site.Server;
 
 /// <summary>
-/// All that shows a stream to the outside, for a host with a process of its own: page, document, metrics. To be made before the halves begin:
-/// what they do is counted from here on.
+/// All that shows a stream to the outside, for a host with a process of its own: status page, document, metrics. To be made before the
+/// halves begin: what they do is counted from here on.
 /// </summary>
 public sealed class StreamSite(PipelineStream stream) : IDisposable
 {
@@ -17,12 +16,12 @@ public sealed class StreamSite(PipelineStream stream) : IDisposable
     /// <summary>The answers to every request.</summary>
     public StatusSite Answers => answers ??= new StatusSite(stream, export.Value);
 
-    /// <summary>Serves the page.</summary>
+    /// <summary>Serves the status page.</summary>
     /// <exception cref="PipelineException">The address cannot be taken.</exception>
     public Task<StatusServer> ServeAsync(IPEndPoint address, CancellationToken cancellationToken) =>
         StatusServer.StartAsync(address, Answers, NewSampler(), stream.Process.Time, cancellationToken);
 
-    /// <summary>Pushes the metrics where the environment asks for it, with the lags among them: for a run without a page.</summary>
+    /// <summary>Pushes the metrics where the environment asks for it, with the lags among them: for a run without a status page.</summary>
     public IAsyncDisposable? PushMetrics() => MetricsExport.IsPushed ? NewSampler().Start() : null;
 
     public void Dispose()

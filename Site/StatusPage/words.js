@@ -33,7 +33,7 @@ export function duration(seconds) {
   return `${plural(Math.floor(s / 86400), 'day')} ${Math.floor(s % 86400 / 3600)} h`;
 }
 
-/** Time of day, with the date where it is another day than the one of the look. */
+/** Time of day, with the date where it is another day than the one of the status. */
 export function clock(time, now) {
   if (!isKnown(time)) return unknown;
   const text = new Date(time).toISOString();
@@ -41,7 +41,7 @@ export function clock(time, now) {
   return isToday ? text.slice(11, 19) : `${text.slice(0, 10)} ${text.slice(11, 19)}`;
 }
 
-/** How long before the look: by the clock of the server, whatever the one here says. */
+/** How long before the status was read: by the clock of the server, whatever the one here says. */
 export function ago(time, now) {
   const seconds = Math.max(0, Math.round((new Date(now) - new Date(time)) / 1000));
   return seconds < 10 ? `${seconds} s ago` : `${duration(seconds)} ago`;

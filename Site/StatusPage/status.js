@@ -56,14 +56,16 @@ setInterval(() => { if (lostSince !== null) showContact(); }, 1_000);
 ask();
 
 function showContact() {
-  // A request that was broken off because nobody looked is no loss.
+  // A request that was broken off because the page was hidden is no loss.
   if (document.hidden) return void (lostSince = null);
   const isLost = lostSince !== null;
   $('contact').hidden = !isLost;
   $('main').classList.toggle('stale', isLost);
   if (isLost) {
     const seconds = Math.round((Date.now() - lostSince) / 1000);
-    set('contact', `Contact lost at ${clock(lostSince, lostSince)} UTC, ${seconds} s ago. ${shown ? `What is shown is from ${clock(shown.at, shown.at)}.` : ''} It is tried again every ${period / 1000} s.`);
+    const asOf = shown ? `What is shown is from ${clock(shown.at, shown.at)}.` : '';
+    const lost = `Contact lost at ${clock(lostSince, lostSince)} UTC, ${seconds} s ago.`;
+    set('contact', `${lost} ${asOf} It is tried again every ${period / 1000} s.`);
   }
   setHealth(isLost ? 'lost' : shown?.health ?? 'waiting');
 }
@@ -82,14 +84,15 @@ function show(status) {
   set('stream', `${status.source.table} → ${status.topic.name}`);
   set('freshness', `as of ${clock(status.at, status.at)} UTC`);
   showPath(status);
-  showTrouble(status);
+  showFindings(status);
   showHour(status);
   showCapture(status);
   showLake(status);
   showPartitions(status);
   showFiles(status);
   const { host, started_at: started, halves } = status.process;
-  set('process', `Answered by ${host}, started ${clockAndAge(started, status.at)}, which runs ${halves.length ? halves.join(' and ') : 'neither half'}.`);
+  const running = halves.length ? halves.join(' and ') : 'neither half';
+  set('process', `Answered by ${host}, started ${clockAndAge(started, status.at)}, which runs ${running}.`);
 }
 
 function showPath({ source, topic, lake, capture, flow, partitions, lag }) {
@@ -98,16 +101,23 @@ function showPath({ source, topic, lake, capture, flow, partitions, lag }) {
   showState('source', source.reachable);
   set('source-table', source.table);
   set('source-address', source.address);
-  set('source-facts', source.reachable ? joined(source.version && `version ${source.version.split(' ')[0]}`, source.rows !== null && `about ${plural(source.rows, 'row')}`) : '');
+  set('source-facts', source.reachable ? joined(
+    source.version && `version ${source.version.split(' ')[0]}`,
+    source.rows !== null && `about ${plural(source.rows, 'row')}`) : '');
 
   set('published-rate', rate(flow.published_per_second));
-  setLag('capture', capture?.lag_seconds ?? null, capture?.lag_seconds === 0 ? 'up to date' : `${duration(capture?.lag_seconds)} behind`, l => l > 60, capture?.captured_up_to === null ? 'initial load not done' : undefined);
+  const captureLag = capture?.lag_seconds ?? null;
+  const notKnown = capture?.captured_up_to === null ? 'initial load not done' : undefined;
+  setLag('capture', captureLag, captureLag === 0 ? 'up to date' : `${duration(captureLag)} behind`, l => l > 60, notKnown);
   set('capture-now', capture?.window ? windowInShort(capture.window) : '');
 
   showState('topic', topic.reachable, topic.exists === false ? 'topic not created yet' : null);
   set('topic-name', topic.name);
   set('topic-address', topic.brokers);
-  set('topic-facts', topic.reachable ? joined(topic.version && `version ${topic.version}`, plural(topic.broker_count, 'broker'), topic.exists && plural(partitions.length, 'partition')) : '');
+  set('topic-facts', topic.reachable ? joined(
+    topic.version && `version ${topic.version}`,
+    plural(topic.broker_count, 'broker'),
+    topic.exists && plural(partitions.length, 'partition')) : '');
 
   // No partition is no answer, and no lag of zero.
   const waiting = partitions.length ? lag : null;
@@ -118,7 +128,9 @@ function showPath({ source, topic, lake, capture, flow, partitions, lag }) {
   showState('lake', lake.reachable);
   set('lake-rows', lake.reachable ? plural(lake.rows, 'row') : unknown);
   set('lake-path', lake.path);
-  set('lake-facts', lake.reachable ? joined(plural(lake.files, 'file'), lake.quarantined > 0 && `${number(lake.quarantined)} quarantined`) : '');
+  set('lake-facts', lake.reachable ? joined(
+    plural(lake.files, 'file'),
+    lake.quarantined > 0 && `${number(lake.quarantined)} quarantined`) : '');
 }
 
 function showState(part, isReachable, note = null) {
@@ -133,9 +145,10 @@ function setLag(half, lag, text, isLate, notKnown = 'lag not known') {
 
 const percent = share => `${Math.floor(share * 100)} %`;
 
-const windowInShort = w => joined(w.kind, w.progress !== null && percent(w.progress), w.seconds_left !== null && `${duration(w.seconds_left)} left`);
+const windowInShort = w => joined(
+  w.kind, w.progress !== null && percent(w.progress), w.seconds_left !== null && `${duration(w.seconds_left)} left`);
 
-function showTrouble({ problems, warnings, failures, process, at }) {
+function showFindings({ problems, warnings, failures, process, at }) {
   const items = [
     ...problems.map(text => ({ level: 'problem', text })),
     ...failures.filter(f => !f.over).toReversed().map(f => asItem(f, at)),
@@ -143,9 +156,11 @@ function showTrouble({ problems, warnings, failures, process, at }) {
     ...failures.filter(f => f.over).toReversed().map(f => asItem(f, at)),
   ];
   const isBad = items.some(i => i.level === 'problem' || i.level === 'failure');
-  $('no-trouble').hidden = isBad;
-  set('no-trouble', items.length ? 'Nothing that needs a human now.' : `Nothing: no problem, no warning, and no failure since this process started at ${clock(process.started_at, at)}.`);
-  rows($('trouble'), items, 'li', (element, item) => {
+  $('no-findings').hidden = isBad;
+  set('no-findings', items.length
+    ? 'Nothing that needs a human now.'
+    : `Nothing: no problem, no warning, and no failure since this process started at ${clock(process.started_at, at)}.`);
+  rows($('findings'), items, 'li', (element, item) => {
     element.dataset.level = item.level;
     cells(element, ['span', 'span', 'span'], [item.level === 'past' ? 'over' : item.level, item.text, item.when ?? '']);
   });
@@ -153,7 +168,8 @@ function showTrouble({ problems, warnings, failures, process, at }) {
 
 function asItem(f, at) {
   const times = f.times === 1 ? 'once' : `${number(f.times)} times since ${clock(f.first, at)}, last`;
-  return { level: f.over ? 'past' : 'failure', text: `${f.half}: ${f.problem} ${f.remedy}`, when: `${times} at ${clockAndAge(f.last, at)}${f.over ? '; it works again' : ''}` };
+  const when = `${times} at ${clockAndAge(f.last, at)}${f.over ? '; it works again' : ''}`;
+  return { level: f.over ? 'past' : 'failure', text: `${f.half}: ${f.problem} ${f.remedy}`, when };
 }
 
 function showHour({ flow, capture, partitions, lag, at }) {
@@ -178,19 +194,25 @@ function showCapture({ capture, source, at }) {
     $('window-progress').hidden = w.progress === null;
     if (w.progress !== null) $('window-progress').value = w.progress;
   }
+  const capturedUpTo = capture === null ? 'nothing captured yet'
+    : capture.captured_up_to === null ? 'the initial load is not done'
+    : clockAndAge(capture.captured_up_to, at);
+  const oldest = source.oldest_transaction;
   facts('capture', [
-    ['Captured up to', capture === null ? 'nothing captured yet' : capture.captured_up_to === null ? 'the initial load is not done' : clockAndAge(capture.captured_up_to, at)],
+    ['Captured up to', capturedUpTo],
     ['Next window reads from', capture?.next_from ? clock(capture.next_from, at) : capture ? 'the beginning' : unknown],
     ['Published', capture ? `${plural(capture.rows_published, 'row version')} in ${plural(capture.windows_taken, 'window')}` : unknown],
-    ['Oldest open transaction', !source.reachable ? unknown : source.oldest_transaction ? transaction(source.oldest_transaction, at) : 'none'],
+    ['Oldest open transaction', !source.reachable ? unknown : oldest ? transaction(oldest, at) : 'none'],
     ['Poller', !source.reachable ? unknown : source.poller ? poller(source.poller, at) : 'none: no session holds the lock'],
     ['Capture mode', source.capture_mode ?? unknown],
   ]);
 }
 
-const transaction = (t, at) => joined(`${t.kind} for ${duration(t.seconds)}`, `since ${clock(t.started_at, at)}`, t.pid !== null && `session ${t.pid}`, t.application);
+const transaction = (t, at) => joined(
+  `${t.kind} for ${duration(t.seconds)}`, `since ${clock(t.started_at, at)}`, t.pid !== null && `session ${t.pid}`, t.application);
 
-const poller = (p, at) => joined(`session ${p.pid}`, p.application, p.client_address && `from ${p.client_address}`, `since ${clock(p.since, at)}`);
+const poller = (p, at) => joined(
+  `session ${p.pid}`, p.application, p.client_address && `from ${p.client_address}`, `since ${clock(p.since, at)}`);
 
 function showLake({ lake, partitions, at }) {
   const last = partitions.map(p => p.committed_at).filter(t => t !== null).sort((a, b) => new Date(a) - new Date(b)).at(-1) ?? null;
@@ -206,13 +228,16 @@ function showLake({ lake, partitions, at }) {
 
 function showPartitions({ partitions, at }) {
   table('partitions', partitions, ['th', ...Array(8).fill('td')], p => [
-    String(p.partition), number(p.low), number(p.high), number(p.next), number(p.lag), number(p.rows), number(p.files), number(p.quarantined),
+    String(p.partition), number(p.low), number(p.high), number(p.next), number(p.lag),
+    number(p.rows), number(p.files), number(p.quarantined),
     p.committed_at ? ago(p.committed_at, at) : unknown,
   ], 'nothing stored, and no topic seen yet');
 }
 
 function showFiles({ lake, at }) {
-  table('files', lake.newest_files, ['td', 'td', 'td', 'td'], f => [clockAndAge(f.committed_at, at), number(f.rows), bytes(f.bytes), f.path], 'none yet');
+  table('files', lake.newest_files, ['td', 'td', 'td', 'td'], f => [
+    clockAndAge(f.committed_at, at), number(f.rows), bytes(f.bytes), f.path,
+  ], 'none yet');
 }
 
 function facts(id, pairs) {

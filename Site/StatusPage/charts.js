@@ -46,9 +46,12 @@ export class Chart {
     this.top = make('span', { className: 'top-label' });
     this.left = make('span'), this.read = make('span', { className: 'read' });
     this.plot = make('div', { className: 'plot', tabIndex: 0 }, this.picture, this.top);
-    for (const [name, value] of Object.entries({ role: 'slider', 'aria-labelledby': id, 'aria-valuemin': 0, 'aria-valuemax': points - 1 })) this.plot.setAttribute(name, value);
+    const aria = { role: 'slider', 'aria-labelledby': id, 'aria-valuemin': 0, 'aria-valuemax': points - 1 };
+    for (const [name, value] of Object.entries(aria)) this.plot.setAttribute(name, value);
     this.body = make('tbody');
-    const head = make('tr', {}, make('th', { scope: 'col', textContent: 'Until' }), ...lines.map(l => make('th', { scope: 'col', textContent: `${l.name} (${l.several === 'max' ? 'highest' : 'mean'})` })));
+    const heading = l => `${l.name} (${l.several === 'max' ? 'highest' : 'mean'})`;
+    const columns = ['Until', ...lines.map(heading)].map(textContent => make('th', { scope: 'col', textContent }));
+    const head = make('tr', {}, ...columns);
     this.table = make('details', {}, make('summary', { textContent: 'As a table' }), make('table', {}, make('thead', {}, head), this.body));
     this.element = make('figure', {},
       make('figcaption', {}, make('h3', { id, textContent: title }), this.legend), this.plot,
@@ -91,7 +94,7 @@ export class Chart {
   draw({ area, stroke }, bins) {
     const at = bins.map((value, i) => value === null ? null : [(i + 0.5) / points * width, height - 2 - value / this.scale * (height - 6)]);
     const known = at.filter(p => p !== null);
-    // Between two looks that are far apart nothing was seen; a bin or two without one is only the pace of the looks.
+    // Between two samples that are far apart nothing is known; a bin or two without one is only their pace.
     const gap = Math.max(12, width / points * 12);
     let line = '', fill = '', begun = null, last = null;
     for (const point of known) {
@@ -121,20 +124,23 @@ export class Chart {
 
   say(place) {
     const moment = clock(this.end - this.span * (points - 1 - place) / points, this.end);
-    const values = this.lines.map((line, i) => `${this.lines.length > 1 ? line.name + ' ' : ''}${this.near(this.bins[i], place)}`).join(', ');
+    const named = (line, i) => `${this.lines.length > 1 ? line.name + ' ' : ''}${this.near(this.bins[i], place)}`;
+    const values = this.lines.map(named).join(', ');
     this.plot.setAttribute('aria-valuenow', place);
     this.plot.setAttribute('aria-valuetext', `${moment}: ${values}`);
     return `${moment}  ${values}`;
   }
 
-  /** The value there, or the one before it where the looks are further apart than the bins. */
+  /** The value there, or the one before it where the samples are further apart than the bins. */
   near(bins, place) {
     for (let i = place; i >= Math.max(0, place - 12); i--) if (bins[i] !== null && bins[i] !== undefined) return this.word(bins[i]);
     return unknown;
   }
 
   key(event) {
-    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowDown: -1, ArrowUp: 1, PageDown: -10, PageUp: 10, Home: -points, End: points }[event.key];
+    const step = {
+      ArrowLeft: -1, ArrowRight: 1, ArrowDown: -1, ArrowUp: 1, PageDown: -10, PageUp: 10, Home: -points, End: points,
+    }[event.key];
     if (step === undefined) return;
     event.preventDefault();
     this.point((this.at ?? points - 1) + step);
