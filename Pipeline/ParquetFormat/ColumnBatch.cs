@@ -49,6 +49,9 @@ public sealed class ColumnBatch
     /// <summary>In the file's order.</summary>
     internal IEnumerable<ParquetColumn> Columns => columns.Select(c => c.Column);
 
+    /// <summary>For its footer: one of its own, since files are written at the same time.</summary>
+    internal Func<ParquetThrift> NewThrift => encoder.NewThrift;
+
     /// <summary>Complete once <see cref="Finish"/> was called.</summary>
     internal IReadOnlyList<EncodedRowGroup> RowGroups => groups;
 

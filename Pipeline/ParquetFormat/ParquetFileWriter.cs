@@ -20,7 +20,7 @@ public static class ParquetFileWriter
         var metadata = NewMetaData(batch, footer);
         long position = Magic.Length;
         foreach (var group in batch.RowGroups) position = await WriteAsync(file, group, position, metadata.RowGroups, cancellationToken);
-        await WriteFooterAsync(file, metadata, cancellationToken);
+        await WriteFooterAsync(file, batch.NewThrift().Serialize(metadata), cancellationToken);
         await file.WriteAsync(Magic, cancellationToken);
     }
 
@@ -38,12 +38,11 @@ public static class ParquetFileWriter
         return position;
     }
 
-    private static async Task WriteFooterAsync(Stream file, FileMetaData footer, CancellationToken cancellationToken)
+    private static async Task WriteFooterAsync(Stream file, ReadOnlyMemory<byte> footer, CancellationToken cancellationToken)
     {
-        var bytes = new ParquetThrift().Serialize(footer);
         var length = new byte[sizeof(int)];
-        BinaryPrimitives.WriteInt32LittleEndian(length, bytes.Length);
-        await file.WriteAsync(bytes, cancellationToken);
+        BinaryPrimitives.WriteInt32LittleEndian(length, footer.Length);
+        await file.WriteAsync(footer, cancellationToken);
         await file.WriteAsync(length, cancellationToken);
     }
 
