@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 
 namespace OrdersStream.Rows;
 
@@ -115,30 +116,16 @@ internal ref partial struct MessageParser
     /// <summary>A token of JSON's number grammar.</summary>
     private ReadOnlySpan<byte> ReadNumber(ExpectedColumn column)
     {
-        var start = at;
-        if (Next == '-') at++;
-        var first = at;
-        if (!TrySkipDigits() || json[first] == '0' && at > first + 1) throw column.Unexpected();
-        if (Next == '.')
+        try
         {
-            at++;
-            if (!TrySkipDigits()) throw column.Unexpected();
+            var reader = new Utf8JsonReader(json[at..]);
+            if (!reader.Read() || reader.TokenType != JsonTokenType.Number) throw column.Unexpected();
+            at += reader.ValueSpan.Length;
+            return reader.ValueSpan;
         }
-        if (Next is (byte)'e' or (byte)'E')
+        catch (JsonException)
         {
-            at++;
-            if (Next is (byte)'+' or (byte)'-') at++;
-            if (!TrySkipDigits()) throw column.Unexpected();
+            throw column.Unexpected();
         }
-        return json[start..at];
-    }
-
-    private bool TrySkipDigits()
-    {
-        var rest = json[at..];
-        var digits = rest.IndexOfAnyExceptInRange((byte)'0', (byte)'9');
-        if (digits < 0) digits = rest.Length;
-        at += digits;
-        return digits > 0;
     }
 }

@@ -31,6 +31,8 @@ public sealed class MessageDecoderTests
         { ColumnKind.Boolean, "true", "true" },
         { ColumnKind.Text, "\"\\u00e4\\uD83E\\uDDC0\\/\\u0000\\u001F\"", "\"ä🧀/\\u0000\\u001f\"" },
         { ColumnKind.Text, "\"\"", "\"\"" },
+        { ColumnKind.Text, "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\\"\\\\/\\b\\f\\n\\r\\t\"" },
+        { ColumnKind.Text, "\"a\\n\\u00e4\\\"b\"", "\"a\\nä\\\"b\"" },
         { ColumnKind.Json, "\"not checked: {\"", "\"not checked: {\"" },
         { ColumnKind.Date, "\"2026\\u002d02-28\"", "\"2026-02-28\"" },
         { ColumnKind.Date, "\"0000-02-29\"", "\"0000-02-29\"" },
@@ -99,6 +101,8 @@ public sealed class MessageDecoderTests
     private const string TimestampForm = "expected a timestamp as \"YYYY-MM-DDTHH:MM:SS.ffffff\" without an offset and before the year 294247, \"infinity\" or \"-infinity\"";
     private const string DateForm = "expected a date as \"YYYY-MM-DD\", \"infinity\" or \"-infinity\"";
     private const string TimeForm = "expected a time as \"HH:MM:SS.ffffff\" without an offset";
+    private const string BrokenString =
+        "a string that has no end, a control character that is not escaped, or an escape that JSON does not have";
     private const string UuidForm = "expected a uuid as \"xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx\"";
 
     public static TheoryData<ColumnKind, string, string> Refused => new()
@@ -130,10 +134,12 @@ public sealed class MessageDecoderTests
         { ColumnKind.Boolean, "True", "expected true or false" },
         { ColumnKind.Text, "1", "expected a string" },
         { ColumnKind.Text, "'a'", "expected a string" },
-        { ColumnKind.Text, "\"a\nb\"", "a string with a control character that is not escaped" },
-        { ColumnKind.Text, "\"a\\tb\nc\"", "a string with a control character that is not escaped" },
-        { ColumnKind.Text, "\"\\x41\"", "a string with an escape that JSON does not have" },
-        { ColumnKind.Text, "\"\\u00g0\"", "a string with an escape that JSON does not have" },
+        { ColumnKind.Text, "\"a\nb\"", BrokenString },
+        { ColumnKind.Text, "\"a\\tb\nc\"", BrokenString },
+        { ColumnKind.Text, "\"\\x41\"", BrokenString },
+        { ColumnKind.Text, "\"\\u00g0\"", BrokenString },
+        { ColumnKind.Text, "\"\\u00\"", BrokenString },
+        { ColumnKind.Text, "\"a\\", BrokenString },
         { ColumnKind.Text, "\"\\ud800\"", "a string with half a surrogate pair" },
         { ColumnKind.Text, "\"\\udc00\\ud800\"", "a string with half a surrogate pair" },
         { ColumnKind.Text, "\"\\ud800\\n\"", "a string with half a surrogate pair" },
@@ -210,6 +216,8 @@ public sealed class MessageDecoderTests
     [InlineData("{\"id\":1 \"c\":2}", "no comma or closing brace behind member 1")]
     [InlineData("{\"id\":1,\"c\":2", "no comma or closing brace behind member 2")]
     [InlineData("{\"id\":1,\"c", "the name of member 2: a string without an end")]
+    [InlineData("{\"id\":1,\"c\\n", "the name of member 2: " + BrokenString)]
+    [InlineData("{\"id\":1,\"c\\", "the name of member 2: " + BrokenString)]
     [InlineData("{\"id\":1,\"\\ud800\":1}", "the name of member 2: a string with half a surrogate pair")]
     [InlineData("{\"id\":null}", "column \"id\": null, but the column is NOT NULL")]
     [InlineData(Row + Row, "something follows the JSON object")]
@@ -273,7 +281,7 @@ public sealed class MessageDecoderTests
         var schema = SchemaOf(TypeOf(ColumnKind.Text));
         var decoder = new MessageDecoder(schema);
         var row = new DecodedRow(schema);
-        var json = "{\"id\":1,\"c\":\"a\\\"\",\"at\":\"2026-01-01T00:00:00.000000Z\"}"u8;
+        var json = "{\"id\":1,\"c\":\"a\\\"\\u00e4\",\"at\":\"2026-01-01T00:00:00.000000Z\"}"u8;
         decoder.Decode(json, row);
         var before = GC.GetAllocatedBytesForCurrentThread();
         for (var i = 0; i < 1_000; i++) decoder.Decode(json, row);
