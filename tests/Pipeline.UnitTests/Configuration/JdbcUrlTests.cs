@@ -109,15 +109,17 @@ public class JdbcUrlTests
     [InlineData("jdbc:postgresql://h:port/d", "2:13: postgres.jdbc_url holds a port that is no whole number; it must be 1 to 65535")]
     [InlineData("jdbc:postgresql://h:0/d", "2:33: the port in postgres.jdbc_url is 0, which is out of range; it must be 1 to 65535")]
     [InlineData("jdbc:postgresql://h/a/b", "2:13: postgres.jdbc_url holds a / in the database's name; write it as %2F")]
+    [InlineData("jdbc:postgresql://h/a%C3", "2:13: the database in postgres.jdbc_url holds a % that begins no UTF-8 character (write % itself as %25)")]
+    [InlineData("jdbc:postgresql://h/a%4", "2:13: the database in postgres.jdbc_url holds a % that begins no UTF-8 character (write % itself as %25)")]
     [InlineData("jdbc:postgresql://h/a%zz", "2:13: the database in postgres.jdbc_url holds a % that begins no UTF-8 character (write % itself as %25)")]
-    [InlineData("jdbc:postgresql://h/d?prepareThreshold=0", "2:36: the parameter prepareThreshold of postgres.jdbc_url is not supported; remove it")]
-    [InlineData("jdbc:postgresql://h/d?applicationName=x", "2:36: unknown parameter 'applicationName' in postgres.jdbc_url; did you mean 'ApplicationName'?")]
+    [InlineData("jdbc:postgresql://h/d?prepareThreshold=0", "2:36: the parameter 'prepareThreshold' of postgres.jdbc_url is not supported; remove it")]
+    [InlineData("jdbc:postgresql://h/d?applicationName=x", "2:36: the parameter 'applicationName' of postgres.jdbc_url is not supported; did you mean 'ApplicationName'?")]
     [InlineData("jdbc:postgresql://h/d?user=student&user=x", "2:36: postgres.jdbc_url gives user twice")]
     [InlineData("jdbc:postgresql://h/d?connectTimeout=0", "2:36: the parameter connectTimeout of postgres.jdbc_url is 0, which is out of range; it must be 1 to 300 seconds")]
     [InlineData("jdbc:postgresql://h/d?sslmode=on", "2:36: the parameter sslmode of postgres.jdbc_url is 'on'; it must be disable, allow, prefer, require, verify-ca or verify-full")]
     [InlineData("jdbc:postgresql://h/d?ssl=maybe", "2:36: the parameter ssl of postgres.jdbc_url must be true or false")]
     [InlineData("jdbc:postgresql://h/d?currentSchema=a,b", "2:36: the parameter currentSchema of postgres.jdbc_url names several schemas; name the table's")]
-    [InlineData("jdbc:postgresql://h/d?password=hun&ter2", "2:49: postgres.jdbc_url holds an unknown parameter behind the password; where the password has an &, write it as %26, or use the key password")]
+    [InlineData("jdbc:postgresql://h/d?password=hun&ter2", "2:49: postgres.jdbc_url holds a parameter behind the password that is not supported; remove it, or where the password has an &, write it as %26, or use the key password")]
     public void a_url_that_cannot_be_honoured_is_refused_at_its_place(string url, string expected)
     {
         using var file = new ConfigurationFile(WithoutPassword(url));
