@@ -69,7 +69,7 @@ internal sealed class LakeVersions(TableSchema table, Func<string, TableSchema> 
         if (known && !IsNewer(row, timestamp, version)) return;
         version = new Version
         {
-            Partition = row.Partition, Offset = row.Offset, Timestamp = timestamp, Schema = number, Deleted = row.Op == "delete", Digest = shape.Values.Of(row.Row),
+            Partition = row.Partition, Offset = row.Offset, Timestamp = timestamp, Schema = number, Deleted = row.Op == RowOp.Delete, Digest = shape.Values.Of(row.Row),
         };
     }
 
