@@ -17,7 +17,7 @@ internal static class UsageErrors
         foreach (var token in arguments.UnmatchedTokens)
         {
             var isOption = token.StartsWith('-');
-            if (isOption || !behindOption) yield return $"unknown {(isOption ? "option" : "verb or argument")} '{Name(token)}'{NearestName.Hint(Name(token), known)}";
+            if (isOption || !behindOption) yield return $"unknown {(isOption ? "option" : "verb or argument")} '{Name(token)}'{NearestName.Suggestion(Name(token), known)}";
             behindOption = isOption && !token.Contains('=', StringComparison.Ordinal);
         }
         foreach (var error in arguments.Errors)

@@ -29,7 +29,7 @@ public static class ConfigurationLoader
         var placeholders = new Placeholders(environment, RollNumber.From(rollnumber, environment), faults);
         var resolved = ResolvedSettings.From(given, placeholders, faults);
         // Of a file that cannot be read, nothing can be said to be missing.
-        if (file is not null) RequiredKeys.Check(path, file, resolved, faults);
+        if (file is not null) CheckRequiredKeys(path, file, resolved, faults);
         var options = resolved.ToOptions();
         if (home is not null) options = RelativePaths.From(home, options);
         new ConfigurationChecks(options, resolved, faults).Run();
@@ -43,4 +43,22 @@ public static class ConfigurationLoader
 
     /// <summary>The configuration in force as YAML, secrets masked.</summary>
     public static string Print(PipelineOptions options) => ConfigurationPrinter.Print(options);
+
+    private static void CheckRequiredKeys(string path, YamlSource.Content file, ResolvedSettings resolved, FaultList faults)
+    {
+        foreach (var section in SettingsReference.Sections)
+        {
+            var missing = section.Settings.Where(s => s.Required && !resolved.IsGiven(s)).ToList();
+            if (missing.Count == 0) continue;
+            if (file.Sections.TryGetValue(section.Name, out var origin))
+                foreach (var setting in missing)
+                    faults.Add(origin, $"{section.Name} lacks the key '{setting.Key}'{Instead(setting)}: {setting.Meaning}");
+            else
+                faults.Add(Origin.File($"{path}:1:1"),
+                    $"section '{section.Name}' is missing; it needs {string.Join(", ", missing.Select(s => s.Key))}");
+        }
+    }
+
+    private static string Instead(SettingInfo setting) =>
+        setting.RequiredUnless is null ? "" : $" (and {setting.RequiredUnless} does not give it)";
 }

@@ -157,7 +157,7 @@ internal sealed partial class JdbcUrl
         if (afterPassword)
             return $"{url.Label} holds a parameter behind the password that is not supported; remove it, or where the password has an &, "
                 + "write it as %26, or use the key password";
-        var suggestion = NearestName.Hint(name, Honoured.Keys);
+        var suggestion = NearestName.Suggestion(name, Honoured.Keys);
         return $"the parameter {ShownValue.Of(name)} of {url.Label} is not supported{(suggestion == "" ? "; remove it" : suggestion)}";
     }
 

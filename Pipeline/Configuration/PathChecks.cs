@@ -28,7 +28,7 @@ internal sealed class PathChecks(PipelineOptions options, ResolvedSettings resol
         CheckApart("streaming.last_processed_timestamp_location", lastProcessed, lake);
     }
 
-    private void CheckFile(string name, string? path, string hint = "")
+    private void CheckFile(string name, string? path, string advice = "")
     {
         if (path is null || resolved.OriginOf(name) is not { } origin) return;
         try
@@ -37,11 +37,11 @@ internal sealed class PathChecks(PipelineOptions options, ResolvedSettings resol
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            faults.Add(origin, $"{name} names {ShownValue.Of(path)}, and there is no such file{hint}");
+            faults.Add(origin, $"{name} names {ShownValue.Of(path)}, and there is no such file{advice}");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            faults.Add(origin, $"{name} names {ShownValue.Of(path)}, which cannot be read{hint}");
+            faults.Add(origin, $"{name} names {ShownValue.Of(path)}, which cannot be read{advice}");
         }
     }
 

@@ -49,7 +49,7 @@ internal static class ValueConverter
         if (words.Count == 0) return null;
         result = words.FirstOrDefault(w => w.Equals(value.Text.Trim(), StringComparison.OrdinalIgnoreCase));
         return result is not null ? null
-            : $"{value.Label} is {ShownValue.Of(value.Setting, value.Text)}; it must be {value.Setting.Range}{NearestName.Hint(value.Text, words)}";
+            : $"{value.Label} is {ShownValue.Of(value.Setting, value.Text)}; it must be {value.Setting.Range}{NearestName.Suggestion(value.Text, words)}";
     }
 
     private static string? ToList(GivenValue value, out object? result)

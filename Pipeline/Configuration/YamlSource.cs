@@ -289,10 +289,10 @@ internal sealed partial class YamlSource
 
     private static string UnknownSection(string name)
     {
-        var hint = NearestName.Hint(name, SettingsReference.Sections.Select(s => s.Name));
-        if (hint == "" && UnknownKey.SectionOf(name) is { } owner) hint = $"; the key '{name}' belongs to section {owner.Name}";
-        if (hint == "") hint = $"; the sections are {string.Join(", ", SettingsReference.Sections.Select(s => s.Name))}";
-        return $"unknown section '{Shown(name)}'{hint}";
+        var suggestion = NearestName.Suggestion(name, SettingsReference.Sections.Select(s => s.Name));
+        if (suggestion == "" && UnknownKey.SectionOf(name) is { } owner) suggestion = $"; the key '{name}' belongs to section {owner.Name}";
+        if (suggestion == "") suggestion = $"; the sections are {string.Join(", ", SettingsReference.Sections.Select(s => s.Name))}";
+        return $"unknown section '{Shown(name)}'{suggestion}";
     }
 
     private static string Shown(string name) => ShownValue.Of(name).Trim('\'');

@@ -32,7 +32,7 @@ public sealed class ColumnBatch
     {
         Schema = schema;
         this.encoder = encoder;
-        chunks = [.. ParquetSchemaFactory.Columns(schema).Select(column => new ColumnChunkBuilder(ColumnBuffer.For(column), encoder.Blocks))];
+        chunks = [.. ParquetSchema.Columns(schema).Select(column => new ColumnChunkBuilder(ColumnBuffer.For(column), encoder.Blocks))];
         columns = [.. chunks.Select(c => c.Buffer)];
         (opColumn, partitionColumn, offsetColumn) = ((BytesBuffer)columns[^3], columns[^2], columns[^1]);
     }

@@ -49,7 +49,7 @@ public static class ParquetFileWriter
     private static FileMetaData NewMetaData(ColumnBatch batch, IReadOnlyDictionary<string, string> footer) => new()
     {
         Version = 2,
-        Schema = ParquetSchemaFactory.Elements([.. batch.Columns]),
+        Schema = ParquetSchema.Elements([.. batch.Columns]),
         NumRows = batch.Rows,
         KeyValueMetadata = [.. footer.Select(pair => new KeyValue { Key = pair.Key, Value = pair.Value })],
         CreatedBy = "orders-stream version 1.0.0",

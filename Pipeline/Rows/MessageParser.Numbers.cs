@@ -19,7 +19,7 @@ internal ref partial struct MessageParser
         if (!TryReadShort(0, out var value))
         {
             var token = ReadNumber(column);
-            if (!ExactDecimal.TryParse(token, 0, DecimalShape.MaxPrecision, out var exact) || exact < column.Min || exact > column.Max)
+            if (!DecimalShape.Integer.TryParse(token, out var exact) || exact < column.Min || exact > column.Max)
                 throw column.Unexpected();
             value = (long)exact;
         }
@@ -38,7 +38,7 @@ internal ref partial struct MessageParser
         else
         {
             if (Next == '"') throw IsNonFinite(ReadString(column, ref cell)) ? column.Wrong("NaN and the infinities have no DECIMAL form") : column.Unexpected();
-            if (!ExactDecimal.TryParse(ReadNumber(column), shape.Scale, shape.Precision, out var exact)) throw column.Unexpected();
+            if (!shape.TryParse(ReadNumber(column), out var exact)) throw column.Unexpected();
             cell = new Cell { Bits = (long)(ulong)exact, High = (long)(ulong)(exact >> 64) };
         }
     }

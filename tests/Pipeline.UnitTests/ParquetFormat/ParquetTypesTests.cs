@@ -111,7 +111,7 @@ public sealed class ParquetTypesTests
     {
         foreach (var row in TypeTable.Rows)
         {
-            var type = ParquetSchemaFactory.TypeOf(row.ExampleType);
+            var type = ParquetSchema.TypeOf(row.ExampleType);
             Assert.StartsWith(row.ExampleType.IsArray ? "LIST" : type.Physical.ToString(), row.Parquet);
             Assert.Equal(row.Parquet.Contains("DECIMAL"), type.Logical?.DECIMAL is not null);
             Assert.Equal(row.Parquet.Contains("STRING"), type.Logical?.STRING is not null);
@@ -126,7 +126,7 @@ public sealed class ParquetTypesTests
     [InlineData(22, 10)]
     [InlineData(38, 16)]
     public void a_long_DECIMAL_takes_the_fewest_bytes(int precision, int bytes) =>
-        Assert.Equal(bytes, ParquetSchemaFactory.TypeOf(new ColumnType(ColumnKind.Numeric, "numeric", precision, 0)).Length);
+        Assert.Equal(bytes, ParquetSchema.TypeOf(new ColumnType(ColumnKind.Numeric, "numeric", precision, 0)).Length);
 
     [Fact]
     public void a_table_column_with_the_name_of_a_lake_column_is_refused()
