@@ -5,13 +5,17 @@ namespace OrdersStream.Configuration;
 /// <summary>From a YAML file, the environment and the command line to checked options, or to all that is wrong with them.</summary>
 public static class ConfigurationLoader
 {
-    /// <summary>Reads the YAML file, then environment variables (<c>Postgres__Port</c>), then overrides (<c>postgres.port=5433</c>); the later wins.</summary>
+    /// <summary>
+    /// Reads the YAML file, then environment variables (<c>Postgres__Port</c>), then overrides (<c>postgres.port=5433</c>); the later
+    /// wins.
+    /// </summary>
     /// <param name="path">The YAML file.</param>
     /// <param name="overrides"><c>section.key=value</c>, in order.</param>
     /// <param name="environment">The environment; also the source of <c>${NAME}</c> and of ROLLNUMBER.</param>
     /// <param name="rollnumber">Replaces <c>&lt;rollnumber&gt;</c>; null: the environment's ROLLNUMBER.</param>
     /// <exception cref="ConfigurationException">With every fault found.</exception>
-    public static PipelineOptions Load(string path, IReadOnlyList<string> overrides, IReadOnlyDictionary<string, string> environment, string? rollnumber) =>
+    public static PipelineOptions Load(
+        string path, IReadOnlyList<string> overrides, IReadOnlyDictionary<string, string> environment, string? rollnumber) =>
         Load(path, overrides, environment, rollnumber, null, null);
 
     /// <param name="home">Where relative paths begin; null: in the working folder.</param>
@@ -37,7 +41,10 @@ public static class ConfigurationLoader
         return faults.Count == 0 ? options : throw new ConfigurationException(faults.Sorted());
     }
 
-    /// <summary>The environment of this process, as <see cref="Load(string, IReadOnlyList{string}, IReadOnlyDictionary{string, string}, string?)"/> takes it.</summary>
+    /// <summary>
+    /// The environment of this process, as
+    /// <see cref="Load(string, IReadOnlyList{string}, IReadOnlyDictionary{string, string}, string?)"/> takes it.
+    /// </summary>
     public static Dictionary<string, string> ProcessEnvironment() =>
         Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().ToDictionary(e => (string)e.Key, e => (string?)e.Value ?? "");
 

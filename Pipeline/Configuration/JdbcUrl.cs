@@ -167,7 +167,7 @@ internal sealed partial class JdbcUrl
         parts[key] = new GivenValue(SettingsReference.Get($"postgres.{key}"), text, null, url.Origin.At(fragment), label);
     }
 
-    /// <summary>Form decoding; null when it is malformed (the fault is noted).</summary>
+    /// <summary>Decoded as a form is; null when it is malformed (the fault is noted).</summary>
     private string? Decode(string text, string part)
     {
         var bytes = Encoding.UTF8.GetBytes(text);

@@ -58,7 +58,9 @@ internal sealed class BytesBuffer(ParquetColumn column) : ColumnBuffer(column)
     {
         var end = (long)arenaLength + PrefixBytes + value.Length;
         if (end > Array.MaxLength)
-            throw new InvalidOperationException($"Column '{Column.Name}' of one page would hold {end} bytes; it can hold {Array.MaxLength}. A value is longer than a file can hold.");
+            throw new InvalidOperationException(
+                $"Column '{Column.Name}' of one page would hold {end} bytes; it can hold {Array.MaxLength}. "
+                + "A value is longer than a file can hold.");
         if (end > arena.Length) Grow(ref arena, (int)end);
         if (Values == starts.Length) Grow(ref starts, Values + 1);
         BinaryPrimitives.WriteInt32LittleEndian(arena.AsSpan(arenaLength), value.Length);

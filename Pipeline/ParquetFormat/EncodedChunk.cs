@@ -88,7 +88,9 @@ internal sealed class EncodedBlocks
 
     /// <param name="isFirst">Small: there may be no other.</param>
     public byte[] Rent(bool isFirst) =>
-        isFirst ? ArrayPool<byte>.Shared.Rent(BytesMin) : idle.TryPop(out var block) ? block : GC.AllocateUninitializedArray<byte>(BytesMax);
+        isFirst ? ArrayPool<byte>.Shared.Rent(BytesMin)
+        : idle.TryPop(out var block) ? block
+        : GC.AllocateUninitializedArray<byte>(BytesMax);
 
     public void Return(byte[] block)
     {

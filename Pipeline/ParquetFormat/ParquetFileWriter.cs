@@ -13,7 +13,8 @@ public static class ParquetFileWriter
     /// key-value metadata. The caller opens, fsyncs and closes the stream. Batches may be written at the same time.
     /// </summary>
     /// <exception cref="InvalidOperationException">The batch is empty, or not finished.</exception>
-    public static async Task WriteAsync(Stream file, ColumnBatch batch, IReadOnlyDictionary<string, string> footer, CancellationToken cancellationToken)
+    public static async Task WriteAsync(
+        Stream file, ColumnBatch batch, IReadOnlyDictionary<string, string> footer, CancellationToken cancellationToken)
     {
         Check(batch);
         await file.WriteAsync(Magic, cancellationToken);
@@ -24,9 +25,11 @@ public static class ParquetFileWriter
         await file.WriteAsync(Magic, cancellationToken);
     }
 
-    private static async Task<long> WriteAsync(Stream file, EncodedRowGroup encoded, long position, List<RowGroup> groups, CancellationToken cancellationToken)
+    private static async Task<long> WriteAsync(
+        Stream file, EncodedRowGroup encoded, long position, List<RowGroup> groups, CancellationToken cancellationToken)
     {
-        var group = new RowGroup { NumRows = encoded.Rows, FileOffset = position, Ordinal = groups.Count <= short.MaxValue ? (short)groups.Count : null };
+        var ordinal = groups.Count <= short.MaxValue ? (short?)groups.Count : null;
+        var group = new RowGroup { NumRows = encoded.Rows, FileOffset = position, Ordinal = ordinal };
         foreach (var chunk in encoded.Chunks)
         {
             position = await chunk.WriteAsync(file, position, cancellationToken);
@@ -59,8 +62,10 @@ public static class ParquetFileWriter
 
     private static void Check(ColumnBatch batch)
     {
-        if (batch.Rows == 0) throw new InvalidOperationException("A Parquet file of no rows was asked for; a batch without rows is not to be written.");
+        if (batch.Rows == 0)
+            throw new InvalidOperationException("A Parquet file of no rows was asked for; a batch without rows is not to be written.");
         var encoded = batch.RowGroups.Sum(g => (long)g.Rows);
-        if (encoded != batch.Rows) throw new InvalidOperationException($"A batch of {batch.Rows} rows has row groups of {encoded}: it was not finished.");
+        if (encoded != batch.Rows)
+            throw new InvalidOperationException($"A batch of {batch.Rows} rows has row groups of {encoded}: it was not finished.");
     }
 }

@@ -101,7 +101,8 @@ internal sealed class ThriftCompactWriter
     private void Begin(int id, byte type)
     {
         var distance = id - lastId;
-        if (distance is < 1 or > HalfByteMax) throw new ArgumentOutOfRangeException(nameof(id), id, $"field ids ascend; the last was {lastId}");
+        if (distance is < 1 or > HalfByteMax)
+            throw new ArgumentOutOfRangeException(nameof(id), id, $"field ids ascend; the last was {lastId}");
         bytes.Append((byte)(distance << 4 | type));
         lastId = id;
     }

@@ -10,8 +10,9 @@ internal ref partial struct MessageParser
 
     private static ReadOnlySpan<long> PowerOf10 =>
     [
-        1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000, 10_000_000_000, 100_000_000_000, 1_000_000_000_000,
-        10_000_000_000_000, 100_000_000_000_000, 1_000_000_000_000_000, 10_000_000_000_000_000, 100_000_000_000_000_000, 1_000_000_000_000_000_000,
+        1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000,
+        10_000_000_000, 100_000_000_000, 1_000_000_000_000, 10_000_000_000_000, 100_000_000_000_000, 1_000_000_000_000_000,
+        10_000_000_000_000_000, 100_000_000_000_000_000, 1_000_000_000_000_000_000,
     ];
 
     private void ReadInteger(ExpectedColumn column, ref Cell cell)
@@ -37,7 +38,10 @@ internal ref partial struct MessageParser
         }
         else
         {
-            if (Next == '"') throw IsNonFinite(ReadString(column, ref cell)) ? column.Wrong("NaN and the infinities have no DECIMAL form") : column.Unexpected();
+            if (Next == '"')
+                throw IsNonFinite(ReadString(column, ref cell))
+                    ? column.Wrong("NaN and the infinities have no DECIMAL form")
+                    : column.Unexpected();
             if (!shape.TryParse(ReadNumber(column), out var exact)) throw column.Unexpected();
             cell = new Cell { Bits = (long)(ulong)exact, High = (long)(ulong)(exact >> 64) };
         }
@@ -84,7 +88,9 @@ internal ref partial struct MessageParser
         return (exponent < 0 ? number : number[..exponent]).IndexOfAnyInRange((byte)'1', (byte)'9') >= 0;
     }
 
-    /// <summary>The common number: no exponent, at most <paramref name="scale"/> decimals, few digits. False (and nothing read) for any other.</summary>
+    /// <summary>
+    /// The common number: no exponent, at most <paramref name="scale"/> decimals, few digits. False (and nothing read) for any other.
+    /// </summary>
     private bool TryReadShort(int scale, out long unscaled)
     {
         unscaled = 0;

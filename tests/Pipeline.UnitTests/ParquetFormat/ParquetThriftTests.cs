@@ -45,7 +45,10 @@ public sealed class ParquetThriftTests
         {
             var data = new DataPageHeader { NumValues = size, Encoding = Encoding.PLAIN };
             both.Serialize(new PageHeader { UncompressedPageSize = size, CompressedPageSize = int.MaxValue, DataPageHeader = data });
-            both.Serialize(new FileMetaData { NumRows = (long)size << 32 | 1, Schema = [], RowGroups = [], CreatedBy = new string('é', size & 255) });
+            both.Serialize(new FileMetaData
+            {
+                NumRows = (long)size << 32 | 1, Schema = [], RowGroups = [], CreatedBy = new string('é', size & 255),
+            });
         }
         Assert.Equal(93, both.Footers);
     }
@@ -60,7 +63,8 @@ public sealed class ParquetThriftTests
         AssertSame(rows, await ReadAsync(file, Everything));
 
         var usual = await WriteAsync(folder, Batch(Everything, rows, encoder: EncoderOf(ParquetThrift.New)));
-        Assert.Equal(await File.ReadAllBytesAsync(usual, TestContext.Current.CancellationToken), await File.ReadAllBytesAsync(file, TestContext.Current.CancellationToken));
+        Assert.Equal(await File.ReadAllBytesAsync(usual, TestContext.Current.CancellationToken),
+            await File.ReadAllBytesAsync(file, TestContext.Current.CancellationToken));
     }
 
     [Fact]

@@ -97,8 +97,10 @@ public sealed class MessageDecoderTests
 
     private const string Int32Range = "expected an integer from -2147483648 to 2147483647";
     private const string RealExpected = "expected a number in the range of a real, \"NaN\", \"Infinity\" or \"-Infinity\"";
-    private const string TimestampTzExpected = "expected a timestamp as \"YYYY-MM-DDTHH:MM:SS.ffffff\" with Z or an offset and before the year 294247, \"infinity\" or \"-infinity\"";
-    private const string TimestampExpected = "expected a timestamp as \"YYYY-MM-DDTHH:MM:SS.ffffff\" without an offset and before the year 294247, \"infinity\" or \"-infinity\"";
+    private const string TimestampTzExpected = "expected a timestamp as \"YYYY-MM-DDTHH:MM:SS.ffffff\" with Z or an offset and "
+        + "before the year 294247, \"infinity\" or \"-infinity\"";
+    private const string TimestampExpected = "expected a timestamp as \"YYYY-MM-DDTHH:MM:SS.ffffff\" without an offset and "
+        + "before the year 294247, \"infinity\" or \"-infinity\"";
     private const string DateExpected = "expected a date as \"YYYY-MM-DD\", \"infinity\" or \"-infinity\"";
     private const string TimeExpected = "expected a time as \"HH:MM:SS.ffffff\" without an offset";
     private const string BrokenString =
@@ -198,7 +200,8 @@ public sealed class MessageDecoderTests
     [InlineData("[1,\"2\"]")]
     [InlineData("{\"0\":1}")]
     public void an_array_holds_elements_of_its_type_only(string json) =>
-        Assert.Equal($"column \"c\": expected an array, each element null or an integer from -2147483648 to 2147483647", Refusal(TypeOf(ColumnKind.Integer, isArray: true), json));
+        Assert.Equal($"column \"c\": expected an array, each element null or an integer from -2147483648 to 2147483647",
+            Refusal(TypeOf(ColumnKind.Integer, isArray: true), json));
 
     private const string Row = "{\"id\":1,\"c\":2,\"at\":\"2026-01-01T00:00:00.000000Z\"}";
 
@@ -230,7 +233,8 @@ public sealed class MessageDecoderTests
     {
         byte[] json = [.. Encoding.UTF8.GetBytes("{\"id\":1,\"c\":\""), 0xC3, .. Encoding.UTF8.GetBytes("\",\"at\":null}")];
         var schema = SchemaOf(TypeOf(ColumnKind.Text));
-        Assert.Equal("not UTF-8", Assert.Throws<UndecodableException>(() => new MessageDecoder(schema).Decode(json, new DecodedRow(schema))).Message);
+        Assert.Equal("not UTF-8",
+            Assert.Throws<UndecodableException>(() => new MessageDecoder(schema).Decode(json, new DecodedRow(schema))).Message);
     }
 
     [Theory]
@@ -252,7 +256,8 @@ public sealed class MessageDecoderTests
                 new Column("r", TypeOf(ColumnKind.Real), false), new Column("names", TypeOf(ColumnKind.Text, isArray: true), true),
             ], [0], 4);
         var row = Decode(schema,
-            "{\"money\":-12.5,\"wide\":-99999999999999999999,\"day\":\"1970-01-02\",\"end\":\"-infinity\",\"at\":\"1970-01-01T00:00:01Z\",\"start\":\"infinity\",\"r\":0.1,\"names\":[\"a\",null,\"\\t\"]}");
+            "{\"money\":-12.5,\"wide\":-99999999999999999999,\"day\":\"1970-01-02\",\"end\":\"-infinity\","
+            + "\"at\":\"1970-01-01T00:00:01Z\",\"start\":\"infinity\",\"r\":0.1,\"names\":[\"a\",null,\"\\t\"]}");
 
         Assert.Equal(-1250, row.Cells[0].Unscaled);
         Assert.Equal(Int128.Parse("-99999999999999999999"), row.Cells[1].Unscaled);
