@@ -18,7 +18,7 @@ internal static class UsageErrors
         {
             var isOption = token.StartsWith('-');
             if (isOption || !behindOption)
-                yield return $"unknown {(isOption ? "option" : "verb or argument")} '{Name(token)}'{NearestName.Hint(Name(token), known)}";
+                yield return $"unknown {(isOption ? "option" : "verb or argument")} '{Name(token)}'{NearestName.Suggestion(Name(token), known)}";
             behindOption = isOption && !token.Contains('=', StringComparison.Ordinal);
         }
         foreach (var error in arguments.Errors)

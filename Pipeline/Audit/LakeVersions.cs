@@ -72,7 +72,7 @@ internal sealed class LakeVersions(ILakeFiles lake, TableSchema table, Func<stri
         if (known && !IsNewer(row, timestamp, version)) return;
         version = new Version
         {
-            Partition = row.Partition, Offset = row.Offset, Timestamp = timestamp, Schema = number, Deleted = row.Op == "delete",
+            Partition = row.Partition, Offset = row.Offset, Timestamp = timestamp, Schema = number, Deleted = row.Op == RowOp.Delete,
             Digest = shape.Values.Of(row.Row),
         };
     }

@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Text;
 
 namespace OrdersStream.Configuration;
@@ -35,25 +37,32 @@ internal sealed class ConfigurationChecks(PipelineOptions options, ResolvedSetti
         CheckIdentifier("postgres.application_name", postgres.ApplicationName);
         CheckIdentifier("postgres.timestamp_column", postgres.TimestampColumn ?? "");
         foreach (var column in postgres.KeyColumns) CheckIdentifier("postgres.key_columns", column);
-        if (postgres.KeyColumns.Count > KeyColumnsMax) Fault("postgres.key_columns", $"names {postgres.KeyColumns.Count} columns; an index of Postgres has at most {KeyColumnsMax}");
+        if (postgres.KeyColumns.Count > KeyColumnsMax)
+            Fault("postgres.key_columns", $"names {postgres.KeyColumns.Count} columns; an index of Postgres has at most {KeyColumnsMax}");
     }
 
     /// <summary>Postgres cuts a longer name without a word, and would then look for another table.</summary>
     private void CheckIdentifier(string name, string value)
     {
         var bytes = Encoding.UTF8.GetByteCount(value);
-        if (bytes > IdentifierBytesMax) Fault(name, $"has a name of {bytes} bytes ({ShownValue.Of(value)}); Postgres allows {IdentifierBytesMax}");
+        if (bytes > IdentifierBytesMax)
+            Fault(name, $"has a name of {bytes} bytes ({ShownValue.Of(value)}); Postgres allows {IdentifierBytesMax}");
     }
 
     private void CheckHost()
     {
         if (options.Postgres.IsUnixSocket) return;
         var host = options.Postgres.Host;
-        if (host.Contains(',', StringComparison.Ordinal)) Fault("postgres.host", "names several hosts; one source is read, so name one");
-        else if (host.Contains(':', StringComparison.Ordinal) && !(System.Net.IPAddress.TryParse(host, out var address) && address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6))
+        if (host.Contains(',', StringComparison.Ordinal))
+            Fault("postgres.host", "names several hosts; one source is read, so name one");
+        else if (host.Contains(':', StringComparison.Ordinal) && !IsIPv6(host))
             Fault("postgres.host", $"is {ShownValue.Of(host)}; a port goes to postgres.port");
-        else if (host.Any(c => char.IsWhiteSpace(c) || c is '/' or '@' or '?')) Fault("postgres.host", $"is {ShownValue.Of(host)}, which is no host name, address or socket folder");
+        else if (host.Any(c => char.IsWhiteSpace(c) || c is '/' or '@' or '?'))
+            Fault("postgres.host", $"is {ShownValue.Of(host)}, which is no host name, address or socket folder");
     }
+
+    private static bool IsIPv6(string host) =>
+        IPAddress.TryParse(host, out var address) && address.AddressFamily == AddressFamily.InterNetworkV6;
 
     private void CheckPostgresTls()
     {
@@ -61,7 +70,8 @@ internal sealed class ConfigurationChecks(PipelineOptions options, ResolvedSetti
         if (resolved.IsBroken("postgres.sslmode")) return;
         // Certificates that a mode does not look at would give a false sense of safety.
         if (postgres.Sslrootcert is not null && !postgres.Sslmode.StartsWith("verify-", StringComparison.Ordinal))
-            Fault("postgres.sslrootcert", $"has no effect with sslmode {postgres.Sslmode}; set sslmode to verify-ca or verify-full, or remove it");
+            Fault("postgres.sslrootcert",
+                $"has no effect with sslmode {postgres.Sslmode}; set sslmode to verify-ca or verify-full, or remove it");
         if (postgres.Sslcert is not null && postgres.Sslmode == "disable")
             Fault("postgres.sslcert", "has no effect with sslmode disable; set another sslmode, or remove it");
         Needs("postgres.sslkey", postgres.Sslkey, "postgres.sslcert", postgres.Sslcert);
@@ -100,12 +110,17 @@ internal sealed class ConfigurationChecks(PipelineOptions options, ResolvedSetti
         var kafka = options.Kafka;
         if (resolved.IsBroken("kafka.security_protocol")) return;
         (string Name, string? Value)[] keys =
-            [("kafka.sasl_mechanism", kafka.SaslMechanism), ("kafka.sasl_username", kafka.SaslUsername), ("kafka.sasl_password", kafka.SaslPassword)];
+        [
+            ("kafka.sasl_mechanism", kafka.SaslMechanism), ("kafka.sasl_username", kafka.SaslUsername),
+            ("kafka.sasl_password", kafka.SaslPassword),
+        ];
         var wanted = kafka.SecurityProtocol.StartsWith("sasl_", StringComparison.Ordinal);
         foreach (var (name, value) in keys)
         {
-            if (!wanted && value is not null) Fault(name, $"needs security_protocol sasl_plaintext or sasl_ssl (it is {kafka.SecurityProtocol})");
-            if (wanted && value is null && !resolved.IsBroken(name)) Fault("kafka.security_protocol", $"{kafka.SecurityProtocol} needs {name}");
+            if (!wanted && value is not null)
+                Fault(name, $"needs security_protocol sasl_plaintext or sasl_ssl (it is {kafka.SecurityProtocol})");
+            if (wanted && value is null && !resolved.IsBroken(name))
+                Fault("kafka.security_protocol", $"{kafka.SecurityProtocol} needs {name}");
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using System.Text.RegularExpressions;
 
 namespace OrdersStream.Configuration;
 
@@ -9,7 +10,7 @@ namespace OrdersStream.Configuration;
 /// driver's rules: form encoding (%XX, + for a space), names of parameters with their case, <c>ssl=true</c> means verify-full.
 /// No message shows the URL or a value from it before it is known that no password can be in there.
 /// </summary>
-internal sealed class JdbcUrl
+internal sealed partial class JdbcUrl
 {
     public const string Prefix = "jdbc:postgresql:";
 
@@ -28,17 +29,7 @@ internal sealed class JdbcUrl
         ["currentSchema"] = "schema",
     };
 
-    /// <summary>Other parameters of the driver: refused by name. A name that is none of these may be a piece of a password that holds an &amp;.</summary>
-    private static readonly HashSet<string> Others = [..
-        ("adaptiveFetch adaptiveFetchMaximum adaptiveFetchMinimum allowEncodingChanges assumeMinServerVersion authenticationPluginClassName autosave "
-        + "binaryTransfer binaryTransferDisable binaryTransferEnable cancelSignalTimeout channelBinding cleanupSavepoints databaseMetadataCacheFields "
-        + "databaseMetadataCacheFieldsMiB defaultRowFetchSize disableColumnSanitiser escapeSyntaxCallMode groupStartupParameters gssEncMode gsslib "
-        + "gssResponseTimeout hideUnprivilegedObjects hostRecheckSeconds jaasApplicationName jaasLogin kerberosServerName loadBalanceHosts "
-        + "localSocketAddress loggerFile loggerLevel loginTimeout logServerErrorDetail logUnclosedConnections maxResultBuffer maxSendBufferSize options "
-        + "preferQueryMode preparedStatementCacheQueries preparedStatementCacheSizeMiB prepareThreshold protocolVersion quoteReturningIdentifiers "
-        + "readOnly readOnlyMode receiveBufferSize replication reWriteBatchedInserts sendBufferSize service socketFactory socketFactoryArg socketTimeout "
-        + "sslfactory sslfactoryarg sslhostnameverifier sslNegotiation sslpassword sslpasswordcallback sslResponseTimeout sspiServiceClass "
-        + "stringtype targetServerType tcpKeepAlive tcpNoDelay unknownLength useSpnego xmlFactoryFactory").Split(' ')];
+    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     private readonly GivenValue url;
     private readonly FaultList faults;
@@ -77,7 +68,9 @@ internal sealed class JdbcUrl
         var rest = url.Text[Prefix.Length..];
         var question = rest.IndexOf('?', StringComparison.Ordinal);
         var server = question < 0 ? rest : rest[..question];
-        if (server.Contains('@', StringComparison.Ordinal)) Fault($"{url.Label} holds an @ before its parameters; give user and password by the keys user and password, or by ?user=...&password=...");
+        if (server.Contains('@', StringComparison.Ordinal))
+            Fault($"{url.Label} holds an @ before its parameters; give user and password by the keys user and password, "
+                + "or by ?user=...&password=...");
         else if (server.AsSpan().IndexOfAny(';', '&', '=') >= 0) Fault($"{url.Label} must begin its parameters with ? and part them by &");
         else ReadServer(server);
         var readable = faults.Count == before;
@@ -111,11 +104,13 @@ internal sealed class JdbcUrl
         var port = colon < 0 ? "" : authority[(colon + 1)..];
         if (bracket > 0)
         {
-            if (host != authority[..(bracket + 1)] || !IPAddress.TryParse(host[1..^1], out var address) || address.AddressFamily != AddressFamily.InterNetworkV6)
+            if (host != authority[..(bracket + 1)] || !IPAddress.TryParse(host[1..^1], out var address)
+                || address.AddressFamily != AddressFamily.InterNetworkV6)
                 Fault($"{url.Label} holds brackets that enclose no IPv6 address");
             else Add("host", host[1..^1], host);
         }
-        else if (port.Contains(':', StringComparison.Ordinal)) Fault($"{url.Label} holds more than one colon in host and port; an IPv6 address stands in brackets");
+        else if (port.Contains(':', StringComparison.Ordinal))
+            Fault($"{url.Label} holds more than one colon in host and port; an IPv6 address stands in brackets");
         else if (host != "" && Decode(host, "host") is { } name) Add("host", name, host);
         if (port == "" || port.Contains(':', StringComparison.Ordinal)) return;
         if (port.All(char.IsAsciiDigit)) Add("port", port, ":" + port);
@@ -146,7 +141,8 @@ internal sealed class JdbcUrl
         {
             // The driver's rule: sslmode has the last word; without it, ssl means full verification.
             var on = value is "" || value.Equals("true", StringComparison.OrdinalIgnoreCase);
-            if (!on && !value.Equals("false", StringComparison.OrdinalIgnoreCase)) Fault($"the parameter ssl of {url.Label} must be true or false", "ssl=");
+            if (!on && !value.Equals("false", StringComparison.OrdinalIgnoreCase))
+                Fault($"the parameter ssl of {url.Label} must be true or false", "ssl=");
             if (on && !parts.ContainsKey(key)) Add(key, "verify-full", "ssl", name);
             return;
         }
@@ -155,11 +151,14 @@ internal sealed class JdbcUrl
         else Add(key, value, name + "=", name);
     }
 
+    /// <summary>The name is not shown where it may be a piece of a password that holds an &amp;.</summary>
     private string Refusal(string name, bool afterPassword)
     {
-        if (Others.Contains(name)) return $"the parameter {name} of {url.Label} is not supported; remove it";
-        if (afterPassword) return $"{url.Label} holds an unknown parameter behind the password; where the password has an &, write it as %26, or use the key password";
-        return $"unknown parameter {ShownValue.Of(name)} in {url.Label}{NearestName.Hint(name, Honoured.Keys)}";
+        if (afterPassword)
+            return $"{url.Label} holds a parameter behind the password that is not supported; remove it, or where the password has an &, "
+                + "write it as %26, or use the key password";
+        var suggestion = NearestName.Suggestion(name, Honoured.Keys);
+        return $"the parameter {ShownValue.Of(name)} of {url.Label} is not supported{(suggestion == "" ? "; remove it" : suggestion)}";
     }
 
     private void Add(string key, string text, string fragment, string? parameter = null)
@@ -168,36 +167,24 @@ internal sealed class JdbcUrl
         parts[key] = new GivenValue(SettingsReference.Get($"postgres.{key}"), text, null, url.Origin.At(fragment), label);
     }
 
-    /// <summary>Form decoding; null when it is malformed (the fault is noted).</summary>
+    /// <summary>Decoded as a form is; null when it is malformed (the fault is noted).</summary>
     private string? Decode(string text, string part)
     {
-        var bytes = new MemoryStream();
-        for (var i = 0; i < text.Length; i++)
-        {
-            if (text[i] == '%')
-            {
-                if (i + 2 >= text.Length || !char.IsAsciiHexDigit(text[i + 1]) || !char.IsAsciiHexDigit(text[i + 2])) return BadEncoding(part);
-                bytes.WriteByte(Convert.ToByte(text.Substring(i + 1, 2), 16));
-                i += 2;
-            }
-            else if (char.IsHighSurrogate(text[i]) && i + 1 < text.Length) bytes.Write(Encoding.UTF8.GetBytes(text, i++, 2));
-            else bytes.Write(Encoding.UTF8.GetBytes(text[i] == '+' ? " " : text[i].ToString()));
-        }
+        var bytes = Encoding.UTF8.GetBytes(text);
         try
         {
-            return new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(bytes.ToArray());
+            if (!MalformedEscape().IsMatch(text)) return StrictUtf8.GetString(WebUtility.UrlDecodeToBytes(bytes, 0, bytes.Length));
         }
         catch (DecoderFallbackException)
         {
-            return BadEncoding(part);
+            // The bytes that the escapes stand for are no text.
         }
-    }
-
-    private string? BadEncoding(string part)
-    {
         Fault($"the {part} in {url.Label} holds a % that begins no UTF-8 character (write % itself as %25)");
         return null;
     }
+
+    [GeneratedRegex("%(?![0-9A-Fa-f]{2})")]
+    private static partial Regex MalformedEscape();
 
     private void Fault(string message, string fragment = "") => faults.Add(url.Origin.At(fragment), message);
 }

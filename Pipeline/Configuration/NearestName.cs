@@ -27,7 +27,7 @@ internal static class NearestName
     }
 
     /// <summary><c>; did you mean 'table'?</c>, or nothing.</summary>
-    public static string Hint(string name, IEnumerable<string> candidates) =>
+    public static string Suggestion(string name, IEnumerable<string> candidates) =>
         Of(name, candidates) is { } nearest ? $"; did you mean '{nearest}'?" : "";
 
     /// <summary>Insertions, deletions, replacements and swaps of neighbours.</summary>
@@ -45,5 +45,22 @@ internal static class NearestName
                     table[i, j] = Math.Min(table[i, j], table[i - 2, j - 2] + 1);
             }
         return table[a.Length, b.Length];
+    }
+}
+
+/// <summary>What to say of a key that does not exist.</summary>
+internal static class UnknownKey
+{
+    public static string Message(SettingsSection section, string key) =>
+        $"unknown key {ShownValue.Of(key)} in {section.Name}{Suggestion(section, key)}";
+
+    public static SettingsSection? SectionOf(string key) =>
+        SettingsReference.Sections.FirstOrDefault(s => s.Settings.Any(k => k.Key == key));
+
+    private static string Suggestion(SettingsSection section, string key)
+    {
+        if (SectionOf(key) is { } owner && owner != section) return $"; it belongs to section {owner.Name}";
+        var suggestion = NearestName.Suggestion(key, section.Settings.Select(s => s.Key));
+        return suggestion != "" ? suggestion : $"; known are {string.Join(", ", section.Settings.Select(s => s.Key))}";
     }
 }

@@ -10,9 +10,6 @@ internal enum Layer
     CommandLine,
 }
 
-/// <summary>The configuration file's text, to find positions in.</summary>
-internal sealed record SourceText(string Path, string Text);
-
 /// <summary>Where one value or key was given, and how to name that place in a message.</summary>
 internal sealed class Origin : IComparable<Origin>
 {
@@ -66,7 +63,8 @@ internal sealed class Origin : IComparable<Origin>
     /// <summary>The place of a part of the value, where it can be found in the file as it stands; else the value's.</summary>
     public Origin At(string fragment)
     {
-        var found = source is null || fragment.Length == 0 ? -1 : source.Text.IndexOf(fragment, start, end - start, StringComparison.Ordinal);
+        if (source is null || fragment.Length == 0) return this;
+        var found = source.Text.IndexOf(fragment, start, end - start, StringComparison.Ordinal);
         if (found < 0) return this;
         var before = source!.Text.AsSpan(start, found - start);
         var breaks = before.Count('\n');

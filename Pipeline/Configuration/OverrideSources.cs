@@ -65,8 +65,8 @@ internal static class CommandLineSource
         var key = dot < 0 ? "" : name[(dot + 1)..];
         if (SettingsReference.Section(sectionName.ToLowerInvariant()) is not { } section)
         {
-            faults.Add(origin, $"unknown section '{sectionName}'{NearestName.Hint(sectionName, SettingsReference.Sections.Select(s => s.Name))}"
-                + $" (must be section.key=value)");
+            var suggestion = NearestName.Suggestion(sectionName, SettingsReference.Sections.Select(s => s.Name));
+            faults.Add(origin, $"unknown section '{sectionName}'{suggestion} (must be section.key=value)");
             return null;
         }
         if (section.Settings.FirstOrDefault(s => SettingsReference.Fold(s.Key) == SettingsReference.Fold(key)) is { } setting)

@@ -11,10 +11,12 @@ internal sealed class PathChecks(PipelineOptions options, ResolvedSettings resol
 
     public void Run()
     {
-        CheckFile("postgres.sslrootcert", options.Postgres.Sslrootcert, "; without sslrootcert the authorities that the system trusts are used");
+        CheckFile("postgres.sslrootcert", options.Postgres.Sslrootcert,
+            "; without sslrootcert the authorities that the system trusts are used");
         CheckFile("postgres.sslcert", options.Postgres.Sslcert);
         CheckFile("postgres.sslkey", options.Postgres.Sslkey);
-        CheckFile("kafka.ssl_ca_location", options.Kafka.SslCaLocation, "; without ssl_ca_location the authorities that the system trusts are used");
+        CheckFile("kafka.ssl_ca_location", options.Kafka.SslCaLocation,
+            "; without ssl_ca_location the authorities that the system trusts are used");
         CheckFile("kafka.ssl_certificate_location", options.Kafka.SslCertificateLocation);
         CheckFile("kafka.ssl_key_location", options.Kafka.SslKeyLocation);
 
@@ -28,7 +30,7 @@ internal sealed class PathChecks(PipelineOptions options, ResolvedSettings resol
         CheckApart("streaming.last_processed_timestamp_location", lastProcessed, lake);
     }
 
-    private void CheckFile(string name, string? path, string hint = "")
+    private void CheckFile(string name, string? path, string advice = "")
     {
         if (path is null || resolved.OriginOf(name) is not { } origin) return;
         try
@@ -37,11 +39,11 @@ internal sealed class PathChecks(PipelineOptions options, ResolvedSettings resol
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            faults.Add(origin, $"{name} names {ShownValue.Of(path)}, and there is no such file{hint}");
+            faults.Add(origin, $"{name} names {ShownValue.Of(path)}, and there is no such file{advice}");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            faults.Add(origin, $"{name} names {ShownValue.Of(path)}, which cannot be read{hint}");
+            faults.Add(origin, $"{name} names {ShownValue.Of(path)}, which cannot be read{advice}");
         }
     }
 
@@ -50,13 +52,20 @@ internal sealed class PathChecks(PipelineOptions options, ResolvedSettings resol
     {
         var scheme = path.IndexOf(":/", StringComparison.Ordinal); // beyond a drive's letter
         if (scheme > 1 && path.AsSpan(0, scheme).IndexOf('/') < 0 && resolved.OriginOf(name) is { } origin)
-            faults.Add(origin, $"{name} is a {ShownValue.Of(path[..scheme])} URL; it must be a folder, as this machine or a mount shows it");
+            faults.Add(origin,
+                $"{name} is a {ShownValue.Of(path[..scheme])} URL; it must be a folder, as this machine or a mount shows it");
     }
 
     private void CheckApart(string name, string state, string lake)
     {
         if (resolved.OriginOf(name) is not { } origin || resolved.OriginOf("datalake.path") is not { } lakeOrigin) return;
-        var relation = Contains(lake, state) ? (Contains(state, lake) ? "is the same folder as" : "lies inside") : Contains(state, lake) ? "holds" : null;
+        var relation = (Contains(lake, state), Contains(state, lake)) switch
+        {
+            (true, true) => "is the same folder as",
+            (true, false) => "lies inside",
+            (false, true) => "holds",
+            _ => null,
+        };
         if (relation is not null)
             faults.Add(origin, $"{name} ({ShownValue.Of(state)}) {relation} datalake.path ({ShownValue.Of(lake)}, {lakeOrigin}); "
                 + "put them beside one another, so that a reader of the lake meets no state files");

@@ -28,7 +28,8 @@ public sealed record PipelineOptions
 /// <summary>The source: one table of one Postgres database.</summary>
 public sealed record PostgresOptions
 {
-    [Setting("The server and database as a JDBC URL (jdbc:postgresql://host:port/db?sslmode=...); replaces host, port and db, and must agree with them where both are given.")]
+    [Setting("The server and database as a JDBC URL (jdbc:postgresql://host:port/db?sslmode=...); replaces host, port and db, "
+        + "and must agree with them where both are given.")]
     public string? JdbcUrl { get; init; }
 
     [Setting("Host name or address of the server, or the folder of its Unix socket.", RequiredUnless = "jdbc_url")]
@@ -58,31 +59,38 @@ public sealed record PostgresOptions
     [Setting("Columns that identify a row; empty: the primary key. Other columns must be NOT NULL and have a unique index.")]
     public IReadOnlyList<string> KeyColumns { get; init; } = [];
 
-    [Setting("The timestamptz column that every insert and update sets; empty: updated_at, else created_at (updates are then not captured, and a warning says so).")]
+    [Setting("The timestamptz column that every insert and update sets; empty: updated_at, else created_at (updates are then not "
+        + "captured, and a warning says so).")]
     public string? TimestampColumn { get; init; }
 
     [Setting("Size at which a page is published as one Kafka transaction.", Unit = "bytes", Min = 1_024, Max = 268_435_456)]
     public int PageBytes { get; init; } = 8 * 1024 * 1024;
 
-    [Setting("Longest time that one query, and so one snapshot, stays open before it is reopened at the cursor.", Unit = "seconds", Min = 1, Max = 3_600)]
+    [Setting("Longest time that one query, and so one snapshot, stays open before it is reopened at the cursor.",
+        Unit = "seconds", Min = 1, Max = 3_600)]
     public int SnapshotSeconds { get; init; } = 60;
 
-    [Setting("How far updated_at may lie before its transaction's start as the server shows it; costs re-read index rows only. Empty: 10 where the trigger of db/orders.sql sets the column, else 60.", Unit = "seconds", Min = 0, Max = 86_400)]
+    [Setting("How far updated_at may lie before its transaction's start as the server shows it; costs re-read index rows only. "
+        + "Empty: 10 where the trigger of db/orders.sql sets the column, else 60.", Unit = "seconds", Min = 0, Max = 86_400)]
     public int? SlackSeconds { get; init; }
 
-    [Setting("How far to read back after the source went back in time (failover, restored backup, clock stepped back); rows there may be published twice.", Unit = "seconds", Min = 0, Max = 2_592_000)]
+    [Setting("How far to read back after the source went back in time (failover, restored backup, clock stepped back); rows there "
+        + "may be published twice.", Unit = "seconds", Min = 0, Max = 2_592_000)]
     public int OverlapSeconds { get; init; } = 3_600;
 
-    [Setting("How long a transaction may stay open where the role is no member of pg_read_all_stats, so that open transactions of others cannot be seen; rows of a longer one would be missed.", Unit = "seconds", Min = 1, Max = 604_800)]
+    [Setting("How long a transaction may stay open where the role is no member of pg_read_all_stats, so that open transactions of "
+        + "others cannot be seen; rows of a longer one would be missed.", Unit = "seconds", Min = 1, Max = 604_800)]
     public int LateCommitSeconds { get; init; } = 3_600;
 
-    [Setting("Greatest number of transaction ids that a horizon remembers; above it rows are held back to the next window.", Unit = "transactions", Min = 1, Max = 1_000_000)]
+    [Setting("Greatest number of transaction ids that a horizon remembers; above it rows are held back to the next window.",
+        Unit = "transactions", Min = 1, Max = 1_000_000)]
     public int SeenTransactions { get; init; } = 100_000;
 
     [Setting("How to use TLS, as libpq names it.", OneOf = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"])]
     public string Sslmode { get; init; } = "prefer";
 
-    [Setting("File with the certificate authorities to trust (PEM); empty: those that the system trusts. Looked at with sslmode verify-ca and verify-full only.")]
+    [Setting("File with the certificate authorities to trust (PEM); empty: those that the system trusts. Looked at with sslmode "
+        + "verify-ca and verify-full only.")]
     public string? Sslrootcert { get; init; }
 
     [Setting("File with the client's certificate (PEM).")]
@@ -171,7 +179,8 @@ public sealed record DatalakeOptions
     [Setting("File format.", OneOf = ["parquet"])]
     public string Format { get; init; } = "parquet";
 
-    [Setting("Folder level below path: order_date (the UTC date of created_at, where the table has none of the timestamp column), a column's name, or none.")]
+    [Setting("Folder level below path: order_date (the UTC date of created_at, where the table has none of the timestamp column), "
+        + "a column's name, or none.")]
     public string PartitionBy { get; init; } = "order_date";
 
     [Setting("Compression of the files.", OneOf = ["none", "snappy", "gzip", "zstd"])]
@@ -180,7 +189,8 @@ public sealed record DatalakeOptions
     [Setting("Effort of gzip and zstd.", OneOf = ["fastest", "optimal", "smallest"])]
     public string CompressionLevel { get; init; } = "fastest";
 
-    [Setting("Size of decoded rows at which a batch is committed even before batch_interval is over.", Unit = "bytes", Min = 1_024, Max = 1_073_741_824)]
+    [Setting("Size of decoded rows at which a batch is committed even before batch_interval is over.",
+        Unit = "bytes", Min = 1_024, Max = 1_073_741_824)]
     public long BatchBytes { get; init; } = 80L * 1024 * 1024;
 
     [Setting("Rows at which a batch is committed even before batch_interval is over.", Unit = "rows", Min = 1, Max = 10_000_000)]
@@ -202,6 +212,7 @@ public sealed record StreamingOptions
     [Setting("Folder of the watermark file: where capture has got to.", Required = true)]
     public string LastProcessedTimestampLocation { get; init; } = "";
 
-    [Setting("Time between two polls, and for which a trickle of records is collected before it is written.", Unit = "seconds", Min = 1, Max = 3_600)]
+    [Setting("Time between two polls, and for which a trickle of records is collected before it is written.",
+        Unit = "seconds", Min = 1, Max = 3_600)]
     public int BatchInterval { get; init; } = 5;
 }

@@ -21,7 +21,8 @@ internal sealed record RollNumber(string? Value, Origin Origin)
 }
 
 /// <summary>
-/// Replaces <c>&lt;rollnumber&gt;</c>, <c>${NAME}</c> and <c>${NAME:-default}</c> (the default where NAME is unset or empty, as in a shell);
+/// Replaces <c>&lt;rollnumber&gt;</c>, <c>${NAME}</c> and <c>${NAME:-default}</c> (the default where NAME is unset or empty, as
+/// in a shell);
 /// <c>$${</c> stands for <c>${</c>. What is put in is not looked at again. The environment's own values are taken as they
 /// are, but for <c>&lt;rollnumber&gt;</c>: nobody writes a variable's value with references to others.
 /// </summary>
@@ -73,9 +74,11 @@ internal sealed class Placeholders(IReadOnlyDictionary<string, string> environme
     private string RollNumberFor(GivenValue value, string mark)
     {
         if (rollNumber.Value is null)
-            faults.Add(value.Origin.At(mark), $"{value.Label} needs a roll number; give --rollnumber, or set the environment variable ROLLNUMBER");
+            faults.Add(value.Origin.At(mark),
+                $"{value.Label} needs a roll number; give --rollnumber, or set the environment variable ROLLNUMBER");
         else if (!rollNumber.IsSafe)
-            faults.Add(rollNumber.Origin, $"the roll number is {ShownValue.Of(rollNumber.Value)}; it becomes part of a table, topic and folder name, "
+            faults.Add(rollNumber.Origin,
+                $"the roll number is {ShownValue.Of(rollNumber.Value)}; it becomes part of a table, topic and folder name, "
                 + $"so it must be 1 to {RollNumber.LengthMax} letters, digits, _ or -, and begin with a letter or digit");
         return rollNumber.Value ?? "";
     }
@@ -99,7 +102,9 @@ internal sealed class Placeholders(IReadOnlyDictionary<string, string> environme
         var fallback = colon < 0 ? null : body[(colon + 2)..];
         if (!IsVariableName(name) || fallback?.Contains("${", StringComparison.Ordinal) == true)
         {
-            faults.Add(value.Origin.At(close < 0 ? text[start..] : text[start..(close + 1)]), $"{value.Label} holds a '${{' that begins neither ${{NAME}} nor ${{NAME:-default}}; write $${{ for the characters themselves");
+            faults.Add(value.Origin.At(close < 0 ? text[start..] : text[start..(close + 1)]),
+                $"{value.Label} holds a '${{' that begins neither ${{NAME}} nor ${{NAME:-default}}; "
+                + "write $${ for the characters themselves");
             return close < 0 ? text.Length - start : close + 1 - start;
         }
         var reference = text[start..(close + 1)];
@@ -109,7 +114,9 @@ internal sealed class Placeholders(IReadOnlyDictionary<string, string> environme
         return reference.Length;
     }
 
-    /// <summary>In a secret the name is shown only where it is clearly a reference, and not a part of the secret that looks like one.</summary>
+    /// <summary>
+    /// In a secret the name is shown only where it is clearly a reference, and not a part of the secret that looks like one.
+    /// </summary>
     private static string Unset(GivenValue value, string text, int start, int close, string name)
     {
         var standsAlone = (start == 0 || IsDelimiter(text[start - 1])) && (close == text.Length - 1 || IsDelimiter(text[close + 1]));

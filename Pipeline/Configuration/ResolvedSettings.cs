@@ -26,7 +26,9 @@ internal sealed class ResolvedSettings(FaultList faults)
 
     /// <summary>Where a usable value was given; null for a default or a value with a fault.</summary>
     public Origin? OriginOf(string name) =>
-        entries.TryGetValue(SettingsReference.Get(name), out var entry) && !entry.IsBroken && entry.Value is not null ? entry.Given.Origin : null;
+        entries.TryGetValue(SettingsReference.Get(name), out var entry) && !entry.IsBroken && entry.Value is not null
+            ? entry.Given.Origin
+            : null;
 
     /// <summary>A value was given and has a fault: what depends on it cannot be judged.</summary>
     public bool IsBroken(string name) => entries.TryGetValue(SettingsReference.Get(name), out var entry) && entry.IsBroken;
@@ -40,7 +42,8 @@ internal sealed class ResolvedSettings(FaultList faults)
                 if (entries.TryGetValue(setting, out var entry) && entry.Value is not null)
                     setting.Property.SetValue(section.Property.GetValue(options), entry.Value);
         var postgres = options.Postgres;
-        var url = postgres.JdbcUrl is null || postgres.Host == "" || postgres.Db == "" ? null : JdbcUrl.Format(postgres.Host, postgres.Port, postgres.Db);
+        var isUrl = postgres.JdbcUrl is not null && postgres.Host != "" && postgres.Db != "";
+        var url = isUrl ? JdbcUrl.Format(postgres.Host, postgres.Port, postgres.Db) : null;
         return options with { Postgres = postgres with { JdbcUrl = url } };
     }
 
@@ -60,7 +63,8 @@ internal sealed class ResolvedSettings(FaultList faults)
             var parts = JdbcUrl.Read(url.Given with { Text = text }, faults, out readable);
             // A URL that a later source gives is meant whole: without a port it means the default one.
             var port = SettingsReference.Get("postgres.port");
-            if (parts.All(p => p.Setting != port) && entries.TryGetValue(port, out var entry) && entry.Given.Layer < url.Given.Layer) entries.Remove(port);
+            if (parts.All(p => p.Setting != port) && entries.TryGetValue(port, out var entry) && entry.Given.Layer < url.Given.Layer)
+                entries.Remove(port);
             foreach (var part in parts) Merge(part);
         }
         if (readable) return;
@@ -79,9 +83,11 @@ internal sealed class ResolvedSettings(FaultList faults)
     }
 
     private static bool Agree(SettingInfo setting, object? key, object? part) =>
-        part is null || (setting.Key == "host" ? string.Equals((string?)key, (string)part, StringComparison.OrdinalIgnoreCase) : Equals(key, part));
+        part is null
+        || (setting.Key == "host" ? string.Equals((string?)key, (string)part, StringComparison.OrdinalIgnoreCase) : Equals(key, part));
 
     private static string Disagreement(GivenValue key, object? keyValue, GivenValue part, object? partValue) => key.Setting.Secret
         ? $"{key.Label} differs from {part.Label} ({part.Origin}); remove one of them"
-        : $"{key.Label} is {ShownValue.Of($"{keyValue}")}, but {part.Label} ({part.Origin}) is {ShownValue.Of($"{partValue}")}; make them agree, or remove one";
+        : $"{key.Label} is {ShownValue.Of($"{keyValue}")}, but {part.Label} ({part.Origin}) is {ShownValue.Of($"{partValue}")}; "
+            + "make them agree, or remove one";
 }

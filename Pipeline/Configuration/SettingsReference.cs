@@ -27,7 +27,9 @@ public sealed class SettingInfo
         Key = SettingsReference.ToSnakeCase(property.Name);
         Default = property.GetValue(defaults);
         var type = Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;
-        Kind = type == typeof(string) ? SettingKind.Text : type == typeof(int) || type == typeof(long) ? SettingKind.Number : SettingKind.List;
+        Kind = type == typeof(string) ? SettingKind.Text
+            : type == typeof(int) || type == typeof(long) ? SettingKind.Number
+            : SettingKind.List;
     }
 
     public string Section { get; }
@@ -103,7 +105,8 @@ public static class SettingsReference
                    let attribute = property.GetCustomAttribute<SettingAttribute>()
                    where attribute is not null
                    let name = ToSnakeCase(property.Name)
-                   select new SettingsSection(name, attribute.Meaning, ReadSettings(name, property.GetValue(options)!)) { Property = property }];
+                   let settings = ReadSettings(name, property.GetValue(options)!)
+                   select new SettingsSection(name, attribute.Meaning, settings) { Property = property }];
     }
 
     [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "A program that is trimmed keeps this assembly whole.")]

@@ -39,7 +39,9 @@ public static class SettingsText
     }
 
     private static string Capitalised(string text) =>
-        text.StartsWith("default", StringComparison.Ordinal) || text.StartsWith("required", StringComparison.Ordinal) ? char.ToUpperInvariant(text[0]) + text[1..] : text;
+        text.StartsWith("default", StringComparison.Ordinal) || text.StartsWith("required", StringComparison.Ordinal)
+            ? char.ToUpperInvariant(text[0]) + text[1..]
+            : text;
 
     private static IEnumerable<string> Wrap(string text)
     {

@@ -31,10 +31,14 @@ internal static class ValueConverter
         result = null;
         var setting = value.Setting;
         var digits = value.Text.Trim();
-        var isNumber = digits.Length > 0 && digits.AsSpan(digits[0] == '-' ? 1 : 0) is { Length: > 0 } rest && !rest.ContainsAnyExceptInRange('0', '9');
-        if (!isNumber) return $"{value.Label} is {ShownValue.Of(setting, value.Text)}, which is no whole number; it must be {setting.Range}";
-        if (!long.TryParse(digits, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) || number < setting.Min || number > setting.Max)
-            return $"{value.Label} is {(setting.Secret ? ShownValue.Mask : Short(digits))}, which is out of range; it must be {setting.Range}";
+        var isNumber = digits.Length > 0
+            && digits.AsSpan(digits[0] == '-' ? 1 : 0) is { Length: > 0 } rest && !rest.ContainsAnyExceptInRange('0', '9');
+        if (!isNumber)
+            return $"{value.Label} is {ShownValue.Of(setting, value.Text)}, which is no whole number; it must be {setting.Range}";
+        if (!long.TryParse(digits, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)
+            || number < setting.Min || number > setting.Max)
+            return $"{value.Label} is {(setting.Secret ? ShownValue.Mask : Short(digits))}, which is out of range; "
+                + $"it must be {setting.Range}";
         var type = Nullable.GetUnderlyingType(setting.Property.PropertyType) ?? setting.Property.PropertyType;
         result = type == typeof(int) ? (object)(int)number : number;
         return null;
@@ -49,7 +53,8 @@ internal static class ValueConverter
         if (words.Count == 0) return null;
         result = words.FirstOrDefault(w => w.Equals(value.Text.Trim(), StringComparison.OrdinalIgnoreCase));
         return result is not null ? null
-            : $"{value.Label} is {ShownValue.Of(value.Setting, value.Text)}; it must be {value.Setting.Range}{NearestName.Hint(value.Text, words)}";
+            : $"{value.Label} is {ShownValue.Of(value.Setting, value.Text)}; it must be {value.Setting.Range}"
+                + NearestName.Suggestion(value.Text, words);
     }
 
     private static string? ToList(GivenValue value, out object? result)

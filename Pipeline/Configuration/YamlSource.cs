@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.RegularExpressions;
 using YamlDotNet.Core;
 using YamlDotNet.Core.Events;
@@ -11,7 +10,6 @@ namespace OrdersStream.Configuration;
 /// </summary>
 internal sealed partial class YamlSource
 {
-    private const int BytesMax = 1024 * 1024;
     private const int DepthMax = 64;
     private const string Remedy = "write the value out, or use ${NAME}";
 
@@ -36,8 +34,8 @@ internal sealed partial class YamlSource
     /// <summary>Null when the file cannot be read as YAML: what is missing from it is then unknown.</summary>
     public static Content? Read(string path, FaultList faults)
     {
-        if (ReadText(path, faults) is not { } text) return null;
-        var reader = new YamlSource(new SourceText(path, text), faults);
+        if (SourceText.Read(path, faults) is not { } text) return null;
+        var reader = new YamlSource(text, faults);
         try
         {
             reader.ReadStream();
@@ -62,55 +60,12 @@ internal sealed partial class YamlSource
             return;
         }
         // The parser's texts name constructs, never content: safe to show beside a secret.
-        faults.Add(Place(e.Start, e.End), $"not valid YAML: {char.ToLowerInvariant(e.Message[0])}{e.Message[1..].TrimEnd('.')}; quote a value that holds special characters");
+        var fault = $"{char.ToLowerInvariant(e.Message[0])}{e.Message[1..].TrimEnd('.')}";
+        faults.Add(Place(e.Start, e.End), $"not valid YAML: {fault}; quote a value that holds special characters");
     }
 
     [GeneratedRegex("(?m)^ *\t")]
     private static partial Regex IndentingTab();
-
-    private static string? ReadText(string path, FaultList faults)
-    {
-        var problem = "";
-        try
-        {
-            if (Directory.Exists(path)) problem = "is a folder; name the YAML file";
-            else if (ReadBytes(path) is not { } bytes) problem = $"is larger than {BytesMax} bytes, so no configuration file";
-            else return Decode(bytes);
-        }
-        catch (DecoderFallbackException)
-        {
-            problem = "is not UTF-8 text";
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or ArgumentException)
-        {
-            problem = "no such file; --config names another one";
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
-        {
-            problem = $"cannot be read: {e.Message}";
-        }
-        faults.Add(Origin.File(path), problem);
-        return null;
-    }
-
-    private static byte[]? ReadBytes(string path)
-    {
-        using var file = File.OpenRead(path);
-        using var content = new MemoryStream();
-        var buffer = new byte[64 * 1024];
-        for (int read; (read = file.Read(buffer)) > 0;)
-        {
-            content.Write(buffer, 0, read);
-            if (content.Length > BytesMax) return null;
-        }
-        return content.ToArray();
-    }
-
-    private static string Decode(byte[] bytes)
-    {
-        var text = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true).GetString(bytes);
-        return text.StartsWith('\uFEFF') ? text[1..] : text;
-    }
 
     private void ReadStream()
     {
@@ -126,7 +81,8 @@ internal sealed partial class YamlSource
         if (root is Scalar { Style: ScalarStyle.Plain, Value: "" }) return;
         if (!IsBlock(root))
         {
-            faults.Add(Place(root), $"the file must hold sections ({string.Join(", ", SettingsReference.Sections.Select(s => s.Name))}), not {Describe(root)}");
+            var sectionNames = string.Join(", ", SettingsReference.Sections.Select(s => s.Name));
+            faults.Add(Place(root), $"the file must hold sections ({sectionNames}), not {Describe(root)}");
             Skip(root);
             return;
         }
@@ -151,7 +107,8 @@ internal sealed partial class YamlSource
         if (IsNull(node)) return;
         if (!IsBlock(node))
         {
-            faults.Add(Place(node), $"section {section.Name} must hold keys, each on a line of its own ('key: value'), not {Describe(node)}");
+            faults.Add(Place(node),
+                $"section {section.Name} must hold keys, each on a line of its own ('key: value'), not {Describe(node)}");
             Skip(node);
             return;
         }
@@ -194,7 +151,8 @@ internal sealed partial class YamlSource
             else
             {
                 var known = seen.TryAdd(name, origin);
-                if (!known) faults.Add(origin, $"'{Shown(name)}' is given twice{(section == "" ? "" : " in " + section)}; first at {seen[name]}");
+                if (!known)
+                    faults.Add(origin, $"'{Shown(name)}' is given twice{(section == "" ? "" : " in " + section)}; first at {seen[name]}");
                 var value = Next();
                 if (known) read(name, origin, value);
                 else Skip(value);
@@ -216,7 +174,10 @@ internal sealed partial class YamlSource
             faults.Add(origin, $"{setting.Name} must be one value, not {Describe(node)}");
             Skip(node);
         }
-        values.Add(new GivenValue(setting, (node as Scalar)?.Value ?? "", origin, node is SequenceStart ? items : null) { IsUnusable = faults.Count > before });
+        values.Add(new GivenValue(setting, (node as Scalar)?.Value ?? "", origin, node is SequenceStart ? items : null)
+        {
+            IsUnusable = faults.Count > before,
+        });
     }
 
     private void ReadList(SettingInfo setting, List<string> items)
@@ -226,7 +187,9 @@ internal sealed partial class YamlSource
             if (node is Scalar scalar && !IsNull(node) && RefuseProperties(node)) items.Add(scalar.Value);
             else
             {
-                if (node is not Scalar || IsNull(node)) faults.Add(Place(node), node is AnchorAlias ? Aliases : $"an element of {setting.Name} must be one value, not {Describe(node)}");
+                if (node is AnchorAlias) faults.Add(Place(node), Aliases);
+                else if (node is not Scalar || IsNull(node))
+                    faults.Add(Place(node), $"an element of {setting.Name} must be one value, not {Describe(node)}");
                 Skip(node);
             }
         }
@@ -265,17 +228,23 @@ internal sealed partial class YamlSource
             if (depth > DepthMax) throw Malformed("Nested too deeply");
     }
 
-    private YamlException Malformed(string message) =>
-        parser.Current is { } last ? new YamlException(last.End, last.End, message) : new YamlException(new Mark(0, 1, 1), new Mark(0, 1, 1), message);
+    private YamlException Malformed(string message)
+    {
+        var place = parser.Current?.End ?? new Mark(0, 1, 1);
+        return new YamlException(place, place, message);
+    }
 
     private Origin Place(ParsingEvent node) => Place(node.Start, node.End);
 
     private Origin Place(Mark start, Mark end) => Origin.InFile(source, start, end);
 
     private static bool IsNull(ParsingEvent node) =>
-        node is Scalar { Style: ScalarStyle.Plain, Value: "" or "~" or "null" or "Null" or "NULL" } scalar && scalar.Tag.IsEmpty && scalar.Anchor.IsEmpty;
+        node is Scalar { Style: ScalarStyle.Plain, Value: "" or "~" or "null" or "Null" or "NULL" } scalar
+        && scalar.Tag.IsEmpty && scalar.Anchor.IsEmpty;
 
-    /// <summary>A mapping of lines. In one of braces the parser takes a value for a key where a comma is missing, and so messages would show it.</summary>
+    /// <summary>
+    /// A mapping of lines. In one of braces the parser takes a value for a key where a comma is missing, and so messages would show it.
+    /// </summary>
     private static bool IsBlock(ParsingEvent node) => node is MappingStart { Style: MappingStyle.Block };
 
     private static string Describe(ParsingEvent node) => node switch
@@ -289,10 +258,10 @@ internal sealed partial class YamlSource
 
     private static string UnknownSection(string name)
     {
-        var hint = NearestName.Hint(name, SettingsReference.Sections.Select(s => s.Name));
-        if (hint == "" && UnknownKey.SectionOf(name) is { } owner) hint = $"; the key '{name}' belongs to section {owner.Name}";
-        if (hint == "") hint = $"; the sections are {string.Join(", ", SettingsReference.Sections.Select(s => s.Name))}";
-        return $"unknown section '{Shown(name)}'{hint}";
+        var suggestion = NearestName.Suggestion(name, SettingsReference.Sections.Select(s => s.Name));
+        if (suggestion == "" && UnknownKey.SectionOf(name) is { } owner) suggestion = $"; the key '{name}' belongs to section {owner.Name}";
+        if (suggestion == "") suggestion = $"; the sections are {string.Join(", ", SettingsReference.Sections.Select(s => s.Name))}";
+        return $"unknown section '{Shown(name)}'{suggestion}";
     }
 
     private static string Shown(string name) => ShownValue.Of(name).Trim('\'');

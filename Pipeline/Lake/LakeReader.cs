@@ -88,12 +88,8 @@ public sealed class LakeReader(ILakeFiles lake, Func<string, TableSchema> schema
         columns[lake].Read(row, out var op);
         columns[lake + 1].Read(row, out var partition);
         columns[lake + 2].Read(row, out var offset);
-        return new LakeRow(row, Op(row.Bytes.Written.Slice(op.Start, op.Length)), (int)partition.Bits, offset.Bits);
+        return new LakeRow(row, RowOp.Of(row.Bytes.Written.Slice(op.Start, op.Length)), (int)partition.Bits, offset.Bits);
     }
-
-    /// <summary>The operation is one of few: an object a row would be a waste.</summary>
-    private static string Op(ReadOnlySpan<byte> utf8) =>
-        utf8.SequenceEqual("upsert"u8) ? "upsert" : utf8.SequenceEqual("delete"u8) ? "delete" : System.Text.Encoding.UTF8.GetString(utf8);
 
     private static async Task<ParquetReader> OpenAsync(Stream stream, string file, CancellationToken cancellationToken)
     {
@@ -141,8 +137,8 @@ public sealed class LakeReader(ILakeFiles lake, Func<string, TableSchema> schema
     /// <summary>Readers for the columns that the schema leads to, after a check that these are the file's.</summary>
     private static ImmutableArray<ColumnReader> Columns(ParquetReader reader, TableSchema schema, string file)
     {
-        var expected = ParquetSchemaFactory.Columns(schema);
-        var wanted = ParquetSchemaFactory.Elements(expected).Select(Describe);
+        var expected = ParquetSchema.Columns(schema);
+        var wanted = ParquetSchema.Elements(expected).Select(Describe);
         var found = reader.Metadata!.Schema.Select(Describe);
         if (wanted.Zip(found).FirstOrDefault(pair => pair.First != pair.Second) is { First: not null } difference)
             throw Fault(file, $"schema {schema.Fingerprint} leads to {difference.First}; the file has {difference.Second}.");

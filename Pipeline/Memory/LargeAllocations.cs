@@ -3,10 +3,10 @@ using System.Runtime.InteropServices;
 namespace OrdersStream.Memory;
 
 /// <summary>
-/// Keeps memory small where rows are large (invariant 7). An array of 85,000 bytes or more is freed by a full collection only, and the
-/// runtime puts that off until the heap is several times what is in use. The Kafka client, too, takes blocks of many sizes for such rows, and
-/// the C library keeps the pages between those that are still in use. Whoever makes such arrays says so here, and after each 16 MiB of them both
-/// are made to give back what is free.
+/// Keeps memory small where rows are large (invariant 7). An array of 85,000 bytes or more is freed by a full collection only, and
+/// the runtime puts that off until the heap is several times what is in use. The Kafka client, too, takes blocks of many sizes for
+/// such rows, and the C library keeps the pages between those that are still in use. Whoever makes such arrays says so here, and
+/// after each 16 MiB of them both are made to give back what is free.
 /// </summary>
 internal static partial class LargeAllocations
 {
@@ -25,8 +25,8 @@ internal static partial class LargeAllocations
     }
 
     /// <summary>
-    /// Gives the pages of freed blocks back to the system, those between blocks in use too. For glibc: other C libraries keep fewer, or have no
-    /// call for it.
+    /// Gives the pages of freed blocks back to the system, those between blocks in use too. For glibc: other C libraries keep fewer,
+    /// or have no call for it.
     /// </summary>
     private static void TrimHeap()
     {

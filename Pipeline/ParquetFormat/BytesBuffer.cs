@@ -58,7 +58,9 @@ internal sealed class BytesBuffer(ParquetColumn column) : ColumnBuffer(column)
     {
         var end = (long)arenaLength + PrefixBytes + value.Length;
         if (end > Array.MaxLength)
-            throw new InvalidOperationException($"Column '{Column.Name}' of one page would hold {end} bytes; it can hold {Array.MaxLength}. A value is longer than a file can hold.");
+            throw new InvalidOperationException(
+                $"Column '{Column.Name}' of one page would hold {end} bytes; it can hold {Array.MaxLength}. "
+                + "A value is longer than a file can hold.");
         if (end > arena.Length) Grow(ref arena, (int)end);
         if (Values == starts.Length) Grow(ref starts, Values + 1);
         BinaryPrimitives.WriteInt32LittleEndian(arena.AsSpan(arenaLength), value.Length);
@@ -72,4 +74,37 @@ internal sealed class BytesBuffer(ParquetColumn column) : ColumnBuffer(column)
     protected override int AppendValue(in Cell cell, byte[] bytes) => Put(bytes.AsSpan(cell.Start, cell.Length));
 
     private int End(int value) => value + 1 < Values ? starts[value + 1] : arenaLength;
+}
+
+/// <summary>Least and greatest in unsigned byte order, which for UTF-8 is the order of code points.</summary>
+internal sealed class ByteBounds
+{
+    /// <summary>
+    /// Longer bounds are left out of the statistics: a shortened one may end within a character, which readers refuse.
+    /// </summary>
+    private const int BoundBytesMax = 64;
+
+    private readonly ByteBuffer min = new(BoundBytesMax);
+    private readonly ByteBuffer max = new(BoundBytesMax);
+    private bool any;
+
+    public void Add(ReadOnlySpan<byte> value)
+    {
+        if (!any || value.SequenceCompareTo(min.Written) < 0) Set(min, value);
+        if (!any || value.SequenceCompareTo(max.Written) > 0) Set(max, value);
+        any = true;
+    }
+
+    public void TakeInto(Statistics statistics)
+    {
+        if (any && min.Length <= BoundBytesMax) statistics.MinValue = min.Written.ToArray();
+        if (any && max.Length <= BoundBytesMax) statistics.MaxValue = max.Written.ToArray();
+        any = false;
+    }
+
+    private static void Set(ByteBuffer bound, ReadOnlySpan<byte> value)
+    {
+        bound.Clear();
+        bound.Append(value);
+    }
 }

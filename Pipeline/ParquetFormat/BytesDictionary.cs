@@ -31,7 +31,8 @@ internal sealed class BytesDictionary
 
     public int BitWidth => Math.Max(1, 32 - BitOperations.LeadingZeroCount((uint)Math.Max(0, Count - 1)));
 
-    public ReadOnlySpan<byte> this[int index] => plain.Written[(starts[index] + BytesBuffer.PrefixBytes)..(index + 1 < Count ? starts[index + 1] : plain.Length)];
+    public ReadOnlySpan<byte> this[int index] =>
+        plain.Written[(starts[index] + BytesBuffer.PrefixBytes)..(index + 1 < Count ? starts[index + 1] : plain.Length)];
 
     /// <summary>Indices of the values of a page, right after <see cref="TryAdd"/>.</summary>
     public ReadOnlySpan<int> Indices(int count) => indices.AsSpan(0, count);
@@ -109,7 +110,10 @@ internal sealed class BytesDictionary
         }
     }
 
-    /// <summary>Eight bytes at a time, mixed by multiplication. Not for use across processes, nor against an adversary: collisions cost time only.</summary>
+    /// <summary>
+    /// Eight bytes at a time, mixed by multiplication. Not for use across processes, nor against an adversary: collisions cost time
+    /// only.
+    /// </summary>
     private static uint Hash(ReadOnlySpan<byte> value)
     {
         const ulong Multiplier = 0x9E3779B97F4A7C15;

@@ -32,7 +32,7 @@ public sealed class ColumnBatch
     {
         Schema = schema;
         this.encoder = encoder;
-        chunks = [.. ParquetSchemaFactory.Columns(schema).Select(column => new ColumnChunkBuilder(ColumnBuffer.For(column), encoder.Blocks))];
+        chunks = [.. ParquetSchema.Columns(schema).Select(column => new ColumnChunkBuilder(ColumnBuffer.For(column), encoder.Blocks))];
         columns = [.. chunks.Select(c => c.Buffer)];
         (opColumn, partitionColumn, offsetColumn) = ((BytesBuffer)columns[^3], columns[^2], columns[^1]);
     }
@@ -49,11 +49,16 @@ public sealed class ColumnBatch
     /// <summary>In the file's order.</summary>
     internal IEnumerable<ParquetColumn> Columns => columns.Select(c => c.Column);
 
+    /// <summary>For its footer: one of its own, since files are written at the same time.</summary>
+    internal Func<ParquetThrift> NewThrift => encoder.NewThrift;
+
     /// <summary>Complete once <see cref="Finish"/> was called.</summary>
     internal IReadOnlyList<EncodedRowGroup> RowGroups => groups;
 
     /// <summary>Appends one row with its lake columns.</summary>
-    /// <exception cref="InvalidOperationException">Another schema or partition, an offset that does not ascend, a null where the schema has none.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// Another schema or partition, an offset that does not ascend, a null where the schema has none.
+    /// </exception>
     public void Append(DecodedRow row, int partition, long offset, string op)
     {
         Check(row, partition, offset);
@@ -111,18 +116,21 @@ public sealed class ColumnBatch
 
     private void CheckRows(ColumnBuffer column)
     {
-        if (column.Rows != page.Rows) throw new InvalidOperationException($"Column '{column.Column.Name}' has {column.Rows} rows in a page of {page.Rows}.");
+        if (column.Rows != page.Rows)
+            throw new InvalidOperationException($"Column '{column.Column.Name}' has {column.Rows} rows in a page of {page.Rows}.");
     }
 
     private void Check(DecodedRow row, int partition, long offset)
     {
         if (!ReferenceEquals(row.Schema, Schema) && row.Schema.Fingerprint != Schema.Fingerprint)
-            throw new InvalidOperationException($"A row of schema {row.Schema.Fingerprint} was appended to a batch of schema {Schema.Fingerprint}.");
+            throw new InvalidOperationException(
+                $"A row of schema {row.Schema.Fingerprint} was appended to a batch of schema {Schema.Fingerprint}.");
         if (Rows == 0) this.partition = partition;
         if (partition != this.partition)
             throw new InvalidOperationException($"A row of partition {partition} was appended to a batch of partition {this.partition}.");
         if (offset <= LastOffset)
-            throw new InvalidOperationException($"Offset {offset} was appended to a batch of partition {partition} that ends at offset {LastOffset}; offsets must ascend.");
+            throw new InvalidOperationException(
+                $"Offset {offset} was appended to a batch of partition {partition} that ends at offset {LastOffset}; offsets must ascend.");
     }
 
     /// <summary>Nearly every row has the same operation as the one before.</summary>

@@ -121,5 +121,6 @@ internal abstract class ColumnBuffer(ParquetColumn column)
         repetitionLevels[Slots] = (byte)level;
     }
 
-    private InvalidOperationException NullRefused() => new($"Column '{Column.Name}' is NOT NULL in its schema, and a row without a value was appended.");
+    private InvalidOperationException NullRefused() =>
+        new($"Column '{Column.Name}' is NOT NULL in its schema, and a row without a value was appended.");
 }

@@ -20,11 +20,13 @@ internal abstract class ColumnReader(DataField field, ParquetColumn column)
     {
         PhysicalType.INT32 => new ColumnReader<int>(field, column, (int v, DecodedRow _, ref Cell cell) => SetInteger(ref cell, v)),
         PhysicalType.INT64 => new ColumnReader<long>(field, column, (long v, DecodedRow _, ref Cell cell) => SetInteger(ref cell, v)),
-        PhysicalType.FLOAT => new ColumnReader<float>(field, column, (float v, DecodedRow _, ref Cell cell) => cell.Bits = BitConverter.DoubleToInt64Bits(v)),
-        PhysicalType.DOUBLE => new ColumnReader<double>(field, column, (double v, DecodedRow _, ref Cell cell) => cell.Bits = BitConverter.DoubleToInt64Bits(v)),
+        PhysicalType.FLOAT => new ColumnReader<float>(field, column, (float v, DecodedRow _, ref Cell cell) => SetDouble(ref cell, v)),
+        PhysicalType.DOUBLE => new ColumnReader<double>(field, column, (double v, DecodedRow _, ref Cell cell) => SetDouble(ref cell, v)),
         PhysicalType.BOOLEAN => new ColumnReader<bool>(field, column, (bool v, DecodedRow _, ref Cell cell) => cell.Bits = v ? 1 : 0),
-        PhysicalType.FIXED_LEN_BYTE_ARRAY => new ColumnReader<ReadOnlyMemory<byte>>(field, column, (ReadOnlyMemory<byte> v, DecodedRow _, ref Cell cell) => SetDecimal(ref cell, v.Span)),
-        PhysicalType.BYTE_ARRAY => new ColumnReader<ReadOnlyMemory<byte>>(field, column, (ReadOnlyMemory<byte> v, DecodedRow row, ref Cell cell) => SetBytes(ref cell, row, v.Span)),
+        PhysicalType.FIXED_LEN_BYTE_ARRAY => new ColumnReader<ReadOnlyMemory<byte>>(
+            field, column, (ReadOnlyMemory<byte> v, DecodedRow _, ref Cell cell) => SetDecimal(ref cell, v.Span)),
+        PhysicalType.BYTE_ARRAY => new ColumnReader<ReadOnlyMemory<byte>>(
+            field, column, (ReadOnlyMemory<byte> v, DecodedRow row, ref Cell cell) => SetBytes(ref cell, row, v.Span)),
         _ => throw new ArgumentOutOfRangeException(nameof(column), column.Type.Physical, "no reader for this physical type"),
     };
 
@@ -77,6 +79,8 @@ internal abstract class ColumnReader(DataField field, ParquetColumn column)
         cell.High = value >> 63;
     }
 
+    private static void SetDouble(ref Cell cell, double value) => cell.Bits = BitConverter.DoubleToInt64Bits(value);
+
     private static void SetDecimal(ref Cell cell, ReadOnlySpan<byte> bigEndian)
     {
         Span<byte> whole = stackalloc byte[16];
@@ -95,7 +99,8 @@ internal abstract class ColumnReader(DataField field, ParquetColumn column)
 
 internal delegate void CellSetter<T>(T value, DecodedRow row, ref Cell cell);
 
-internal sealed class ColumnReader<T>(DataField field, ParquetColumn column, CellSetter<T> set) : ColumnReader(field, column) where T : struct
+internal sealed class ColumnReader<T>(DataField field, ParquetColumn column, CellSetter<T> set) : ColumnReader(field, column)
+    where T : struct
 {
     private T[] values = [];
     private int next;

@@ -36,7 +36,9 @@ internal sealed class DataPageCompressor : IDisposable
 
     public CompressionCodec Codec { get; }
 
-    /// <summary>The compressed page: valid until the next call, or as long as <paramref name="page"/> where nothing is compressed.</summary>
+    /// <summary>
+    /// The compressed page: valid until the next call, or as long as <paramref name="page"/> where nothing is compressed.
+    /// </summary>
     public ReadOnlyMemory<byte> Compress(ReadOnlyMemory<byte> page) => Codec switch
     {
         CompressionCodec.SNAPPY => Snap(page),

@@ -10,8 +10,8 @@ namespace OrdersStream.ParquetFormat;
 public sealed class DataPageEncoder(DatalakeOptions options) : IDisposable
 {
     private readonly DataPageCompressor compressor = new(options);
-    private readonly ParquetThrift thrift = new();
     private readonly ByteBuffer page = new(64 * 1024);
+    private ParquetThrift? thrift;
 
     /// <summary>Rows at which all columns of a file end their page: what is not yet encoded then stays in the processor's cache.</summary>
     internal int PageRows { get; init; } = 10_000;
@@ -21,6 +21,9 @@ public sealed class DataPageEncoder(DatalakeOptions options) : IDisposable
 
     /// <summary>What encoded pages lie in.</summary>
     internal EncodedBlocks Blocks { get; } = new();
+
+    /// <summary>Makes what serializes page headers and footers.</summary>
+    internal Func<ParquetThrift> NewThrift { get; init; } = ParquetThrift.New;
 
     /// <summary>Rows of a row group at the most.</summary>
     internal int RowGroupRows => options.RowGroupRows;
@@ -87,6 +90,7 @@ public sealed class DataPageEncoder(DatalakeOptions options) : IDisposable
         var compressed = compressor.Compress(page.Array.AsMemory(0, page.Length));
         header.UncompressedPageSize = page.Length;
         header.CompressedPageSize = compressed.Length;
+        thrift ??= NewThrift();
         var headerBytes = thrift.Serialize(header);
         to.Append(headerBytes.Span);
         to.Append(compressed.Span);

@@ -13,20 +13,23 @@ public static class ParquetFileWriter
     /// key-value metadata. The caller opens, fsyncs and closes the stream. Batches may be written at the same time.
     /// </summary>
     /// <exception cref="InvalidOperationException">The batch is empty, or not finished.</exception>
-    public static async Task WriteAsync(Stream file, ColumnBatch batch, IReadOnlyDictionary<string, string> footer, CancellationToken cancellationToken)
+    public static async Task WriteAsync(
+        Stream file, ColumnBatch batch, IReadOnlyDictionary<string, string> footer, CancellationToken cancellationToken)
     {
         Check(batch);
         await file.WriteAsync(Magic, cancellationToken);
         var metadata = NewMetaData(batch, footer);
         long position = Magic.Length;
         foreach (var group in batch.RowGroups) position = await WriteAsync(file, group, position, metadata.RowGroups, cancellationToken);
-        await WriteFooterAsync(file, metadata, cancellationToken);
+        await WriteFooterAsync(file, batch.NewThrift().Serialize(metadata), cancellationToken);
         await file.WriteAsync(Magic, cancellationToken);
     }
 
-    private static async Task<long> WriteAsync(Stream file, EncodedRowGroup encoded, long position, List<RowGroup> groups, CancellationToken cancellationToken)
+    private static async Task<long> WriteAsync(
+        Stream file, EncodedRowGroup encoded, long position, List<RowGroup> groups, CancellationToken cancellationToken)
     {
-        var group = new RowGroup { NumRows = encoded.Rows, FileOffset = position, Ordinal = groups.Count <= short.MaxValue ? (short)groups.Count : null };
+        var ordinal = groups.Count <= short.MaxValue ? (short?)groups.Count : null;
+        var group = new RowGroup { NumRows = encoded.Rows, FileOffset = position, Ordinal = ordinal };
         foreach (var chunk in encoded.Chunks)
         {
             position = await chunk.WriteAsync(file, position, cancellationToken);
@@ -38,19 +41,18 @@ public static class ParquetFileWriter
         return position;
     }
 
-    private static async Task WriteFooterAsync(Stream file, FileMetaData footer, CancellationToken cancellationToken)
+    private static async Task WriteFooterAsync(Stream file, ReadOnlyMemory<byte> footer, CancellationToken cancellationToken)
     {
-        var bytes = new ParquetThrift().Serialize(footer);
         var length = new byte[sizeof(int)];
-        BinaryPrimitives.WriteInt32LittleEndian(length, bytes.Length);
-        await file.WriteAsync(bytes, cancellationToken);
+        BinaryPrimitives.WriteInt32LittleEndian(length, footer.Length);
+        await file.WriteAsync(footer, cancellationToken);
         await file.WriteAsync(length, cancellationToken);
     }
 
     private static FileMetaData NewMetaData(ColumnBatch batch, IReadOnlyDictionary<string, string> footer) => new()
     {
         Version = 2,
-        Schema = ParquetSchemaFactory.Elements([.. batch.Columns]),
+        Schema = ParquetSchema.Elements([.. batch.Columns]),
         NumRows = batch.Rows,
         KeyValueMetadata = [.. footer.Select(pair => new KeyValue { Key = pair.Key, Value = pair.Value })],
         CreatedBy = "orders-stream version 1.0.0",
@@ -60,8 +62,10 @@ public static class ParquetFileWriter
 
     private static void Check(ColumnBatch batch)
     {
-        if (batch.Rows == 0) throw new InvalidOperationException("A Parquet file of no rows was asked for; a batch without rows is not to be written.");
+        if (batch.Rows == 0)
+            throw new InvalidOperationException("A Parquet file of no rows was asked for; a batch without rows is not to be written.");
         var encoded = batch.RowGroups.Sum(g => (long)g.Rows);
-        if (encoded != batch.Rows) throw new InvalidOperationException($"A batch of {batch.Rows} rows has row groups of {encoded}: it was not finished.");
+        if (encoded != batch.Rows)
+            throw new InvalidOperationException($"A batch of {batch.Rows} rows has row groups of {encoded}: it was not finished.");
     }
 }

@@ -1,62 +1,55 @@
-using System.Runtime.CompilerServices;
 using Parquet.Meta;
 
 namespace OrdersStream.ParquetFormat;
 
 /// <summary>
-/// Footer and page headers as Thrift. Parquet.Net has the whole model of Parquet's metadata in public, but keeps the
-/// methods that serialize it to itself; they are called here all the same, since a second copy of that model would be the
-/// greater risk. The package's version is pinned, and a test fails should a later one look different.
+/// Footer and page headers as Thrift. Parquet.Net has the whole model of Parquet's metadata in public, but keeps the methods
+/// that serialize it to itself. They are called all the same (<see cref="PackageThrift"/>): they know every field of the model.
+/// Where a later version of the package looks different, this project's own serialization stands in
+/// (<see cref="CompactThrift"/>), so that an update never stops the product.
 /// </summary>
 /// <remarks>
 /// The pages themselves are written by this project: the package takes timestamps as DateTime (no infinity, no year
 /// beyond 9999), text as UTF-16, and allocates for each binary value and each DECIMAL of more than 18 digits.
 /// </remarks>
-internal sealed class ParquetThrift
+internal abstract class ParquetThrift
 {
-    private const string WriterType = "Parquet.Meta.Proto.ThriftCompactProtocolWriter, Parquet";
-
-    private readonly MemoryStream scratch = new();
-    private readonly object writer;
-
-    public ParquetThrift() => writer = Guarded(() => CreateWriter(scratch));
+    /// <summary>Makes one for one thread, by the way that is in use. The package is asked once.</summary>
+    public static Func<ParquetThrift> New { get; } = Choose(() => new PackageThrift());
 
     /// <summary>Valid until the next call.</summary>
-    public ReadOnlyMemory<byte> Serialize(PageHeader header)
-    {
-        scratch.SetLength(0);
-        Guarded(() => { Write(header, writer); return 0; });
-        return scratch.GetBuffer().AsMemory(0, (int)scratch.Length);
-    }
+    public abstract ReadOnlyMemory<byte> Serialize(PageHeader header);
 
     /// <summary>Valid until the next call.</summary>
-    public ReadOnlyMemory<byte> Serialize(FileMetaData footer)
-    {
-        scratch.SetLength(0);
-        Guarded(() => { Write(footer, writer); return 0; });
-        return scratch.GetBuffer().AsMemory(0, (int)scratch.Length);
-    }
+    public abstract ReadOnlyMemory<byte> Serialize(FileMetaData footer);
 
-    private static T Guarded<T>(Func<T> call)
+    /// <summary>The package's way where it is there and writes the very bytes that our own writes, else our own.</summary>
+    internal static Func<ParquetThrift> Choose(Func<ParquetThrift> package)
     {
         try
         {
-            return call();
+            if (WriteTheSame(package(), new CompactThrift())) return package;
         }
-        catch (Exception e) when (e is MissingMethodException or TypeLoadException or FileNotFoundException)
+        catch (Exception e) when (e is MissingMemberException or TypeLoadException or FileNotFoundException)
         {
-            throw new InvalidOperationException(
-                $"Parquet.Net {typeof(FileMetaData).Assembly.GetName().Version} serializes its metadata otherwise than version 6.1.0 did. Go back to that version, or adapt {nameof(ParquetThrift)}.", e);
+            // A version that looks different.
         }
+        return () => new CompactThrift();
     }
 
-    [UnsafeAccessor(UnsafeAccessorKind.Constructor)]
-    [return: UnsafeAccessorType(WriterType)]
-    private static extern object CreateWriter(Stream output);
-
-    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "Write")]
-    private static extern void Write(PageHeader header, [UnsafeAccessorType(WriterType)] object writer);
-
-    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "Write")]
-    private static extern void Write(FileMetaData footer, [UnsafeAccessorType(WriterType)] object writer);
+    private static bool WriteTheSame(ParquetThrift one, ParquetThrift other)
+    {
+        var header = new PageHeader
+        {
+            UncompressedPageSize = 70_000, CompressedPageSize = 300,
+            DictionaryPageHeader = new DictionaryPageHeader { NumValues = 2, Encoding = Encoding.PLAIN },
+        };
+        var footer = new FileMetaData
+        {
+            Version = 2, NumRows = 1, CreatedBy = "probe", RowGroups = [],
+            Schema = [new SchemaElement { Name = "schema", LogicalType = new LogicalType { STRING = new StringType() } }],
+        };
+        return one.Serialize(header).Span.SequenceEqual(other.Serialize(header).Span)
+            && one.Serialize(footer).Span.SequenceEqual(other.Serialize(footer).Span);
+    }
 }

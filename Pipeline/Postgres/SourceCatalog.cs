@@ -107,8 +107,6 @@ public static class SourceCatalog
                 $"Drop or convert them, or capture another table. Carried are: {TypeTable.Carried}.");
     }
 
-    private static readonly ImmutableArray<string> LakeColumns = ["_op", "_partition", "_offset"];
-
     private static async Task<ImmutableArray<int>> KeyAsync(
         NpgsqlConnection connection, PostgresOptions options, uint oid, List<Attribute> attributes, string table, CancellationToken cancellationToken)
     {

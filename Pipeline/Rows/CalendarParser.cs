@@ -92,7 +92,8 @@ internal static class CalendarParser
         }
         var negative = text[0] == '-';
         var digits = text[1..].IndexOf((byte)'-');
-        if (digits is < 4 or > 7 || !Utf8Parser.TryParse(text.Slice(1, digits), out uint magnitude, out var consumed) || consumed != digits) return false;
+        if (digits is < 4 or > 7) return false;
+        if (!Utf8Parser.TryParse(text.Slice(1, digits), out uint magnitude, out var consumed) || consumed != digits) return false;
         text = text[(1 + digits)..];
         year = negative ? -magnitude : magnitude;
         return !negative || magnitude > 0;

@@ -7,7 +7,8 @@ namespace OrdersStream.Rows;
 /// integers, boolean (0/1): <see cref="Bits"/>. real, double: the IEEE bits of the double (a real is widened). date: days since
 /// 1970-01-01. time: microseconds since midnight. timestamp, timestamptz: microseconds since 1970-01-01 (UTC).
 /// numeric that is a Parquet DECIMAL: the unscaled value at the DECIMAL's scale, <see cref="High"/> and <see cref="Bits"/> as one Int128.
-/// text, uuid, json, jsonb, numeric without a scale: UTF-8 text at <see cref="Start"/>, <see cref="Length"/> in the row's <see cref="DecodedRow.Bytes"/>;
+/// text, uuid, json, jsonb, numeric without a scale: UTF-8 text at <see cref="Start"/>, <see cref="Length"/> in the row's
+/// <see cref="DecodedRow.Bytes"/>;
 /// bytea: the raw bytes there. An array: <see cref="Start"/> and <see cref="Length"/> count in <see cref="DecodedRow.Elements"/>.
 /// 'infinity' of date, timestamp and timestamptz is the greatest Int32 or Int64, '-infinity' its negative (not the least value).
 /// </summary>

@@ -10,7 +10,8 @@ internal static class CopyArray
 {
     private const int HeaderBytes = 12, DimensionBytes = 8;
 
-    private const string Remedy = "Bring the column's values to one dimension that begins at index 1, or change the column to jsonb, which carries any shape.";
+    private const string Remedy =
+        "Bring the column's values to one dimension that begins at index 1, or change the column to jsonb, which carries any shape.";
 
     /// <summary>The bytes of the elements, and how many there are.</summary>
     public static ReadOnlySpan<byte> Open(Column column, ReadOnlySpan<byte> field, out int count)
@@ -31,7 +32,8 @@ internal static class CopyArray
     /// <summary>Takes the next element off; false for NULL.</summary>
     public static bool TryNext(Column column, ref ReadOnlySpan<byte> elements, out ReadOnlySpan<byte> element)
     {
-        if (elements.Length < 4 || BinaryPrimitives.ReadInt32BigEndian(elements) is var length && (length < -1 || length > elements.Length - 4))
+        var length = elements.Length < 4 ? int.MinValue : BinaryPrimitives.ReadInt32BigEndian(elements);
+        if (length < -1 || length > elements.Length - 4)
             throw CopyTuple.Malformed(column, "an array whose elements are cut short");
         return CopyTuple.TryNext(ref elements, out element);
     }

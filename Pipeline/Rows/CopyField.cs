@@ -6,7 +6,9 @@ namespace OrdersStream.Rows;
 /// <summary>One field of a COPY tuple, in the type's binary send format, to its JSON form.</summary>
 internal static class CopyField
 {
-    /// <exception cref="Diagnostics.PipelineException">The bytes are no value of the column's type, or one that cannot be carried exactly.</exception>
+    /// <exception cref="Diagnostics.PipelineException">
+    /// The bytes are no value of the column's type, or one that cannot be carried exactly.
+    /// </exception>
     public static void WriteJson(ByteBuffer buffer, Column column, ReadOnlySpan<byte> field)
     {
         if (column.Type.IsArray) WriteArray(buffer, column, field);
@@ -33,8 +35,8 @@ internal static class CopyField
             case ColumnKind.Jsonb: JsonText.String(buffer, JsonbText(column, field)); break;
             case ColumnKind.Date: WriteDate(buffer, BinaryPrimitives.ReadInt32BigEndian(Sized(column, field, 4))); break;
             case ColumnKind.Time: WriteTime(buffer, column, BinaryPrimitives.ReadInt64BigEndian(Sized(column, field, 8))); break;
-            case ColumnKind.Timestamp: WriteTimestamp(buffer, BinaryPrimitives.ReadInt64BigEndian(Sized(column, field, 8)), utc: false); break;
-            case ColumnKind.TimestampTz: WriteTimestamp(buffer, BinaryPrimitives.ReadInt64BigEndian(Sized(column, field, 8)), utc: true); break;
+            case ColumnKind.Timestamp: WriteTimestamp(buffer, column, field, utc: false); break;
+            case ColumnKind.TimestampTz: WriteTimestamp(buffer, column, field, utc: true); break;
             case ColumnKind.Uuid: JsonText.Uuid(buffer, Sized(column, field, 16)); break;
             case ColumnKind.Bytea: JsonText.Base64String(buffer, field); break;
             default: throw CopyTuple.Unsupported(column, "this program cannot encode the type", "Report it.");
@@ -60,8 +62,9 @@ internal static class CopyField
         JsonText.Time(buffer, micros);
     }
 
-    private static void WriteTimestamp(ByteBuffer buffer, long micros, bool utc)
+    private static void WriteTimestamp(ByteBuffer buffer, Column column, ReadOnlySpan<byte> field, bool utc)
     {
+        var micros = BinaryPrimitives.ReadInt64BigEndian(Sized(column, field, 8));
         if (micros is long.MaxValue or long.MinValue)
         {
             JsonText.Infinity(buffer, micros > 0);

@@ -3,12 +3,15 @@ using OrdersStream.Diagnostics;
 
 namespace OrdersStream.Rows;
 
-/// <summary>The frame of one binary COPY tuple: a 16-bit field count, then for each field a 32-bit length (-1 for NULL) and its bytes.</summary>
+/// <summary>
+/// The frame of one binary COPY tuple: a 16-bit field count, then for each field a 32-bit length (-1 for NULL) and its bytes.
+/// </summary>
 internal static class CopyTuple
 {
     public const int HeaderBytes = 2;
 
-    private const string ReadAnew = "The table was changed after its columns were read, or the connection is damaged: start PostgresToKafka again.";
+    private const string ReadAnew =
+        "The table was changed after its columns were read, or the connection is damaged: start PostgresToKafka again.";
 
     /// <summary>Bytes of the tuple at the beginning of <paramref name="data"/>, or 0 when it is not complete yet.</summary>
     public static int LengthOf(ReadOnlySpan<byte> data, TableSchema schema)
@@ -16,7 +19,8 @@ internal static class CopyTuple
         if (data.Length < HeaderBytes) return 0;
         var fields = BinaryPrimitives.ReadInt16BigEndian(data);
         if (fields != schema.Columns.Length)
-            throw new PipelineException(FailureAction.Stop, $"COPY sent a row of {fields} fields for a table of {schema.Columns.Length} columns.", ReadAnew);
+            throw new PipelineException(
+                FailureAction.Stop, $"COPY sent a row of {fields} fields for a table of {schema.Columns.Length} columns.", ReadAnew);
         var at = HeaderBytes;
         for (var i = 0; i < fields; i++)
         {

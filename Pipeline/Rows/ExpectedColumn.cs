@@ -49,15 +49,18 @@ internal sealed class ExpectedColumn
     {
         ColumnKind.SmallInt or ColumnKind.Integer or ColumnKind.BigInt => $"an integer from {Min} to {Max}",
         ColumnKind.Numeric when Decimal is { Scale: 0 } d => $"an integer of at most {d.Precision} digits",
-        ColumnKind.Numeric when Decimal is { } d => $"a number of at most {d.Precision - d.Scale} digits before and {d.Scale} behind the point",
+        ColumnKind.Numeric when Decimal is { } d =>
+            $"a number of at most {d.Precision - d.Scale} digits before and {d.Scale} behind the point",
         ColumnKind.Numeric => "a number, \"NaN\", \"Infinity\" or \"-Infinity\"",
         ColumnKind.Real => "a number in the range of a real, \"NaN\", \"Infinity\" or \"-Infinity\"",
         ColumnKind.Double => "a number in the range of a double, \"NaN\", \"Infinity\" or \"-Infinity\"",
         ColumnKind.Boolean => "true or false",
         ColumnKind.Date => "a date as \"YYYY-MM-DD\", \"infinity\" or \"-infinity\"",
         ColumnKind.Time => "a time as \"HH:MM:SS.ffffff\" without an offset",
-        ColumnKind.Timestamp => "a timestamp as \"YYYY-MM-DDTHH:MM:SS.ffffff\" without an offset and before the year 294247, \"infinity\" or \"-infinity\"",
-        ColumnKind.TimestampTz => "a timestamp as \"YYYY-MM-DDTHH:MM:SS.ffffff\" with Z or an offset and before the year 294247, \"infinity\" or \"-infinity\"",
+        ColumnKind.Timestamp =>
+            "a timestamp as \"YYYY-MM-DDTHH:MM:SS.ffffff\" without an offset and before the year 294247, \"infinity\" or \"-infinity\"",
+        ColumnKind.TimestampTz =>
+            "a timestamp as \"YYYY-MM-DDTHH:MM:SS.ffffff\" with Z or an offset and before the year 294247, \"infinity\" or \"-infinity\"",
         ColumnKind.Uuid => "a uuid as \"xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx\"",
         ColumnKind.Bytea => "a string of base64",
         _ => "a string",

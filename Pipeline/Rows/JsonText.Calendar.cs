@@ -5,7 +5,10 @@ namespace OrdersStream.Rows;
 
 public static partial class JsonText
 {
-    /// <summary>YYYY-MM-DD in the proleptic Gregorian calendar, as Postgres counts; <see cref="int.MaxValue"/> and its negative are the infinities.</summary>
+    /// <summary>
+    /// YYYY-MM-DD in the proleptic Gregorian calendar, as Postgres counts; <see cref="int.MaxValue"/> and its negative are the
+    /// infinities.
+    /// </summary>
     /// <param name="days">Since 1970-01-01.</param>
     public static void Date(ByteBuffer buffer, int days)
     {
@@ -24,7 +27,9 @@ public static partial class JsonText
         buffer.Advance(17);
     }
 
-    /// <summary>YYYY-MM-DDTHH:MM:SS.ffffff, for a timestamptz with Z; <see cref="long.MaxValue"/> and its negative are the infinities.</summary>
+    /// <summary>
+    /// YYYY-MM-DDTHH:MM:SS.ffffff, for a timestamptz with Z; <see cref="long.MaxValue"/> and its negative are the infinities.
+    /// </summary>
     /// <param name="micros">Since 1970-01-01.</param>
     public static void Timestamp(ByteBuffer buffer, long micros, bool utc)
     {
@@ -37,7 +42,9 @@ public static partial class JsonText
         Timestamp(buffer, days, ofDay, utc);
     }
 
-    /// <summary>The same from day and time of day: reaches Postgres' whole range, which 64 bits of microseconds since 1970 do not.</summary>
+    /// <summary>
+    /// The same from day and time of day: reaches Postgres' whole range, which 64 bits of microseconds since 1970 do not.
+    /// </summary>
     internal static void Timestamp(ByteBuffer buffer, long days, long microsOfDay, bool utc)
     {
         var span = buffer.GetSpan(48);

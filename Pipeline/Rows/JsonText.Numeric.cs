@@ -7,7 +7,8 @@ namespace OrdersStream.Rows;
 
 public static partial class JsonText
 {
-    private const int NumericPositive = 0x0000, NumericNegative = 0x4000, NumericNaN = 0xC000, NumericInfinity = 0xD000, NumericMinusInfinity = 0xF000;
+    private const int NumericPositive = 0x0000, NumericNegative = 0x4000;
+    private const int NumericNaN = 0xC000, NumericInfinity = 0xD000, NumericMinusInfinity = 0xF000;
 
     /// <summary>A number with exactly <paramref name="scale"/> digits behind the point.</summary>
     /// <param name="scale">From 0 to 38.</param>

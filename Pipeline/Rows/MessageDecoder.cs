@@ -21,7 +21,9 @@ public sealed class MessageDecoder(TableSchema schema)
     public TableSchema Schema { get; } = schema;
 
     /// <summary>Decodes into <paramref name="row"/>, which must be of the same schema. Strict: every column once, nothing else.</summary>
-    /// <exception cref="UndecodableException">Not JSON, not an object, a column missing, unknown, doubled, of another type or out of range.</exception>
+    /// <exception cref="UndecodableException">
+    /// Not JSON, not an object, a column missing, unknown, doubled, of another type or out of range.
+    /// </exception>
     public void Decode(ReadOnlySpan<byte> json, DecodedRow row)
     {
         if (!Utf8.IsValid(json)) throw new UndecodableException("not UTF-8");
@@ -46,7 +48,8 @@ public sealed class MessageDecoder(TableSchema schema)
         var next = 0;
         for (var member = 1; !parser.TrySkipToken((byte)'}'); member++)
         {
-            if (member > 1 && !parser.TrySkipToken((byte)',')) throw new UndecodableException($"no comma or closing brace behind member {member - 1}");
+            if (member > 1 && !parser.TrySkipToken((byte)','))
+                throw new UndecodableException($"no comma or closing brace behind member {member - 1}");
             var i = Find(parser.ReadName(member), next);
             if (i < 0) throw new UndecodableException($"member {member} is no column of the table");
             if (seen[i]) throw columns[i].Wrong("given twice");

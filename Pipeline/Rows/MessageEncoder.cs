@@ -30,7 +30,9 @@ public sealed class MessageEncoder
     /// A key of one column is the value's text; of several, a JSON array.
     /// </summary>
     /// <returns>Bytes of the tuple, or 0 when it is not complete yet (nothing is then appended).</returns>
-    /// <exception cref="PipelineException">The tuple does not fit the schema, or holds what cannot be carried exactly; nothing is appended.</exception>
+    /// <exception cref="PipelineException">
+    /// The tuple does not fit the schema, or holds what cannot be carried exactly; nothing is appended.
+    /// </exception>
     public int Encode(ReadOnlySpan<byte> copyData, ByteBuffer key, ByteBuffer value)
     {
         var length = CopyTuple.LengthOf(copyData, Schema);
@@ -136,7 +138,8 @@ public sealed class MessageEncoder
             CopyField.WriteJson(scratch, column, field);
             if (!Utf8.IsValid(scratch.Written))
                 return CopyTuple.Unsupported(column, "COPY sent text that is not UTF-8",
-                    "The database's encoding is SQL_ASCII, which promises nothing about its bytes: repair the text, and move the table to a database of encoding UTF8.");
+                    "The database's encoding is SQL_ASCII, which promises nothing about its bytes: repair the text, and move the table "
+                    + "to a database of encoding UTF8.");
         }
         throw new System.Diagnostics.UnreachableException("no single column holds the text that is not UTF-8");
     }

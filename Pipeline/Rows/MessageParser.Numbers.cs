@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 
 namespace OrdersStream.Rows;
 
@@ -9,8 +10,9 @@ internal ref partial struct MessageParser
 
     private static ReadOnlySpan<long> PowerOf10 =>
     [
-        1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000, 10_000_000_000, 100_000_000_000, 1_000_000_000_000,
-        10_000_000_000_000, 100_000_000_000_000, 1_000_000_000_000_000, 10_000_000_000_000_000, 100_000_000_000_000_000, 1_000_000_000_000_000_000,
+        1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000,
+        10_000_000_000, 100_000_000_000, 1_000_000_000_000, 10_000_000_000_000, 100_000_000_000_000, 1_000_000_000_000_000,
+        10_000_000_000_000_000, 100_000_000_000_000_000, 1_000_000_000_000_000_000,
     ];
 
     private void ReadInteger(ExpectedColumn column, ref Cell cell)
@@ -18,7 +20,7 @@ internal ref partial struct MessageParser
         if (!TryReadShort(0, out var value))
         {
             var token = ReadNumber(column);
-            if (!ExactDecimal.TryParse(token, 0, DecimalShape.MaxPrecision, out var exact) || exact < column.Min || exact > column.Max)
+            if (!DecimalShape.Integer.TryParse(token, out var exact) || exact < column.Min || exact > column.Max)
                 throw column.Unexpected();
             value = (long)exact;
         }
@@ -36,8 +38,11 @@ internal ref partial struct MessageParser
         }
         else
         {
-            if (Next == '"') throw IsNonFinite(ReadString(column, ref cell)) ? column.Wrong("NaN and the infinities have no DECIMAL form") : column.Unexpected();
-            if (!ExactDecimal.TryParse(ReadNumber(column), shape.Scale, shape.Precision, out var exact)) throw column.Unexpected();
+            if (Next == '"')
+                throw IsNonFinite(ReadString(column, ref cell))
+                    ? column.Wrong("NaN and the infinities have no DECIMAL form")
+                    : column.Unexpected();
+            if (!shape.TryParse(ReadNumber(column), out var exact)) throw column.Unexpected();
             cell = new Cell { Bits = (long)(ulong)exact, High = (long)(ulong)(exact >> 64) };
         }
     }
@@ -83,7 +88,9 @@ internal ref partial struct MessageParser
         return (exponent < 0 ? number : number[..exponent]).IndexOfAnyInRange((byte)'1', (byte)'9') >= 0;
     }
 
-    /// <summary>The common number: no exponent, at most <paramref name="scale"/> decimals, few digits. False (and nothing read) for any other.</summary>
+    /// <summary>
+    /// The common number: no exponent, at most <paramref name="scale"/> decimals, few digits. False (and nothing read) for any other.
+    /// </summary>
     private bool TryReadShort(int scale, out long unscaled)
     {
         unscaled = 0;
@@ -115,30 +122,16 @@ internal ref partial struct MessageParser
     /// <summary>A token of JSON's number grammar.</summary>
     private ReadOnlySpan<byte> ReadNumber(ExpectedColumn column)
     {
-        var start = at;
-        if (Next == '-') at++;
-        var first = at;
-        if (!TrySkipDigits() || json[first] == '0' && at > first + 1) throw column.Unexpected();
-        if (Next == '.')
+        try
         {
-            at++;
-            if (!TrySkipDigits()) throw column.Unexpected();
+            var reader = new Utf8JsonReader(json[at..]);
+            if (!reader.Read() || reader.TokenType != JsonTokenType.Number) throw column.Unexpected();
+            at += reader.ValueSpan.Length;
+            return reader.ValueSpan;
         }
-        if (Next is (byte)'e' or (byte)'E')
+        catch (JsonException)
         {
-            at++;
-            if (Next is (byte)'+' or (byte)'-') at++;
-            if (!TrySkipDigits()) throw column.Unexpected();
+            throw column.Unexpected();
         }
-        return json[start..at];
-    }
-
-    private bool TrySkipDigits()
-    {
-        var rest = json[at..];
-        var digits = rest.IndexOfAnyExceptInRange((byte)'0', (byte)'9');
-        if (digits < 0) digits = rest.Length;
-        at += digits;
-        return digits > 0;
     }
 }

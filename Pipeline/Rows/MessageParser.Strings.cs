@@ -1,5 +1,5 @@
 using System.Buffers;
-using System.Text;
+using System.Text.Json;
 
 namespace OrdersStream.Rows;
 
@@ -33,78 +33,67 @@ internal ref partial struct MessageParser
             return null;
         }
         start = row.Bytes.Length;
-        var fault = TryUnescape(rest, run);
+        var fault = TryUnescapeShort(rest, run) ? null : UnescapeAny();
         length = row.Bytes.Length - start;
         return fault;
     }
 
-    private string? TryUnescape(ReadOnlySpan<byte> rest, int run)
+    /// <summary>
+    /// A string whose escapes are of one character: nearly all that have any (each jsonb is one), and here they cost a fifth less
+    /// than in the JSON reader. False (and nothing read) for any other string.
+    /// </summary>
+    private bool TryUnescapeShort(ReadOnlySpan<byte> rest, int run)
     {
-        while (true)
+        var start = row.Bytes.Length;
+        while (run >= 0)
         {
-            if (run < 0) return "a string without an end";
             row.Bytes.Append(rest[..run]);
-            var b = rest[run];
+            var end = rest[run];
             rest = rest[(run + 1)..];
-            if (b == '"') break;
-            if (b != '\\') return "a string with a control character that is not escaped";
-            if (TryTakeEscape(ref rest) is { } fault) return fault;
+            if (end == '"')
+            {
+                at = json.Length - rest.Length;
+                return true;
+            }
+            if (end != '\\' || rest.Length == 0 || Unescaped(rest[0]) is not { } unescaped) break;
+            row.Bytes.Append(unescaped);
+            rest = rest[1..];
             run = rest.IndexOfAny(EndsRun);
         }
-        at = json.Length - rest.Length;
-        return null;
+        row.Bytes.Truncate(start);
+        return false;
     }
 
-    /// <summary>Takes what follows a backslash.</summary>
-    private readonly string? TryTakeEscape(ref ReadOnlySpan<byte> rest)
+    private static byte? Unescaped(byte escape) => escape switch
     {
-        if (rest.Length == 0) return "a string without an end";
-        var b = rest[0];
-        if (b == 'u') return TryTakeUnicode(ref rest);
-        var unescaped = b switch
-        {
-            (byte)'"' or (byte)'\\' or (byte)'/' => b,
-            (byte)'b' => (byte)'\b',
-            (byte)'f' => (byte)'\f',
-            (byte)'n' => (byte)'\n',
-            (byte)'r' => (byte)'\r',
-            (byte)'t' => (byte)'\t',
-            _ => (byte)0,
-        };
-        if (unescaped == 0) return "a string with an escape that JSON does not have";
-        row.Bytes.Append(unescaped);
-        rest = rest[1..];
-        return null;
-    }
+        (byte)'"' or (byte)'\\' or (byte)'/' => escape,
+        (byte)'b' => (byte)'\b',
+        (byte)'f' => (byte)'\f',
+        (byte)'n' => (byte)'\n',
+        (byte)'r' => (byte)'\r',
+        (byte)'t' => (byte)'\t',
+        _ => null,
+    };
 
-    private readonly string? TryTakeUnicode(ref ReadOnlySpan<byte> rest)
+    /// <summary>Any string. What the reader says of a broken one is not repeated: it shows what stands there.</summary>
+    /// <returns>What is wrong with the string, or null.</returns>
+    private string? UnescapeAny()
     {
-        const string broken = "a string with an escape that JSON does not have", unpaired = "a string with half a surrogate pair";
-        if (!TryTakeHex(ref rest, out var unit)) return broken;
-        if (!Rune.TryCreate(unit, out var rune))
+        try
         {
-            if (!char.IsHighSurrogate(unit) || rest.Length == 0 || rest[0] != '\\') return unpaired;
-            rest = rest[1..];
-            if (!TryTakeHex(ref rest, out var low) || !Rune.TryCreate(unit, low, out rune)) return unpaired;
+            var reader = new Utf8JsonReader(json[at..]);
+            reader.Read();
+            row.Bytes.Advance(reader.CopyString(row.Bytes.GetSpan(reader.ValueSpan.Length)));
+            at += (int)reader.BytesConsumed;
+            return null;
         }
-        var written = rune.EncodeToUtf8(row.Bytes.GetSpan(4));
-        row.Bytes.Advance(written);
-        return null;
-    }
-
-    /// <summary>u and four hexadecimal digits.</summary>
-    private static bool TryTakeHex(ref ReadOnlySpan<byte> rest, out char unit)
-    {
-        unit = default;
-        if (rest.Length < 5 || rest[0] != 'u') return false;
-        var value = 0;
-        foreach (var b in rest[1..5])
+        catch (JsonException)
         {
-            if (!char.IsAsciiHexDigit((char)b)) return false;
-            value = value * 16 + (b <= '9' ? b - '0' : (b | 0x20) - 'a' + 10);
+            return "a string that has no end, a control character that is not escaped, or an escape that JSON does not have";
         }
-        unit = (char)value;
-        rest = rest[5..];
-        return true;
+        catch (InvalidOperationException)
+        {
+            return "a string with half a surrogate pair";
+        }
     }
 }

@@ -50,7 +50,9 @@ internal ref partial struct MessageParser
     {
         SkipWhitespace();
         var fault = TryReadString(out var start, out var length);
-        return fault is null ? row.Bytes.Written.Slice(start, length) : throw new UndecodableException($"the name of member {member}: {fault}");
+        return fault is null
+            ? row.Bytes.Written.Slice(start, length)
+            : throw new UndecodableException($"the name of member {member}: {fault}");
     }
 
     /// <summary>Reads the value of a column into its cell.</summary>

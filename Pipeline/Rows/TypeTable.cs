@@ -13,7 +13,8 @@ namespace OrdersStream.Rows;
 /// <param name="ExampleType">Type of the example, as <c>format_type</c> prints it.</param>
 /// <param name="Parquet">Physical type and annotation.</param>
 public sealed record TypeRow(
-    ColumnKind Kind, ImmutableArray<string> TypeNames, string Postgres, string Message, string Example, ColumnType ExampleType, string Parquet);
+    ColumnKind Kind, ImmutableArray<string> TypeNames, string Postgres, string Message, string Example,
+    ColumnType ExampleType, string Parquet);
 
 /// <summary>
 /// The one place that says which Postgres types are carried, and how. docs/types.md shows the same table, and a test
@@ -28,17 +29,23 @@ public static class TypeTable
         Row(ColumnKind.BigInt, ["int8"], "bigint", "number", "9007199254740993", "INT64"),
         Numeric(["numeric"], "numeric(p,s) of up to 9 digits", "number with all s decimals", "12.50", 9, 2, "INT32, DECIMAL(p,s)"),
         Numeric([], "numeric(p,s) of up to 18 digits", "number with all s decimals", "1234567890.10", 18, 2, "INT64, DECIMAL(p,s)"),
-        Numeric([], "numeric(p,s) of up to 38 digits", "number with all s decimals", "12345678901234567890.1230", 38, 4, "FIXED_LEN_BYTE_ARRAY, DECIMAL(p,s)"),
-        Numeric([], "numeric without a scale, or of more than 38 digits", "number with the digits that Postgres prints; \"NaN\", \"Infinity\", \"-Infinity\"", "0.100", null, null, "BYTE_ARRAY, STRING"),
+        Numeric([], "numeric(p,s) of up to 38 digits", "number with all s decimals", "12345678901234567890.1230", 38, 4,
+            "FIXED_LEN_BYTE_ARRAY, DECIMAL(p,s)"),
+        Numeric([], "numeric without a scale, or of more than 38 digits",
+            "number with the digits that Postgres prints; \"NaN\", \"Infinity\", \"-Infinity\"", "0.100", null, null, "BYTE_ARRAY, STRING"),
         Row(ColumnKind.Real, ["float4"], "real", "shortest number that reads back; \"NaN\", \"Infinity\", \"-Infinity\"", "0.1", "FLOAT"),
-        Row(ColumnKind.Double, ["float8"], "double precision", "shortest number that reads back; \"NaN\", \"Infinity\", \"-Infinity\"", "1E+21", "DOUBLE"),
+        Row(ColumnKind.Double, ["float8"], "double precision",
+            "shortest number that reads back; \"NaN\", \"Infinity\", \"-Infinity\"", "1E+21", "DOUBLE"),
         Row(ColumnKind.Boolean, ["bool"], "boolean", "true, false", "true", "BOOLEAN"),
-        Row(ColumnKind.Text, ["text", "varchar", "bpchar", "name"], "text, varchar(n), char(n), name", "string; char(n) keeps its blanks", "\"Ana \\\"A.\\\"\"", "BYTE_ARRAY, STRING"),
+        Row(ColumnKind.Text, ["text", "varchar", "bpchar", "name"], "text, varchar(n), char(n), name",
+            "string; char(n) keeps its blanks", "\"Ana \\\"A.\\\"\"", "BYTE_ARRAY, STRING"),
         Row(ColumnKind.Text, [], "an enum", "string: the label", "\"PLACED\"", "BYTE_ARRAY, STRING"),
         Row(ColumnKind.Date, ["date"], "date", "string; \"infinity\", \"-infinity\"", "\"2026-02-28\"", "INT32, DATE"),
         Row(ColumnKind.Time, ["time"], "time", "string with six decimals", "\"23:59:59.000001\"", "INT64, TIME(MICROS, local)"),
-        Row(ColumnKind.Timestamp, ["timestamp"], "timestamp", "string with six decimals, no zone; \"infinity\", \"-infinity\"", "\"2026-02-28T12:00:00.000000\"", "INT64, TIMESTAMP(MICROS, local)"),
-        Row(ColumnKind.TimestampTz, ["timestamptz"], "timestamptz", "string with six decimals, UTC; \"infinity\", \"-infinity\"", "\"2026-02-28T12:00:00.000000Z\"", "INT64, TIMESTAMP(MICROS, UTC)"),
+        Row(ColumnKind.Timestamp, ["timestamp"], "timestamp", "string with six decimals, no zone; \"infinity\", \"-infinity\"",
+            "\"2026-02-28T12:00:00.000000\"", "INT64, TIMESTAMP(MICROS, local)"),
+        Row(ColumnKind.TimestampTz, ["timestamptz"], "timestamptz", "string with six decimals, UTC; \"infinity\", \"-infinity\"",
+            "\"2026-02-28T12:00:00.000000Z\"", "INT64, TIMESTAMP(MICROS, UTC)"),
         Row(ColumnKind.Uuid, ["uuid"], "uuid", "string, lower case", "\"0b9cdd0c-3e5f-4a1e-8f52-6c1e2f9f2a10\"", "BYTE_ARRAY, STRING"),
         Row(ColumnKind.Bytea, ["bytea"], "bytea", "string: base64", "\"3q2+7w==\"", "BYTE_ARRAY"),
         Row(ColumnKind.Json, ["json"], "json", "string: the JSON text, to the character", "\"{\\\"a\\\": 1}\"", "BYTE_ARRAY, STRING"),
@@ -91,10 +98,12 @@ public static class TypeTable
         return ((packed >> 16) & 0xffff, ((packed & 0x7ff) ^ 1024) - 1024);
     }
 
-    private static TypeRow Row(ColumnKind kind, ImmutableArray<string> typeNames, string postgres, string message, string example, string parquet) =>
+    private static TypeRow Row(
+        ColumnKind kind, ImmutableArray<string> typeNames, string postgres, string message, string example, string parquet) =>
         new(kind, typeNames, postgres, message, example, new ColumnType(kind, postgres), parquet);
 
-    private static TypeRow Numeric(ImmutableArray<string> typeNames, string postgres, string message, string example, int? precision, int? scale, string parquet) =>
+    private static TypeRow Numeric(
+        ImmutableArray<string> typeNames, string postgres, string message, string example, int? precision, int? scale, string parquet) =>
         new(ColumnKind.Numeric, typeNames, postgres, message, example,
             new ColumnType(ColumnKind.Numeric, precision is null ? "numeric" : $"numeric({precision},{scale})", precision, scale), parquet);
 }

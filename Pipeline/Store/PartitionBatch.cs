@@ -12,7 +12,6 @@ namespace OrdersStream.Store;
 /// </summary>
 internal sealed class PartitionBatch(StoredPartition stored, string topic, DatalakeOptions options, FileBufferPool pool)
 {
-    private const string Upsert = "upsert";
     private const int OpBytesMax = 32;
 
     private readonly List<FileBuffer> files = [];
@@ -80,7 +79,7 @@ internal sealed class PartitionBatch(StoredPartition stored, string topic, Datal
     /// </summary>
     public string? TryAdd(in StreamRecord record)
     {
-        var op = Upsert;
+        var op = RowOp.Upsert;
         var ended = false;
         var fault = record.Headers is { Count: > 0 } headers ? ReadHeaders(headers, ref op, ref ended) : null;
         if (record.Key is null) fault ??= "the record has no key";
@@ -93,7 +92,7 @@ internal sealed class PartitionBatch(StoredPartition stored, string topic, Datal
     /// <summary>The same for an upsert without headers, which is not the batch's first record; its value may lie anywhere.</summary>
     public string? TryAdd(long offset, ReadOnlySpan<byte> value)
     {
-        if (TryAddRow(offset, value, Upsert) is { } fault) return fault;
+        if (TryAddRow(offset, value, RowOp.Upsert) is { } fault) return fault;
         (NextOffset, pageEnded) = (offset + 1, false);
         return null;
     }

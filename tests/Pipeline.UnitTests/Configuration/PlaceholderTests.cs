@@ -2,7 +2,8 @@ namespace OrdersStream.UnitTests.Configuration;
 
 public class PlaceholderTests
 {
-    private static readonly Dictionary<string, string> Environment = new() { ["NAME"] = "value", ["EMPTY"] = "", ["PORT"] = "54", ["RAW"] = "${NAME}<rollnumber>" };
+    private static readonly Dictionary<string, string> Environment =
+        new() { ["NAME"] = "value", ["EMPTY"] = "", ["PORT"] = "54", ["RAW"] = "${NAME}<rollnumber>" };
 
     [Theory]
     [InlineData("${NAME}", "value")]
@@ -26,7 +27,8 @@ public class PlaceholderTests
     [Fact]
     public void a_reference_works_inside_a_number_and_a_list_and_an_override()
     {
-        using var file = ConfigurationFile.PlanWithServer("  host: h\n  port: ${PORT}3${DIGIT:-2}\n  db: d\n  key_columns: [\"${NAME}\", b]");
+        using var file = ConfigurationFile.PlanWithServer(
+            "  host: h\n  port: ${PORT}3${DIGIT:-2}\n  db: d\n  key_columns: [\"${NAME}\", b]");
         var options = file.Load(["kafka.topic=${NAME}-topic"], Environment);
         Assert.Equal(5432, options.Postgres.Port);
         Assert.Equal(["value", "b"], options.Postgres.KeyColumns);
@@ -43,12 +45,22 @@ public class PlaceholderTests
     }
 
     [Theory]
-    [InlineData("${UNSET}", "test.yml:6:9: postgres.user needs the environment variable UNSET, which is not set; set it, or write ${NAME:-default}")]
-    [InlineData("ab-${UNSET}", "test.yml:6:13: postgres.user needs the environment variable UNSET, which is not set; set it, or write ${NAME:-default}")]
-    [InlineData("ab${", "test.yml:6:12: postgres.user holds a '${' that begins neither ${NAME} nor ${NAME:-default}; write $${ for the characters themselves")]
-    [InlineData("${NAME} ${A B}", "test.yml:6:18: postgres.user holds a '${' that begins neither ${NAME} nor ${NAME:-default}; write $${ for the characters themselves")]
-    [InlineData("${UNSET:-${NAME}}", "test.yml:6:10: postgres.user holds a '${' that begins neither ${NAME} nor ${NAME:-default}; write $${ for the characters themselves")]
-    [InlineData("${NAME-x}", "test.yml:6:10: postgres.user holds a '${' that begins neither ${NAME} nor ${NAME:-default}; write $${ for the characters themselves")]
+    [InlineData("${UNSET}",
+        "test.yml:6:9: postgres.user needs the environment variable UNSET, which is not set; set it, or write ${NAME:-default}")]
+    [InlineData("ab-${UNSET}",
+        "test.yml:6:13: postgres.user needs the environment variable UNSET, which is not set; set it, or write ${NAME:-default}")]
+    [InlineData("ab${",
+        "test.yml:6:12: postgres.user holds a '${' that begins neither ${NAME} nor ${NAME:-default}; "
+            + "write $${ for the characters themselves")]
+    [InlineData("${NAME} ${A B}",
+        "test.yml:6:18: postgres.user holds a '${' that begins neither ${NAME} nor ${NAME:-default}; "
+            + "write $${ for the characters themselves")]
+    [InlineData("${UNSET:-${NAME}}",
+        "test.yml:6:10: postgres.user holds a '${' that begins neither ${NAME} nor ${NAME:-default}; "
+            + "write $${ for the characters themselves")]
+    [InlineData("${NAME-x}",
+        "test.yml:6:10: postgres.user holds a '${' that begins neither ${NAME} nor ${NAME:-default}; "
+            + "write $${ for the characters themselves")]
     public void a_reference_that_cannot_be_replaced_is_a_fault_at_its_place(string given, string expected)
     {
         using var file = ConfigurationFile.PlanWith("user: \"student\"", given == "${UNSET}" ? $"user: {given}" : $"user: \"{given}\"");
@@ -73,8 +85,10 @@ public class PlaceholderTests
             "test.yml:8:10: postgres.table needs a roll number; give --rollnumber, or set the environment variable ROLLNUMBER",
             "test.yml:11:11: kafka.topic needs a roll number; give --rollnumber, or set the environment variable ROLLNUMBER",
             "test.yml:13:25: datalake.path needs a roll number; give --rollnumber, or set the environment variable ROLLNUMBER",
-            "test.yml:16:40: streaming.checkpoint_location needs a roll number; give --rollnumber, or set the environment variable ROLLNUMBER",
-            "test.yml:17:54: streaming.last_processed_timestamp_location needs a roll number; give --rollnumber, or set the environment variable ROLLNUMBER",
+            "test.yml:16:40: streaming.checkpoint_location needs a roll number; "
+                + "give --rollnumber, or set the environment variable ROLLNUMBER",
+            "test.yml:17:54: streaming.last_processed_timestamp_location needs a roll number; "
+                + "give --rollnumber, or set the environment variable ROLLNUMBER",
         ];
         Assert.Equal(expected, file.Faults(rollnumber: null));
         Assert.Equal(expected, file.Faults(environment: new() { ["ROLLNUMBER"] = "" }, rollnumber: null));
@@ -102,7 +116,8 @@ public class PlaceholderTests
     {
         using var file = new ConfigurationFile(ConfigurationFile.Plan);
         Assert.Equal(
-            [$"--rollnumber: the roll number is '{rollnumber}'; it becomes part of a table, topic and folder name, so it must be 1 to 48 letters, digits, _ or -, and begin with a letter or digit"],
+            [$"--rollnumber: the roll number is '{rollnumber}'; it becomes part of a table, topic and folder name, so it must be 1 to "
+                + "48 letters, digits, _ or -, and begin with a letter or digit"],
             file.Faults(rollnumber: rollnumber));
     }
 

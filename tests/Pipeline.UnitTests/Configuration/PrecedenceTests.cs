@@ -28,7 +28,10 @@ public class PrecedenceTests
     public void variables_of_others_are_left_alone()
     {
         using var file = new ConfigurationFile(ConfigurationFile.Plan);
-        Assert.Empty(file.Faults(environment: new() { ["POSTGRES_PORT"] = "x", ["KAFKA_HEAP_OPTS"] = "x", ["Logging__Level"] = "x", ["MyPostgres__Port"] = "x" }));
+        Assert.Empty(file.Faults(environment: new()
+        {
+            ["POSTGRES_PORT"] = "x", ["KAFKA_HEAP_OPTS"] = "x", ["Logging__Level"] = "x", ["MyPostgres__Port"] = "x",
+        }));
     }
 
     [Fact]
@@ -37,7 +40,9 @@ public class PrecedenceTests
         using var file = new ConfigurationFile(ConfigurationFile.Plan);
         Assert.Equal(
             [
-                "KAFKA__: names no key of kafka; known are brokers, topic, partitions, replication_factor, compression, group_id, security_protocol, sasl_mechanism, sasl_username, sasl_password, ssl_ca_location, ssl_certificate_location, ssl_key_location, ssl_key_password, transaction_timeout",
+                "KAFKA__: names no key of kafka; known are brokers, topic, partitions, replication_factor, compression, group_id, "
+                    + "security_protocol, sasl_mechanism, sasl_username, sasl_password, ssl_ca_location, ssl_certificate_location, "
+                    + "ssl_key_location, ssl_key_password, transaction_timeout",
                 "Postgres__JdbcUri: names no key of postgres; did you mean Postgres__JdbcUrl?",
             ],
             file.Faults(environment: new() { ["Postgres__JdbcUri"] = "x", ["KAFKA__"] = "x" }));
@@ -87,7 +92,8 @@ public class PrecedenceTests
     [Fact]
     public void what_the_file_lacks_may_come_from_elsewhere()
     {
-        using var file = new ConfigurationFile(ConfigurationFile.Plan[..ConfigurationFile.Plan.IndexOf("streaming:", StringComparison.Ordinal)]);
+        var streaming = ConfigurationFile.Plan.IndexOf("streaming:", StringComparison.Ordinal);
+        using var file = new ConfigurationFile(ConfigurationFile.Plan[..streaming]);
         Assert.Empty(file.Faults(["streaming.checkpoint_location=/c"], new() { ["STREAMING__LAST_PROCESSED_TIMESTAMP_LOCATION"] = "/l" }));
     }
 

@@ -7,7 +7,8 @@ public class PrintTests
     [Fact]
     public void what_is_printed_loads_again_to_the_same_but_for_secrets()
     {
-        using var file = ConfigurationFile.PlanWith("\"student123\"", "\"student123\"\n  key_columns: [\"a\\\"b\", 'c,d\\']\n  slack_seconds: 3\n  schema: \"s$${x} ü\"");
+        using var file = ConfigurationFile.PlanWith("\"student123\"",
+            "\"student123\"\n  key_columns: [\"a\\\"b\", 'c,d\\']\n  slack_seconds: 3\n  schema: \"s$${x} ü\"");
         var printed = ConfigurationLoader.Print(file.Load(["datalake.batch_rows=10", "postgres.host=localhost"]));
         using var again = new ConfigurationFile(printed);
         var reloaded = again.Load();
@@ -28,7 +29,8 @@ public class PrintTests
     [Fact]
     public void options_that_a_program_built_are_printed_without_the_urls_parameters()
     {
-        var printed = ConfigurationLoader.Print(new PipelineOptions { Postgres = new() { JdbcUrl = "jdbc:postgresql://h/d?password=hunter2" } });
+        var options = new PipelineOptions { Postgres = new() { JdbcUrl = "jdbc:postgresql://h/d?password=hunter2" } };
+        var printed = ConfigurationLoader.Print(options);
         Assert.Contains("jdbc_url: \"jdbc:postgresql://h/d\"", printed);
         Assert.DoesNotContain("hunter2", printed);
     }

@@ -67,8 +67,13 @@ public class SecretTests
     {
         using var file = new ConfigurationFile(ConfigurationFile.Plan);
         var faults = file.Faults(
-            [$"postgres.password:{Marked}", $"postgres.passwort={Marked}", $"kafka.sasl_password={Marked}", $"postgres.password={Marked}\u0001"],
-            new() { ["Postgres__Pasword"] = Marked, ["Kafka__SslKeyPassword"] = Marked, ["POSTGRES__PASSWORD"] = Marked, ["Postgres__Password"] = Marked + "2" });
+            [$"postgres.password:{Marked}", $"postgres.passwort={Marked}", $"kafka.sasl_password={Marked}",
+                $"postgres.password={Marked}\u0001"],
+            new()
+            {
+                ["Postgres__Pasword"] = Marked, ["Kafka__SslKeyPassword"] = Marked,
+                ["POSTGRES__PASSWORD"] = Marked, ["Postgres__Password"] = Marked + "2",
+            });
         Assert.Equal(7, faults.Length);
         Assert.DoesNotContain(faults, f => f.Contains(Marked, StringComparison.Ordinal));
     }
@@ -84,15 +89,18 @@ public class SecretTests
     [Fact]
     public void printing_and_tostring_mask_every_secret()
     {
-        using var file = ConfigurationFile.PlanWith("kafka:29092\"", $"kafka:29092\"\n  security_protocol: sasl_ssl\n  sasl_mechanism: plain\n  sasl_username: u\n  sasl_password: {Marked}");
+        using var file = ConfigurationFile.PlanWith("kafka:29092\"",
+            $"kafka:29092\"\n  security_protocol: sasl_ssl\n  sasl_mechanism: plain\n  sasl_username: u\n  sasl_password: {Marked}");
         File.WriteAllText(file.Beside("key.pem"), "");
         var options = file.Load([$"postgres.password={Marked}", $"postgres.jdbc_url=jdbc:postgresql://h/d?password={Marked}",
-            $"kafka.ssl_certificate_location={file.Beside("key.pem")}", $"kafka.ssl_key_location={file.Beside("key.pem")}", $"kafka.ssl_key_password={Marked}"]);
+            $"kafka.ssl_certificate_location={file.Beside("key.pem")}", $"kafka.ssl_key_location={file.Beside("key.pem")}",
+            $"kafka.ssl_key_password={Marked}"]);
         Assert.Equal(Marked, options.Postgres.Password);
         Assert.Equal(Marked, options.Kafka.SslKeyPassword);
         var printed = ConfigurationLoader.Print(options);
         Assert.Equal(3, printed.Split("\"********\"").Length - 1);
-        foreach (var text in new[] { printed, options.ToString(), options.Postgres.ToString(), options.Kafka.ToString() }) Assert.DoesNotContain(Marked, text);
+        foreach (var text in new[] { printed, options.ToString(), options.Postgres.ToString(), options.Kafka.ToString() })
+            Assert.DoesNotContain(Marked, text);
     }
 
     [Fact]
@@ -123,7 +131,9 @@ public class SecretTests
     {
         var text = ConfigurationFile.Plan.Replace("student123", Marked, StringComparison.Ordinal)
             + "# x\n" + string.Concat(SettingsReference.Sections[1].Settings.Skip(2).Select(s => "# " + s.Key + ": 1\n"));
-        var pieces = new[] { "\n", " ", "  ", ":", ": ", "-", "- ", "[", "]", "{", "}", "\"", "'", "#", "&a ", "*a", "!t ", "|", ">", "%", "@", "${", "${A}", "<rollnumber>", "\t", "\u0000", "\uFEFF", "?", ",", "~", "---\n", "...", "<<: ", "9", "\u2028", "\ud83d\ude00" };
+        var pieces = new[] { "\n", " ", "  ", ":", ": ", "-", "- ", "[", "]", "{", "}", "\"", "'", "#", "&a ", "*a", "!t ", "|", ">", "%",
+            "@", "${", "${A}", "<rollnumber>", "\t", "\u0000", "\uFEFF", "?", ",", "~", "---\n", "...", "<<: ", "9", "\u2028",
+            "\ud83d\ude00" };
         var edit = Gen.Select(Gen.Int[0, text.Length], Gen.Int[0, 12], Gen.Int[0, pieces.Length - 1].Select(i => pieces[i]));
         Gen.Select(edit.Array[1, 3], Gen.Bool).Sample((edits, setsRollNumber) =>
         {
@@ -133,7 +143,8 @@ public class SecretTests
             // Damage may cut the line so that the secret becomes a key or another key's value; then it is none.
             if (damaged.Contains($"\n  password: \"{Marked}\"\n", StringComparison.Ordinal))
                 Assert.DoesNotContain(faults, f => f.Contains(Marked, StringComparison.Ordinal));
-        }, iter: 1_000, threads: 1, print: t => string.Create(CultureInfo.InvariantCulture, $"{string.Join(" | ", t.Item1.Select(e => $"{e.Item1}-{e.Item2} {e.Item3}"))}"));
+        }, iter: 1_000, threads: 1, print: t => string.Create(CultureInfo.InvariantCulture,
+            $"{string.Join(" | ", t.Item1.Select(e => $"{e.Item1}-{e.Item2} {e.Item3}"))}"));
     }
 
     private static string Damage(string text, int at, int cut, string piece)

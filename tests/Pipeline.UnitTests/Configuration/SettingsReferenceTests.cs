@@ -40,7 +40,8 @@ public class SettingsReferenceTests
     [Fact]
     public void a_word_among_few_has_one_of_them_as_default()
     {
-        foreach (var setting in All.Where(s => s.OneOf.Count > 0 && s.Default is not null)) Assert.Contains(setting.DefaultText, setting.OneOf);
+        foreach (var setting in All.Where(s => s.OneOf.Count > 0 && s.Default is not null))
+            Assert.Contains(setting.DefaultText, setting.OneOf);
     }
 
     [Fact]
@@ -57,9 +58,11 @@ public class SettingsReferenceTests
         {
             using var file = new ConfigurationFile(ConfigurationFile.Plan);
             var value = setting.Kind == SettingKind.Number ? "x" : "bad\u0001";
-            Assert.Contains(file.Faults([$"{setting.Name}={value}"]), f => f.StartsWith($"--set {setting.Name}: ", StringComparison.Ordinal));
+            Assert.Contains(file.Faults([$"{setting.Name}={value}"]),
+                f => f.StartsWith($"--set {setting.Name}: ", StringComparison.Ordinal));
             var variable = $"{setting.Section}__{setting.Property.Name}";
-            Assert.Contains(file.Faults(environment: new() { [variable] = value }), f => f.StartsWith($"{variable}: ", StringComparison.Ordinal));
+            Assert.Contains(file.Faults(environment: new() { [variable] = value }),
+                f => f.StartsWith($"{variable}: ", StringComparison.Ordinal));
         }
     }
 
@@ -67,6 +70,7 @@ public class SettingsReferenceTests
     public void the_reference_names_every_key_with_its_default()
     {
         var text = SettingsText.Describe();
-        foreach (var setting in All) Assert.Contains($"  # {setting.Key}: {(setting.Kind == SettingKind.Number ? setting.DefaultText : "")}", text);
+        foreach (var setting in All)
+            Assert.Contains($"  # {setting.Key}: {(setting.Kind == SettingKind.Number ? setting.DefaultText : "")}", text);
     }
 }

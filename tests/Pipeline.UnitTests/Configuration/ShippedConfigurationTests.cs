@@ -56,8 +56,12 @@ public partial class ShippedConfigurationTests
     public void a_developers_machine_reaches_the_containers_by_three_variables()
     {
         using var shipped = new ConfigurationFile(Shipped);
-        var options = shipped.Load(environment: new() { ["POSTGRES_HOST"] = "localhost", ["KAFKA_BROKERS"] = "localhost:9092", ["DATALAKE"] = "datalake" });
-        Assert.Equal(("localhost", "jdbc:postgresql://localhost:5432/food_delivery_db", "localhost:9092"), (options.Postgres.Host, options.Postgres.JdbcUrl, options.Kafka.Brokers));
+        var options = shipped.Load(environment: new()
+        {
+            ["POSTGRES_HOST"] = "localhost", ["KAFKA_BROKERS"] = "localhost:9092", ["DATALAKE"] = "datalake",
+        });
+        Assert.Equal(("localhost", "jdbc:postgresql://localhost:5432/food_delivery_db", "localhost:9092"),
+            (options.Postgres.Host, options.Postgres.JdbcUrl, options.Kafka.Brokers));
         Assert.Equal(("datalake/food/r1/output/orders", "datalake/food/r1/checkpoints/orders", "datalake/food/r1/lastprocess/orders"),
             (options.Datalake.Path, options.Streaming.CheckpointLocation, options.Streaming.LastProcessedTimestampLocation));
     }
@@ -66,7 +70,10 @@ public partial class ShippedConfigurationTests
     public void a_developers_machine_needs_only_overrides()
     {
         using var shipped = new ConfigurationFile(Shipped);
-        var options = shipped.Load(environment: new() { ["Postgres__Host"] = "localhost", ["Postgres__Port"] = "5433", ["Kafka__Brokers"] = "localhost:9092" });
+        var options = shipped.Load(environment: new()
+        {
+            ["Postgres__Host"] = "localhost", ["Postgres__Port"] = "5433", ["Kafka__Brokers"] = "localhost:9092",
+        });
         Assert.Equal(("localhost", 5433, "localhost:9092"), (options.Postgres.Host, options.Postgres.Port, options.Kafka.Brokers));
     }
 
@@ -113,7 +120,9 @@ internal sealed class OptionsComparer : IEqualityComparer<PipelineOptions>
     public static readonly OptionsComparer Instance = new();
 
     public bool Equals(PipelineOptions? a, PipelineOptions? b) =>
-        ConfigurationLoader.Print(a!) == ConfigurationLoader.Print(b!) && a!.Postgres.Password == b!.Postgres.Password && a.Kafka.SaslPassword == b.Kafka.SaslPassword;
+        ConfigurationLoader.Print(a!) == ConfigurationLoader.Print(b!)
+            && a!.Postgres.Password == b!.Postgres.Password
+            && a.Kafka.SaslPassword == b.Kafka.SaslPassword;
 
     public int GetHashCode(PipelineOptions options) => 0;
 }

@@ -9,7 +9,9 @@ namespace OrdersStream.UnitTests.Fuzzing;
 /// is changed further. The seed is printed; FUZZ_SEED replays it. An input that fails belongs in Corpus/, which each run checks first.
 /// </summary>
 /// <param name="target">Its folder in Corpus/.</param>
-/// <param name="check">Returns what became of an input, in words that are the same for inputs of one kind; throws where a rule is broken.</param>
+/// <param name="check">
+/// Returns what became of an input, in words that are the same for inputs of one kind; throws where a rule is broken.
+/// </param>
 internal sealed class Fuzzer(string target, Func<byte[], string> check)
 {
     private const int KeptMax = 2_000, BytesMax = 64 * 1024;
@@ -35,7 +37,8 @@ internal sealed class Fuzzer(string target, Func<byte[], string> check)
         TestContext.Current.TestOutputHelper?.WriteLine($"{target}: FUZZ_SEED={seed}");
         var running = Task.Run(() => Run(seed), TestContext.Current.CancellationToken);
         while (await Task.WhenAny(running, Task.Delay(HangAfter, TestContext.Current.CancellationToken)) != running)
-            Assert.True(Stopwatch.GetElapsedTime(Volatile.Read(ref begun)) < HangAfter, $"{target} hangs, FUZZ_SEED={seed}\n{Show(current)}");
+            Assert.True(Stopwatch.GetElapsedTime(Volatile.Read(ref begun)) < HangAfter,
+                $"{target} hangs, FUZZ_SEED={seed}\n{Show(current)}");
         TestContext.Current.TestOutputHelper?.WriteLine(await running);
     }
 
@@ -71,8 +74,11 @@ internal sealed class Fuzzer(string target, Func<byte[], string> check)
         }
     }
 
-    private static string Show(byte[]? input) => input is null ? "" : $"{Encoding.Latin1.GetString(input)}\nbase64 {Convert.ToBase64String(input)}";
+    private static string Show(byte[]? input) =>
+        input is null ? "" : $"{Encoding.Latin1.GetString(input)}\nbase64 {Convert.ToBase64String(input)}";
 
     private static long? Number(string variable) =>
-        long.TryParse(Environment.GetEnvironmentVariable(variable), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
+        long.TryParse(Environment.GetEnvironmentVariable(variable), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            ? number
+            : null;
 }

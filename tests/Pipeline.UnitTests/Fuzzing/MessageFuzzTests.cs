@@ -18,10 +18,14 @@ public sealed class MessageFuzzTests
     private const string Target = "message";
 
     private static readonly TableSchema Schema = Schema(
-        Column("id", ColumnKind.BigInt, nullable: false), Column("small", ColumnKind.SmallInt), Column("int", ColumnKind.Integer), Column("amount", ColumnKind.Numeric, precision: 12, scale: 3),
-        Column("any", ColumnKind.Numeric), Column("wide", ColumnKind.Numeric, precision: 38, scale: 10), Column("real", ColumnKind.Real), Column("double", ColumnKind.Double), Column("yes", ColumnKind.Boolean),
-        Column("odd \"näme\"\n", ColumnKind.Text), Column("day", ColumnKind.Date), Column("time", ColumnKind.Time), Column("at", ColumnKind.Timestamp), Column("updated_at", ColumnKind.TimestampTz),
-        Column("uuid", ColumnKind.Uuid), Column("bytes", ColumnKind.Bytea), Column("json", ColumnKind.Json), Column("texts", ColumnKind.Text, isArray: true), Column("numbers", ColumnKind.Numeric, precision: 6, scale: 2, isArray: true));
+        Column("id", ColumnKind.BigInt, nullable: false), Column("small", ColumnKind.SmallInt), Column("int", ColumnKind.Integer),
+        Column("amount", ColumnKind.Numeric, precision: 12, scale: 3),
+        Column("any", ColumnKind.Numeric), Column("wide", ColumnKind.Numeric, precision: 38, scale: 10), Column("real", ColumnKind.Real),
+        Column("double", ColumnKind.Double), Column("yes", ColumnKind.Boolean),
+        Column("odd \"näme\"\n", ColumnKind.Text), Column("day", ColumnKind.Date), Column("time", ColumnKind.Time),
+        Column("at", ColumnKind.Timestamp), Column("updated_at", ColumnKind.TimestampTz),
+        Column("uuid", ColumnKind.Uuid), Column("bytes", ColumnKind.Bytea), Column("json", ColumnKind.Json),
+        Column("texts", ColumnKind.Text, isArray: true), Column("numbers", ColumnKind.Numeric, precision: 6, scale: 2, isArray: true));
 
     private readonly MessageDecoder decoder = new(Schema);
     private readonly DecodedRow row = new(Schema), again = new(Schema);
@@ -30,10 +34,12 @@ public sealed class MessageFuzzTests
     public static TheoryData<string> Corpus => [.. Fuzzer.Corpus(Target).Select(f => Path.GetFileName(f))];
 
     [Theory, MemberData(nameof(Corpus))]
-    public void each_kept_message_is_a_row_or_has_a_cause(string name) => Check(File.ReadAllBytes(Fuzzer.Corpus(Target).Single(f => Path.GetFileName(f) == name)));
+    public void each_kept_message_is_a_row_or_has_a_cause(string name) =>
+        Check(File.ReadAllBytes(Fuzzer.Corpus(Target).Single(f => Path.GetFileName(f) == name)));
 
     [Fact]
-    public Task a_message_is_a_row_or_has_a_cause() => new Fuzzer(Target, Check) { Words = [.. Schema.Columns.Select(c => JsonSerializer.Serialize(c.Name) + ":")] }.RunAsync();
+    public Task a_message_is_a_row_or_has_a_cause() =>
+        new Fuzzer(Target, Check) { Words = [.. Schema.Columns.Select(c => JsonSerializer.Serialize(c.Name) + ":")] }.RunAsync();
 
     /// <summary>A JSON text has many spellings: order, whitespace, escapes. All of a row's are that row.</summary>
     [Fact]
@@ -62,7 +68,8 @@ public sealed class MessageFuzzTests
         {
             using var lake = new TestLake();
             lake.Topic.Page(0, 2);
-            var records = Enumerable.Range(2, 200).Select(i => new StreamRecord(0, i + 1, i % 7 == 0 ? null : [(byte)i], i % 11 == 0 ? null : mutator.Change(seeds), i,
+            var records = Enumerable.Range(2, 200)
+                .Select(i => new StreamRecord(0, i + 1, i % 7 == 0 ? null : [(byte)i], i % 11 == 0 ? null : mutator.Change(seeds), i,
                 i % 5 == 0 ? [new StreamHeader(i % 10 == 0 ? StreamHeader.Op : "trace", mutator.Change(seeds))] : null)).ToList();
             var result = await lake.StoreAsync([.. lake.Topic.All, .. records]);
             Assert.True(result.Rows + result.Quarantined == 202, $"seed {seed}: {result}");
@@ -106,7 +113,8 @@ public sealed class MessageFuzzTests
     {
         using var theirs = JsonDocument.Parse(input);
         using var ours = JsonDocument.Parse(Written(row));
-        Assert.Equal(Schema.Columns.Select(c => c.Name).Order(StringComparer.Ordinal), theirs.RootElement.EnumerateObject().Select(m => m.Name).Order(StringComparer.Ordinal));
+        Assert.Equal(Schema.Columns.Select(c => c.Name).Order(StringComparer.Ordinal),
+            theirs.RootElement.EnumerateObject().Select(m => m.Name).Order(StringComparer.Ordinal));
         foreach (var column in Schema.Columns)
             Same(column.Type.Kind, theirs.RootElement.GetProperty(column.Name), ours.RootElement.GetProperty(column.Name));
     }
@@ -134,7 +142,9 @@ public sealed class MessageFuzzTests
     {
         var e = number.IndexOfAny(['e', 'E']);
         var mantissa = (e < 0 ? number : number[..e]).TrimStart('-');
-        var exponent = e < 0 ? 0 : System.Numerics.BigInteger.Parse(number[(e + 1)..], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
+        var exponent = e < 0
+            ? 0
+            : System.Numerics.BigInteger.Parse(number[(e + 1)..], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
         var point = mantissa.IndexOf('.');
         if (point >= 0) (exponent, mantissa) = (exponent - (mantissa.Length - point - 1), mantissa.Remove(point, 1));
         mantissa = mantissa.TrimStart('0');
@@ -146,7 +156,8 @@ public sealed class MessageFuzzTests
     {
         var spelled = new StringBuilder(Space()).Append('{');
         for (var i = 0; i < members.Length; i++)
-            spelled.Append(i > 0 ? "," : "").Append(Space()).Append(Quote(members[i].Name)).Append(Space()).Append(':').Append(Space()).Append(Value(members[i].Value)).Append(Space());
+            spelled.Append(i > 0 ? "," : "").Append(Space()).Append(Quote(members[i].Name)).Append(Space())
+                .Append(':').Append(Space()).Append(Value(members[i].Value)).Append(Space());
         return Encoding.UTF8.GetBytes(spelled.Append('}').Append(Space()).ToString());
 
         string Space() => new(Enumerable.Range(0, random.Next(3)).Select(_ => " \t\r\n"[random.Next(4)]).ToArray());
@@ -158,6 +169,11 @@ public sealed class MessageFuzzTests
             _ => value.GetRawText(),
         };
 
-        string Quote(string value) => $"\"{string.Concat(value.Select(c => c is '"' or '\\' or < ' ' || random.Next(3) == 0 ? $"\\u{(int)c:x4}" : char.IsSurrogate(c) ? $"\\u{(int)c:X4}" : c.ToString()))}\"";
+        string Quote(string value) => $"\"{string.Concat(value.Select(Character))}\"";
+
+        string Character(char c) =>
+            c is '"' or '\\' or < ' ' || random.Next(3) == 0 ? $"\\u{(int)c:x4}"
+            : char.IsSurrogate(c) ? $"\\u{(int)c:X4}"
+            : c.ToString();
     }
 }

@@ -2,16 +2,23 @@ using System.Text;
 
 namespace OrdersStream.UnitTests.Fuzzing;
 
-/// <summary>Makes new inputs of kept ones: by bytes, by the words of the target, and by the values that brackets, quotes and line ends set apart.</summary>
+/// <summary>
+/// Makes new inputs of kept ones: by bytes, by the words of the target, and by the values that brackets, quotes and line ends set
+/// apart.
+/// </summary>
 internal sealed class Mutator(Random random, IReadOnlyList<string> words, int bytesMax)
 {
     /// <summary>What text formats stumble over.</summary>
     private static readonly string[] Common =
     [
-        "null", "true", "false", "0", "-0", "-1", "1e400", "1E-400", "0.1", "00", "-", "+1", ".5", "1.", "9223372036854775807", "9223372036854775808", "-9223372036854775809", "4294967296",
-        "2147483648", "99999999999999999999999999999999999999", "1e1000000000", "1e-1000000000", "NaN", "\"NaN\"", "\"Infinity\"", "\"-Infinity\"", "\"infinity\"", "\"\"", "\"\\u0000\"", "\"\\ud800\"",
-        "\"\\ud83c\\udf55\"", "\\", "\\u", "\\x", "\"", "{", "}", "[", "]", "{}", "[]", "[[", ":", ",", ", ", "\n", "\t", "\r", " ", "\0", "\uFEFF", "\u2028", "é", "🍕", "//", "/* */", "#", "'", "%", "..", "../", "-0001",
-        "\"2026-02-30\"", "\"2026-13-01T25:61:61Z\"", "\"2026-01-01T00:00:00.0000001Z\"", "\"24:00:00\"", "\"0001-01-01 BC\"", "\"AAAA\"", "\"A===\"",
+        "null", "true", "false", "0", "-0", "-1", "1e400", "1E-400", "0.1", "00", "-", "+1", ".5", "1.", "9223372036854775807",
+        "9223372036854775808", "-9223372036854775809", "4294967296",
+        "2147483648", "99999999999999999999999999999999999999", "1e1000000000", "1e-1000000000", "NaN", "\"NaN\"", "\"Infinity\"",
+        "\"-Infinity\"", "\"infinity\"", "\"\"", "\"\\u0000\"", "\"\\ud800\"",
+        "\"\\ud83c\\udf55\"", "\\", "\\u", "\\x", "\"", "{", "}", "[", "]", "{}", "[]", "[[", ":", ",", ", ", "\n", "\t", "\r", " ", "\0",
+        "\uFEFF", "\u2028", "é", "🍕", "//", "/* */", "#", "'", "%", "..", "../", "-0001",
+        "\"2026-02-30\"", "\"2026-13-01T25:61:61Z\"", "\"2026-01-01T00:00:00.0000001Z\"", "\"24:00:00\"", "\"0001-01-01 BC\"", "\"AAAA\"",
+        "\"A===\"",
     ];
 
     private static readonly char[] Borders = ['"', ',', ':', '{', '}', '[', ']', '\n', ' ', '=', '-', '.'];

@@ -3,7 +3,9 @@ using OrdersStream.Lake;
 
 namespace OrdersStream.UnitTests.Fuzzing;
 
-/// <summary>A name in the lake is read back as what gave it, any other is none of ours, and no text becomes a name that leads elsewhere.</summary>
+/// <summary>
+/// A name in the lake is read back as what gave it, any other is none of ours, and no text becomes a name that leads elsewhere.
+/// </summary>
 public sealed class NameFuzzTests
 {
     private const string Target = "name";
@@ -11,12 +13,14 @@ public sealed class NameFuzzTests
     public static TheoryData<string> Corpus => [.. Fuzzer.Corpus(Target).Select(f => Path.GetFileName(f))];
 
     [Theory, MemberData(nameof(Corpus))]
-    public void each_kept_name_is_ours_or_not(string name) => Check(File.ReadAllBytes(Fuzzer.Corpus(Target).Single(f => Path.GetFileName(f) == name)));
+    public void each_kept_name_is_ours_or_not(string name) =>
+        Check(File.ReadAllBytes(Fuzzer.Corpus(Target).Single(f => Path.GetFileName(f) == name)));
 
     [Fact]
     public Task a_name_is_ours_or_not() => new Fuzzer(Target, Check)
     {
-        Words = ["part-", "quarantine-", ".parquet", ".jsonl", ".tmp", "0", "-", "2147483647", "/", "..", ".", "CON", "__HIVE_DEFAULT_PARTITION__", "%2F", "%5F"],
+        Words = ["part-", "quarantine-", ".parquet", ".jsonl", ".tmp", "0", "-", "2147483647", "/", "..", ".", "CON",
+            "__HIVE_DEFAULT_PARTITION__", "%2F", "%5F"],
     }.RunAsync();
 
     private static string Check(byte[] input)

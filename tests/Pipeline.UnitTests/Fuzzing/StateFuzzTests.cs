@@ -10,7 +10,8 @@ using OrdersStream.UnitTests.Postgres;
 namespace OrdersStream.UnitTests.Fuzzing;
 
 /// <summary>
-/// State is read as it was written, or refused as what it is not, whatever a disk or a hand made of it: no other failure, and what is accepted can be used.
+/// State is read as it was written, or refused as what it is not, whatever a disk or a hand made of it: no other failure, and
+/// what is accepted can be used.
 /// </summary>
 public sealed class StateFuzzTests : IDisposable
 {
@@ -18,7 +19,8 @@ public sealed class StateFuzzTests : IDisposable
 
     public static TheoryData<string, string> Corpus =>
     [
-        .. new[] { "watermark", "commit", "schema", "footer", "parquet" }.SelectMany(target => Fuzzer.Corpus(target).Select(f => (target, Path.GetFileName(f)))),
+        .. new[] { "watermark", "commit", "schema", "footer", "parquet" }
+            .SelectMany(target => Fuzzer.Corpus(target).Select(f => (target, Path.GetFileName(f)))),
     ];
 
     public void Dispose() => folder.Dispose();
@@ -31,7 +33,8 @@ public sealed class StateFuzzTests : IDisposable
     [Theory, InlineData("watermark"), InlineData("commit"), InlineData("schema"), InlineData("footer"), InlineData("parquet")]
     public Task a_file_is_state_or_refused(string target) => new Fuzzer(target, CheckOf(target))
     {
-        Words = ["\"version\": 2", "\"watermark\": null", "\"key\": [null]", "\"seen\": \"0-9999999\"", "\"seen\": \"5-1\"", "\"columns\": []", "\"kind\": \"Numeric\"", "\"kind\": \"17\"", "\"precision\": -1", "\"array\": true"],
+        Words = ["\"version\": 2", "\"watermark\": null", "\"key\": [null]", "\"seen\": \"0-9999999\"", "\"seen\": \"5-1\"",
+            "\"columns\": []", "\"kind\": \"Numeric\"", "\"kind\": \"17\"", "\"precision\": -1", "\"array\": true"],
         Seeds = target == "parquet" ? [Parquet()] : [],
     }.RunAsync();
 
@@ -74,7 +77,8 @@ public sealed class StateFuzzTests : IDisposable
     {
         var text = Encoding.UTF8.GetString(input);
         var end = text.LastIndexOf(",\n  \"checksum\": \"", StringComparison.Ordinal);
-        if (end >= 0) text = $"{text[..end]},\n  \"checksum\": \"{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text[..end])))[..16]}\"\n}}\n";
+        var checksum = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text[..Math.Max(end, 0)])))[..16];
+        if (end >= 0) text = $"{text[..end]},\n  \"checksum\": \"{checksum}\"\n}}\n";
         var read = CommitEntryFormat.Read(Encoding.UTF8.GetBytes(text));
         var written = CommitEntryFormat.Write(read);
         Assert.Equal(written, CommitEntryFormat.Write(CommitEntryFormat.Read(written)));
@@ -90,7 +94,8 @@ public sealed class StateFuzzTests : IDisposable
 
     private static string CheckFooter(byte[] input)
     {
-        var pairs = Encoding.UTF8.GetString(input).Split('\n').Select(l => l.Split('=', 2)).Where(p => p.Length == 2).DistinctBy(p => p[0]).ToDictionary(p => p[0], p => p[1]);
+        var pairs = Encoding.UTF8.GetString(input).Split('\n').Select(l => l.Split('=', 2)).Where(p => p.Length == 2)
+            .DistinctBy(p => p[0]).ToDictionary(p => p[0], p => p[1]);
         var read = FileFooter.FromMetadata(pairs);
         Assert.Equal(read, FileFooter.FromMetadata(read.ToMetadata()));
         return "";

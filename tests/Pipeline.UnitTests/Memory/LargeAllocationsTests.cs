@@ -9,7 +9,8 @@ public sealed unsafe class LargeAllocationsTests
     public void what_the_c_library_keeps_between_blocks_in_use_is_given_back()
     {
         Assert.SkipUnless(
-            OperatingSystem.IsLinux() && NativeLibrary.TryGetExport(NativeLibrary.GetMainProgramHandle(), "gnu_get_libc_version", out _), "needs glibc");
+            OperatingSystem.IsLinux()
+                && NativeLibrary.TryGetExport(NativeLibrary.GetMainProgramHandle(), "gnu_get_libc_version", out _), "needs glibc");
         const int Blocks = 4_096, BlockBytes = 64 * 1024;
         var blocks = new nint[Blocks];
         for (var i = 0; i < Blocks; i++)

@@ -65,7 +65,8 @@ public sealed class BytesDictionaryTests
 
     private bool TryAdd(string[] values)
     {
-        var column = new BytesBuffer(new ParquetColumn("v", ParquetSchemaFactory.TypeOf(new ColumnType(ColumnKind.Text, "text")), Nullable: false));
+        var text = ParquetSchema.TypeOf(new ColumnType(ColumnKind.Text, "text"));
+        var column = new BytesBuffer(new ParquetColumn("v", text, Nullable: false));
         foreach (var value in values) column.AppendRow(Encoding.UTF8.GetBytes(value));
         return dictionary.TryAdd(column);
     }

@@ -52,7 +52,8 @@ internal static class DuckDb
     {
         ColumnKind.Bytea => $"hex({value})",
         ColumnKind.Date => $"CASE WHEN isinf({value}) THEN {value}::VARCHAR ELSE ({value} - DATE '1970-01-01')::VARCHAR END",
-        ColumnKind.Timestamp or ColumnKind.TimestampTz => $"CASE WHEN isinf({value}) THEN {value}::VARCHAR ELSE epoch_us({value})::VARCHAR END",
+        ColumnKind.Timestamp or ColumnKind.TimestampTz =>
+            $"CASE WHEN isinf({value}) THEN {value}::VARCHAR ELSE epoch_us({value})::VARCHAR END",
         ColumnKind.Time => $"epoch_us({value})::VARCHAR",
         _ => $"{value}::VARCHAR",
     };
@@ -67,13 +68,16 @@ internal static class DuckDb
         (string t, { Kind: ColumnKind.Boolean }) => t == "true" ? 1L : 0L,
         (string t, { Kind: ColumnKind.Date }) => Infinity(t, int.MaxValue),
         (string t, { Kind: ColumnKind.Timestamp or ColumnKind.TimestampTz }) => Infinity(t, long.MaxValue),
-        (string t, { Kind: ColumnKind.SmallInt or ColumnKind.Integer or ColumnKind.BigInt or ColumnKind.Time }) => long.Parse(t, CultureInfo.InvariantCulture),
-        (string t, { Kind: ColumnKind.Numeric }) when DecimalShape.Of(type) is not null => Int128.Parse(t.Replace(".", ""), CultureInfo.InvariantCulture),
+        (string t, { Kind: ColumnKind.SmallInt or ColumnKind.Integer or ColumnKind.BigInt or ColumnKind.Time }) =>
+            long.Parse(t, CultureInfo.InvariantCulture),
+        (string t, { Kind: ColumnKind.Numeric }) when DecimalShape.Of(type) is not null =>
+            Int128.Parse(t.Replace(".", ""), CultureInfo.InvariantCulture),
         (string t, _) => t,
         _ => throw new InvalidOperationException($"DuckDB gave a {text.GetType()} for {type}"),
     };
 
-    private static string Float(string text) => text switch { "inf" => "Infinity", "-inf" => "-Infinity", "nan" or "-nan" => "NaN", _ => text };
+    private static string Float(string text) =>
+        text switch { "inf" => "Infinity", "-inf" => "-Infinity", "nan" or "-nan" => "NaN", _ => text };
 
     private static long Infinity(string text, long greatest) => text switch
     {

@@ -17,7 +17,8 @@ internal static class LakeRows
 {
     public static readonly TopicIdentity Topic = new("cluster-1", "orders", "topic-id-1");
 
-    public static Column Column(string name, ColumnKind kind, bool nullable = true, int? precision = null, int? scale = null, bool isArray = false) =>
+    public static Column Column(
+        string name, ColumnKind kind, bool nullable = true, int? precision = null, int? scale = null, bool isArray = false) =>
         new(name, new ColumnType(kind, $"{kind}{(isArray ? "[]" : "")}", precision, scale, isArray), nullable);
 
     public static TableSchema Schema(params Column[] columns) => new([.. columns], [0], 0);
@@ -29,9 +30,11 @@ internal static class LakeRows
         return row;
     }
 
-    public static ColumnBatch Empty(TableSchema schema, DataPageEncoder? encoder = null) => new(schema, encoder ?? new DataPageEncoder(new DatalakeOptions()));
+    public static ColumnBatch Empty(TableSchema schema, DataPageEncoder? encoder = null) =>
+        new(schema, encoder ?? new DataPageEncoder(new DatalakeOptions()));
 
-    public static ColumnBatch Batch(TableSchema schema, IEnumerable<object?[]> rows, int partition = 3, long firstOffset = 100, DataPageEncoder? encoder = null)
+    public static ColumnBatch Batch(
+        TableSchema schema, IEnumerable<object?[]> rows, int partition = 3, long firstOffset = 100, DataPageEncoder? encoder = null)
     {
         var batch = Empty(schema, encoder);
         Fill(batch, rows, partition, firstOffset);
@@ -109,14 +112,16 @@ internal static class LakeRows
     {
         if (cell.IsNull) return null;
         if (type.IsArray)
-            return CollectionsMarshal.AsSpan(row.Elements).Slice(cell.Start, cell.Length).ToArray().Select(e => Value(row, e, type with { IsArray = false })).ToArray();
+            return CollectionsMarshal.AsSpan(row.Elements)
+                .Slice(cell.Start, cell.Length).ToArray().Select(e => Value(row, e, type with { IsArray = false })).ToArray();
         var bytes = row.Bytes.Written;
         return type.Kind switch
         {
             ColumnKind.Real or ColumnKind.Double => BitConverter.Int64BitsToDouble(cell.Bits),
             ColumnKind.Numeric when DecimalShape.Of(type) is not null => cell.Unscaled,
             ColumnKind.Bytea => bytes.Slice(cell.Start, cell.Length).ToArray(),
-            ColumnKind.Text or ColumnKind.Numeric or ColumnKind.Uuid or ColumnKind.Json or ColumnKind.Jsonb => Encoding.UTF8.GetString(bytes.Slice(cell.Start, cell.Length)),
+            ColumnKind.Text or ColumnKind.Numeric or ColumnKind.Uuid or ColumnKind.Json or ColumnKind.Jsonb =>
+                Encoding.UTF8.GetString(bytes.Slice(cell.Start, cell.Length)),
             _ => cell.Bits,
         };
     }

@@ -8,7 +8,8 @@ namespace OrdersStream.UnitTests.ParquetFormat;
 public sealed class ParquetFileWriterTests
 {
     private static readonly TableSchema Orders = Schema(
-        Column("id", ColumnKind.BigInt, nullable: false), Column("status", ColumnKind.Text), Column("tags", ColumnKind.Integer, isArray: true));
+        Column("id", ColumnKind.BigInt, nullable: false), Column("status", ColumnKind.Text),
+        Column("tags", ColumnKind.Integer, isArray: true));
 
     [Theory]
     [InlineData("none", "fastest")]
@@ -22,7 +23,8 @@ public sealed class ParquetFileWriterTests
     {
         using var folder = new TempFolder();
         var rows = OrderRows(5_000);
-        var file = await WriteAsync(folder, Batch(Orders, rows, encoder: new(new() { Compression = compression, CompressionLevel = level })));
+        var file = await WriteAsync(folder,
+            Batch(Orders, rows, encoder: new(new() { Compression = compression, CompressionLevel = level })));
 
         AssertSame(rows, DuckDb.Rows(file, Orders));
         AssertSame(rows, await ReadAsync(file, Orders));
@@ -44,7 +46,8 @@ public sealed class ParquetFileWriterTests
 
         AssertSame(rows, DuckDb.Rows(file, Orders));
         AssertSame(rows, await ReadAsync(file, Orders));
-        Assert.Equal((long)((rowCount + rowGroupRows - 1) / rowGroupRows), DuckDb.Scalar(file, "SELECT num_row_groups FROM parquet_file_metadata($file)"));
+        Assert.Equal((long)((rowCount + rowGroupRows - 1) / rowGroupRows),
+            DuckDb.Scalar(file, "SELECT num_row_groups FROM parquet_file_metadata($file)"));
     }
 
     [Theory]
@@ -56,7 +59,8 @@ public sealed class ParquetFileWriterTests
         using var folder = new TempFolder();
         var schema = Schema(
             Column("id", ColumnKind.BigInt, nullable: false), Column("unique", ColumnKind.Text), Column("few", ColumnKind.Text),
-            Column("maybe", ColumnKind.Double), Column("list", ColumnKind.Text, isArray: true), Column("flag", ColumnKind.Boolean, nullable: false));
+            Column("maybe", ColumnKind.Double), Column("list", ColumnKind.Text, isArray: true),
+            Column("flag", ColumnKind.Boolean, nullable: false));
         var rows = Enumerable.Range(0, 10_000).Select(i => new object?[]
         {
             (long)i, i % 3 == 0 ? null : $"unique {i}", i % 5 == 0 ? null : $"few {i % 4_000 / 40}", i % 7 == 0 ? null : i / 4.0,
@@ -73,14 +77,17 @@ public sealed class ParquetFileWriterTests
     {
         using var folder = new TempFolder();
         var schema = Schema(Column("id", ColumnKind.BigInt, nullable: false), Column("text", ColumnKind.Text));
-        var rows = Enumerable.Range(0, 3_000).Select(i => new object?[] { (long)i, i % 9 == 0 ? null : i is < 1_000 or >= 2_000 ? $"few {i % 3}" : $"unique {3_000 - i}" }).ToArray();
+        static string? TextOf(int i) => i % 9 == 0 ? null : i is < 1_000 or >= 2_000 ? $"few {i % 3}" : $"unique {3_000 - i}";
+        var rows = Enumerable.Range(0, 3_000).Select(i => new object?[] { (long)i, TextOf(i) }).ToArray();
         var file = await WriteAsync(folder, Batch(schema, rows, encoder: new(new() { RowGroupRows = 2_500 }) { PageRows = 500 }));
 
         AssertSame(rows, DuckDb.Rows(file, schema));
         AssertSame(rows, await ReadAsync(file, schema));
         Assert.Equal(
             [["few 0", "unique 2000", 223L + 55], ["few 0", "few 2", 56L]],
-            DuckDb.Query(file, "SELECT stats_min_value, stats_max_value, stats_null_count FROM parquet_metadata($file) WHERE path_in_schema = 'text' ORDER BY row_group_id"));
+            DuckDb.Query(file,
+                "SELECT stats_min_value, stats_max_value, stats_null_count FROM parquet_metadata($file) "
+                + "WHERE path_in_schema = 'text' ORDER BY row_group_id"));
     }
 
     [Fact]
@@ -100,9 +107,11 @@ public sealed class ParquetFileWriterTests
     public async Task text_of_a_megabyte_is_read_back()
     {
         using var folder = new TempFolder();
-        var schema = Schema(Column("id", ColumnKind.BigInt, nullable: false), Column("text", ColumnKind.Text), Column("list", ColumnKind.Text, isArray: true));
+        var schema = Schema(Column("id", ColumnKind.BigInt, nullable: false), Column("text", ColumnKind.Text),
+            Column("list", ColumnKind.Text, isArray: true));
         var megabyte = string.Concat(Enumerable.Range(0, 150_000).Select(i => i.ToString("x7", CultureInfo.InvariantCulture)));
-        var rows = Enumerable.Range(0, 6).Select(i => new object?[] { (long)i, i + megabyte, i == 3 ? new object?[] { megabyte, null, megabyte } : null }).ToArray();
+        var rows = Enumerable.Range(0, 6)
+            .Select(i => new object?[] { (long)i, i + megabyte, i == 3 ? new object?[] { megabyte, null, megabyte } : null }).ToArray();
         var batch = Batch(schema, rows);
         var file = await WriteAsync(folder, batch);
 
@@ -154,7 +163,8 @@ public sealed class ParquetFileWriterTests
         var batch = Batch(Orders, OrderRows(2_000));
         var first = await WriteAsync(folder, batch, name: "1.parquet");
         var second = await WriteAsync(folder, batch, name: "2.parquet");
-        Assert.Equal(await File.ReadAllBytesAsync(first, TestContext.Current.CancellationToken), await File.ReadAllBytesAsync(second, TestContext.Current.CancellationToken));
+        Assert.Equal(await File.ReadAllBytesAsync(first, TestContext.Current.CancellationToken),
+            await File.ReadAllBytesAsync(second, TestContext.Current.CancellationToken));
     }
 
     [Fact]
@@ -175,8 +185,10 @@ public sealed class ParquetFileWriterTests
         batch.Append(Row(Orders, 3L, "PLACED", null), 12, 206, "upsert");
         var file = await WriteAsync(folder, batch);
 
-        Assert.Equal(["id", "status", "tags", "_op", "_partition", "_offset"], DuckDb.Query(file, "DESCRIBE SELECT * FROM $file").Select(r => r[0]));
-        Assert.Equal([["upsert", 12, 100L], ["delete", 12, 205L], ["upsert", 12, 206L]], DuckDb.Query(file, "SELECT _op, _partition, _offset FROM $file"));
+        Assert.Equal(["id", "status", "tags", "_op", "_partition", "_offset"],
+            DuckDb.Query(file, "DESCRIBE SELECT * FROM $file").Select(r => r[0]));
+        Assert.Equal([["upsert", 12, 100L], ["delete", 12, 205L], ["upsert", 12, 206L]],
+            DuckDb.Query(file, "SELECT _op, _partition, _offset FROM $file"));
     }
 
     [Fact]
@@ -185,7 +197,8 @@ public sealed class ParquetFileWriterTests
         using var folder = new TempFolder();
         var batch = Batch(Orders, OrderRows(2));
         var file = await WriteAsync(folder, batch);
-        var pairs = DuckDb.Query(file, "SELECT decode(key), decode(value) FROM parquet_kv_metadata($file)").ToDictionary(r => (string)r[0]!, r => (string)r[1]!);
+        var pairs = DuckDb.Query(file, "SELECT decode(key), decode(value) FROM parquet_kv_metadata($file)")
+            .ToDictionary(r => (string)r[0]!, r => (string)r[1]!);
         Assert.Equal(Footer(batch).ToMetadata(), pairs);
     }
 
@@ -194,8 +207,10 @@ public sealed class ParquetFileWriterTests
     {
         using var folder = new TempFolder();
         var file = await WriteAsync(folder, Batch(Orders, OrderRows(20_000)));
-        Assert.Contains("RLE_DICTIONARY", (string)DuckDb.Scalar(file, "SELECT encodings FROM parquet_metadata($file) WHERE path_in_schema = 'status'")!);
-        Assert.InRange((long)DuckDb.Scalar(file, "SELECT total_compressed_size FROM parquet_metadata($file) WHERE path_in_schema = 'status'")!, 1, 10_000);
+        Assert.Contains("RLE_DICTIONARY",
+            (string)DuckDb.Scalar(file, "SELECT encodings FROM parquet_metadata($file) WHERE path_in_schema = 'status'")!);
+        const string SizeQuery = "SELECT total_compressed_size FROM parquet_metadata($file) WHERE path_in_schema = 'status'";
+        Assert.InRange((long)DuckDb.Scalar(file, SizeQuery)!, 1, 10_000);
     }
 
     internal static object?[][] OrderRows(int count)
@@ -203,7 +218,8 @@ public sealed class ParquetFileWriterTests
         string[] statuses = ["PLACED", "PREPARING", "OUT_FOR_DELIVERY", "DELIVERED", "CANCELLED"];
         return [.. Enumerable.Range(0, count).Select(i => new object?[]
         {
-            (long)i, i % 11 == 0 ? null : statuses[i * 7 % 5], i % 3 == 0 ? null : Enumerable.Range(0, i % 4).Select(e => e == 2 ? null : (object?)(long)(i + e)).ToArray(),
+            (long)i, i % 11 == 0 ? null : statuses[i * 7 % 5],
+            i % 3 == 0 ? null : Enumerable.Range(0, i % 4).Select(e => e == 2 ? null : (object?)(long)(i + e)).ToArray(),
         })];
     }
 }

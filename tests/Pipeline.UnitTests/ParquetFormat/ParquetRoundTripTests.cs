@@ -7,7 +7,8 @@ namespace OrdersStream.UnitTests.ParquetFormat;
 public sealed class ParquetRoundTripTests
 {
     private static readonly Gen<string> Text = Gen.OneOf(
-        Gen.String[Gen.Char['a', 'z'], 0, 5], Gen.OneOf("", "PLACED", "DELIVERED", "Größe", "食 🍜"), Gen.String[Gen.Char['\u0001', '\ud7ff'], 0, 200]);
+        Gen.String[Gen.Char['a', 'z'], 0, 5], Gen.OneOf("", "PLACED", "DELIVERED", "Größe", "食 🍜"),
+        Gen.String[Gen.Char['\u0001', '\ud7ff'], 0, 200]);
 
     private static readonly Gen<Column> Columns =
         from kind in Gen.Enum<ColumnKind>()
@@ -16,7 +17,8 @@ public sealed class ParquetRoundTripTests
         from precision in Gen.Int[1, 40]
         from scale in Gen.Int[-3, 40]
         from declared in Gen.Bool
-        select Column("c", kind, nullable, kind == ColumnKind.Numeric && declared ? precision : null, kind == ColumnKind.Numeric && declared ? scale : null, isArray);
+        select Column("c", kind, nullable, kind == ColumnKind.Numeric && declared ? precision : null,
+            kind == ColumnKind.Numeric && declared ? scale : null, isArray);
 
     private static readonly Gen<(TableSchema Schema, object?[][] Rows, int RowGroupRows, int PageRows, int PageBytes)> Tables =
         from columns in Columns.Array[1, 6]
@@ -35,10 +37,12 @@ public sealed class ParquetRoundTripTests
         {
             using var folder = new TempFolder();
             var file = await WriteAsync(folder, Batch(
-                table.Schema, table.Rows, encoder: new(new() { RowGroupRows = table.RowGroupRows }) { PageRows = table.PageRows, PageBytes = table.PageBytes }));
+                table.Schema, table.Rows,
+                encoder: new(new() { RowGroupRows = table.RowGroupRows }) { PageRows = table.PageRows, PageBytes = table.PageBytes }));
             AssertSame(table.Rows, DuckDb.Rows(file, table.Schema));
             AssertSame(table.Rows, await ReadAsync(file, table.Schema));
-        }, iter: 60, threads: 1, print: t => $"{t.Schema.ToJson()} {t.Rows.Length} rows, {t.RowGroupRows} a row group, {t.PageRows} rows or {t.PageBytes} bytes a page");
+        }, iter: 60, threads: 1, print: t => $"{t.Schema.ToJson()} {t.Rows.Length} rows, {t.RowGroupRows} a row group, "
+            + $"{t.PageRows} rows or {t.PageBytes} bytes a page");
     }
 
     private static Gen<object?[]> RowOf(Column[] columns) =>
@@ -58,11 +62,13 @@ public sealed class ParquetRoundTripTests
     {
         ColumnKind.SmallInt => Gen.Short.Select(v => (object?)(long)v),
         ColumnKind.Integer => Gen.Int.Select(v => (object?)(long)v),
-        ColumnKind.Date => Gen.OneOf(Gen.Int[-2_440_588, 2_145_031_948], Gen.OneOf(int.MaxValue, -int.MaxValue)).Select(v => (object?)(long)v),
+        ColumnKind.Date =>
+            Gen.OneOf(Gen.Int[-2_440_588, 2_145_031_948], Gen.OneOf(int.MaxValue, -int.MaxValue)).Select(v => (object?)(long)v),
         ColumnKind.BigInt => Gen.Long.Select(v => (object?)v),
         ColumnKind.Time => Gen.Long[0, 86_400_000_000].Select(v => (object?)v),
         ColumnKind.Timestamp or ColumnKind.TimestampTz =>
-            Gen.OneOf(Gen.Long[-210_866_803_200_000_000, 9_223_371_331_199_999_999], Gen.OneOf(long.MaxValue, -long.MaxValue)).Select(v => (object?)v),
+            Gen.OneOf(Gen.Long[-210_866_803_200_000_000, 9_223_371_331_199_999_999], Gen.OneOf(long.MaxValue, -long.MaxValue))
+                .Select(v => (object?)v),
         ColumnKind.Boolean => Gen.Bool.Select(v => (object?)(v ? 1L : 0L)),
         ColumnKind.Real => Gen.Float.Select(v => (object?)(double)v),
         ColumnKind.Double => Gen.Double.Select(v => (object?)v),

@@ -16,7 +16,10 @@ public sealed class ParquetStatisticsTests
     {
         using var folder = new TempFolder();
         foreach (var kind in new[] { ColumnKind.Double, ColumnKind.Real })
-            foreach (object?[][] rows in new object?[][][] { [[1d], [double.NaN], [7d], [null]], [[double.NaN], [1d], [7d], [null]], [[7d], [1d], [null], [double.NaN]] })
+            foreach (object?[][] rows in new object?[][][]
+            {
+                [[1d], [double.NaN], [7d], [null]], [[double.NaN], [1d], [7d], [null]], [[7d], [1d], [null], [double.NaN]],
+            })
             {
                 var file = await WriteAsync(folder, Batch(Schema(Column("v", kind)), rows), name: Guid.NewGuid() + ".parquet");
                 Assert.Equal(expected, DuckDb.Scalar(file, $"SELECT count(*) FROM $file WHERE {filter}"));
@@ -29,7 +32,8 @@ public sealed class ParquetStatisticsTests
     {
         using var folder = new TempFolder();
         var file = await WriteAsync(folder, Batch(Schema(Column("v", ColumnKind.Double)), [[0d], [0d]]));
-        Assert.Equal(["-0.0", "0.0"], DuckDb.Query(file, "SELECT stats_min_value, stats_max_value FROM parquet_metadata($file) WHERE path_in_schema = 'v'").Single());
+        Assert.Equal(["-0.0", "0.0"],
+            DuckDb.Query(file, "SELECT stats_min_value, stats_max_value FROM parquet_metadata($file) WHERE path_in_schema = 'v'").Single());
         Assert.Equal(2L, DuckDb.Scalar(file, "SELECT count(*) FROM $file WHERE v = -0.0"));
     }
 
@@ -38,8 +42,10 @@ public sealed class ParquetStatisticsTests
     {
         using var folder = new TempFolder();
         var schema = Schema(
-            Column("i", ColumnKind.Integer), Column("d9", ColumnKind.Numeric, precision: 9, scale: 2), Column("d38", ColumnKind.Numeric, precision: 38, scale: 3),
-            Column("t", ColumnKind.Text), Column("b", ColumnKind.Boolean), Column("ts", ColumnKind.TimestampTz), Column("day", ColumnKind.Date), Column("raw", ColumnKind.Bytea));
+            Column("i", ColumnKind.Integer), Column("d9", ColumnKind.Numeric, precision: 9, scale: 2),
+            Column("d38", ColumnKind.Numeric, precision: 38, scale: 3),
+            Column("t", ColumnKind.Text), Column("b", ColumnKind.Boolean), Column("ts", ColumnKind.TimestampTz),
+            Column("day", ColumnKind.Date), Column("raw", ColumnKind.Bytea));
         string[] texts = ["", "a", "z", "~", "é", "食", "\U0001F35C"];
         var rows = Enumerable.Range(-50, 101).Select(i => new object?[]
         {
@@ -53,7 +59,8 @@ public sealed class ParquetStatisticsTests
         {
             Assert.Equal(1L, DuckDb.Scalar(file, $"SELECT count(*) FROM $file WHERE i = {i}"));
             Assert.Equal(1L, DuckDb.Scalar(file, $"SELECT count(*) FROM $file WHERE d9 = {i}"));
-            Assert.Equal(1L, DuckDb.Scalar(file, $"SELECT count(*) FROM $file WHERE d38 = {i}::DECIMAL(38,3) * 1000000000000000::DECIMAL(38,0)"));
+            Assert.Equal(1L,
+                DuckDb.Scalar(file, $"SELECT count(*) FROM $file WHERE d38 = {i}::DECIMAL(38,3) * 1000000000000000::DECIMAL(38,0)"));
             Assert.Equal(1L, DuckDb.Scalar(file, $"SELECT count(*) FROM $file WHERE raw = '\\x{i + 128:X2}\\xC8'::BLOB"));
         }
         foreach (var text in texts)
@@ -68,7 +75,9 @@ public sealed class ParquetStatisticsTests
     {
         using var folder = new TempFolder();
         var file = await WriteAsync(folder, Batch(Schema(Column("v", ColumnKind.BigInt)), [[null], [null]]));
-        Assert.Equal([null, null, 2L], DuckDb.Query(file, "SELECT stats_min_value, stats_max_value, stats_null_count FROM parquet_metadata($file) WHERE path_in_schema = 'v'").Single());
+        Assert.Equal([null, null, 2L],
+            DuckDb.Query(file, "SELECT stats_min_value, stats_max_value, stats_null_count FROM parquet_metadata($file) "
+                + "WHERE path_in_schema = 'v'").Single());
         Assert.Equal(2L, DuckDb.Scalar(file, "SELECT count(*) FROM $file WHERE v IS NULL"));
         Assert.Equal(0L, DuckDb.Scalar(file, "SELECT count(*) FROM $file WHERE v = 0"));
     }
@@ -78,7 +87,8 @@ public sealed class ParquetStatisticsTests
     {
         using var folder = new TempFolder();
         var file = await WriteAsync(folder, Batch(Schema(Column("v", ColumnKind.Text)), [["a"], [new string('é', 40)]]));
-        Assert.Equal(["a", null], DuckDb.Query(file, "SELECT stats_min_value, stats_max_value FROM parquet_metadata($file) WHERE path_in_schema = 'v'").Single());
+        Assert.Equal(["a", null],
+            DuckDb.Query(file, "SELECT stats_min_value, stats_max_value FROM parquet_metadata($file) WHERE path_in_schema = 'v'").Single());
         Assert.Equal(1L, DuckDb.Scalar(file, $"SELECT count(*) FROM $file WHERE v = '{new string('é', 40)}'"));
     }
 }

@@ -22,7 +22,8 @@ internal static class CopyTupleWriter
     public static byte[] Numeric(string text)
     {
         if (text is "NaN" or "Infinity" or "-Infinity")
-            return [.. Int16(0), .. Int16(0), .. Int16(text == "NaN" ? 0xC000 : text[0] == '-' ? 0xF000 : 0xD000), .. Int16(text == "NaN" ? 0 : 0x20)];
+            return [.. Int16(0), .. Int16(0), .. Int16(text == "NaN" ? 0xC000 : text[0] == '-' ? 0xF000 : 0xD000),
+                .. Int16(text == "NaN" ? 0 : 0x20)];
         var negative = text[0] == '-';
         var parts = text.TrimStart('-').Split('.');
         var scale = parts.Length > 1 ? parts[1].Length : 0;
@@ -38,7 +39,8 @@ internal static class CopyTupleWriter
 
     public static byte[] Array(params byte[]?[] elements) => elements.Length == 0
         ? [.. Int32(0), .. Int32(0), .. Int32(25)]
-        : [.. Int32(1), .. Int32(elements.Contains(null) ? 1 : 0), .. Int32(25), .. Int32(elements.Length), .. Int32(1), .. elements.SelectMany(Sized)];
+        : [.. Int32(1), .. Int32(elements.Contains(null) ? 1 : 0), .. Int32(25), .. Int32(elements.Length), .. Int32(1),
+            .. elements.SelectMany(Sized)];
 
     /// <summary>A table of one column "c" behind a bigint key "id" and a timestamp column "at".</summary>
     public static TableSchema SchemaOf(ColumnType type, bool nullable = true) => new(

@@ -46,7 +46,8 @@ public sealed class CursorTests
     public void a_composite_key_stands_in_key_order()
     {
         var schema = new TableSchema(
-            [new Column("b", TypeOf(ColumnKind.Text), false), new Column("at", TypeOf(ColumnKind.TimestampTz), true), new Column("a", TypeOf(ColumnKind.Integer), false)],
+            [new Column("b", TypeOf(ColumnKind.Text), false), new Column("at", TypeOf(ColumnKind.TimestampTz), true),
+                new Column("a", TypeOf(ColumnKind.Integer), false)],
             [2, 0], 1);
         Assert.Equal(new Cursor(null, ["1", "x"]), new MessageEncoder(schema).CursorAt(Tuple(Text("x"), null, Int32(1))));
     }

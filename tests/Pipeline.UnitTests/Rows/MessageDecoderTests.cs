@@ -31,6 +31,8 @@ public sealed class MessageDecoderTests
         { ColumnKind.Boolean, "true", "true" },
         { ColumnKind.Text, "\"\\u00e4\\uD83E\\uDDC0\\/\\u0000\\u001F\"", "\"ä🧀/\\u0000\\u001f\"" },
         { ColumnKind.Text, "\"\"", "\"\"" },
+        { ColumnKind.Text, "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\\"\\\\/\\b\\f\\n\\r\\t\"" },
+        { ColumnKind.Text, "\"a\\n\\u00e4\\\"b\"", "\"a\\nä\\\"b\"" },
         { ColumnKind.Json, "\"not checked: {\"", "\"not checked: {\"" },
         { ColumnKind.Date, "\"2026\\u002d02-28\"", "\"2026-02-28\"" },
         { ColumnKind.Date, "\"0000-02-29\"", "\"0000-02-29\"" },
@@ -94,12 +96,16 @@ public sealed class MessageDecoderTests
         Assert.Equal(json, Reread(new ColumnType(ColumnKind.Numeric, "numeric", precision, scale), json));
 
     private const string Int32Range = "expected an integer from -2147483648 to 2147483647";
-    private const string RealForm = "expected a number in the range of a real, \"NaN\", \"Infinity\" or \"-Infinity\"";
-    private const string TzForm = "expected a timestamp as \"YYYY-MM-DDTHH:MM:SS.ffffff\" with Z or an offset and before the year 294247, \"infinity\" or \"-infinity\"";
-    private const string TimestampForm = "expected a timestamp as \"YYYY-MM-DDTHH:MM:SS.ffffff\" without an offset and before the year 294247, \"infinity\" or \"-infinity\"";
-    private const string DateForm = "expected a date as \"YYYY-MM-DD\", \"infinity\" or \"-infinity\"";
-    private const string TimeForm = "expected a time as \"HH:MM:SS.ffffff\" without an offset";
-    private const string UuidForm = "expected a uuid as \"xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx\"";
+    private const string RealExpected = "expected a number in the range of a real, \"NaN\", \"Infinity\" or \"-Infinity\"";
+    private const string TimestampTzExpected = "expected a timestamp as \"YYYY-MM-DDTHH:MM:SS.ffffff\" with Z or an offset and "
+        + "before the year 294247, \"infinity\" or \"-infinity\"";
+    private const string TimestampExpected = "expected a timestamp as \"YYYY-MM-DDTHH:MM:SS.ffffff\" without an offset and "
+        + "before the year 294247, \"infinity\" or \"-infinity\"";
+    private const string DateExpected = "expected a date as \"YYYY-MM-DD\", \"infinity\" or \"-infinity\"";
+    private const string TimeExpected = "expected a time as \"HH:MM:SS.ffffff\" without an offset";
+    private const string BrokenString =
+        "a string that has no end, a control character that is not escaped, or an escape that JSON does not have";
+    private const string UuidExpected = "expected a uuid as \"xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx\"";
 
     public static TheoryData<ColumnKind, string, string> Refused => new()
     {
@@ -121,48 +127,50 @@ public sealed class MessageDecoderTests
         { ColumnKind.Integer, "nul", Int32Range },
         { ColumnKind.BigInt, "9223372036854775808", "expected an integer from -9223372036854775808 to 9223372036854775807" },
         { ColumnKind.Numeric, "\"1\"", "expected a number, \"NaN\", \"Infinity\" or \"-Infinity\"" },
-        { ColumnKind.Real, "1e39", RealForm },
-        { ColumnKind.Real, "1e-60", RealForm },
-        { ColumnKind.Real, "NaN", RealForm },
-        { ColumnKind.Real, "\"nan\"", RealForm },
+        { ColumnKind.Real, "1e39", RealExpected },
+        { ColumnKind.Real, "1e-60", RealExpected },
+        { ColumnKind.Real, "NaN", RealExpected },
+        { ColumnKind.Real, "\"nan\"", RealExpected },
         { ColumnKind.Double, "1e309", "expected a number in the range of a double, \"NaN\", \"Infinity\" or \"-Infinity\"" },
         { ColumnKind.Boolean, "1", "expected true or false" },
         { ColumnKind.Boolean, "True", "expected true or false" },
         { ColumnKind.Text, "1", "expected a string" },
         { ColumnKind.Text, "'a'", "expected a string" },
-        { ColumnKind.Text, "\"a\nb\"", "a string with a control character that is not escaped" },
-        { ColumnKind.Text, "\"a\\tb\nc\"", "a string with a control character that is not escaped" },
-        { ColumnKind.Text, "\"\\x41\"", "a string with an escape that JSON does not have" },
-        { ColumnKind.Text, "\"\\u00g0\"", "a string with an escape that JSON does not have" },
+        { ColumnKind.Text, "\"a\nb\"", BrokenString },
+        { ColumnKind.Text, "\"a\\tb\nc\"", BrokenString },
+        { ColumnKind.Text, "\"\\x41\"", BrokenString },
+        { ColumnKind.Text, "\"\\u00g0\"", BrokenString },
+        { ColumnKind.Text, "\"\\u00\"", BrokenString },
+        { ColumnKind.Text, "\"a\\", BrokenString },
         { ColumnKind.Text, "\"\\ud800\"", "a string with half a surrogate pair" },
         { ColumnKind.Text, "\"\\udc00\\ud800\"", "a string with half a surrogate pair" },
         { ColumnKind.Text, "\"\\ud800\\n\"", "a string with half a surrogate pair" },
-        { ColumnKind.Date, "\"2026-02-29\"", DateForm },
-        { ColumnKind.Date, "\"2026-13-01\"", DateForm },
-        { ColumnKind.Date, "\"2026-1-01\"", DateForm },
-        { ColumnKind.Date, "\"-0000-01-01\"", DateForm },
-        { ColumnKind.Date, "\"+9999999-01-01\"", DateForm },
-        { ColumnKind.Date, "\"2026-01-01T00:00:00\"", DateForm },
-        { ColumnKind.Date, "\"Infinity\"", DateForm },
-        { ColumnKind.Date, "20260101", DateForm },
-        { ColumnKind.Time, "\"24:00:00.000001\"", TimeForm },
-        { ColumnKind.Time, "\"23:60:00\"", TimeForm },
-        { ColumnKind.Time, "\"12:00:00Z\"", TimeForm },
-        { ColumnKind.Time, "\"12:00\"", TimeForm },
-        { ColumnKind.Timestamp, "\"2026-01-01T00:00:00Z\"", TimestampForm },
-        { ColumnKind.Timestamp, "\"2026-01-01T24:00:00\"", TimestampForm },
-        { ColumnKind.Timestamp, "\"2026-01-01\"", TimestampForm },
-        { ColumnKind.TimestampTz, "\"2026-01-01T00:00:00\"", TzForm },
-        { ColumnKind.TimestampTz, "\"2026-01-01T00:00:00.0000001Z\"", TzForm },
-        { ColumnKind.TimestampTz, "\"2026-01-01T00:00:00.0000000000Z\"", TzForm },
-        { ColumnKind.TimestampTz, "\"2026-01-01T00:00:00.Z\"", TzForm },
-        { ColumnKind.TimestampTz, "\"2026-01-01T00:00:00+24\"", TzForm },
-        { ColumnKind.TimestampTz, "\"2026-01-01T00:00:00+1\"", TzForm },
-        { ColumnKind.TimestampTz, "\"2026-01-01T00:00:00+01:00:00:00\"", TzForm },
-        { ColumnKind.TimestampTz, "\"+294247-01-10T04:00:54.775807Z\"", TzForm },
-        { ColumnKind.TimestampTz, "1767225600", TzForm },
-        { ColumnKind.Uuid, "\"0b9cdd0c3e5f4a1e8f526c1e2f9f2a10\"", UuidForm },
-        { ColumnKind.Uuid, "\"0b9cdd0c-3e5f-4a1e-8f52-6c1e2f9f2a1g\"", UuidForm },
+        { ColumnKind.Date, "\"2026-02-29\"", DateExpected },
+        { ColumnKind.Date, "\"2026-13-01\"", DateExpected },
+        { ColumnKind.Date, "\"2026-1-01\"", DateExpected },
+        { ColumnKind.Date, "\"-0000-01-01\"", DateExpected },
+        { ColumnKind.Date, "\"+9999999-01-01\"", DateExpected },
+        { ColumnKind.Date, "\"2026-01-01T00:00:00\"", DateExpected },
+        { ColumnKind.Date, "\"Infinity\"", DateExpected },
+        { ColumnKind.Date, "20260101", DateExpected },
+        { ColumnKind.Time, "\"24:00:00.000001\"", TimeExpected },
+        { ColumnKind.Time, "\"23:60:00\"", TimeExpected },
+        { ColumnKind.Time, "\"12:00:00Z\"", TimeExpected },
+        { ColumnKind.Time, "\"12:00\"", TimeExpected },
+        { ColumnKind.Timestamp, "\"2026-01-01T00:00:00Z\"", TimestampExpected },
+        { ColumnKind.Timestamp, "\"2026-01-01T24:00:00\"", TimestampExpected },
+        { ColumnKind.Timestamp, "\"2026-01-01\"", TimestampExpected },
+        { ColumnKind.TimestampTz, "\"2026-01-01T00:00:00\"", TimestampTzExpected },
+        { ColumnKind.TimestampTz, "\"2026-01-01T00:00:00.0000001Z\"", TimestampTzExpected },
+        { ColumnKind.TimestampTz, "\"2026-01-01T00:00:00.0000000000Z\"", TimestampTzExpected },
+        { ColumnKind.TimestampTz, "\"2026-01-01T00:00:00.Z\"", TimestampTzExpected },
+        { ColumnKind.TimestampTz, "\"2026-01-01T00:00:00+24\"", TimestampTzExpected },
+        { ColumnKind.TimestampTz, "\"2026-01-01T00:00:00+1\"", TimestampTzExpected },
+        { ColumnKind.TimestampTz, "\"2026-01-01T00:00:00+01:00:00:00\"", TimestampTzExpected },
+        { ColumnKind.TimestampTz, "\"+294247-01-10T04:00:54.775807Z\"", TimestampTzExpected },
+        { ColumnKind.TimestampTz, "1767225600", TimestampTzExpected },
+        { ColumnKind.Uuid, "\"0b9cdd0c3e5f4a1e8f526c1e2f9f2a10\"", UuidExpected },
+        { ColumnKind.Uuid, "\"0b9cdd0c-3e5f-4a1e-8f52-6c1e2f9f2a1g\"", UuidExpected },
         { ColumnKind.Bytea, "\"3q2\"", "expected a string of base64" },
         { ColumnKind.Bytea, "\"\\\\xdead\"", "expected a string of base64" },
     };
@@ -192,7 +200,8 @@ public sealed class MessageDecoderTests
     [InlineData("[1,\"2\"]")]
     [InlineData("{\"0\":1}")]
     public void an_array_holds_elements_of_its_type_only(string json) =>
-        Assert.Equal($"column \"c\": expected an array, each element null or an integer from -2147483648 to 2147483647", Refusal(TypeOf(ColumnKind.Integer, isArray: true), json));
+        Assert.Equal($"column \"c\": expected an array, each element null or an integer from -2147483648 to 2147483647",
+            Refusal(TypeOf(ColumnKind.Integer, isArray: true), json));
 
     private const string Row = "{\"id\":1,\"c\":2,\"at\":\"2026-01-01T00:00:00.000000Z\"}";
 
@@ -210,6 +219,8 @@ public sealed class MessageDecoderTests
     [InlineData("{\"id\":1 \"c\":2}", "no comma or closing brace behind member 1")]
     [InlineData("{\"id\":1,\"c\":2", "no comma or closing brace behind member 2")]
     [InlineData("{\"id\":1,\"c", "the name of member 2: a string without an end")]
+    [InlineData("{\"id\":1,\"c\\n", "the name of member 2: " + BrokenString)]
+    [InlineData("{\"id\":1,\"c\\", "the name of member 2: " + BrokenString)]
     [InlineData("{\"id\":1,\"\\ud800\":1}", "the name of member 2: a string with half a surrogate pair")]
     [InlineData("{\"id\":null}", "column \"id\": null, but the column is NOT NULL")]
     [InlineData(Row + Row, "something follows the JSON object")]
@@ -222,7 +233,8 @@ public sealed class MessageDecoderTests
     {
         byte[] json = [.. Encoding.UTF8.GetBytes("{\"id\":1,\"c\":\""), 0xC3, .. Encoding.UTF8.GetBytes("\",\"at\":null}")];
         var schema = SchemaOf(TypeOf(ColumnKind.Text));
-        Assert.Equal("not UTF-8", Assert.Throws<UndecodableException>(() => new MessageDecoder(schema).Decode(json, new DecodedRow(schema))).Message);
+        Assert.Equal("not UTF-8",
+            Assert.Throws<UndecodableException>(() => new MessageDecoder(schema).Decode(json, new DecodedRow(schema))).Message);
     }
 
     [Theory]
@@ -244,7 +256,8 @@ public sealed class MessageDecoderTests
                 new Column("r", TypeOf(ColumnKind.Real), false), new Column("names", TypeOf(ColumnKind.Text, isArray: true), true),
             ], [0], 4);
         var row = Decode(schema,
-            "{\"money\":-12.5,\"wide\":-99999999999999999999,\"day\":\"1970-01-02\",\"end\":\"-infinity\",\"at\":\"1970-01-01T00:00:01Z\",\"start\":\"infinity\",\"r\":0.1,\"names\":[\"a\",null,\"\\t\"]}");
+            "{\"money\":-12.5,\"wide\":-99999999999999999999,\"day\":\"1970-01-02\",\"end\":\"-infinity\","
+            + "\"at\":\"1970-01-01T00:00:01Z\",\"start\":\"infinity\",\"r\":0.1,\"names\":[\"a\",null,\"\\t\"]}");
 
         Assert.Equal(-1250, row.Cells[0].Unscaled);
         Assert.Equal(Int128.Parse("-99999999999999999999"), row.Cells[1].Unscaled);
@@ -273,7 +286,7 @@ public sealed class MessageDecoderTests
         var schema = SchemaOf(TypeOf(ColumnKind.Text));
         var decoder = new MessageDecoder(schema);
         var row = new DecodedRow(schema);
-        var json = "{\"id\":1,\"c\":\"a\\\"\",\"at\":\"2026-01-01T00:00:00.000000Z\"}"u8;
+        var json = "{\"id\":1,\"c\":\"a\\\"\\u00e4\",\"at\":\"2026-01-01T00:00:00.000000Z\"}"u8;
         decoder.Decode(json, row);
         var before = GC.GetAllocatedBytesForCurrentThread();
         for (var i = 0; i < 1_000; i++) decoder.Decode(json, row);

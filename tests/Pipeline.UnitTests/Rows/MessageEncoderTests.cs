@@ -134,7 +134,8 @@ public sealed class MessageEncoderTests
     public void a_key_of_several_columns_is_a_json_array_in_key_order()
     {
         var schema = new TableSchema(
-            [new Column("b", TypeOf(ColumnKind.Text), false), new Column("at", TypeOf(ColumnKind.TimestampTz), false), new Column("a", TypeOf(ColumnKind.Integer), false)],
+            [new Column("b", TypeOf(ColumnKind.Text), false), new Column("at", TypeOf(ColumnKind.TimestampTz), false),
+                new Column("a", TypeOf(ColumnKind.Integer), false)],
             [2, 0], 1);
         var (key, value) = Encode(schema, Tuple(Text("x\"y"), Int64(0), Int32(1)));
         Assert.Equal("[1,\"x\\\"y\"]", key);
@@ -168,16 +169,21 @@ public sealed class MessageEncoderTests
         { ColumnKind.TimestampTz, false, new byte[12], "column \"c\" (TimestampTz): COPY sent 12 bytes instead of 8." },
         { ColumnKind.Uuid, false, new byte[15], "column \"c\" (Uuid): COPY sent 15 bytes instead of 16." },
         { ColumnKind.Numeric, false, new byte[7], "column \"c\" (Numeric): COPY sent 7 bytes that are no numeric." },
-        { ColumnKind.Numeric, false, [.. Int16(1), .. Int16(0), .. Int16(0), .. Int16(0), .. Int16(10_000)], "column \"c\" (Numeric): COPY sent 10 bytes that are no numeric." },
-        { ColumnKind.Numeric, false, [.. Int16(0), .. Int16(0), .. Int16(1), .. Int16(0)], "column \"c\" (Numeric): COPY sent 8 bytes that are no numeric." },
+        { ColumnKind.Numeric, false, [.. Int16(1), .. Int16(0), .. Int16(0), .. Int16(0), .. Int16(10_000)],
+            "column \"c\" (Numeric): COPY sent 10 bytes that are no numeric." },
+        { ColumnKind.Numeric, false, [.. Int16(0), .. Int16(0), .. Int16(1), .. Int16(0)],
+            "column \"c\" (Numeric): COPY sent 8 bytes that are no numeric." },
         { ColumnKind.Jsonb, false, Text("{}"), "column \"c\" (Jsonb): COPY sent jsonb in a binary version other than 1." },
         { ColumnKind.Text, false, [0xFF], "column \"c\" (Text): COPY sent text that is not UTF-8." },
         { ColumnKind.Text, true, Array(Text("a"), [0xFF]), "column \"c\" (Text): COPY sent text that is not UTF-8." },
         { ColumnKind.Integer, true, new byte[4], "column \"c\" (Integer): COPY sent 4 bytes that are no array." },
         { ColumnKind.Integer, true, Array(Int32(1))[..^1], "column \"c\" (Integer): COPY sent an array whose elements are cut short." },
-        { ColumnKind.Integer, true, [.. Array(Int32(1)), 0], "column \"c\" (Integer): COPY sent an array with 1 bytes behind its last element." },
-        { ColumnKind.Integer, true, [.. Int32(2), .. Int32(0), .. Int32(23), .. Int32(1), .. Int32(1), .. Int32(1), .. Int32(1)], "column \"c\" (Integer): an array of 2 dimensions cannot be carried." },
-        { ColumnKind.Integer, true, [.. Int32(1), .. Int32(0), .. Int32(23), .. Int32(1), .. Int32(0), .. Int32(4), .. Int32(5)], "column \"c\" (Integer): an array that begins at index 0 cannot be carried." },
+        { ColumnKind.Integer, true, [.. Array(Int32(1)), 0],
+            "column \"c\" (Integer): COPY sent an array with 1 bytes behind its last element." },
+        { ColumnKind.Integer, true, [.. Int32(2), .. Int32(0), .. Int32(23), .. Int32(1), .. Int32(1), .. Int32(1), .. Int32(1)],
+            "column \"c\" (Integer): an array of 2 dimensions cannot be carried." },
+        { ColumnKind.Integer, true, [.. Int32(1), .. Int32(0), .. Int32(23), .. Int32(1), .. Int32(0), .. Int32(4), .. Int32(5)],
+            "column \"c\" (Integer): an array that begins at index 0 cannot be carried." },
     };
 
     [Theory]

@@ -38,14 +38,17 @@ public sealed class RowRoundTripTests
         });
     }
 
-    private static readonly Gen<byte[]> Days = Gen.OneOf(Gen.Int[-2_451_545, 2_145_031_948], Gen.Int[-20_000, 20_000], Gen.OneOf(int.MinValue, int.MaxValue)).Select(d => Int32(d));
+    private static readonly Gen<byte[]> Days = Gen.OneOf(
+        Gen.Int[-2_451_545, 2_145_031_948], Gen.Int[-20_000, 20_000], Gen.OneOf(int.MinValue, int.MaxValue)).Select(d => Int32(d));
 
     /// <summary>Up to the end of 64-bit microseconds since 1970, which is a little before Postgres' own end.</summary>
     private static readonly Gen<byte[]> Timestamps =
-        Gen.OneOf(Gen.Long[-211_813_488_000_000_000, 9_222_425_352_054_775_806], Gen.Long[-1_000_000, 1_000_000], Gen.OneOf(long.MinValue, long.MaxValue)).Select(Int64);
+        Gen.OneOf(Gen.Long[-211_813_488_000_000_000, 9_222_425_352_054_775_806], Gen.Long[-1_000_000, 1_000_000],
+            Gen.OneOf(long.MinValue, long.MaxValue)).Select(Int64);
 
     private static (ColumnType Type, Gen<byte[]> Field) Numeric(int precision, int scale) =>
-        (new ColumnType(ColumnKind.Numeric, $"numeric({precision},{scale})", precision, scale), NumericOf(precision, scale).Select(CopyTupleWriter.Numeric));
+        (new ColumnType(ColumnKind.Numeric, $"numeric({precision},{scale})", precision, scale),
+            NumericOf(precision, scale).Select(CopyTupleWriter.Numeric));
 
     private static readonly ImmutableArray<(ColumnType Type, Gen<byte[]> Field)> Kinds =
     [
@@ -55,7 +58,8 @@ public sealed class RowRoundTripTests
         (TypeOf(ColumnKind.Numeric), Gen.OneOf(AnyNumeric, Gen.OneOf("NaN", "Infinity", "-Infinity")).Select(CopyTupleWriter.Numeric)),
         Numeric(10, 2), Numeric(9, 9), Numeric(18, 0), Numeric(38, 10), Numeric(38, 38), Numeric(30, -8), Numeric(4, 20),
         (TypeOf(ColumnKind.Real), Gen.Int.Select(bits => Real(BitConverter.Int32BitsToSingle(bits)))),
-        (TypeOf(ColumnKind.Double), Gen.OneOf(Gen.Long.Select(BitConverter.Int64BitsToDouble), Gen.Int.Select(i => i / 100.0)).Select(CopyTupleWriter.Double)),
+        (TypeOf(ColumnKind.Double),
+            Gen.OneOf(Gen.Long.Select(BitConverter.Int64BitsToDouble), Gen.Int.Select(i => i / 100.0)).Select(CopyTupleWriter.Double)),
         (TypeOf(ColumnKind.Boolean), Gen.Bool.Select(Bool)),
         (TypeOf(ColumnKind.Text), AnyText.Select(Text)),
         (TypeOf(ColumnKind.Date), Days),
@@ -72,11 +76,14 @@ public sealed class RowRoundTripTests
     private static readonly Gen<(TableSchema Schema, byte[] Tuple)> AnyRow =
         Gen.Select(Gen.Int[0, Kinds.Length - 1], Gen.Bool, AnyText).Array[1, 12].SelectMany(picks =>
         {
-            var columns = picks.Select((p, i) => new Column(p.Item3 + i, Kinds[p.Item1].Type with { IsArray = p.Item2 }, true)).ToImmutableArray();
+            var columns = picks.Select((p, i) => new Column(p.Item3 + i, Kinds[p.Item1].Type with { IsArray = p.Item2 }, true))
+                .ToImmutableArray();
             var fields = picks.Select(p =>
             {
                 var element = Gen.OneOf(Kinds[p.Item1].Field.Select(f => (byte[]?)f), Gen.Const((byte[]?)null));
-                return p.Item2 ? Gen.OneOf(element.Array[0, 5].Select(e => (byte[]?)CopyTupleWriter.Array(e)), Gen.Const((byte[]?)null)) : element;
+                return p.Item2
+                    ? Gen.OneOf(element.Array[0, 5].Select(e => (byte[]?)CopyTupleWriter.Array(e)), Gen.Const((byte[]?)null))
+                    : element;
             });
             var key = new Column("key", TypeOf(ColumnKind.BigInt), false);
             var at = new Column("at", TypeOf(ColumnKind.TimestampTz), true);
@@ -107,7 +114,8 @@ public sealed class RowRoundTripTests
 
         // And what that reader writes, with its own idea of escapes and whitespace, is the same row.
         var (row, again) = (new DecodedRow(sample.Schema), new ByteBuffer());
-        new MessageDecoder(sample.Schema).Decode(JsonSerializer.SerializeToUtf8Bytes(document, new JsonSerializerOptions { WriteIndented = true }), row);
+        var indented = JsonSerializer.SerializeToUtf8Bytes(document, new JsonSerializerOptions { WriteIndented = true });
+        new MessageDecoder(sample.Schema).Decode(indented, row);
         new MessageWriter(sample.Schema).Write(row, again);
         Assert.Equal(Encoding.UTF8.GetString(value.Written), Encoding.UTF8.GetString(again.Written));
     }, iter: 1_000);
@@ -115,7 +123,9 @@ public sealed class RowRoundTripTests
     /// <summary>Never another exception, whatever the bytes: a record is a row or goes to quarantine.</summary>
     [Fact]
     public void any_change_to_a_row_gives_a_row_or_a_reason() =>
-        Gen.Select(AnyRow, Gen.Select(Gen.Int[0, 100_000], Gen.Int[0, 3], Gen.OneOf(Gen.Byte, Gen.OneOf("\"\\{}[],:-+.eEu0123456789nNIZT \n\0"u8.ToArray()))).Array[1, 6])
+        Gen.Select(AnyRow,
+            Gen.Select(Gen.Int[0, 100_000], Gen.Int[0, 3],
+                Gen.OneOf(Gen.Byte, Gen.OneOf("\"\\{}[],:-+.eEu0123456789nNIZT \n\0"u8.ToArray()))).Array[1, 6])
             .Sample((sample, changes) =>
             {
                 var (key, value) = (new ByteBuffer(), new ByteBuffer());

@@ -113,6 +113,7 @@ public sealed class TypeTableTests
 
     [Fact]
     public void a_refusal_can_say_what_is_carried() => Assert.Equal(
-        "smallint, integer, bigint, numeric(p,s), real, double precision, boolean, text, varchar(n), char(n), name, date, time, timestamp, timestamptz, uuid, bytea, json, jsonb, enums, and one-dimensional arrays of these",
+        "smallint, integer, bigint, numeric(p,s), real, double precision, boolean, text, varchar(n), char(n), name, date, time, "
+            + "timestamp, timestamptz, uuid, bytea, json, jsonb, enums, and one-dimensional arrays of these",
         TypeTable.Carried);
 }

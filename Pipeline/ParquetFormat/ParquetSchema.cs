@@ -7,25 +7,21 @@ using PhysicalType = Parquet.Meta.Type;
 namespace OrdersStream.ParquetFormat;
 
 /// <summary>Table to Parquet: the table's own columns in its order, then the lake's.</summary>
-internal static class ParquetSchemaFactory
+internal static class ParquetSchema
 {
-    public const string OpColumn = "_op";
-    public const string PartitionColumn = "_partition";
-    public const string OffsetColumn = "_offset";
-
-    private static readonly ImmutableArray<ParquetColumn> LakeColumns =
+    private static readonly ImmutableArray<ParquetColumn> OwnOfLake =
     [
-        new(OpColumn, Text, Nullable: false),
-        new(PartitionColumn, new ParquetType(PhysicalType.INT32), Nullable: false),
-        new(OffsetColumn, new ParquetType(PhysicalType.INT64), Nullable: false),
+        new(LakeColumns.Op, Text, Nullable: false),
+        new(LakeColumns.Partition, new ParquetType(PhysicalType.INT32), Nullable: false),
+        new(LakeColumns.Offset, new ParquetType(PhysicalType.INT64), Nullable: false),
     ];
 
     public static ImmutableArray<ParquetColumn> Columns(TableSchema schema)
     {
-        foreach (var lake in LakeColumns)
-            if (schema.IndexOf(lake.Name) >= 0)
-                throw new PipelineException(FailureAction.Stop, $"The table has a column '{lake.Name}', which is the name of one of the lake's own columns.", "Rename it.");
-        return [.. schema.Columns.Select(c => new ParquetColumn(c.Name, TypeOf(c.Type), c.Nullable, c.Type.IsArray)), .. LakeColumns];
+        if (LakeColumns.All.FirstOrDefault(name => schema.IndexOf(name) >= 0) is { } taken)
+            throw new PipelineException(
+                FailureAction.Stop, $"The table has a column '{taken}', which is the name of one of the lake's own columns.", "Rename it.");
+        return [.. schema.Columns.Select(c => new ParquetColumn(c.Name, TypeOf(c.Type), c.Nullable, c.Type.IsArray)), .. OwnOfLake];
     }
 
     /// <summary>The schema as the footer lists it: depth first, the root first.</summary>
@@ -53,7 +49,8 @@ internal static class ParquetSchemaFactory
     /// <summary>Of a value, or of an element where the column is an array.</summary>
     public static ParquetType TypeOf(ColumnType type) => type.Kind switch
     {
-        ColumnKind.SmallInt => new(PhysicalType.INT32, 0, new LogicalType { INTEGER = new IntType { BitWidth = 16, IsSigned = true } }, ConvertedType.INT_16),
+        ColumnKind.SmallInt => new(
+            PhysicalType.INT32, 0, new LogicalType { INTEGER = new IntType { BitWidth = 16, IsSigned = true } }, ConvertedType.INT_16),
         ColumnKind.Integer => new(PhysicalType.INT32),
         ColumnKind.BigInt => new(PhysicalType.INT64),
         ColumnKind.Numeric => DecimalShape.Of(type) is { } shape ? Decimal(shape) : Text,
@@ -64,8 +61,8 @@ internal static class ParquetSchemaFactory
         ColumnKind.Date => new(PhysicalType.INT32, 0, new LogicalType { DATE = new DateType() }, ConvertedType.DATE),
         // The old vocabulary's times and timestamps are UTC: local ones have the new annotation alone.
         ColumnKind.Time => new(PhysicalType.INT64, 0, new LogicalType { TIME = new TimeType { IsAdjustedToUTC = false, Unit = Micros } }),
-        ColumnKind.Timestamp => new(PhysicalType.INT64, 0, new LogicalType { TIMESTAMP = new TimestampType { IsAdjustedToUTC = false, Unit = Micros } }),
-        ColumnKind.TimestampTz => new(PhysicalType.INT64, 0, new LogicalType { TIMESTAMP = new TimestampType { IsAdjustedToUTC = true, Unit = Micros } }, ConvertedType.TIMESTAMP_MICROS),
+        ColumnKind.Timestamp => new(PhysicalType.INT64, 0, Timestamp(isUtc: false)),
+        ColumnKind.TimestampTz => new(PhysicalType.INT64, 0, Timestamp(isUtc: true), ConvertedType.TIMESTAMP_MICROS),
         ColumnKind.Bytea => new(PhysicalType.BYTE_ARRAY),
         _ => throw new ArgumentOutOfRangeException(nameof(type), type.Kind, "no Parquet type for this kind"),
     };
@@ -73,6 +70,8 @@ internal static class ParquetSchemaFactory
     private static ParquetType Text => new(PhysicalType.BYTE_ARRAY, 0, new LogicalType { STRING = new StringType() }, ConvertedType.UTF8);
 
     private static TimeUnit Micros => new() { MICROS = new MicroSeconds() };
+
+    private static LogicalType Timestamp(bool isUtc) => new() { TIMESTAMP = new TimestampType { IsAdjustedToUTC = isUtc, Unit = Micros } };
 
     private static ParquetType Decimal(DecimalShape shape)
     {
@@ -107,4 +106,26 @@ internal static class ParquetSchemaFactory
     };
 
     private static FieldRepetitionType Repetition(bool nullable) => nullable ? FieldRepetitionType.OPTIONAL : FieldRepetitionType.REQUIRED;
+}
+
+/// <summary>How one value lies in the file: the physical type, and the annotation that says what it means.</summary>
+/// <param name="Physical">INT32, INT64, FLOAT, DOUBLE, BOOLEAN, BYTE_ARRAY or FIXED_LEN_BYTE_ARRAY.</param>
+/// <param name="Length">Bytes of a FIXED_LEN_BYTE_ARRAY, else 0.</param>
+/// <param name="Logical">Null where the physical type says it all.</param>
+/// <param name="Converted">The same for readers older than logical types; null where the old vocabulary has no exact word.</param>
+internal sealed record ParquetType(PhysicalType Physical, int Length = 0, LogicalType? Logical = null, ConvertedType? Converted = null);
+
+/// <summary>
+/// One column of a file. A nullable column is OPTIONAL and has definition levels; a list has both kinds of level, its
+/// elements are always OPTIONAL since Postgres cannot forbid a null element.
+/// </summary>
+internal sealed record ParquetColumn(string Name, ParquetType Type, bool Nullable, bool IsList = false)
+{
+    /// <summary>The definition level of a slot that holds a value.</summary>
+    public int MaxDefinitionLevel { get; } = (Nullable ? 1 : 0) + (IsList ? 2 : 0);
+
+    public int MaxRepetitionLevel { get; } = IsList ? 1 : 0;
+
+    /// <summary>From the root to the leaf.</summary>
+    public ImmutableArray<string> Path { get; } = IsList ? [Name, "list", "element"] : [Name];
 }

@@ -5,9 +5,10 @@ using OrdersStream.Rows;
 
 namespace OrdersStream.UnitTests.Rows;
 
-public sealed class ExactDecimalTests
+public sealed class DecimalShapeTests
 {
-    private static readonly Gen<string> Digits = Gen.OneOf(Gen.String[Gen.Char['0', '9'], 1, 25], Gen.String[Gen.OneOf('0', '0', '0', '5'), 1, 45]);
+    private static readonly Gen<string> Digits = Gen.OneOf(
+        Gen.String[Gen.Char['0', '9'], 1, 25], Gen.String[Gen.OneOf('0', '0', '0', '5'), 1, 45]);
 
     [Fact]
     public void a_number_is_exact_or_refused() =>
@@ -15,10 +16,11 @@ public sealed class ExactDecimalTests
             .Sample((negative, whole, fraction, exponent, a, b) =>
             {
                 var (scale, precision) = (Math.Min(a, b), Math.Max(Math.Max(a, b), 1));
-                var token = (negative ? "-" : "") + whole + (fraction.Length > 0 ? "." + fraction : "") + (exponent == 0 ? "" : "e" + exponent);
-                var expected = Oracle(BigInteger.Parse((negative ? "-" : "") + whole + fraction), exponent - fraction.Length + scale, precision);
+                var sign = negative ? "-" : "";
+                var token = sign + whole + (fraction.Length > 0 ? "." + fraction : "") + (exponent == 0 ? "" : "e" + exponent);
+                var expected = Oracle(BigInteger.Parse(sign + whole + fraction), exponent - fraction.Length + scale, precision);
 
-                var parsed = ExactDecimal.TryParse(Encoding.ASCII.GetBytes(token), scale, precision, out var unscaled);
+                var parsed = new DecimalShape(precision, scale).TryParse(Encoding.ASCII.GetBytes(token), out var unscaled);
                 Assert.Equal(expected, parsed ? (BigInteger)unscaled : null);
             }, iter: 20_000);
 

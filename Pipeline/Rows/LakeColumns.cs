@@ -1,0 +1,23 @@
+using System.Collections.Immutable;
+
+namespace OrdersStream.Rows;
+
+/// <summary>
+/// The columns that the lake adds behind the table's own, in this order. Their names are taken: a table that has one of them
+/// is refused, since a reader could not tell whose it is.
+/// </summary>
+public static class LakeColumns
+{
+    /// <summary>The operation, one of <see cref="RowOp"/>.</summary>
+    public const string Op = "_op";
+
+    /// <summary>The Kafka partition that the row came by.</summary>
+    public const string Partition = "_partition";
+
+    /// <summary>The record's offset in it.</summary>
+    public const string Offset = "_offset";
+
+    public static ImmutableArray<string> All { get; } = [Op, Partition, Offset];
+
+    public static bool Contains(string name) => All.Contains(name);
+}
