@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using OrdersStream.Capture;
-using OrdersStream.Lake.Files;
 using OrdersStream.Store;
 
 namespace OrdersStream.Demo.Traffic;

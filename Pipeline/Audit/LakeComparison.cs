@@ -8,7 +8,6 @@ using OrdersStream.Lake;
 using OrdersStream.Lake.Files;
 using OrdersStream.Postgres;
 using OrdersStream.Rows;
-using OrdersStream.Store;
 
 namespace OrdersStream.Audit;
 

@@ -14,10 +14,11 @@ public sealed class LakeFolder(string root, CrashPoints? crashPoints = null) : I
     // Links could lead in circles.
     private static readonly EnumerationOptions EveryLevel = new() { AttributesToSkip = FileAttributes.ReparsePoint, RecurseSubdirectories = true };
 
-    private readonly string root = Path.GetFullPath(root);
     private readonly CrashPoints crashPoints = crashPoints ?? CrashPoints.None;
 
-    public string Locate(string path) => Path.Combine(root, path.Replace('/', Path.DirectorySeparatorChar));
+    private string Root => field ??= Path.GetFullPath(root);
+
+    public string Locate(string path) => Path.Combine(Root, path.Replace('/', Path.DirectorySeparatorChar));
 
     public async Task<long> WriteHiddenAsync(string path, Func<Stream, CancellationToken, Task> write, CancellationToken cancellationToken)
     {
@@ -80,7 +81,7 @@ public sealed class LakeFolder(string root, CrashPoints? crashPoints = null) : I
         }
     }
 
-    public int RemoveLeftovers(DateTimeOffset now) => DurableFile.RemoveLeftovers(root, now);
+    public int RemoveLeftovers(DateTimeOffset now) => DurableFile.RemoveLeftovers(Root, now);
 
     private IEnumerable<string> List(string folder, EnumerationOptions levels)
     {
@@ -88,5 +89,5 @@ public sealed class LakeFolder(string root, CrashPoints? crashPoints = null) : I
         return Directory.Exists(start) ? Directory.EnumerateFiles(start, "*", levels).Select(Relative) : [];
     }
 
-    private string Relative(string file) => Path.GetRelativePath(root, file).Replace(Path.DirectorySeparatorChar, '/');
+    private string Relative(string file) => Path.GetRelativePath(Root, file).Replace(Path.DirectorySeparatorChar, '/');
 }

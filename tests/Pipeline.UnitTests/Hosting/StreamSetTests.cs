@@ -25,7 +25,7 @@ public sealed class StreamSetTests
                 stream.Metrics.PageRead(1, TimeSpan.Zero);
                 stream.Metrics.Polled(FailureAction.Retry, TimeSpan.Zero);
                 stream.Metrics.Stored(1, 0, 0, 1, 1, TimeSpan.Zero);
-                stream.Gauges.Saw(Sample(stream.Name));
+                stream.Gauges.Record(Sample(stream.Name));
             });
             Assert.InRange(series.Count, 15, 100);
             Assert.All(series, tags => Assert.Contains(KeyValuePair.Create("orders_stream.stream", (object?)stream.Name), tags));
