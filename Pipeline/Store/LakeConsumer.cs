@@ -81,7 +81,7 @@ internal sealed class LakeConsumer : IDisposable
     /// <summary>Adds the record to a batch.</summary>
     public ValueTask AddToAsync(LakeBatch batch, CancellationToken cancellationToken)
     {
-        if (awaited is not null) return batch.AddAsync(StreamRecords.From(awaited), cancellationToken);
+        if (awaited is not null) return batch.AddAsync(StreamRecord.From(awaited), cancellationToken);
         return received.IsPlain && batch.TryAdd(received.Partition, received.Offset, received.Value) ? default : batch.AddAsync(received.ToRecord(), cancellationToken);
     }
 
