@@ -5,7 +5,6 @@ using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Kafka;
 using OrdersStream.Kafka.Native;
-using OrdersStream.Memory;
 
 namespace OrdersStream.Capture;
 
@@ -22,7 +21,6 @@ internal sealed class PagePublisher : IDisposable
     private readonly TimeSpan timeout;
     private readonly IProducer<byte[], byte[]> producer;
     private readonly DedicatedThread thread = new("publisher");
-    private TopicPartition[] partitions = [];
     private RecordSender? sender;
     private volatile Error? refusal;
 
@@ -49,12 +47,12 @@ internal sealed class PagePublisher : IDisposable
         var topic = await EnsureTopicAsync(cancellationToken);
         await KafkaClients.AskAsync(Answer(producer.InitTransactions), timeout, cancellationToken);
         // Only now: a client that knows the topic asks for it, and many brokers then make it, with partitions of their choice.
-        sender = new RecordSender(producer.Handle, options.Kafka.Topic);
-        partitions = [.. Enumerable.Range(0, topic.Partitions).Select(p => new TopicPartition(options.Kafka.Topic, p))];
+        sender = new RecordSender(producer, options.Kafka, topic.Partitions);
         return topic;
     }
 
-    // By the same client: one that has not spoken to its brokers when it is to open its transactions may look again after half a second only.
+    // By the same client: one that has not spoken to its brokers when it is to open its transactions may look again after half a second
+    // only.
     private async Task<TopicDescription> EnsureTopicAsync(CancellationToken cancellationToken)
     {
         var admin = new DependentAdminClientBuilder(producer.Handle).Build();
@@ -75,7 +73,9 @@ internal sealed class PagePublisher : IDisposable
     /// <summary>On return the page is durable and visible.</summary>
     /// <param name="page">What to publish; it is not empty.</param>
     /// <param name="position">The watermark after the page: goes into a header of each partition's last record.</param>
-    /// <param name="cancellationToken">Gives the page up while it is being sent; a commit that has begun is given a while to be answered.</param>
+    /// <param name="cancellationToken">
+    /// Gives the page up while it is being sent; a commit that has begun is given a while to be answered.
+    /// </param>
     /// <returns>Records per partition.</returns>
     public async Task<int[]> PublishAsync(Page page, byte[] position, CancellationToken cancellationToken)
     {
@@ -101,7 +101,7 @@ internal sealed class PagePublisher : IDisposable
     {
         try
         {
-            return await thread.RunAsync(() => Send(page, position, cancellationToken));
+            return await thread.RunAsync(() => Send(sender!, page, position, cancellationToken));
         }
         catch (OperationCanceledException)
         {
@@ -118,49 +118,36 @@ internal sealed class PagePublisher : IDisposable
         await KafkaClients.AskAsync(Answer(producer.CommitTransaction), timeout, grace.Token);
     }
 
-    private int[] Send(Page page, byte[] position, CancellationToken cancellationToken)
+    private static int[] Send(RecordSender sender, Page page, byte[] position, CancellationToken cancellationToken)
     {
-        var counts = new int[partitions.Length];
+        var counts = new int[sender.Partitions];
         foreach (var record in page.Records) counts[record.Partition]++;
-        var sent = new int[partitions.Length];
+        var sent = new int[sender.Partitions];
         var schema = Encoding.ASCII.GetBytes(page.Schema.Fingerprint);
         foreach (var record in page.Records)
         {
             var p = record.Partition;
             var isFirst = sent[p]++ == 0;
             var isLast = sent[p] == counts[p];
-            if (!isFirst && !isLast)
-            {
-                sender!.Add(p, page.Key(record), page.Value(record));
-                continue;
-            }
+            Headers? headers = null;
             // Headers are dear, so only a page's first and last record of a partition has one.
-            var message = new Message<byte[], byte[]> { Key = page.Key(record).ToArray(), Value = page.Value(record).ToArray(), Headers = [] };
-            if (isFirst) message.Headers.Add(StreamHeader.Schema, schema);
-            if (isLast) message.Headers.Add(StreamHeader.Position, position);
-            cancellationToken.ThrowIfCancellationRequested();
-            sender!.Flush();
-            Produce(partitions[p], message);
-            LargeAllocations.Count(record.ValueBytes);
+            if (isFirst || isLast)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                headers = HeadersOf(isFirst ? schema : null, isLast ? position : null);
+            }
+            sender.Send(p, page.Key(record), page.Value(record), headers);
         }
-        sender!.Flush();
+        sender.Flush();
         return counts;
     }
 
-    private void Produce(TopicPartition partition, Message<byte[], byte[]> message)
+    private static Headers HeadersOf(byte[]? schema, byte[]? position)
     {
-        while (true)
-        {
-            try
-            {
-                producer.Produce(partition, message);
-                return;
-            }
-            catch (ProduceException<byte[], byte[]> e) when (e.Error.Code == ErrorCode.Local_QueueFull)
-            {
-                producer.Poll(TimeSpan.FromMilliseconds(50));
-            }
-        }
+        var headers = new Headers();
+        if (schema is not null) headers.Add(StreamHeader.Schema, schema);
+        if (position is not null) headers.Add(StreamHeader.Position, position);
+        return headers;
     }
 
     private void Abort()

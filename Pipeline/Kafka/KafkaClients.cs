@@ -28,7 +28,8 @@ public static class KafkaClients
     /// <param name="cancellationToken">Ends the asking.</param>
     /// <param name="isRefused">Whether a broker has said no, so that asking again is in vain; null: it cannot be told.</param>
     /// <exception cref="KafkaException">No answer within <paramref name="patience"/>, or another failure.</exception>
-    public static async Task<T> AskAsync<T>(Func<TimeSpan, T> call, TimeSpan patience, CancellationToken cancellationToken, Func<bool>? isRefused = null)
+    public static async Task<T> AskAsync<T>(
+        Func<TimeSpan, T> call, TimeSpan patience, CancellationToken cancellationToken, Func<bool>? isRefused = null)
     {
         var begun = Stopwatch.GetTimestamp();
         while (true)
@@ -37,7 +38,8 @@ public static class KafkaClients
             {
                 return await Task.Run(() => call(TurnMax), cancellationToken);
             }
-            catch (KafkaException e) when (IsNoAnswerYet(e) && isRefused?.Invoke() is not true && Stopwatch.GetElapsedTime(begun) < patience)
+            catch (KafkaException e)
+                when (IsNoAnswerYet(e) && isRefused?.Invoke() is not true && Stopwatch.GetElapsedTime(begun) < patience)
             {
                 await Task.Delay(PauseBetweenTurns, cancellationToken);
             }
@@ -48,12 +50,13 @@ public static class KafkaClients
     // connections for a moment connects again by itself.
     private static bool IsNoAnswerYet(KafkaException e) =>
         e is KafkaRetriableException || (!e.Error.IsFatal && e.Error.Code is
-            ErrorCode.Local_TimedOut or ErrorCode.Local_Transport or ErrorCode.Local_AllBrokersDown or ErrorCode.LeaderNotAvailable or ErrorCode.NotLeaderForPartition
-            or ErrorCode.UnknownTopicOrPart or ErrorCode.ReplicaNotAvailable or ErrorCode.FencedLeaderEpoch or ErrorCode.UnknownLeaderEpoch
-            or ErrorCode.OffsetNotAvailable or ErrorCode.BrokerNotAvailable);
+            ErrorCode.Local_TimedOut or ErrorCode.Local_Transport or ErrorCode.Local_AllBrokersDown or ErrorCode.BrokerNotAvailable
+            or ErrorCode.LeaderNotAvailable or ErrorCode.NotLeaderForPartition or ErrorCode.ReplicaNotAvailable
+            or ErrorCode.FencedLeaderEpoch or ErrorCode.UnknownLeaderEpoch or ErrorCode.UnknownTopicOrPart or ErrorCode.OffsetNotAvailable);
 
     /// <summary>A broker or this side has said no to the other: to ask again is in vain.</summary>
-    public static bool IsRefusal(Error e) => e.Code is ErrorCode.Local_Authentication or ErrorCode.SaslAuthenticationFailed or ErrorCode.Local_Ssl;
+    public static bool IsRefusal(Error e) =>
+        e.Code is ErrorCode.Local_Authentication or ErrorCode.SaslAuthenticationFailed or ErrorCode.Local_Ssl;
 
     /// <summary>Closes a client that has been asked something. It takes two of its polls, 0.2 s, for which nobody needs to wait.</summary>
     public static void Close(IAdminClient client) => _ = Task.Run(client.Dispose);

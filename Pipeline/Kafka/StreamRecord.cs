@@ -1,3 +1,5 @@
+using Confluent.Kafka;
+
 namespace OrdersStream.Kafka;
 
 /// <summary>
@@ -11,7 +13,25 @@ namespace OrdersStream.Kafka;
 /// <param name="TimestampMs">Kafka's timestamp, Unix milliseconds.</param>
 /// <param name="Headers">Null or empty for most records: headers are sparse.</param>
 public readonly record struct StreamRecord(
-    int Partition, long Offset, byte[]? Key, byte[]? Value, long TimestampMs = 0, IReadOnlyList<StreamHeader>? Headers = null);
+    int Partition, long Offset, byte[]? Key, byte[]? Value, long TimestampMs = 0, IReadOnlyList<StreamHeader>? Headers = null)
+{
+    /// <summary>From the client's record, whose arrays it takes over. Most have no header, and then nothing is made for them.</summary>
+    public static StreamRecord From(ConsumeResult<byte[], byte[]> result)
+    {
+        var message = result.Message;
+        return new StreamRecord(
+            result.Partition.Value, result.Offset.Value, message.Key, message.Value,
+            message.Timestamp.UnixTimestampMs, HeadersOf(message.Headers));
+    }
+
+    private static StreamHeader[]? HeadersOf(Headers? headers)
+    {
+        if (headers is null || headers.Count == 0) return null;
+        var result = new StreamHeader[headers.Count];
+        for (var i = 0; i < result.Length; i++) result[i] = new StreamHeader(headers[i].Key, headers[i].GetValueBytes());
+        return result;
+    }
+}
 
 /// <summary>One header of a record.</summary>
 public readonly record struct StreamHeader(string Name, byte[]? Value)
@@ -19,7 +39,9 @@ public readonly record struct StreamHeader(string Name, byte[]? Value)
     /// <summary>On a page's first record in each partition: the schema's fingerprint, ASCII.</summary>
     public const string Schema = "schema";
 
-    /// <summary>On a page's last record in each partition: the capture position after the page, JSON. A transaction marker follows.</summary>
+    /// <summary>
+    /// On a page's last record in each partition: the capture position after the page, JSON. A transaction marker follows.
+    /// </summary>
     public const string Position = "position";
 
     /// <summary>On a record that is not an upsert: the operation, ASCII. Absent: upsert.</summary>

@@ -1,14 +1,10 @@
+using System.Globalization;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 
 namespace OrdersStream.Kafka;
-
-/// <summary>What both halves need to know of the topic before they start.</summary>
-/// <param name="Identity">Cluster, name and id.</param>
-/// <param name="Partitions">Number of partitions.</param>
-public sealed record TopicDescription(TopicIdentity Identity, int Partitions);
 
 /// <summary>The brokers and the topic as they are.</summary>
 /// <param name="Brokers">Brokers in the cluster.</param>
@@ -24,7 +20,8 @@ public sealed class TopicAdmin(PipelineOptions options)
 
     /// <summary>Describes the topic; creates it with the configured partitions first, where it is absent.</summary>
     /// <exception cref="KafkaException">No broker answers, or it refuses.</exception>
-    public Task<TopicDescription> EnsureAsync(CancellationToken cancellationToken) => AskAsync(admin => EnsureAsync(admin, cancellationToken));
+    public Task<TopicDescription> EnsureAsync(CancellationToken cancellationToken) =>
+        AskAsync(admin => EnsureAsync(admin, cancellationToken));
 
     /// <summary>The same by a client that is there.</summary>
     internal async Task<TopicDescription> EnsureAsync(IAdminClient admin, CancellationToken cancellationToken)
@@ -49,7 +46,8 @@ public sealed class TopicAdmin(PipelineOptions options)
         // Of all topics: a question for one that is absent would create it on brokers that create topics by themselves.
         var all = await KafkaClients.AskAsync(admin.GetMetadata, patience, cancellationToken, () => refusal is not null);
         var topic = all.Topics.Find(t => t.Topic == kafka.Topic && t.Error.Code == ErrorCode.NoError);
-        return new ClusterDescription(all.Brokers.Count, await VersionAsync(admin, all.Brokers, cancellationToken), topic?.Partitions.Count);
+        var version = await VersionAsync(admin, all.Brokers, cancellationToken);
+        return new ClusterDescription(all.Brokers.Count, version, topic?.Partitions.Count);
     });
 
     // By a client of its own, for one question.
@@ -76,8 +74,10 @@ public sealed class TopicAdmin(PipelineOptions options)
         if (!kafka.BrokerTellsTopicIds || brokers.Count == 0) return null;
         try
         {
-            var resource = new ConfigResource { Type = ResourceType.Broker, Name = brokers[0].BrokerId.ToString(System.Globalization.CultureInfo.InvariantCulture) };
-            var answer = await admin.DescribeConfigsAsync([resource], new DescribeConfigsOptions { RequestTimeout = TimeSpan.FromSeconds(2) }).WaitAsync(cancellationToken);
+            var broker = brokers[0].BrokerId.ToString(CultureInfo.InvariantCulture);
+            var answer = await admin.DescribeConfigsAsync(
+                [new ConfigResource { Type = ResourceType.Broker, Name = broker }],
+                new DescribeConfigsOptions { RequestTimeout = TimeSpan.FromSeconds(2) }).WaitAsync(cancellationToken);
             return answer[0].Entries.TryGetValue("inter.broker.protocol.version", out var version) ? version.Value : null;
         }
         catch (KafkaException)
@@ -104,7 +104,8 @@ public sealed class TopicAdmin(PipelineOptions options)
             var answer = await admin.DescribeTopicsAsync(
                 TopicCollection.OfTopicNames([kafka.Topic]),
                 new DescribeTopicsOptions { RequestTimeout = TimeSpan.FromSeconds(5) }).WaitAsync(cancellationToken);
-            var cluster = await admin.DescribeClusterAsync(new DescribeClusterOptions { RequestTimeout = TimeSpan.FromSeconds(5) }).WaitAsync(cancellationToken);
+            var cluster = await admin.DescribeClusterAsync(
+                new DescribeClusterOptions { RequestTimeout = TimeSpan.FromSeconds(5) }).WaitAsync(cancellationToken);
             var topic = answer.TopicDescriptions.Single();
             var id = topic.TopicId.ToString();
             return new TopicDescription(
@@ -130,7 +131,7 @@ public sealed class TopicAdmin(PipelineOptions options)
                 Name = kafka.Topic,
                 NumPartitions = kafka.Partitions,
                 ReplicationFactor = (short)kafka.ReplicationFactor,
-                Configs = new() { ["max.message.bytes"] = KafkaClients.RecordBytesMax.ToString(System.Globalization.CultureInfo.InvariantCulture) },
+                Configs = new() { ["max.message.bytes"] = KafkaClients.RecordBytesMax.ToString(CultureInfo.InvariantCulture) },
             }], new CreateTopicsOptions { RequestTimeout = KafkaClients.AnswerTimeout }).WaitAsync(cancellationToken);
         }
         catch (CreateTopicsException e) when (e.Results.Single().Error.Code == ErrorCode.TopicAlreadyExists)
@@ -140,7 +141,8 @@ public sealed class TopicAdmin(PipelineOptions options)
         catch (CreateTopicsException e)
         {
             var error = e.Results.Single().Error;
-            var isRefusal = error.Code is ErrorCode.TopicAuthorizationFailed or ErrorCode.ClusterAuthorizationFailed or ErrorCode.InvalidReplicationFactor;
+            var isRefusal = error.Code
+                is ErrorCode.TopicAuthorizationFailed or ErrorCode.ClusterAuthorizationFailed or ErrorCode.InvalidReplicationFactor;
             var verdict = new FailureVerdict(
                 isRefusal ? FailureAction.Stop : FailureAction.Retry,
                 $"Topic '{kafka.Topic}' cannot be created ({error.Reason}).",
@@ -153,20 +155,23 @@ public sealed class TopicAdmin(PipelineOptions options)
             if (await DescribeAsync(admin, cancellationToken) is { Partitions: > 0 } description) return description;
             await Task.Delay(TimeSpan.FromMilliseconds(100), cancellationToken);
         }
-        throw new PipelineException(FailureAction.Retry, $"Topic '{kafka.Topic}' was created but is not visible after 5 s.", "It will be tried again.");
+        throw new PipelineException(
+            FailureAction.Retry, $"Topic '{kafka.Topic}' was created but is not visible after 5 s.", "It will be tried again.");
     }
 
     private async Task<TopicDescription> DescribeByNameAsync(IAdminClient admin, CancellationToken cancellationToken)
     {
         for (var attempt = 0; attempt < 50; attempt++)
         {
-            var metadata = await KafkaClients.AskAsync(turn => admin.GetMetadata(kafka.Topic, turn), KafkaClients.AnswerTimeout, cancellationToken);
+            var metadata = await KafkaClients.AskAsync(
+                turn => admin.GetMetadata(kafka.Topic, turn), KafkaClients.AnswerTimeout, cancellationToken);
             var topic = metadata.Topics.SingleOrDefault(t => t.Topic == kafka.Topic);
             if (topic is { Error.Code: ErrorCode.NoError, Partitions.Count: > 0 })
                 return new TopicDescription(new TopicIdentity(ClusterId: "", kafka.Topic, TopicId: null), topic.Partitions.Count);
             await Task.Delay(TimeSpan.FromMilliseconds(100), cancellationToken);
         }
-        throw new PipelineException(FailureAction.Retry, $"Topic '{kafka.Topic}' is not there.", "Create it, or let the brokers create topics by themselves.");
+        throw new PipelineException(
+            FailureAction.Retry, $"Topic '{kafka.Topic}' is not there.", "Create it, or let the brokers create topics by themselves.");
     }
 
     // Uuid.ZERO: what a broker that keeps no ids answers.

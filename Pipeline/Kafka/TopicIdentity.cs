@@ -10,7 +10,8 @@ public sealed record TopicIdentity(string ClusterId, string Topic, string? Topic
 {
     /// <summary>The same topic as far as both sides know: ids are compared only where both have one.</summary>
     public bool Matches(TopicIdentity other) =>
-        Topic == other.Topic && (TopicId is not null && other.TopicId is not null ? TopicId == other.TopicId : ClusterId == other.ClusterId);
+        Topic == other.Topic
+        && (TopicId is not null && other.TopicId is not null ? TopicId == other.TopicId : ClusterId == other.ClusterId);
 
     /// <summary>
     /// What to do where this is not the topic that a state file knows: a broker that tells no id just now, of a topic that
@@ -19,3 +20,8 @@ public sealed record TopicIdentity(string ClusterId, string Topic, string? Topic
     public FailureAction ActionWhereOther(TopicIdentity known) =>
         TopicId is null && known.TopicId is not null ? FailureAction.Retry : FailureAction.Stop;
 }
+
+/// <summary>What both halves need to know of the topic before they start.</summary>
+/// <param name="Identity">Cluster, name and id.</param>
+/// <param name="Partitions">Number of partitions.</param>
+public sealed record TopicDescription(TopicIdentity Identity, int Partitions);

@@ -11,6 +11,19 @@ namespace OrdersStream.Kafka;
 /// <param name="High">The end of what is committed.</param>
 public sealed record TopicPartitionEnds(int Partition, long Low, long High);
 
+/// <summary>What KafkaToLake asks of the topic itself, beside the records that are delivered to it.</summary>
+/// <param name="Identity">Which topic it is.</param>
+/// <param name="OffsetsAsync">The first offset kept and the end of what is committed, of one partition.</param>
+/// <param name="ReadRangeAsync">Committed records of one partition with offsets in [from, toExclusive).</param>
+public sealed record TopicAccess(
+    TopicIdentity Identity,
+    Func<int, CancellationToken, Task<(long Low, long High)>> OffsetsAsync,
+    Func<int, long, long, CancellationToken, IAsyncEnumerable<StreamRecord>> ReadRangeAsync)
+{
+    public static TopicAccess Through(TopicReader reader, TopicIdentity identity) =>
+        new(identity, reader.OffsetsAsync, reader.ReadRangeAsync);
+}
+
 /// <summary>Reads given stretches of the topic, committed records only, outside any consumer group.</summary>
 public sealed class TopicReader(PipelineOptions options)
 {
@@ -19,11 +32,13 @@ public sealed class TopicReader(PipelineOptions options)
         (await OffsetsAsync([partition], KafkaClients.AnswerTimeout, cancellationToken))[0];
 
     /// <summary>The same of several partitions, in their order.</summary>
-    public Task<IReadOnlyList<(long Low, long High)>> OffsetsAsync(IReadOnlyList<int> partitions, TimeSpan patience, CancellationToken cancellationToken) =>
+    public Task<IReadOnlyList<(long Low, long High)>> OffsetsAsync(
+        IReadOnlyList<int> partitions, TimeSpan patience, CancellationToken cancellationToken) =>
         OffsetsAsync(IsolationLevel.ReadCommitted, partitions, patience, cancellationToken);
 
     /// <summary>The same of each of so many partitions; empty where there is no topic yet.</summary>
-    public async Task<ImmutableArray<TopicPartitionEnds>> PartitionEndsAsync(int partitions, TimeSpan patience, CancellationToken cancellationToken)
+    public async Task<ImmutableArray<TopicPartitionEnds>> PartitionEndsAsync(
+        int partitions, TimeSpan patience, CancellationToken cancellationToken)
     {
         if (partitions == 0) return [];
         var ends = await OffsetsAsync([.. Enumerable.Range(0, partitions)], patience, cancellationToken);
@@ -31,11 +46,15 @@ public sealed class TopicReader(PipelineOptions options)
     }
 
     /// <summary>
-    /// The end of all that was sent, of each of so many partitions. A commit that is answered becomes visible in one partition after the other:
-    /// its records lie below this end at once, and only a moment later below the end of what is committed.
+    /// The end of all that was sent, of each of so many partitions. A commit that is answered becomes visible in one partition after the
+    /// other: its records lie below this end at once, and only a moment later below the end of what is committed.
     /// </summary>
-    public async Task<IReadOnlyList<long>> EndsAsync(int partitions, CancellationToken cancellationToken) =>
-        [.. (await OffsetsAsync(IsolationLevel.ReadUncommitted, [.. Enumerable.Range(0, partitions)], KafkaClients.AnswerTimeout, cancellationToken)).Select(o => o.High)];
+    public async Task<IReadOnlyList<long>> EndsAsync(int partitions, CancellationToken cancellationToken)
+    {
+        int[] all = [.. Enumerable.Range(0, partitions)];
+        var ends = await OffsetsAsync(IsolationLevel.ReadUncommitted, all, KafkaClients.AnswerTimeout, cancellationToken);
+        return [.. ends.Select(o => o.High)];
+    }
 
     private async Task<IReadOnlyList<(long Low, long High)>> OffsetsAsync(
         IsolationLevel isolation, IReadOnlyList<int> partitions, TimeSpan patience, CancellationToken cancellationToken)
@@ -44,8 +63,8 @@ public sealed class TopicReader(PipelineOptions options)
         var all = new List<(long, long)>(partitions.Count);
         foreach (var partition in partitions)
         {
-            var offsets = await KafkaClients.AskAsync(
-                turn => consumer.QueryWatermarkOffsets(new TopicPartition(options.Kafka.Topic, partition), turn), patience, cancellationToken);
+            var asked = new TopicPartition(options.Kafka.Topic, partition);
+            var offsets = await KafkaClients.AskAsync(turn => consumer.QueryWatermarkOffsets(asked, turn), patience, cancellationToken);
             all.Add((offsets.Low.Value, offsets.High.Value));
         }
         return all;
@@ -65,15 +84,16 @@ public sealed class TopicReader(PipelineOptions options)
         {
             var result = consumer.Consume(cancellationToken);
             if (result.IsPartitionEOF || result.Offset.Value >= toExclusive) yield break;
-            yield return StreamRecords.From(result);
+            yield return StreamRecord.From(result);
             if (result.Offset.Value + 1 >= toExclusive) yield break;
         }
         cancellationToken.ThrowIfCancellationRequested();
     }
 
-    internal IConsumer<byte[], byte[]> Build(IsolationLevel isolation = IsolationLevel.ReadCommitted) =>
-        new ConsumerBuilder<byte[], byte[]>(new ConsumerConfig(KafkaClients.Reader(options, options.Kafka.EffectiveGroupId + "-reader")) { IsolationLevel = isolation })
-            .SetLogHandler((_, _) => { })
-            .SetErrorHandler((_, _) => { })
-            .Build();
+    internal IConsumer<byte[], byte[]> Build(IsolationLevel isolation = IsolationLevel.ReadCommitted)
+    {
+        var config = KafkaClients.Reader(options, options.Kafka.EffectiveGroupId + "-reader");
+        config.IsolationLevel = isolation;
+        return new ConsumerBuilder<byte[], byte[]>(config).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
+    }
 }

@@ -14,14 +14,11 @@ internal sealed class LakeConsumer : IDisposable
     private static readonly TimeSpan ClosePatience = TimeSpan.FromSeconds(3);
 
     private readonly IConsumer<byte[], byte[]> consumer;
-    private readonly ReceivedRecords received;
+    private readonly RecordReader records;
     private readonly string topic;
     private readonly Func<int, long> nextOffset;
     private Error? error;
     private bool closing;
-
-    /// <summary>The record that was waited for; null: the one that had been received already.</summary>
-    private ConsumeResult<byte[], byte[]>? awaited;
 
     /// <param name="options">The pipeline's.</param>
     /// <param name="nextOffset">The lake's next offset of a partition.</param>
@@ -46,51 +43,49 @@ internal sealed class LakeConsumer : IDisposable
             })
             .SetPartitionsLostHandler((_, _) => { })
             .Build();
-        received = new ReceivedRecords(consumer.Handle);
+        records = new RecordReader(consumer, options.Kafka);
     }
 
-    public int Partition => awaited?.Partition.Value ?? received.Partition;
-    public long Offset => awaited?.Offset.Value ?? received.Offset;
+    public int Partition => records.Partition;
+    public long Offset => records.Offset;
 
     /// <summary>Not a record, but the end of <see cref="Partition"/>.</summary>
-    public bool IsPartitionEnd => awaited?.IsPartitionEOF ?? received.IsPartitionEnd;
+    public bool IsPartitionEnd => records.IsPartitionEnd;
 
     /// <summary>Shares the partitions with the other members of the group.</summary>
     public void JoinGroup() => consumer.Subscribe(topic);
 
     /// <summary>Takes these partitions, whoever else reads them: the lake stores each record once all the same.</summary>
-    public void Take(IEnumerable<int> partitions) => consumer.Assign(partitions.Select(p => StartOf(new TopicPartition(topic, p))).ToList());
+    public void Take(IEnumerable<int> partitions) =>
+        consumer.Assign(partitions.Select(p => StartOf(new TopicPartition(topic, p))).ToList());
 
     /// <summary>Steps to the next record or end of a partition, where it has been received already.</summary>
     /// <exception cref="KafkaException">The client reported trouble.</exception>
-    public bool TryNext()
-    {
-        awaited = null;
-        return received.TryNext();
-    }
+    public bool TryNext() => records.TryNext();
 
     /// <summary>Waits for the next one. False: none came in time.</summary>
     /// <exception cref="KafkaException">The client reported trouble that it does not mend by itself.</exception>
     public bool WaitNext(TimeSpan wait)
     {
-        awaited = consumer.Consume(wait);
-        if (awaited is null && error is { } e && !MendsItself(e)) throw new KafkaException(e);
-        return awaited is not null;
+        if (records.WaitNext(wait)) return true;
+        if (error is { } e && !MendsItself(e)) throw new KafkaException(e);
+        return false;
     }
 
     /// <summary>Adds the record to a batch.</summary>
-    public ValueTask AddToAsync(LakeBatch batch, CancellationToken cancellationToken)
-    {
-        if (awaited is not null) return batch.AddAsync(StreamRecords.From(awaited), cancellationToken);
-        return received.IsPlain && batch.TryAdd(received.Partition, received.Offset, received.Value) ? default : batch.AddAsync(received.ToRecord(), cancellationToken);
-    }
+    public ValueTask AddToAsync(LakeBatch batch, CancellationToken cancellationToken) =>
+        records.IsPlain && batch.TryAdd(records.Partition, records.Offset, records.Value)
+            ? default
+            : batch.AddAsync(records.ToRecord(), cancellationToken);
 
     /// <summary>Outage that the client goes on to mend: a consumer made anew would have to wait for its old membership to expire.</summary>
     public KafkaException? TakeTrouble() => Interlocked.Exchange(ref error, null) is { } e ? new KafkaException(e) : null;
 
     public void Seek(int partition, long offset) => consumer.Seek(new TopicPartitionOffset(topic, partition, offset));
 
-    /// <summary>Tells the group how far the lake has got, for lag monitors. It does not wait: the client sends it by and by, and at the end.</summary>
+    /// <summary>
+    /// Tells the group how far the lake has got, for lag monitors. It does not wait: the client sends it by and by, and at the end.
+    /// </summary>
     public void CommitOffsets(IEnumerable<(int Partition, long Next)> positions)
     {
         foreach (var (partition, next) in positions)
@@ -107,8 +102,8 @@ internal sealed class LakeConsumer : IDisposable
     }
 
     /// <summary>
-    /// Leaves the group, so that the others need not wait for a time-out. The client may wait for a broker that is away for as long as for any
-    /// answer: it does so by itself then.
+    /// Leaves the group, so that the others need not wait for a time-out. The client may wait for a broker that is away for as long as for
+    /// any answer: it does so by itself then.
     /// </summary>
     public void Dispose()
     {
@@ -118,7 +113,7 @@ internal sealed class LakeConsumer : IDisposable
 
     private void Close()
     {
-        received.Dispose();
+        records.Dispose();
         try
         {
             consumer.Close();

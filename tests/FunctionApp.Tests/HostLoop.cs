@@ -52,7 +52,7 @@ internal sealed class HostLoop(PipelineOptions options, AppWorker worker)
 
     private async Task<bool> DeliverAsync(List<ConsumeResult<byte[], byte[]>> batch, CancellationToken stop)
     {
-        KafkaRecord[] records = [.. batch.Select(r => Deliveries.ToHost(StreamRecords.From(r)))];
+        KafkaRecord[] records = [.. batch.Select(r => Deliveries.ToHost(StreamRecord.From(r)))];
         while (!stop.IsCancellationRequested)
         {
             try

@@ -3,55 +3,90 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Confluent.Kafka;
+using OrdersStream.Configuration;
 
 namespace OrdersStream.Kafka.Native;
 
 /// <summary>
 /// The functions of librdkafka that Confluent.Kafka does not offer: many records with one call, and none of them copied. They are called in
-/// the library that it has loaded, on its own clients, so that all else stays with it. Names and constants are those of rdkafka.h.
+/// the library that it has loaded, on its own client, so that all else stays with it. Names and constants are those of rdkafka.h.
 /// </summary>
-/// <remarks>The way to the native client is no public part of Confluent.Kafka, whose version is pinned; a test fails where a later one looks different.</remarks>
-internal static unsafe class Librdkafka
+/// <remarks>
+/// The way to the native client is no public part of Confluent.Kafka, whose version is pinned. Where a later one looks different, every
+/// record takes its ordinary calls, and a test fails.
+/// </remarks>
+internal sealed unsafe class Librdkafka
 {
     private const string KeptWhole = "A program that is trimmed keeps Confluent.Kafka whole: it finds its own functions by name too.";
 
-    // First: what follows is looked up in it.
-    private static readonly nint Library = Load();
+    /// <summary>The major version whose records are laid out as <see cref="NativeRecord"/> is.</summary>
+    private const int MajorVersion = 2;
 
-    public static readonly delegate* unmanaged<nint, nint, nint, nint> TopicNew = (delegate* unmanaged<nint, nint, nint, nint>)Export("rd_kafka_topic_new");
-    public static readonly delegate* unmanaged<nint, void> TopicDestroy = (delegate* unmanaged<nint, void>)Export("rd_kafka_topic_destroy");
-    public static readonly delegate* unmanaged<nint, int, int, NativeRecord*, int, int> ProduceBatch =
-        (delegate* unmanaged<nint, int, int, NativeRecord*, int, int>)Export("rd_kafka_produce_batch");
+    public readonly delegate* unmanaged<nint, nint, nint, nint> TopicNew;
+    public readonly delegate* unmanaged<nint, void> TopicDestroy;
+    public readonly delegate* unmanaged<nint, int, int, NativeRecord*, int, int> ProduceBatch;
 
-    public static readonly delegate* unmanaged<nint, nint> QueueGetConsumer = (delegate* unmanaged<nint, nint>)Export("rd_kafka_queue_get_consumer");
-    public static readonly delegate* unmanaged<nint, void> QueueDestroy = (delegate* unmanaged<nint, void>)Export("rd_kafka_queue_destroy");
-    public static readonly delegate* unmanaged<nint, int, NativeRecord**, nint, nint> ConsumeBatchQueue =
-        (delegate* unmanaged<nint, int, NativeRecord**, nint, nint>)Export("rd_kafka_consume_batch_queue");
-    public static readonly delegate* unmanaged<NativeRecord*, void> MessageDestroy = (delegate* unmanaged<NativeRecord*, void>)Export("rd_kafka_message_destroy");
-    public static readonly delegate* unmanaged<NativeRecord*, int*, long> MessageTimestamp = (delegate* unmanaged<NativeRecord*, int*, long>)Export("rd_kafka_message_timestamp");
-    public static readonly delegate* unmanaged<NativeRecord*, nint*, int> MessageHeaders = (delegate* unmanaged<NativeRecord*, nint*, int>)Export("rd_kafka_message_headers");
-    public static readonly delegate* unmanaged<nint, nint, nint*, nint*, nuint*, int> HeaderGetAll =
-        (delegate* unmanaged<nint, nint, nint*, nint*, nuint*, int>)Export("rd_kafka_header_get_all");
+    public readonly delegate* unmanaged<nint, nint> QueueGetConsumer;
+    public readonly delegate* unmanaged<nint, void> QueueDestroy;
+    public readonly delegate* unmanaged<nint, int, NativeRecord**, nint, nint> ConsumeBatchQueue;
+    public readonly delegate* unmanaged<NativeRecord*, void> MessageDestroy;
+    public readonly delegate* unmanaged<NativeRecord*, int*, long> MessageTimestamp;
+    public readonly delegate* unmanaged<NativeRecord*, nint*, int> MessageHeaders;
+    public readonly delegate* unmanaged<nint, nint, nint*, nint*, nuint*, int> HeaderGetAll;
 
-    /// <summary>The client behind a producer or consumer; valid until that is disposed of.</summary>
-    public static nint ClientOf(Handle handle) => ((SafeHandle)LibrdkafkaHandle(handle)).DangerousGetHandle();
+    private Librdkafka(nint client, nint library)
+    {
+        Client = client;
+        TopicNew = (delegate* unmanaged<nint, nint, nint, nint>)Export("rd_kafka_topic_new");
+        TopicDestroy = (delegate* unmanaged<nint, void>)Export("rd_kafka_topic_destroy");
+        ProduceBatch = (delegate* unmanaged<nint, int, int, NativeRecord*, int, int>)Export("rd_kafka_produce_batch");
+        QueueGetConsumer = (delegate* unmanaged<nint, nint>)Export("rd_kafka_queue_get_consumer");
+        QueueDestroy = (delegate* unmanaged<nint, void>)Export("rd_kafka_queue_destroy");
+        ConsumeBatchQueue = (delegate* unmanaged<nint, int, NativeRecord**, nint, nint>)Export("rd_kafka_consume_batch_queue");
+        MessageDestroy = (delegate* unmanaged<NativeRecord*, void>)Export("rd_kafka_message_destroy");
+        MessageTimestamp = (delegate* unmanaged<NativeRecord*, int*, long>)Export("rd_kafka_message_timestamp");
+        MessageHeaders = (delegate* unmanaged<NativeRecord*, nint*, int>)Export("rd_kafka_message_headers");
+        HeaderGetAll = (delegate* unmanaged<nint, nint, nint*, nint*, nuint*, int>)Export("rd_kafka_header_get_all");
+
+        nint Export(string name) => NativeLibrary.GetExport(library, name);
+    }
+
+    /// <summary>The native client; valid until the producer or consumer is disposed of.</summary>
+    public nint Client { get; }
+
+    /// <summary>Null where Confluent.Kafka is not as it is known here.</summary>
+    /// <param name="handle">The producer's or consumer's.</param>
+    /// <param name="options">Whether it is wanted.</param>
+    public static Librdkafka? Of(Handle handle, KafkaOptions options)
+    {
+        if (!options.RecordsInPlace || Library.Version >> 24 != MajorVersion) return null;
+        try
+        {
+            if (LibrdkafkaHandle(handle) is not SafeHandle client || !TryLoad(out var library)) return null;
+            return new Librdkafka(client.DangerousGetHandle(), library);
+        }
+        catch (Exception)
+        {
+            // A member, a function or the library is not there, or is something else: to do without is slower, and goes on.
+            return null;
+        }
+    }
 
     [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_LibrdkafkaHandle")]
     [return: UnsafeAccessorType("Confluent.Kafka.Impl.SafeKafkaHandle, Confluent.Kafka")]
-    private static extern object LibrdkafkaHandle(Handle handle);
-
-    private static nint Export(string name) => NativeLibrary.GetExport(Library, name);
+    private static extern object? LibrdkafkaHandle(Handle handle);
 
     // Confluent.Kafka brings one library for each of several systems, and loads the one that fits.
     [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = KeptWhole)]
     [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = KeptWhole)]
-    private static nint Load()
+    private static bool TryLoad(out nint library)
     {
         const BindingFlags inside = BindingFlags.Static | BindingFlags.NonPublic | BindingFlags.Public;
+        library = 0;
         var assembly = typeof(Handle).Assembly;
-        var loaded = (Delegate)assembly.GetType("Confluent.Kafka.Impl.Librdkafka", throwOnError: true)!.GetField("_version", inside)!.GetValue(null)!;
-        var name = (string)loaded.Method.DeclaringType!.GetField("DllName", inside)!.GetRawConstantValue()!;
-        return NativeLibrary.Load(name, assembly, null);
+        var loaded = assembly.GetType("Confluent.Kafka.Impl.Librdkafka")?.GetField("_version", inside)?.GetValue(null) as Delegate;
+        return loaded?.Method.DeclaringType?.GetField("DllName", inside) is { IsLiteral: true } name
+            && name.GetRawConstantValue() is string path && NativeLibrary.TryLoad(path, assembly, null, out library);
     }
 }
 

@@ -5,21 +5,22 @@ using Confluent.Kafka;
 namespace OrdersStream.Kafka.Native;
 
 /// <summary>
-/// What a consumer has received and not yet handed out, taken many with one call and read where it lies. Confluent.Kafka makes four objects and
-/// two copies of each record, which took as long as to decode it and store it. Waiting for what has not come stays with Confluent.Kafka.
+/// What a consumer has received and not yet handed out, taken many with one call and read where it lies. Confluent.Kafka makes four
+/// objects and two copies of each record, which took as long as to decode it and store it. Waiting for what has not come stays with it.
 /// </summary>
 internal sealed unsafe class ReceivedRecords : IDisposable
 {
     private const int RecordsPerCall = 512;
 
+    private readonly Librdkafka native;
     private readonly nint queue;
     private readonly NativeRecord*[] taken = new NativeRecord*[RecordsPerCall];
     private int next;
     private int count;
     private NativeRecord* current;
 
-    /// <param name="handle">The consumer's.</param>
-    public ReceivedRecords(Handle handle) => queue = Librdkafka.QueueGetConsumer(Librdkafka.ClientOf(handle));
+    /// <param name="native">The consumer's.</param>
+    public ReceivedRecords(Librdkafka native) => (this.native, queue) = (native, native.QueueGetConsumer(native.Client));
 
     public int Partition => current->Partition;
     public long Offset => current->Offset;
@@ -33,7 +34,7 @@ internal sealed unsafe class ReceivedRecords : IDisposable
         get
         {
             nint headers;
-            return current->Key != 0 && current->Value != 0 && Librdkafka.MessageHeaders(current, &headers) != 0;
+            return current->Key != 0 && current->Value != 0 && native.MessageHeaders(current, &headers) != 0;
         }
     }
 
@@ -47,28 +48,30 @@ internal sealed unsafe class ReceivedRecords : IDisposable
         Release();
         if (next == count && !Take()) return false;
         current = taken[next++];
-        return current->Error == 0 || IsPartitionEnd ? true : throw new KafkaException(new Error((ErrorCode)current->Error, Encoding.UTF8.GetString(Value)));
+        if (current->Error == 0 || IsPartitionEnd) return true;
+        throw new KafkaException(new Error((ErrorCode)current->Error, Encoding.UTF8.GetString(Value)));
     }
 
     /// <summary>A copy of it, for whoever wants to keep it.</summary>
     public StreamRecord ToRecord()
     {
         int timestampType;
-        return new StreamRecord(
-            Partition, Offset, Copy(current->Key, current->KeyBytes), Copy(current->Value, current->ValueBytes), Librdkafka.MessageTimestamp(current, &timestampType), Headers());
+        var timestampMs = native.MessageTimestamp(current, &timestampType);
+        var (key, value) = (Copy(current->Key, current->KeyBytes), Copy(current->Value, current->ValueBytes));
+        return new StreamRecord(Partition, Offset, key, value, timestampMs, Headers());
     }
 
     /// <summary>To be called before the consumer is closed.</summary>
     public void Dispose()
     {
         Release();
-        while (next < count) Librdkafka.MessageDestroy(taken[next++]);
-        Librdkafka.QueueDestroy(queue);
+        while (next < count) native.MessageDestroy(taken[next++]);
+        native.QueueDestroy(queue);
     }
 
     private bool Take()
     {
-        fixed (NativeRecord** first = taken) count = (int)Librdkafka.ConsumeBatchQueue(queue, 0, first, RecordsPerCall);
+        fixed (NativeRecord** first = taken) count = (int)native.ConsumeBatchQueue(queue, 0, first, RecordsPerCall);
         next = 0;
         if (count < 0) count = 0;
         return count > 0;
@@ -76,18 +79,19 @@ internal sealed unsafe class ReceivedRecords : IDisposable
 
     private void Release()
     {
-        if (current != null) Librdkafka.MessageDestroy(current);
+        if (current != null) native.MessageDestroy(current);
         current = null;
     }
 
     private List<StreamHeader>? Headers()
     {
         nint headers;
-        if (Librdkafka.MessageHeaders(current, &headers) != 0) return null;
+        if (native.MessageHeaders(current, &headers) != 0) return null;
         var all = new List<StreamHeader>();
         nint name, value;
         nuint bytes;
-        while (Librdkafka.HeaderGetAll(headers, all.Count, &name, &value, &bytes) == 0) all.Add(new StreamHeader(Marshal.PtrToStringUTF8(name)!, Copy(value, bytes)));
+        while (native.HeaderGetAll(headers, all.Count, &name, &value, &bytes) == 0)
+            all.Add(new StreamHeader(Marshal.PtrToStringUTF8(name)!, Copy(value, bytes)));
         return all;
     }
 

@@ -1,64 +1,76 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using Confluent.Kafka;
+using OrdersStream.Configuration;
+using OrdersStream.Memory;
 
 namespace OrdersStream.Kafka.Native;
 
 /// <summary>
-/// Gives the producer records where they lie, many with one call. Confluent.Kafka takes arrays of their own for key and value, one record a
-/// call, and librdkafka copies them again: that was two fifths of all that it took to capture a row.
+/// Sends records to the topic, each partition's in the order in which they are given. One without headers, as nearly all are, is read
+/// where it lies (<see cref="OutgoingRecords"/>); one with headers takes an ordinary <c>Produce</c>, and so does every one where
+/// Confluent.Kafka is not as it is known here.
 /// </summary>
-internal sealed unsafe class RecordSender : IDisposable
+internal sealed class RecordSender : IDisposable
 {
-    private const int RecordsPerCall = 512;
+    private static readonly TimeSpan WaitForRoom = TimeSpan.FromMilliseconds(50);
 
-    // RD_KAFKA_MSG_F_BLOCK: wait while the queue is full. RD_KAFKA_MSG_F_PARTITION: each record names its own. None to copy, none to free.
-    private const int Block = 0x4;
-    private const int PartitionOfRecord = 0x8;
+    private readonly IProducer<byte[], byte[]> producer;
+    private readonly TopicPartition[] partitions;
+    private readonly OutgoingRecords? outgoing;
 
-    private readonly nint topic;
-    private readonly NativeRecord[] waiting = new NativeRecord[RecordsPerCall];
-    private int count;
-
-    /// <param name="handle">The producer's.</param>
-    /// <param name="topicName">Where the records go.</param>
-    public RecordSender(Handle handle, string topicName)
+    /// <param name="producer">Whose records they are.</param>
+    /// <param name="options">Name the topic. It is there: a client that knows one asks for it, and many brokers then make it.</param>
+    /// <param name="partitions">How many it has.</param>
+    public RecordSender(IProducer<byte[], byte[]> producer, KafkaOptions options, int partitions)
     {
-        var name = Marshal.StringToCoTaskMemUTF8(topicName);
-        topic = Librdkafka.TopicNew(Librdkafka.ClientOf(handle), name, 0);
-        Marshal.FreeCoTaskMem(name);
-        if (topic == 0) throw new KafkaException(ErrorCode.Local_UnknownTopic);
+        this.producer = producer;
+        this.partitions = [.. Enumerable.Range(0, partitions).Select(p => new TopicPartition(options.Topic, p))];
+        if (Librdkafka.Of(producer.Handle, options) is { } native) outgoing = new OutgoingRecords(native, options.Topic);
     }
 
-    /// <summary>The next record of its partition, without headers. It is read from where it lies until the transaction has ended, or the producer is disposed of.</summary>
+    /// <summary>Partitions of the topic.</summary>
+    public int Partitions => partitions.Length;
+
+    /// <summary>
+    /// The next record of its partition. It may be read where it lies until its transaction has ended, or the producer is disposed of.
+    /// </summary>
     /// <param name="partition">Which one.</param>
     /// <param name="key">In memory that does not move.</param>
     /// <param name="value">In memory that does not move.</param>
-    public void Add(int partition, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
+    /// <param name="headers">Null: it has none.</param>
+    /// <exception cref="KafkaException">A record was refused: this one, or one before it.</exception>
+    public void Send(int partition, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value, Headers? headers)
     {
-        waiting[count++] = new NativeRecord
+        if (headers is null && outgoing is not null)
         {
-            Partition = partition,
-            Value = (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(value)), ValueBytes = (nuint)value.Length,
-            Key = (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(key)), KeyBytes = (nuint)key.Length,
-        };
-        if (count == RecordsPerCall) Flush();
+            outgoing.Add(partition, key, value);
+            return;
+        }
+        // The order of a partition is kept across both ways.
+        outgoing?.Flush();
+        Produce(partitions[partition], new Message<byte[], byte[]> { Key = key.ToArray(), Value = value.ToArray(), Headers = headers });
+        LargeAllocations.Count(value.Length);
     }
 
-    /// <summary>All records so far are the producer's: before one is produced in another way, and at the end.</summary>
+    /// <summary>All records so far are the producer's.</summary>
     /// <exception cref="KafkaException">A record was refused.</exception>
-    public void Flush()
-    {
-        if (count == 0) return;
-        fixed (NativeRecord* first = waiting)
-        {
-            if (Librdkafka.ProduceBatch(topic, 0, Block | PartitionOfRecord, first, count) < count)
-                foreach (ref readonly var record in waiting.AsSpan(0, count))
-                    if (record.Error != 0) throw new KafkaException((ErrorCode)record.Error);
-        }
-        count = 0;
-    }
+    public void Flush() => outgoing?.Flush();
 
     /// <summary>To be called before the producer is disposed of.</summary>
-    public void Dispose() => Librdkafka.TopicDestroy(topic);
+    public void Dispose() => outgoing?.Dispose();
+
+    private void Produce(TopicPartition partition, Message<byte[], byte[]> message)
+    {
+        while (true)
+        {
+            try
+            {
+                producer.Produce(partition, message);
+                return;
+            }
+            catch (ProduceException<byte[], byte[]> e) when (e.Error.Code == ErrorCode.Local_QueueFull)
+            {
+                producer.Poll(WaitForRoom);
+            }
+        }
+    }
 }

@@ -128,13 +128,16 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Equal((24, 0, true), (compared.Equal, compared.StoredTwice, compared.IsEqual));
     }
 
-    [Fact]
-    public async Task members_of_the_group_share_the_partitions_and_take_over()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task members_of_the_group_share_the_partitions_and_take_over(bool inPlace)
     {
         kafka.RequireReal("group rebalancing");
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
-        await using var one = pipeline.Run();
-        await using var two = pipeline.Run();
+        var options = pipeline.Options with { Kafka = pipeline.Options.Kafka with { RecordsInPlace = inPlace } };
+        await using var one = new TestRun(options, TimeProvider.System, pipeline.Log());
+        await using var two = new TestRun(options, TimeProvider.System, pipeline.Log());
         using var stop = new CancellationTokenSource();
         using var stopOne = new CancellationTokenSource();
         var (byOne, byTwo) = (new Counter(), new Counter());

@@ -30,7 +30,7 @@ public sealed record TopicDump(IReadOnlyList<StreamRecord> Records)
             var result = consumer.Consume(open.SetEquals(hidden) ? VisibleAfter : AnswerTimeout);
             if (result is null && open.SetEquals(hidden)) break;
             if (result is null) throw new TimeoutException($"reading {topic}: {records.Count} records, {open.Count} of {partitions.Count} partitions not at their end after {AnswerTimeout}");
-            if (!result.IsPartitionEOF) records.Add(StreamRecords.From(result));
+            if (!result.IsPartitionEOF) records.Add(StreamRecord.From(result));
             else if (result.Offset.Value < ends[result.Partition.Value]) hidden.Add(result.Partition.Value);
             else open.Remove(result.Partition.Value);
             hidden.IntersectWith(open);
