@@ -3,7 +3,10 @@ using OrdersStream.Diagnostics;
 
 namespace OrdersStream.Capture;
 
-/// <summary>What the capturing half says of its polls: a line for each that did something, and else one a minute, so that silence means trouble.</summary>
+/// <summary>
+/// What the capturing half says of its polls: a line for each that did something,
+/// and else one a minute, so that silence means trouble.
+/// </summary>
 internal sealed class CaptureLog(TimeProvider time, ILogger logger)
 {
     public static readonly TimeSpan SilenceMax = TimeSpan.FromMinutes(1);
@@ -43,7 +46,12 @@ internal sealed class CaptureLog(TimeProvider time, ILogger logger)
     {
         var more = poll.WindowDone ? "" : ", more is waiting";
         var (window, duration) = (poll.Window?.Number ?? 0, poll.Duration.TotalMilliseconds);
-        if (poll.Lag is { } lag) logger.Published(poll.Rows, poll.Pages, poll.Bytes, lag.TotalSeconds, duration, window, more);
-        else logger.PublishedBacklog(poll.Rows, poll.Pages, poll.Bytes, poll.Window?.LowerBound is null ? "initial load" : "read again", duration, window, more);
+        if (poll.Lag is { } lag)
+        {
+            logger.Published(poll.Rows, poll.Pages, poll.Bytes, lag.TotalSeconds, duration, window, more);
+            return;
+        }
+        var reading = poll.Window?.LowerBound is null ? "initial load" : "read again";
+        logger.PublishedBacklog(poll.Rows, poll.Pages, poll.Bytes, reading, duration, window, more);
     }
 }

@@ -72,7 +72,8 @@ public sealed record Watermark(
             return (Watermark?)document.RootElement.GetProperty(Member).Deserialize(Json.GetTypeInfo(typeof(Watermark)))
                 ?? throw new FormatException("it holds no watermark");
         }
-        catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException or InvalidOperationException or KeyNotFoundException)
+        catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException
+            or InvalidOperationException or KeyNotFoundException)
         {
             throw new FormatException("it is not the JSON of a watermark", e);
         }

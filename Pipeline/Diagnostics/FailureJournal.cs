@@ -15,7 +15,10 @@ public sealed record FailureNote(
     public string Stream { get; init; } = "";
 }
 
-/// <summary>The last failures of one stream in this process, for those who look at it: a few, however long the trouble lasts (invariant 7).</summary>
+/// <summary>
+/// The last failures of one stream in this process, for those who look at it:
+/// a few, however long the trouble lasts (invariant 7).
+/// </summary>
 public sealed class FailureJournal(string stream, TimeProvider time, PipelineMetrics? metrics = null)
 {
     private const int NotesMax = 20;
@@ -40,9 +43,16 @@ public sealed class FailureJournal(string stream, TimeProvider time, PipelineMet
         lock (gate)
         {
             var known = notes.FindIndex(n => !n.Note.Over && n.Note.Half == half && n.Kind == verdict.Kind);
-            notes = known >= 0
-                ? notes.SetItem(known, (verdict.Kind, notes[known].Note with { Problem = verdict.Problem, Last = now, Times = notes[known].Note.Times + 1 }))
-                : notes.Add((verdict.Kind, new(half, verdict.Action, verdict.Problem, verdict.Remedy, now, now, 1, false) { Stream = stream }));
+            if (known >= 0)
+            {
+                var note = notes[known].Note;
+                notes = notes.SetItem(known, (verdict.Kind, note with { Problem = verdict.Problem, Last = now, Times = note.Times + 1 }));
+            }
+            else
+            {
+                var note = new FailureNote(half, verdict.Action, verdict.Problem, verdict.Remedy, now, now, 1, false) { Stream = stream };
+                notes = notes.Add((verdict.Kind, note));
+            }
             if (notes.Count > NotesMax) notes = notes.RemoveAt(0);
         }
     }
@@ -51,6 +61,7 @@ public sealed class FailureJournal(string stream, TimeProvider time, PipelineMet
     public void Succeeded(string half)
     {
         lock (gate)
-            if (notes.Exists(n => !n.Note.Over && n.Note.Half == half)) notes = notes.ConvertAll(n => n.Note.Half == half ? n with { Note = n.Note with { Over = true } } : n);
+            if (notes.Exists(n => !n.Note.Over && n.Note.Half == half))
+                notes = notes.ConvertAll(n => n.Note.Half == half ? n with { Note = n.Note with { Over = true } } : n);
     }
 }

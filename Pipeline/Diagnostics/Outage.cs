@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace OrdersStream.Diagnostics;
 
 /// <summary>
-/// The trouble that one half is in, if any: a line for each kind of failure in it, however often and in whatever order they come, a line when it
-/// is over, and every failure noted in the journal. For one caller at a time.
+/// The trouble that one half is in, if any: a line for each kind of failure in it, however often and in whatever
+/// order they come, a line when it is over, and every failure noted in the journal. For one caller at a time.
 /// </summary>
 public sealed class Outage(string half, FailureJournal journal, TimeProvider time, ILogger logger)
 {

@@ -86,7 +86,8 @@ internal static class CommitEntryFormat
         using var document = StateEnvelope.Open(file, Version, owner, isSealed: true);
         try
         {
-            return document.RootElement.GetProperty(Member).Deserialize(Json.CommitEntry) ?? throw new FormatException("it holds no commit log entry");
+            return document.RootElement.GetProperty(Member).Deserialize(Json.CommitEntry)
+                ?? throw new FormatException("it holds no commit log entry");
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
         {

@@ -12,7 +12,8 @@ namespace OrdersStream.Lake;
 /// </summary>
 /// <param name="checkpoint">Where the log lies.</param>
 /// <param name="folder">Its folder there.</param>
-internal sealed class CommitLog(ILakeFiles checkpoint, string folder, TopicIdentity topic, int partition, TimeProvider time, CrashPoints crashPoints)
+internal sealed class CommitLog(
+    ILakeFiles checkpoint, string folder, TopicIdentity topic, int partition, TimeProvider time, CrashPoints crashPoints)
 {
     /// <summary>Entries kept whatever their age.</summary>
     public const int EntriesKept = 16;
@@ -129,7 +130,8 @@ internal sealed class CommitLog(ILakeFiles checkpoint, string folder, TopicIdent
         {
             if (!path.EndsWith(".json", StringComparison.Ordinal)) continue;
             var name = Path.GetFileNameWithoutExtension(path.AsSpan());
-            if (name.Length == 20 && long.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var sequence)) found.Add(sequence);
+            if (name.Length == 20 && long.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var sequence))
+                found.Add(sequence);
         }
         found.Sort();
         return found;
@@ -153,7 +155,8 @@ internal sealed class CommitLog(ILakeFiles checkpoint, string folder, TopicIdent
         {
             throw new PipelineException(FailureAction.Stop,
                 $"Commit log entry '{path}' cannot be used: {e.Message}.",
-                "Use the version of the program that wrote it, or restore the file from a backup; the entries before it do not say what it committed.", e);
+                "Use the version of the program that wrote it, or restore the file from a backup; "
+                + "the entries before it do not say what it committed.", e);
         }
         // Invariant 6: the log says itself whose it is.
         if (entry.Sequence != sequence || entry.Partition != partition || !entry.Topic.Matches(topic))

@@ -76,10 +76,12 @@ internal sealed class FinalNames(ILakeFiles lake)
 
     public static PipelineException Foreign(string path) => new(FailureAction.Stop,
         $"The lake already has a file '{LakePath.WithoutValues(path)}' that this checkpoint did not commit.",
-        "Move it away if it is left over from an earlier topic or checkpoint, or give this topic a datalake.path of its own; nothing was overwritten.");
+        "Move it away if it is left over from an earlier topic or checkpoint, or give this topic a datalake.path of its own; "
+        + "nothing was overwritten.");
 
     private static PipelineException Missing(CommittedFile file, string remedyPath) => new(FailureAction.Stop,
-        $"Committed file '{LakePath.WithoutValues(file.Path)}' ({file.Rows} records, offsets {file.FirstOffset} to {file.LastOffset}) is gone, "
+        $"Committed file '{LakePath.WithoutValues(file.Path)}' ({file.Rows} records, "
+        + $"offsets {file.FirstOffset} to {file.LastOffset}) is gone, "
         + $"and so is its temporary '{LakePath.WithoutValues(file.TemporaryPath)}'.",
         $"Restore it from a backup; if it was removed on purpose, create the empty file '{remedyPath}'.");
 }

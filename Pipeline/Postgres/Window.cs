@@ -36,11 +36,13 @@ public sealed record Window(long Number, Horizon? From, Horizon To, DateTime? Lo
 
     private string Behind(Cursor cursor, TableSchema schema, string ts, string key, bool nullableTs)
     {
-        var keyValues = string.Join(", ", cursor.Key.Select((k, i) => $"{Sql.Literal(k)}::{schema.Columns[schema.KeyColumns[i]].Type.PostgresName}"));
+        var keyValues = string.Join(
+            ", ", cursor.Key.Select((k, i) => $"{Sql.Literal(k)}::{schema.Columns[schema.KeyColumns[i]].Type.PostgresName}"));
         if (IsInKeyOrder) return $"({key}) > ({keyValues})";
         // Nulls sort last: behind a row without a timestamp there are only others without one.
         if (cursor.Timestamp is null) return $"({ts} IS NULL AND ({key}) > ({keyValues}))";
-        var behind = $"({ts}, {key}) > ({Sql.Literal(cursor.Timestamp)}::{schema.Columns[schema.TimestampColumn].Type.PostgresName}, {keyValues})";
+        var tsValue = $"{Sql.Literal(cursor.Timestamp)}::{schema.Columns[schema.TimestampColumn].Type.PostgresName}";
+        var behind = $"({ts}, {key}) > ({tsValue}, {keyValues})";
         return nullableTs ? $"({behind} OR {ts} IS NULL)" : behind;
     }
 }

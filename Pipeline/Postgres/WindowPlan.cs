@@ -20,7 +20,9 @@ internal sealed record WindowPlan(Window Window, string Reason)
     {
         if (last is null) return new(new Window(number, null, to, null, 0, null), "");
         if (rewound)
-            return Reread(number, last, to, overlap, "the server was promoted, restored or restarted without synchronous commits, so committed rows may have vanished and others taken their transaction ids");
+            return Reread(number, last, to, overlap,
+                "the server was promoted, restored or restarted without synchronous commits, "
+                + "so committed rows may have vanished and others taken their transaction ids");
         if (to.Xmax - last.Xmin >= ComparableTransactions)
             return Reread(number, last, to, overlap, "the last position is more than two billion transactions old");
         if (to.TakenAt < last.TakenAt)

@@ -67,7 +67,10 @@ internal sealed class BatchCommit(StoreContext context)
     {
         try
         {
-            var options = new ParallelOptions { MaxDegreeOfParallelism = Math.Min(WritersMax, Environment.ProcessorCount), CancellationToken = cancellationToken };
+            var options = new ParallelOptions
+            {
+                MaxDegreeOfParallelism = Math.Min(WritersMax, Environment.ProcessorCount), CancellationToken = cancellationToken,
+            };
             await Parallel.ForEachAsync(files, options, async (file, token) => await WriteAsync(file, token));
             context.Lake.SyncNames(files.Select(f => f.Path), CrashPoint.TemporaryNamesSynced);
         }
@@ -80,7 +83,8 @@ internal sealed class BatchCommit(StoreContext context)
     }
 
     private async Task WriteAsync(PendingFile file, CancellationToken cancellationToken) =>
-        file.Bytes = await context.Lake.WriteHiddenAsync(file.TemporaryPath, (stream, token) => WriteAsync(file, stream, token), cancellationToken);
+        file.Bytes = await context.Lake.WriteHiddenAsync(
+            file.TemporaryPath, (stream, token) => WriteAsync(file, stream, token), cancellationToken);
 
     private async Task WriteAsync(PendingFile file, Stream stream, CancellationToken cancellationToken)
     {
@@ -90,7 +94,8 @@ internal sealed class BatchCommit(StoreContext context)
             return;
         }
         // Check just before writing: the footer, the name and the log say the same.
-        var footer = new FileFooter(context.Topic.Identity, file.Name.Partition, rows.FirstOffset, rows.LastOffset, rows.Rows, rows.Schema.Fingerprint);
+        var footer = new FileFooter(
+            context.Topic.Identity, file.Name.Partition, rows.FirstOffset, rows.LastOffset, rows.Rows, rows.Schema.Fingerprint);
         await ParquetFileWriter.WriteAsync(stream, rows, footer.ToMetadata(), cancellationToken);
     }
 
@@ -133,7 +138,8 @@ internal sealed class BatchCommit(StoreContext context)
         var age = context.Time.GetUtcNow() - begun;
         if (age <= TemporaryAgeMax) return;
         var verdict = new FailureVerdict(FailureAction.Retry,
-            $"Writing a batch's files took {age.TotalMinutes:0} minutes, and nothing older than {TemporaryAgeMax.TotalMinutes:0} is committed.",
+            $"Writing a batch's files took {age.TotalMinutes:0} minutes, "
+            + $"and nothing older than {TemporaryAgeMax.TotalMinutes:0} is committed.",
             "The batch is written again. Lower datalake.batch_bytes if the disk is that slow; nothing is wrong if the machine slept.");
         throw new PipelineException(verdict with { Kind = "slow batch" });
     }
@@ -141,7 +147,8 @@ internal sealed class BatchCommit(StoreContext context)
     private void Report(PartitionBatch batch, CommitEntry entry)
     {
         foreach (var file in entry.Quarantine)
-            context.Logger.RecordsQuarantined(file.Rows, batch.Partition, file.FirstOffset, batch.Quarantine.FirstReason, context.Lake.Locate(file.Path));
+            context.Logger.RecordsQuarantined(
+                file.Rows, batch.Partition, file.FirstOffset, batch.Quarantine.FirstReason, context.Lake.Locate(file.Path));
     }
 
     private void Report(BatchResult result, int partitions, long oldestMs)

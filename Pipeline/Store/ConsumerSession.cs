@@ -19,13 +19,16 @@ internal sealed class ConsumerPace
     /// <summary>When the last commit began, by the clock's timestamps; null: there was none.</summary>
     public long? CommittedAt { get; set; }
 
-    /// <summary>The last commit failed: that records can be read again says nothing then, and only the next commit ends the trouble.</summary>
+    /// <summary>
+    /// The last commit failed: that records can be read again says nothing then, and only the next commit ends the trouble.
+    /// </summary>
     public bool CommitFailed { get; set; }
 }
 
 /// <summary>
-/// One consumer from its beginning to its end: records are collected until they are due (<see cref="BatchTiming"/>) or a limit is reached, and
-/// are then committed to the lake as one batch; what the consumer holds of a partition is stored before it goes to another instance.
+/// One consumer from its beginning to its end: records are collected until they are due
+/// (<see cref="BatchTiming"/>) or a limit is reached, and are then committed to the lake as one
+/// batch; what the consumer holds of a partition is stored before it goes to another instance.
 /// </summary>
 internal sealed class ConsumerSession(
     PipelineOptions options, LakeBatch batch, IReadOnlyDictionary<int, long>? ends, ConsumerPace pace, Retries retries, TimeProvider time,
@@ -52,7 +55,8 @@ internal sealed class ConsumerSession(
     {
         // What was read is stored before the end, though the token is cancelled: it is little, and reading it again costs more.
         using var grace = new GracePeriod(cancellationToken, StopPatience);
-        using var consumer = new LakeConsumer(options, NextOffset, () => CommitAsync(null, CancellationToken.None).GetAwaiter().GetResult());
+        using var consumer = new LakeConsumer(
+            options, NextOffset, () => CommitAsync(null, CancellationToken.None).GetAwaiter().GetResult());
         if (partitions is null) consumer.JoinGroup();
         else consumer.Take(partitions);
 

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using OrdersStream.Configuration;
 using OrdersStream.Kafka;
@@ -143,11 +144,14 @@ internal sealed class PartitionBatch(StoredPartition stored, string topic, Datal
         {
             if (header.Name == StreamHeader.Position) ended = true;
             if (header.Name != StreamHeader.Op) continue;
-            if (header.Value is { Length: > 0 and <= OpBytesMax } value && Ascii.IsValid(value) && !value.AsSpan().ContainsAnyInRange((byte)0, (byte)31)) op = OpOf(value);
+            if (IsOp(header.Value)) op = OpOf(header.Value);
             else fault = $"header '{StreamHeader.Op}' is not ASCII text of 1 to {OpBytesMax} bytes";
         }
         return fault;
     }
+
+    private static bool IsOp([NotNullWhen(true)] byte[]? value) =>
+        value is { Length: > 0 and <= OpBytesMax } && Ascii.IsValid(value) && !value.AsSpan().ContainsAnyInRange((byte)0, (byte)31);
 
     private string OpOf(byte[] value)
     {

@@ -6,8 +6,8 @@ using OrdersStream.ParquetFormat;
 namespace OrdersStream.Store;
 
 /// <summary>
-/// The partitions that a batch has met: each is opened once, from its commit log, and goes on from there. A schema's decoder and folders are
-/// made once for all of them.
+/// The partitions that a batch has met: each is opened once, from its commit log, and
+/// goes on from there. A schema's decoder and folders are made once for all of them.
 /// </summary>
 internal sealed class PartitionBatches(StoreContext context)
 {

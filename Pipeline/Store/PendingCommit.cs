@@ -5,7 +5,8 @@ using OrdersStream.ParquetFormat;
 namespace OrdersStream.Store;
 
 /// <summary>A file that is about to be written: rows, or lines of quarantine.</summary>
-internal sealed class PendingFile(string folder, LakeFileName name, string writerId, ColumnBatch? rows, ReadOnlyMemory<byte> lines, long records)
+internal sealed class PendingFile(
+    string folder, LakeFileName name, string writerId, ColumnBatch? rows, ReadOnlyMemory<byte> lines, long records)
 {
     public LakeFileName Name { get; } = name;
     public string Path { get; } = LakePath.Final(folder, name);
@@ -41,13 +42,16 @@ internal sealed class PendingCommit
         Batch.After);
 
     private static IEnumerable<PendingFile> DataFiles(PartitionBatch batch, string writerId) => batch.Files.Select(f => new PendingFile(
-        f.Folder, new LakeFileName(LakeFileKind.Data, batch.Partition, f.Columns.FirstOffset, f.Columns.LastOffset), writerId, f.Columns, default, f.Columns.Rows));
+        f.Folder, new LakeFileName(LakeFileKind.Data, batch.Partition, f.Columns.FirstOffset, f.Columns.LastOffset),
+        writerId, f.Columns, default, f.Columns.Rows));
 
     private static IEnumerable<PendingFile> QuarantineFile(PartitionBatch batch, string writerId)
     {
         var lines = batch.Quarantine;
         if (lines.Records == 0) yield break;
         yield return new PendingFile(
-            LakePath.QuarantineFolder, new LakeFileName(LakeFileKind.Quarantine, batch.Partition, lines.FirstOffset, lines.LastOffset), writerId, null, lines.Written, lines.Records);
+            LakePath.QuarantineFolder,
+            new LakeFileName(LakeFileKind.Quarantine, batch.Partition, lines.FirstOffset, lines.LastOffset),
+            writerId, null, lines.Written, lines.Records);
     }
 }

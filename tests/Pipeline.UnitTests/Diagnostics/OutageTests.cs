@@ -74,7 +74,10 @@ public sealed class OutageTests
     public void so_it_is_where_a_half_passes_a_servers_failure_on_in_its_own_words()
     {
         foreach (var stage in new[] { "starting up", "not yet accepting connections", "in recovery mode" })
-            trouble.Failed(FailurePolicy.OfStatement(new PostgresException($"the database system is {stage}", "FATAL", "FATAL", "57P03"), isConnected: true)!);
+        {
+            var refusal = new PostgresException($"the database system is {stage}", "FATAL", "FATAL", "57P03");
+            trouble.Failed(FailurePolicy.OfStatement(refusal, isConnected: true)!);
+        }
         Assert.Contains("starting up", Assert.Single(log.Lines).Text, StringComparison.Ordinal);
         Assert.Equal(3, Assert.Single(journal.Recent).Times);
     }

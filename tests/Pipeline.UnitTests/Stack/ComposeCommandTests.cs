@@ -24,7 +24,8 @@ public sealed class ComposeCommandTests
     private static async Task CheckAsync(string envFile)
     {
         var command = await FindAsync();
-        var (exitCode, output) = await RunAsync([.. command, "--env-file", envFile, "-f", Path.Combine(ConfigurationFile.Repository, "docker-compose.yml"), "config", "-q"]);
+        var composeFile = Path.Combine(ConfigurationFile.Repository, "docker-compose.yml");
+        var (exitCode, output) = await RunAsync([.. command, "--env-file", envFile, "-f", composeFile, "config", "-q"]);
         Assert.True(exitCode == 0, $"{string.Join(' ', command)} config -q ended with {exitCode}: {output}");
         // A warning about a variable without a value would show here.
         Assert.Equal("", output.Trim());
@@ -43,7 +44,8 @@ public sealed class ComposeCommandTests
             }
         }
         const string reason = "Neither docker-compose nor docker compose is installed.";
-        if (string.Equals(Environment.GetEnvironmentVariable("CI"), "true", StringComparison.OrdinalIgnoreCase)) Assert.Fail($"{reason} (CI=true: a missing tool is a failure.)");
+        if (string.Equals(Environment.GetEnvironmentVariable("CI"), "true", StringComparison.OrdinalIgnoreCase))
+            Assert.Fail($"{reason} (CI=true: a missing tool is a failure.)");
         Assert.Skip(reason);
         return [];
     }

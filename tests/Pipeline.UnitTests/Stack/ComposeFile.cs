@@ -28,7 +28,8 @@ internal sealed partial class ComposeFile
 
     public IEnumerable<string> Services => Keys("services");
 
-    public IEnumerable<string> Keys(params string[] path) => Node(path) is YamlMappingNode map ? map.Children.Keys.Select(k => Text(k)) : [];
+    public IEnumerable<string> Keys(params string[] path) =>
+        Node(path) is YamlMappingNode map ? map.Children.Keys.Select(k => Text(k)) : [];
 
     public string? Value(params string[] path) => Node(path) is YamlScalarNode scalar ? Text(scalar) : null;
 
@@ -41,11 +42,13 @@ internal sealed partial class ComposeFile
     private YamlNode? Node(string[] path)
     {
         YamlNode? at = root;
-        foreach (var key in path) at = at is YamlMappingNode map && map.Children.TryGetValue(new YamlScalarNode(key), out var next) ? next : null;
+        foreach (var key in path)
+            at = at is YamlMappingNode map && map.Children.TryGetValue(new YamlScalarNode(key), out var next) ? next : null;
         return at;
     }
 
-    private string Text(YamlNode node) => Reference().Replace(((YamlScalarNode)node).Value ?? "", Replacement).Replace("$$", "$", StringComparison.Ordinal);
+    private string Text(YamlNode node) =>
+        Reference().Replace(((YamlScalarNode)node).Value ?? "", Replacement).Replace("$$", "$", StringComparison.Ordinal);
 
     private string Replacement(Match match)
     {

@@ -58,7 +58,9 @@ public sealed class ComposeFileTests
         Assert.Contains("postgres_data:/var/lib/postgresql/data", compose.List("services", "postgres", "volumes"));
         Assert.Equal(["kafka_data:/var/lib/kafka/data"], compose.List("services", "kafka", "volumes"));
         // Both of ZooKeeper's: without them it names a new cluster, and the broker refuses the data it has.
-        Assert.Equal(["zookeeper_data:/var/lib/zookeeper/data", "zookeeper_log:/var/lib/zookeeper/log"], compose.List("services", "zookeeper", "volumes"));
+        Assert.Equal(
+            ["zookeeper_data:/var/lib/zookeeper/data", "zookeeper_log:/var/lib/zookeeper/log"],
+            compose.List("services", "zookeeper", "volumes"));
     }
 
     [Fact]
@@ -67,7 +69,8 @@ public sealed class ComposeFileTests
         Assert.Contains("./db:/docker-entrypoint-initdb.d:ro", compose.List("services", "postgres", "volumes"));
         Assert.Equal(["./configs:/configs:ro", "./datalake:/datalake"], compose.List("services", "functions", "volumes"));
         Assert.Equal(["./datalake:/datalake"], compose.List("services", "datalake", "volumes"));
-        foreach (var folder in (string[])["db", "configs", "datalake"]) Assert.True(Directory.Exists(Path.Combine(ConfigurationFile.Repository, folder)), folder);
+        foreach (var folder in (string[])["db", "configs", "datalake"])
+            Assert.True(Directory.Exists(Path.Combine(ConfigurationFile.Repository, folder)), folder);
     }
 
     [Theory]
@@ -81,7 +84,8 @@ public sealed class ComposeFileTests
         Assert.Contains(test[0], (string[])["CMD", "CMD-SHELL"]);
         Assert.Contains(tool, test[^1]);
         Assert.Contains(question, test[^1]);
-        foreach (var key in (string[])["interval", "timeout", "start_period"]) Assert.Matches("^[1-9][0-9]*s$", compose.Value("services", service, "healthcheck", key));
+        foreach (var key in (string[])["interval", "timeout", "start_period"])
+            Assert.Matches("^[1-9][0-9]*s$", compose.Value("services", service, "healthcheck", key));
         Assert.NotNull(compose.Value("services", service, "healthcheck", "retries"));
     }
 
@@ -89,7 +93,9 @@ public sealed class ComposeFileTests
     public void each_server_waits_until_what_it_needs_is_healthy()
     {
         Assert.Equal([("zookeeper", "service_healthy")], DependenciesOf("kafka"));
-        Assert.Equal([("datalake", "service_completed_successfully"), ("kafka", "service_healthy"), ("postgres", "service_healthy")], DependenciesOf("functions"));
+        Assert.Equal(
+            [("datalake", "service_completed_successfully"), ("kafka", "service_healthy"), ("postgres", "service_healthy")],
+            DependenciesOf("functions"));
     }
 
     [Theory]
@@ -116,11 +122,13 @@ public sealed class ComposeFileTests
     public void the_functions_write_to_the_lake_alone_and_not_as_root()
     {
         Assert.Equal("1000:1000", Of("functions", "user"));
-        Assert.Equal("1234:99", new ComposeFile(new Dictionary<string, string> { ["HOST_UID"] = "1234", ["HOST_GID"] = "99" }).Value("services", "functions", "user"));
+        var given = new ComposeFile(new Dictionary<string, string> { ["HOST_UID"] = "1234", ["HOST_GID"] = "99" });
+        Assert.Equal("1234:99", given.Value("services", "functions", "user"));
         Assert.Equal("true", Of("functions", "read_only"));
         Assert.StartsWith("/tmp:", Assert.Single(compose.List("services", "functions", "tmpfs")));
         var environment = compose.Environment("functions");
-        foreach (var name in (string[])["HOME", "FUNCTIONS_SECRETS_PATH", "FUNCTIONS_LOG_PATH"]) Assert.StartsWith("/tmp", environment[name]);
+        foreach (var name in (string[])["HOME", "FUNCTIONS_SECRETS_PATH", "FUNCTIONS_LOG_PATH"])
+            Assert.StartsWith("/tmp", environment[name]);
     }
 
     [Fact]
@@ -151,7 +159,12 @@ public sealed class ComposeFileTests
     public void groups_and_transactions_work_on_one_broker()
     {
         var kafka = compose.Environment("kafka");
-        foreach (var name in (string[])["KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR", "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR", "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR"])
+        string[] names =
+        [
+            "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR",
+            "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR", "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR",
+        ];
+        foreach (var name in names)
             Assert.Equal("1", kafka[name]);
     }
 
@@ -166,5 +179,6 @@ public sealed class ComposeFileTests
     private string? Of(string service, string key) => compose.Value("services", service, key);
 
     private (string Service, string? Condition)[] DependenciesOf(string service) =>
-        [.. compose.Keys("services", service, "depends_on").Order().Select(s => (s, compose.Value("services", service, "depends_on", s, "condition")))];
+        [.. compose.Keys("services", service, "depends_on").Order()
+            .Select(s => (s, compose.Value("services", service, "depends_on", s, "condition")))];
 }

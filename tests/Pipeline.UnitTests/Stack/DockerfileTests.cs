@@ -11,7 +11,11 @@ public sealed class DockerfileTests
 
     [Fact]
     public void it_is_built_with_the_sdk_and_runs_on_the_functions_host() =>
-        Assert.Equal(["FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build", "FROM mcr.microsoft.com/azure-functions/dotnet-isolated:4-dotnet-isolated10.0"],
+        Assert.Equal(
+            [
+                "FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build",
+                "FROM mcr.microsoft.com/azure-functions/dotnet-isolated:4-dotnet-isolated10.0",
+            ],
             Instructions.Where(i => i.StartsWith("FROM ", StringComparison.Ordinal)));
 
     [Fact]
@@ -63,7 +67,8 @@ public sealed class DockerfileTests
     public void everything_that_is_copied_is_let_through_by_dockerignore()
     {
         var allowed = ComposeFile.RepositoryFile(".dockerignore").Split('\n').Where(l => l.StartsWith('!')).Select(l => l[1..]).ToHashSet();
-        var copied = Instructions.Where(i => i.StartsWith("COPY ", StringComparison.Ordinal) && !i.Contains("--from", StringComparison.Ordinal))
+        var copied = Instructions
+            .Where(i => i.StartsWith("COPY ", StringComparison.Ordinal) && !i.Contains("--from", StringComparison.Ordinal))
             .SelectMany(i => i.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1..^1]).ToArray();
         Assert.NotEmpty(copied);
         foreach (var source in copied) Assert.Contains(source.Split('/')[0], allowed);
@@ -101,6 +106,7 @@ public sealed class DockerfileTests
     }
 
     private static Dictionary<string, string> Settings() =>
-        Instructions.Last(i => i.StartsWith("ENV ", StringComparison.Ordinal))["ENV ".Length..].Split(' ', StringSplitOptions.RemoveEmptyEntries)
+        Instructions.Last(i => i.StartsWith("ENV ", StringComparison.Ordinal))["ENV ".Length..]
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries)
             .Select(p => p.Split('=', 2)).ToDictionary(p => p[0], p => p[1]);
 }

@@ -27,7 +27,9 @@ public sealed class StackSettingsTests
     public void the_functions_use_the_listener_for_containers()
     {
         var compose = new ComposeFile();
-        Assert.Contains($"INSIDE://{compose.Environment("functions")["KAFKA_BROKERS"]}", compose.Environment("kafka")["KAFKA_ADVERTISED_LISTENERS"].Split(','));
+        Assert.Contains(
+            $"INSIDE://{compose.Environment("functions")["KAFKA_BROKERS"]}",
+            compose.Environment("kafka")["KAFKA_ADVERTISED_LISTENERS"].Split(','));
     }
 
     [Theory]
@@ -46,7 +48,9 @@ public sealed class StackSettingsTests
         var compose = new ComposeFile(Given("POSTGRES_PASSWORD", password));
         var postgres = compose.Environment("postgres");
         var options = Load(compose.Environment("functions")).Postgres;
-        Assert.Equal((postgres["POSTGRES_USER"], postgres["POSTGRES_PASSWORD"], postgres["POSTGRES_DB"]), (options.User, options.Password, options.Db));
+        Assert.Equal(
+            (postgres["POSTGRES_USER"], postgres["POSTGRES_PASSWORD"], postgres["POSTGRES_DB"]),
+            (options.User, options.Password, options.Db));
         Assert.Equal(("postgres", 5432), (options.Host, options.Port));
         Assert.Contains("postgres", compose.Services);
     }
@@ -56,9 +60,12 @@ public sealed class StackSettingsTests
     {
         var environment = Functions("r1");
         var options = Load(environment);
-        var mounted = new ComposeFile().List("services", "functions", "volumes").Single(v => v.StartsWith("./datalake:", StringComparison.Ordinal)).Split(':')[1];
+        var mounted = new ComposeFile().List("services", "functions", "volumes")
+            .Single(v => v.StartsWith("./datalake:", StringComparison.Ordinal)).Split(':')[1];
+        var (lake, checkpoint, watermark) =
+            (options.Datalake.Path, options.Streaming.CheckpointLocation, options.Streaming.LastProcessedTimestampLocation);
         // The folder that the datalake service prepares.
-        foreach (var path in (string[])[options.Datalake.Path, options.Streaming.CheckpointLocation, options.Streaming.LastProcessedTimestampLocation])
+        foreach (var path in (string[])[lake, checkpoint, watermark])
             Assert.StartsWith($"{mounted}/food/", path);
         Assert.Contains($"mkdir -p -m 0755 {mounted}/food", new ComposeFile().List("services", "datalake", "entrypoint")[^1]);
     }
@@ -102,11 +109,14 @@ public sealed class StackSettingsTests
     }
 
     internal static Dictionary<string, string> Example() =>
-        ComposeFile.RepositoryFile(".env.example").Split('\n').Where(l => l != "" && l[0] != '#').Select(l => l.Split('=', 2)).ToDictionary(p => p[0], p => p[1]);
+        ComposeFile.RepositoryFile(".env.example").Split('\n').Where(l => l != "" && l[0] != '#')
+            .Select(l => l.Split('=', 2)).ToDictionary(p => p[0], p => p[1]);
 
-    private static Dictionary<string, string> Functions(string? rollNumber) => new ComposeFile(Given("ROLLNUMBER", rollNumber)).Environment("functions");
+    private static Dictionary<string, string> Functions(string? rollNumber) =>
+        new ComposeFile(Given("ROLLNUMBER", rollNumber)).Environment("functions");
 
     private static Dictionary<string, string> Given(string name, string? value) => value is null ? [] : new() { [name] = value };
 
-    private static PipelineOptions Load(Dictionary<string, string> environment) => ConfigurationLoader.Load(ConfigurationPath, [], environment, null);
+    private static PipelineOptions Load(Dictionary<string, string> environment) =>
+        ConfigurationLoader.Load(ConfigurationPath, [], environment, null);
 }
