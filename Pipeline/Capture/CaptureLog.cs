@@ -5,7 +5,7 @@ namespace OrdersStream.Capture;
 
 /// <summary>
 /// What the capturing half says of its polls: a line for each that did something,
-/// and else one a minute, so that silence means trouble.
+/// and else one a minute, so that silence means a failure.
 /// </summary>
 internal sealed class CaptureLog(TimeProvider time, ILogger logger)
 {
@@ -13,14 +13,14 @@ internal sealed class CaptureLog(TimeProvider time, ILogger logger)
 
     private PollOutcome last = PollOutcome.Published;
     private DateTimeOffset since;
-    private long? saidAt;
+    private long? loggedAt;
 
     public void Polled(PollResult poll)
     {
         var isAnother = poll.Outcome != last;
         if (isAnother) (last, since) = (poll.Outcome, time.GetUtcNow());
-        if (!IsToBeSaid(poll.Outcome, isAnother)) return;
-        saidAt = time.GetTimestamp();
+        if (!IsToBeLogged(poll.Outcome, isAnother)) return;
+        loggedAt = time.GetTimestamp();
         switch (poll.Outcome)
         {
             case PollOutcome.Published:
@@ -35,11 +35,11 @@ internal sealed class CaptureLog(TimeProvider time, ILogger logger)
         }
     }
 
-    private bool IsToBeSaid(PollOutcome outcome, bool isAnother) => outcome switch
+    private bool IsToBeLogged(PollOutcome outcome, bool isAnother) => outcome switch
     {
         PollOutcome.Published => true,
         PollOutcome.StandingBy when isAnother => true,
-        _ => saidAt is null || time.GetElapsedTime(saidAt.Value) >= SilenceMax,
+        _ => loggedAt is null || time.GetElapsedTime(loggedAt.Value) >= SilenceMax,
     };
 
     private void Published(PollResult poll)

@@ -80,7 +80,7 @@ internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions op
         var opened = time.GetTimestamp();
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         var table = await SourceCatalog.LockAsync(connection, options, cancellationToken);
-        // Invariant 6, under the lock: the name may lead to another table since the last look.
+        // Invariant 6, under the lock: the name may lead to another table since it was last resolved.
         source.CheckSameTable(source with { TableOid = table.Oid });
         var encoder = new MessageEncoder(table.Schema);
         var key = new ByteBuffer();

@@ -5,7 +5,7 @@ using OrdersStream.Kafka;
 
 namespace OrdersStream.Capture;
 
-/// <summary>What the committed end of the topic tells.</summary>
+/// <summary>What was read at the committed end of the topic.</summary>
 /// <param name="Newest">The newest position that a page left there; null: none was found.</param>
 /// <param name="Ends">The end of what is committed, per partition.</param>
 public sealed record TailPosition(Watermark? Newest, IReadOnlyDictionary<int, long> Ends);
@@ -18,7 +18,7 @@ public sealed class TopicTail(PipelineOptions options)
 {
     private const int RecordsBack = 64;
 
-    /// <summary>Looks at everything behind the given offsets.</summary>
+    /// <summary>Reads everything behind the given offsets.</summary>
     /// <param name="offsets">From the watermark file; a partition that is missing there is read from its end backwards.</param>
     /// <param name="partitions">Number of partitions.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
@@ -46,7 +46,7 @@ public sealed class TopicTail(PipelineOptions options)
         return new TailPosition(newest, ends);
     }
 
-    // A partition's last committed record carries a position, unless another producer wrote behind it: then look further back.
+    // A partition's last committed record carries a position, unless another producer wrote behind it: then it is searched further back.
     private static Watermark? NewestBackwards(
         IConsumer<byte[], byte[]> consumer, TopicPartition partition, long low, long high, CancellationToken cancellationToken)
     {

@@ -2,10 +2,10 @@ using System.Collections.Immutable;
 
 namespace OrdersStream.Diagnostics;
 
-/// <summary>One kind of trouble that this process met.</summary>
-/// <param name="Half">The half that met it.</param>
-/// <param name="First">When it was met first.</param>
-/// <param name="Last">When it was met last.</param>
+/// <summary>One kind of failure in this process, from its first occurrence on.</summary>
+/// <param name="Half">The half that failed.</param>
+/// <param name="First">Its first occurrence.</param>
+/// <param name="Last">Its last occurrence.</param>
 /// <param name="Times">How often.</param>
 /// <param name="Over">The half has worked since.</param>
 public sealed record FailureNote(
@@ -16,8 +16,8 @@ public sealed record FailureNote(
 }
 
 /// <summary>
-/// The last failures of one stream in this process, for those who look at it:
-/// a few, however long the trouble lasts (invariant 7).
+/// The last failures of one stream in this process, for its status:
+/// a few, however long an outage lasts (invariant 7).
 /// </summary>
 public sealed class FailureJournal(string stream, TimeProvider time, PipelineMetrics? metrics = null)
 {
@@ -35,7 +35,7 @@ public sealed class FailureJournal(string stream, TimeProvider time, PipelineMet
         }
     }
 
-    /// <summary>Notes a failure; the same trouble of the same half that is still going on is counted.</summary>
+    /// <summary>Notes a failure; one of the same kind and half whose outage still lasts is counted.</summary>
     public void Failed(string half, FailureVerdict verdict)
     {
         metrics?.Failed(half, verdict.Action);
@@ -57,7 +57,7 @@ public sealed class FailureJournal(string stream, TimeProvider time, PipelineMet
         }
     }
 
-    /// <summary>The half works: its trouble is over.</summary>
+    /// <summary>The half works: its outage is over.</summary>
     public void Succeeded(string half)
     {
         lock (gate)

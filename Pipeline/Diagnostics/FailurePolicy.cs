@@ -44,7 +44,7 @@ public static class FailurePolicy
     };
 
     /// <summary>
-    /// What a statement met, as one's own failure where the driver's is not to go on as it is; else null. A server's own words
+    /// A statement's failure, as one's own where the driver's is not to go on as it is; else null. A server's own words
     /// may quote a row (a policy, a cast of a key), and an exception is logged as a whole (invariant 9). And of a connection
     /// that broke unseen, while it was idle or behind a COPY that was given up, the driver says that its caller made a mistake.
     /// </summary>

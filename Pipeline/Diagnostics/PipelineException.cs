@@ -52,7 +52,7 @@ public class PipelineException(FailureVerdict verdict, Exception? inner = null) 
     public string Remedy => Verdict.Remedy;
 }
 
-/// <summary>A half met a failure that does not pass by itself, or that has not passed in the time it was given.</summary>
+/// <summary>A half failed in a way that does not pass by itself, or that has not passed in the time it was given.</summary>
 public sealed class HalfStoppedException(string half, FailureVerdict verdict, Exception cause) : PipelineException(verdict, cause)
 {
     public string Half { get; } = half;

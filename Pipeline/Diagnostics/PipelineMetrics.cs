@@ -111,7 +111,7 @@ public sealed class PipelineMetrics : IDisposable
         batch.Record(duration.TotalSeconds, stream);
     }
 
-    /// <summary>A half met a failure.</summary>
+    /// <summary>A half failed.</summary>
     public void Failed(string half, FailureAction action) =>
         failures.Add(1, [.. stream, new("half", half), new("action", Word(action))]);
 

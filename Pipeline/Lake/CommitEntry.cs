@@ -18,7 +18,7 @@ public sealed record CommittedFile(string Path, string TemporaryPath, long Rows,
 /// <summary>Where storing one partition stands: all that the next batch needs to know of those before it.</summary>
 /// <param name="NextOffset">Every record below it is in the lake.</param>
 /// <param name="Fingerprint">The schema in force at the end; null while no record had one.</param>
-/// <param name="FingerprintAssumed">The schema was the table's present one and not told by a header.</param>
+/// <param name="FingerprintAssumed">The schema was the table's present one and not named by a header.</param>
 /// <param name="PageEnded">The last record carried a position header: one transaction marker follows.</param>
 /// <param name="Rows">Rows stored so far.</param>
 /// <param name="Quarantined">Records quarantined so far.</param>
@@ -35,7 +35,7 @@ public sealed record PartitionState(
 /// alone is enough to go on from.
 /// </summary>
 /// <param name="Sequence">Number in the log, from 1 on, without gaps.</param>
-/// <param name="Writer">Unique per commit; tells a writer its own entry from another's.</param>
+/// <param name="Writer">Unique per commit; by it a writer knows its own entry.</param>
 /// <param name="CommittedAt">By the writer's clock.</param>
 /// <param name="FirstOffset">First offset of the batch.</param>
 /// <param name="LastOffset">Last offset of the batch.</param>

@@ -26,13 +26,14 @@ internal sealed class CommitLog(
     public bool Has(long sequence) => checkpoint.Has(PathOf(sequence));
 
     /// <summary>A human said that files of this entry were removed on purpose.</summary>
-    /// <param name="says">The file whose existence says so.</param>
-    public bool AcceptsMissing(long sequence, out string says) => Says(PathOf(sequence)[..^".json".Length] + ".accept-missing", out says);
+    /// <param name="markerPath">The file whose existence says so.</param>
+    public bool AcceptsMissing(long sequence, out string markerPath) =>
+        HasMarker(PathOf(sequence)[..^".json".Length] + ".accept-missing", out markerPath);
 
     /// <summary>A human said to go on although Kafka has lost what begins at <paramref name="offset"/>.</summary>
-    /// <param name="says">The file whose existence says so.</param>
-    public bool AcceptsLoss(long offset, out string says) =>
-        Says(string.Create(CultureInfo.InvariantCulture, $"{folder}/accept-loss-from-{offset}"), out says);
+    /// <param name="markerPath">The file whose existence says so.</param>
+    public bool AcceptsLoss(long offset, out string markerPath) =>
+        HasMarker(string.Create(CultureInfo.InvariantCulture, $"{folder}/accept-loss-from-{offset}"), out markerPath);
 
     /// <summary>The newest entry, which alone counts; null for a log without any.</summary>
     /// <exception cref="PipelineException">It is torn, of a later version, or another topic's.</exception>
@@ -52,7 +53,7 @@ internal sealed class CommitLog(
         return null;
     }
 
-    /// <summary>The newest entries, the newest first, for those who only look.</summary>
+    /// <summary>The newest entries, the newest first, for readers.</summary>
     public IReadOnlyList<CommitEntry> ReadRecent(int count)
     {
         var entries = new List<CommitEntry>(count);
@@ -137,7 +138,7 @@ internal sealed class CommitLog(
         return found;
     }
 
-    private bool Says(string path, out string located)
+    private bool HasMarker(string path, out string located)
     {
         located = checkpoint.Locate(path);
         return checkpoint.Has(path);

@@ -18,7 +18,7 @@ public sealed record FileFooter(TopicIdentity Topic, int Partition, long FirstOf
     private const string Prefix = "orders_stream.";
     private const int FormatVersion = 1;
 
-    /// <summary>As key-value pairs; ids that no broker told are left out.</summary>
+    /// <summary>As key-value pairs; ids that no broker gave are left out.</summary>
     public IReadOnlyDictionary<string, string> ToMetadata()
     {
         var metadata = new Dictionary<string, string>

@@ -12,7 +12,7 @@ internal enum LakeFileKind
     Quarantine,
 }
 
-/// <summary>What a file's name tells.</summary>
+/// <summary>What a file's name says.</summary>
 internal readonly record struct LakeFileName(LakeFileKind Kind, int Partition, long FirstOffset, long LastOffset);
 
 /// <summary>
@@ -72,7 +72,7 @@ internal static partial class LakePath
     /// A text that names paths below the lake, without the values of rows by which folders are named (invariant 9); a
     /// file's own name, which no other file of the lake has, is enough to find it. Days of <c>order_date</c> stay.
     /// </summary>
-    /// <param name="lake">The lake's folder, which is told as it is.</param>
+    /// <param name="lake">The lake's folder, which stays as it is.</param>
     public static string WithoutValues(string text, string lake = "\0") =>
         string.Join(lake, text.Split(lake).Select(part => FolderOfValue().Replace(part, "${column}=*")));
 

@@ -75,7 +75,7 @@ internal sealed class TopicCommits
         return new TopicCommits(checkpoint, own, topic);
     }
 
-    /// <summary>The folder of a topic by its name alone, for those who only look; null where nothing was stored yet.</summary>
+    /// <summary>The folder of a topic by its name alone, for readers; null where nothing was stored yet.</summary>
     public static TopicCommits? Find(ILakeFiles checkpoint, string topicName) =>
         checkpoint.Folders(Root).Order(StringComparer.Ordinal)
             .Where(folder => HasEntries(checkpoint, folder))

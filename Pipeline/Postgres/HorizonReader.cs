@@ -19,7 +19,7 @@ internal sealed class HorizonReader(NpgsqlConnection connection, SourceServer se
         return (string)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
-    /// <summary>One look at the database.</summary>
+    /// <summary>The horizon of a snapshot that is taken now.</summary>
     /// <param name="table">The source table.</param>
     /// <param name="previous">The horizon before; null: this is the first.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
@@ -74,7 +74,7 @@ internal sealed class HorizonReader(NpgsqlConnection connection, SourceServer se
         while (await reader.ReadAsync(cancellationToken))
         {
             var xid = uint.Parse(reader.GetString(0), CultureInfo.InvariantCulture);
-            // When it began is not told. One that was not prepared at the horizon before was open then, or began later.
+            // When it began is not known. One that was not prepared at the horizon before was open then, or began later.
             prepared[xid] = previous is null ? null : previous.Prepared.TryGetValue(xid, out var known) ? known : previous.LowerBound;
         }
         return (clock, oldest, hidden, prepared.ToImmutable());

@@ -5,7 +5,7 @@ using OrdersStream.Diagnostics;
 
 namespace OrdersStream.Postgres;
 
-/// <summary>What a connection tells of the server behind it; it cannot change while the connection lives.</summary>
+/// <summary>What is known of the server behind a connection; it cannot change while the connection lives.</summary>
 /// <param name="System">System identifier.</param>
 /// <param name="Timeline">Eight hexadecimal digits.</param>
 /// <param name="StartedAt">Start of the postmaster.</param>

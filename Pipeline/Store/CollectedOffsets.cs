@@ -29,7 +29,7 @@ internal sealed class CollectedOffsets(IReadOnlyDictionary<int, long>? ends)
     }
 
     /// <summary>
-    /// Behind the last record there may be transaction markers: only the end of the partition tells that nothing else is.
+    /// Behind the last record there may be transaction markers: only the end of the partition shows that nothing else is.
     /// </summary>
     public void EndReached(int partition, long offset)
     {

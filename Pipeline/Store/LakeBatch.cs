@@ -65,14 +65,14 @@ public sealed class LakeBatch
             if (batch.IsEmpty) partitions.Reload(batch);
             return await context.Bounds.FirstKeptAsync(batch, cancellationToken);
         }
-        catch (Exception e) when (TellsPath(e))
+        catch (Exception e) when (NamesPath(e))
         {
             throw context.WithoutValues(e);
         }
     }
 
     /// <summary>Failures of the file system, whose texts name files of the lake.</summary>
-    private static bool TellsPath(Exception e) => e is IOException or UnauthorizedAccessException;
+    private static bool NamesPath(Exception e) => e is IOException or UnauthorizedAccessException;
 
     /// <summary>
     /// Adds one record, each partition's in offset order. Completes at once but for what must be asked of Kafka or Postgres.
@@ -128,7 +128,7 @@ public sealed class LakeBatch
         {
             await CommitPartitionsAsync(cancellationToken);
         }
-        catch (Exception e) when (TellsPath(e))
+        catch (Exception e) when (NamesPath(e))
         {
             throw context.WithoutValues(e);
         }
@@ -181,7 +181,7 @@ public sealed class LakeBatch
         catch (Exception e)
         {
             Abandon();
-            if (TellsPath(e)) throw context.WithoutValues(e);
+            if (NamesPath(e)) throw context.WithoutValues(e);
             throw;
         }
     }

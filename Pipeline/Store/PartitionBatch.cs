@@ -64,7 +64,7 @@ internal sealed class PartitionBatch(StoredPartition stored, string topic, Datal
         Rows = Bytes = 0;
     }
 
-    /// <summary>A schema told by a header is certain; one taken from the table is assumed.</summary>
+    /// <summary>A schema named by a header is certain; one taken from the table is assumed.</summary>
     public void Use(RowShape shape, bool isAssumed) => (Shape, assumed) = (shape, isAssumed);
 
     /// <summary>True where the schema is only assumed, and so may have to be looked up anew.</summary>
@@ -76,7 +76,7 @@ internal sealed class PartitionBatch(StoredPartition stored, string topic, Datal
         Before.Rows + Rows, Before.Quarantined + Quarantine.Records, Before.Files + files.Count);
 
     /// <summary>
-    /// Adds a record at or above <see cref="NextOffset"/> as a row; the schema in force is known. Otherwise tells why it is
+    /// Adds a record at or above <see cref="NextOffset"/> as a row; the schema in force is known. Otherwise returns why it is
     /// none, and the record is still to be added by <see cref="AddToQuarantine"/>.
     /// </summary>
     public string? TryAdd(in StreamRecord record)

@@ -8,7 +8,7 @@ using OrdersStream.Rows;
 namespace OrdersStream.Store;
 
 /// <summary>
-/// The partitions that a batch has met: each is opened once, from its commit log, and
+/// The partitions of a batch's records: each is opened once, from its commit log, and
 /// goes on from there. A schema's decoder and folders are made once for all of them.
 /// </summary>
 internal sealed class PartitionBatches(StoreContext context)
@@ -72,7 +72,7 @@ internal sealed class RowShape(TableSchema schema, string partitionBy)
     public TableSchema Schema { get; } = schema;
     public DecodedRow Row { get; } = new(schema);
 
-    /// <summary>Decodes into <see cref="Row"/> and tells its folder.</summary>
+    /// <summary>Decodes into <see cref="Row"/> and returns its folder.</summary>
     /// <exception cref="UndecodableException">The value is no row of this schema.</exception>
     public string Decode(ReadOnlySpan<byte> value)
     {

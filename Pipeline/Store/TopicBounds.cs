@@ -48,16 +48,17 @@ internal sealed class TopicBounds(TopicAccess topic, TimeProvider time, ILogger 
     {
         if (low > batch.NextRecord)
         {
-            if (!batch.Stored.AcceptsLoss(batch.NextRecord, out var accepted)) throw Lost(batch.Partition, batch.NextRecord, low, accepted);
-            logger.LossAccepted(batch.Partition, low - batch.NextRecord, batch.NextRecord, low, accepted);
+            if (!batch.Stored.AcceptsLoss(batch.NextRecord, out var markerPath))
+                throw Lost(batch.Partition, batch.NextRecord, low, markerPath);
+            logger.LossAccepted(batch.Partition, low - batch.NextRecord, batch.NextRecord, low, markerPath);
         }
         return Math.Max(low, batch.NextOffset);
     }
 
-    private PipelineException Lost(int partition, long nextRecord, long low, string accept) => new(FailureAction.Stop,
+    private PipelineException Lost(int partition, long nextRecord, long low, string markerPath) => new(FailureAction.Stop,
         $"Kafka no longer has {low - nextRecord} offsets of topic '{topic.Identity.Topic}', partition {partition}: "
         + $"the lake has all below {nextRecord}, Kafka keeps from {low} on.",
-        $"To go on without them, create the empty file '{accept}'. To get their rows back then, "
+        $"To go on without them, create the empty file '{markerPath}'. To get their rows back then, "
         + "move the watermark file in streaming.last_processed_timestamp_location away: "
         + "the table is loaded and published anew. Raise the topic's retention so that it outlasts an outage.");
 

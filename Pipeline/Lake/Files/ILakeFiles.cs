@@ -2,7 +2,7 @@ using OrdersStream.Durable;
 
 namespace OrdersStream.Lake.Files;
 
-/// <summary>What a listing or a look at one file tells of it.</summary>
+/// <summary>A file's metadata, as a listing has it too.</summary>
 /// <param name="Bytes">Its size.</param>
 /// <param name="WrittenAt">When it was written last.</param>
 public readonly record struct LakeFileInfo(long Bytes, DateTimeOffset WrittenAt);

@@ -28,7 +28,7 @@ public sealed partial class OperationsDocumentTests
 
     public static TheoryData<string> Warnings() =>
         [.. typeof(Log).GetMethods().Select(m => m.GetCustomAttribute<LoggerMessageAttribute>())
-            // A half's trouble is told in the words of the failure.
+            // A half's outage is logged in the words of the failure.
             .Where(m => m is { Level: >= LogLevel.Warning } && !m.Message.Contains("{Problem}")).Select(m => WithoutValues(m!.Message))];
 
     [Theory, MemberData(nameof(Problems))]

@@ -34,7 +34,7 @@ public sealed class PipelineMetricsTests : IDisposable
     }
 
     [Fact]
-    public void a_page_is_told_by_the_conventions_for_databases_and_messaging()
+    public void a_page_is_measured_by_the_conventions_for_databases_and_messaging()
     {
         metrics.PageRead(500, TimeSpan.FromSeconds(0.2));
         metrics.PagePublished(500, 60_000, TimeSpan.FromSeconds(0.1));
@@ -81,7 +81,7 @@ public sealed class PipelineMetricsTests : IDisposable
     }
 
     [Fact]
-    public void before_the_first_look_the_gauges_say_nothing()
+    public void before_the_first_measurement_the_gauges_say_nothing()
     {
         listener.RecordObservableInstruments();
         Assert.Empty(measured);

@@ -3,7 +3,7 @@ using OrdersStream.UnitTests.Configuration;
 
 namespace OrdersStream.UnitTests.Stack;
 
-/// <summary>What the containers are told agrees with the shipped configuration and with .env.example.</summary>
+/// <summary>The environment of the containers agrees with the shipped configuration and with .env.example.</summary>
 public sealed class StackSettingsTests
 {
     private static readonly string ConfigurationPath = Path.Combine(ConfigurationFile.Repository, "configs", "orders_stream.yml");

@@ -117,7 +117,7 @@ public sealed class KafkaToLakeTests : IDisposable
             crashed = await CrashAsync(fresh, batches, at, reached);
             Assert.Distinct(await fresh.StoredAsync());
 
-            // The next process meets the same batches again, as a consumer that committed nothing does.
+            // The next process gets the same batches again, as a consumer that committed nothing does.
             await fresh.StoreAsync(batches[0]);
             await fresh.StoreAsync(fresh.Topic.All);
             await fresh.AssertStoredOnceAsync();
