@@ -4,8 +4,8 @@ namespace OrdersStream.Capture;
 internal static class CaptureLag
 {
     /// <summary>
-    /// How long ago the oldest change may have been committed that is not published: it was not visible at the last horizon, nor when somebody last
-    /// found that nothing had been committed since.
+    /// How long ago the oldest change may have been committed that is not published:
+    /// it was not visible at the last horizon, nor when somebody last found that nothing had been committed since.
     /// </summary>
     /// <param name="horizonTakenAt">By the database's clock.</param>
     /// <param name="caughtUpAt">When all was found to be published, by the same clock; null: never since.</param>

@@ -24,7 +24,9 @@ internal sealed class CaptureSession : IDisposable
     private (long Window, long Timestamp) taken = (-1, 0);
     private long? caughtUp;
 
-    private CaptureSession(NpgsqlConnection connection, SourceServer server, PagePublisher publisher, int partitions, Watermark watermark, CaptureContext context)
+    private CaptureSession(
+        NpgsqlConnection connection, SourceServer server, PagePublisher publisher, int partitions, Watermark watermark,
+        CaptureContext context)
     {
         (this.connection, this.server, this.publisher, this.context) = (connection, server, publisher, context);
         pages = new PageReader(connection, context.Options.Postgres, partitions, context.Time);
@@ -36,7 +38,8 @@ internal sealed class CaptureSession : IDisposable
     public Watermark Watermark { get; private set; }
 
     /// <summary>Opens the session of the connection that holds the lock.</summary>
-    public static async Task<CaptureSession> OpenAsync(NpgsqlConnection connection, CaptureContext context, CancellationToken cancellationToken)
+    public static async Task<CaptureSession> OpenAsync(
+        NpgsqlConnection connection, CaptureContext context, CancellationToken cancellationToken)
     {
         var options = context.Options;
         var connecting = Task.Run(() => PagePublisher.Connect(options, context.CrashPoints), CancellationToken.None);
@@ -44,7 +47,8 @@ internal sealed class CaptureSession : IDisposable
         {
             var server = await SourceServer.ReadAsync(connection, cancellationToken);
             var table = await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken);
-            var source = new SourceIdentity(server.System, server.Timeline, options.Postgres.Db, $"{options.Postgres.Schema}.{options.Postgres.Table}", table.Oid);
+            var source = new SourceIdentity(
+                server.System, server.Timeline, options.Postgres.Db, $"{options.Postgres.Schema}.{options.Postgres.Table}", table.Oid);
             Announce(context, server, table, source);
 
             var publisher = await connecting;
@@ -83,9 +87,12 @@ internal sealed class CaptureSession : IDisposable
         var to = await horizons.TakeAsync(table, rewound ? null : last, cancellationToken);
         if (!rewound && last is not null && to.Xmax < last.NeverAgainBelow)
             throw new PipelineException(FailureAction.Stop,
-                $"The server's transaction counter went back below {last.NeverAgainBelow} to {to.Xmax} on one timeline: its data directory was replaced by an older copy.",
-                "Rows may have vanished, and no position in them can be trusted: start a new stream with a new topic, new streaming folders and a new datalake.path.");
-        var window = WindowPlan.Next(Watermark.WindowNumber + 1, last, to, rewound, TimeSpan.FromSeconds(context.Options.Postgres.OverlapSeconds));
+                $"The server's transaction counter went back below {last.NeverAgainBelow} to {to.Xmax} on one timeline: "
+                + "its data directory was replaced by an older copy.",
+                "Rows may have vanished, and no position in them can be trusted: start a new stream with a new topic, "
+                + "new streaming folders and a new datalake.path.");
+        var overlap = TimeSpan.FromSeconds(context.Options.Postgres.OverlapSeconds);
+        var window = WindowPlan.Next(Watermark.WindowNumber + 1, last, to, rewound, overlap);
         if (window.IsReread) context.Logger.Rereading(window.Reason, window.Window.LowerBound);
         Watermark = Watermark.Begin(window.Window) with { Source = Watermark.Source with { Timeline = server.Timeline } };
         taken = (window.Window.Number, context.Time.GetTimestamp());
@@ -125,7 +132,8 @@ internal sealed class CaptureSession : IDisposable
     public TimeSpan? LagOf(Window window)
     {
         if (window.From is not { } from) return null;
-        // By the database's clock, and this process's stopwatch since; a window that another process took leaves only the clocks to compare.
+        // By the database's clock, and this process's stopwatch since;
+        // a window that another process took leaves only the clocks to compare.
         var now = taken.Window == window.Number
             ? window.To.TakenAt + context.Time.GetElapsedTime(taken.Timestamp)
             : context.Time.GetUtcNow().UtcDateTime;
@@ -180,7 +188,8 @@ internal sealed class CaptureSession : IDisposable
 
 /// <summary>What a session needs of its surroundings.</summary>
 internal sealed record CaptureContext(
-    PipelineOptions Options, WatermarkFile File, SchemaStore Schemas, CrashPoints CrashPoints, TimeProvider Time, PipelineMetrics Metrics, ILogger Logger)
+    PipelineOptions Options, WatermarkFile File, SchemaStore Schemas, CrashPoints CrashPoints, TimeProvider Time, PipelineMetrics Metrics,
+    ILogger Logger)
 {
     /// <summary>What was last said of the source.</summary>
     public string? Announced { get; set; }

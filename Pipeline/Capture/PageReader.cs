@@ -26,8 +26,11 @@ internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions op
     private readonly ConcurrentQueue<Page> spare = [];
 
     /// <summary>The pages of the window behind its cursor; the next is read while the last one is being published.</summary>
-    /// <remarks>A page is filled anew once the next one is asked for. Disposing the enumeration cancels what the server still sends.</remarks>
-    public async IAsyncEnumerable<Page> ReadAsync(Window window, SourceIdentity source, [EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <remarks>
+    /// A page is filled anew once the next one is asked for. Disposing the enumeration cancels what the server still sends.
+    /// </remarks>
+    public async IAsyncEnumerable<Page> ReadAsync(
+        Window window, SourceIdentity source, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var ahead = Channel.CreateBounded<Page>(new BoundedChannelOptions(1) { SingleReader = true, SingleWriter = true });
@@ -71,12 +74,13 @@ internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions op
     }
 
     /// <returns>What is left of the window, null when nothing is.</returns>
-    private async Task<Window?> ReadOneSnapshotAsync(Window window, SourceIdentity source, ChannelWriter<Page> pages, CancellationToken cancellationToken)
+    private async Task<Window?> ReadOneSnapshotAsync(
+        Window window, SourceIdentity source, ChannelWriter<Page> pages, CancellationToken cancellationToken)
     {
         var opened = time.GetTimestamp();
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         var table = await SourceCatalog.LockAsync(connection, options, cancellationToken);
-        // Invariant 6, under the lock: the name may lead to another table since the last look.
+        // Invariant 6, under the lock: the name may lead to another table since it was last resolved.
         source.CheckSameTable(source with { TableOid = table.Oid });
         var encoder = new MessageEncoder(table.Schema);
         var key = new ByteBuffer();

@@ -32,7 +32,9 @@ public sealed record PollResult(PollOutcome Outcome, long Rows, long Bytes, int 
     /// <summary>The window that was published, or a part of it.</summary>
     public Window? Window { get; init; }
 
-    /// <summary>The longest time that a published row can have been committed; null: it was no window between two horizons, but all rows.</summary>
+    /// <summary>
+    /// The longest time that a published row can have been committed; null: it was no window between two horizons, but all rows.
+    /// </summary>
     public TimeSpan? Lag { get; init; }
 
     /// <summary>Where nothing was published: whatever was committed before is in the topic.</summary>
@@ -54,7 +56,9 @@ public sealed class PostgresToKafka(
     private NpgsqlConnection? connection;
     private CaptureSession? session;
 
-    /// <summary>One poll: takes or resumes a window and publishes its pages until it is done or <paramref name="budget"/> is spent.</summary>
+    /// <summary>
+    /// One poll: takes or resumes a window and publishes its pages until it is done or <paramref name="budget"/> is spent.
+    /// </summary>
     /// <exception cref="Exception">
     /// Whatever failed; <see cref="FailurePolicy"/> says what to do about it. The next poll starts from the durable position.
     /// </exception>
@@ -82,7 +86,8 @@ public sealed class PostgresToKafka(
         }
     }
 
-    private async Task<PollResult> PublishWindowAsync(CaptureSession capture, long begun, TimeSpan budget, CancellationToken cancellationToken)
+    private async Task<PollResult> PublishWindowAsync(
+        CaptureSession capture, long begun, TimeSpan budget, CancellationToken cancellationToken)
     {
         var begunAt = time.GetUtcNow();
         var poll = new PollResult(PollOutcome.Idle, 0, 0, 0, true, default) { CapturedUpTo = begunAt };
@@ -92,7 +97,8 @@ public sealed class PostgresToKafka(
             {
                 await capture.PublishAsync(page, cancellationToken);
                 var isEnough = time.GetElapsedTime(begun) >= budget;
-                poll = new(PollOutcome.Published, poll.Rows + page.Records.Length, poll.Bytes + page.Bytes, poll.Pages + 1, !isEnough, default)
+                var (rows, bytes) = (poll.Rows + page.Records.Length, poll.Bytes + page.Bytes);
+                poll = new(PollOutcome.Published, rows, bytes, poll.Pages + 1, !isEnough, default)
                 {
                     Window = window, Lag = capture.LagOf(window),
                 };

@@ -5,7 +5,7 @@ using OrdersStream.Kafka;
 
 namespace OrdersStream.Capture;
 
-/// <summary>What the committed end of the topic tells.</summary>
+/// <summary>What was read at the committed end of the topic.</summary>
 /// <param name="Newest">The newest position that a page left there; null: none was found.</param>
 /// <param name="Ends">The end of what is committed, per partition.</param>
 public sealed record TailPosition(Watermark? Newest, IReadOnlyDictionary<int, long> Ends);
@@ -18,7 +18,7 @@ public sealed class TopicTail(PipelineOptions options)
 {
     private const int RecordsBack = 64;
 
-    /// <summary>Looks at everything behind the given offsets.</summary>
+    /// <summary>Reads everything behind the given offsets.</summary>
     /// <param name="offsets">From the watermark file; a partition that is missing there is read from its end backwards.</param>
     /// <param name="partitions">Number of partitions.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
@@ -30,7 +30,8 @@ public sealed class TopicTail(PipelineOptions options)
         for (var p = 0; p < partitions; p++)
         {
             var partition = new TopicPartition(options.Kafka.Topic, p);
-            var kept = await KafkaClients.AskAsync(turn => consumer.QueryWatermarkOffsets(partition, turn), KafkaClients.AnswerTimeout, cancellationToken);
+            var kept = await KafkaClients.AskAsync(
+                turn => consumer.QueryWatermarkOffsets(partition, turn), KafkaClients.AnswerTimeout, cancellationToken);
             var (low, high) = (kept.Low.Value, kept.High.Value);
             ends[p] = high;
             var known = offsets.TryGetValue(p, out var from);
@@ -45,8 +46,9 @@ public sealed class TopicTail(PipelineOptions options)
         return new TailPosition(newest, ends);
     }
 
-    // A partition's last committed record carries a position, unless another producer wrote behind it: then look further back.
-    private static Watermark? NewestBackwards(IConsumer<byte[], byte[]> consumer, TopicPartition partition, long low, long high, CancellationToken cancellationToken)
+    // A partition's last committed record carries a position, unless another producer wrote behind it: then it is searched further back.
+    private static Watermark? NewestBackwards(
+        IConsumer<byte[], byte[]> consumer, TopicPartition partition, long low, long high, CancellationToken cancellationToken)
     {
         for (long back = RecordsBack; ; back *= 8)
         {
@@ -56,7 +58,8 @@ public sealed class TopicTail(PipelineOptions options)
         }
     }
 
-    private static Watermark? Newest(IConsumer<byte[], byte[]> consumer, TopicPartition partition, long from, long high, CancellationToken cancellationToken)
+    private static Watermark? Newest(
+        IConsumer<byte[], byte[]> consumer, TopicPartition partition, long from, long high, CancellationToken cancellationToken)
     {
         if (from >= high) return null;
         ConsumeResult<byte[], byte[]>? newest = null;
@@ -78,8 +81,10 @@ public sealed class TopicTail(PipelineOptions options)
         catch (FormatException e)
         {
             throw new PipelineException(FailureAction.Stop,
-                $"The position that the record of topic {partition.Topic}, partition {partition.Partition.Value}, offset {record.Offset.Value} carries cannot be read: {e.Message}.",
-                $"If a later version of this program wrote it, run that version. If another program did, it must not use the header '{StreamHeader.Position}': remove its records (kafka-delete-records), once KafkaToLake has stored them.", e);
+                $"The position that the record of topic {partition.Topic}, partition {partition.Partition.Value}, "
+                + $"offset {record.Offset.Value} carries cannot be read: {e.Message}.",
+                "If a later version of this program wrote it, run that version. If another program did, it must not use "
+                + $"the header '{StreamHeader.Position}': remove its records (kafka-delete-records), once KafkaToLake has stored them.", e);
         }
     }
 

@@ -13,7 +13,7 @@ namespace OrdersStream.Capture;
 
 /// <summary>
 /// Where capture has got to. The same text stands in the watermark file and, without the offsets, in the position header of
-/// every page: whichever is newer tells the truth, so no second store has to agree with Kafka (invariant 2).
+/// every page: whichever is newer holds, so no second store has to agree with Kafka (invariant 2).
 /// </summary>
 /// <param name="Source">The table that was read.</param>
 /// <param name="Topic">The topic that was published to.</param>
@@ -21,7 +21,7 @@ namespace OrdersStream.Capture;
 /// <param name="Horizon">The horizon up to which everything is published; null: the initial load is not done.</param>
 /// <param name="Window">The window in progress; null: none.</param>
 /// <param name="Offsets">Per partition, an offset at or before the end after the last page: where the topic's tail is read from.</param>
-/// <param name="Rows">Row versions published in the stream's life; for those who look, nothing depends on it.</param>
+/// <param name="Rows">Row versions published in the stream's life; for the stream's status, nothing depends on it.</param>
 public sealed record Watermark(
     SourceIdentity Source,
     TopicIdentity Topic,
@@ -72,7 +72,8 @@ public sealed record Watermark(
             return (Watermark?)document.RootElement.GetProperty(Member).Deserialize(Json.GetTypeInfo(typeof(Watermark)))
                 ?? throw new FormatException("it holds no watermark");
         }
-        catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException or InvalidOperationException or KeyNotFoundException)
+        catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException
+            or InvalidOperationException or KeyNotFoundException)
         {
             throw new FormatException("it is not the JSON of a watermark", e);
         }

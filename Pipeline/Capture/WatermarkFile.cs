@@ -28,11 +28,14 @@ public sealed class WatermarkFile(PipelineOptions options)
         {
             throw new PipelineException(FailureAction.Stop,
                 $"The watermark file {Path} cannot be read: {e.Message}.",
-                "If it is of a later version, run that version. If it is damaged, move it away: capture then finds its position at the topic's end.", e);
+                "If it is of a later version, run that version. "
+                + "If it is damaged, move it away: capture then finds its position at the topic's end.", e);
         }
     }
 
-    /// <summary>Removes what writers who died left beside it. They are in nobody's way: where that fails, the next start tries again.</summary>
+    /// <summary>
+    /// Removes what writers who died left beside it. They are in nobody's way: where that fails, the next start tries again.
+    /// </summary>
     public void RemoveLeftovers(DateTimeOffset now)
     {
         try

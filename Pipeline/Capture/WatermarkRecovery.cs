@@ -14,7 +14,8 @@ internal sealed class WatermarkRecovery(CaptureContext context)
     {
         var file = context.File.Read();
         if (file is not null) CheckTopic(file.Topic, topic.Identity);
-        var tail = await new TopicTail(context.Options).ReadAsync(file?.Offsets ?? Watermark.NoOffsets, topic.Partitions, cancellationToken);
+        var tail = await new TopicTail(context.Options).ReadAsync(
+            file?.Offsets ?? Watermark.NoOffsets, topic.Partitions, cancellationToken);
         var newest = tail.Newest is { } t && (file is null || t.Position.CompareTo(file.Position) > 0) ? t : file;
         if (newest is null) context.Logger.StartingAfresh();
         else
@@ -34,7 +35,9 @@ internal sealed class WatermarkRecovery(CaptureContext context)
         if (known.Matches(present)) return;
         throw new PipelineException(present.ActionWhereOther(known),
             $"The watermark file {context.File.Path} belongs to topic {Text(known)}, but kafka.topic is now {Text(present)}.",
-            "If the topic was deleted and made anew, its records are gone: to capture the whole table again, move the watermark file and the commit log (streaming.checkpoint_location) away and give the lake a new datalake.path. Otherwise correct kafka.brokers or kafka.topic.");
+            "If the topic was deleted and made anew, its records are gone: to capture the whole table again, "
+            + "move the watermark file and the commit log (streaming.checkpoint_location) away and give the lake a new datalake.path. "
+            + "Otherwise correct kafka.brokers or kafka.topic.");
     }
 
     private static string Text(TopicIdentity t) => $"{t.Topic} (id {t.TopicId ?? "unknown"}, cluster {t.ClusterId})";

@@ -2,10 +2,10 @@ using System.Collections.Immutable;
 
 namespace OrdersStream.Diagnostics;
 
-/// <summary>One kind of trouble that this process met.</summary>
-/// <param name="Half">The half that met it.</param>
-/// <param name="First">When it was met first.</param>
-/// <param name="Last">When it was met last.</param>
+/// <summary>One kind of failure in this process, from its first occurrence on.</summary>
+/// <param name="Half">The half that failed.</param>
+/// <param name="First">Its first occurrence.</param>
+/// <param name="Last">Its last occurrence.</param>
 /// <param name="Times">How often.</param>
 /// <param name="Over">The half has worked since.</param>
 public sealed record FailureNote(
@@ -15,7 +15,10 @@ public sealed record FailureNote(
     public string Stream { get; init; } = "";
 }
 
-/// <summary>The last failures of one stream in this process, for those who look at it: a few, however long the trouble lasts (invariant 7).</summary>
+/// <summary>
+/// The last failures of one stream in this process, for its status:
+/// a few, however long an outage lasts (invariant 7).
+/// </summary>
 public sealed class FailureJournal(string stream, TimeProvider time, PipelineMetrics? metrics = null)
 {
     private const int NotesMax = 20;
@@ -32,7 +35,7 @@ public sealed class FailureJournal(string stream, TimeProvider time, PipelineMet
         }
     }
 
-    /// <summary>Notes a failure; the same trouble of the same half that is still going on is counted.</summary>
+    /// <summary>Notes a failure; one of the same kind and half whose outage still lasts is counted.</summary>
     public void Failed(string half, FailureVerdict verdict)
     {
         metrics?.Failed(half, verdict.Action);
@@ -40,17 +43,25 @@ public sealed class FailureJournal(string stream, TimeProvider time, PipelineMet
         lock (gate)
         {
             var known = notes.FindIndex(n => !n.Note.Over && n.Note.Half == half && n.Kind == verdict.Kind);
-            notes = known >= 0
-                ? notes.SetItem(known, (verdict.Kind, notes[known].Note with { Problem = verdict.Problem, Last = now, Times = notes[known].Note.Times + 1 }))
-                : notes.Add((verdict.Kind, new(half, verdict.Action, verdict.Problem, verdict.Remedy, now, now, 1, false) { Stream = stream }));
+            if (known >= 0)
+            {
+                var note = notes[known].Note;
+                notes = notes.SetItem(known, (verdict.Kind, note with { Problem = verdict.Problem, Last = now, Times = note.Times + 1 }));
+            }
+            else
+            {
+                var note = new FailureNote(half, verdict.Action, verdict.Problem, verdict.Remedy, now, now, 1, false) { Stream = stream };
+                notes = notes.Add((verdict.Kind, note));
+            }
             if (notes.Count > NotesMax) notes = notes.RemoveAt(0);
         }
     }
 
-    /// <summary>The half works: its trouble is over.</summary>
+    /// <summary>The half works: its outage is over.</summary>
     public void Succeeded(string half)
     {
         lock (gate)
-            if (notes.Exists(n => !n.Note.Over && n.Note.Half == half)) notes = notes.ConvertAll(n => n.Note.Half == half ? n with { Note = n.Note with { Over = true } } : n);
+            if (notes.Exists(n => !n.Note.Over && n.Note.Half == half))
+                notes = notes.ConvertAll(n => n.Note.Half == half ? n with { Note = n.Note with { Over = true } } : n);
     }
 }

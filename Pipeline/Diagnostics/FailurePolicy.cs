@@ -16,23 +16,37 @@ public static class FailurePolicy
         PipelineException e => e.Verdict,
         PostgresException e => Postgres(e),
         NpgsqlException { InnerException: not null } e when Find<System.Security.Authentication.AuthenticationException>(e) is { } tls =>
-            new(FailureAction.Stop, $"TLS to Postgres failed: {tls.Message}", "Check postgres.sslmode, postgres.sslrootcert and the server's certificate and host name."),
-        NpgsqlException e when Find<SocketException>(e) is { } socket => Retry($"Postgres cannot be reached ({socket.SocketErrorCode})", "Check postgres.host and postgres.port, and that the server runs."),
-        NpgsqlException e when Find<TimeoutException>(e) is not null => Retry("Postgres did not answer in time", "Check the server and the network."),
+            new(FailureAction.Stop,
+                $"TLS to Postgres failed: {tls.Message}",
+                "Check postgres.sslmode, postgres.sslrootcert and the server's certificate and host name."),
+        NpgsqlException e when Find<SocketException>(e) is { } socket =>
+            Retry(
+                $"Postgres cannot be reached ({socket.SocketErrorCode})",
+                "Check postgres.host and postgres.port, and that the server runs."),
+        NpgsqlException e when Find<TimeoutException>(e) is not null =>
+            Retry("Postgres did not answer in time", "Check the server and the network."),
         NpgsqlException e when e.IsTransient || Find<IOException>(e) is not null => ConnectionBroke(),
-        NpgsqlException { InnerException: null } e => new(FailureAction.Stop, $"Postgres cannot be used as configured ({e.Message}).", "Check postgres.user, postgres.password and postgres.sslmode."),
+        NpgsqlException { InnerException: null } e =>
+            new(FailureAction.Stop,
+                $"Postgres cannot be used as configured ({e.Message}).",
+                "Check postgres.user, postgres.password and postgres.sslmode."),
         KafkaException e => Kafka(e),
         IOException e => File(e),
-        UnauthorizedAccessException => new(FailureAction.Stop, "A state or lake file may not be written.", "Give the process's user write permission on datalake.path and the two streaming folders."),
+        UnauthorizedAccessException =>
+            new(FailureAction.Stop,
+                "A state or lake file may not be written.",
+                "Give the process's user write permission on datalake.path and the two streaming folders."),
         SocketException e => Retry($"A server cannot be reached ({e.SocketErrorCode})", "Check the addresses in the configuration."),
         TimeoutException => Retry("A server did not answer in time", "Check the servers and the network."),
-        _ => new(FailureAction.Stop, $"Unexpected failure ({failure.GetType().Name}).", "This is a defect: please report it with the stack trace.", IsDefect: true),
+        _ => new(FailureAction.Stop,
+            $"Unexpected failure ({failure.GetType().Name}).",
+            "This is a defect: please report it with the stack trace.", IsDefect: true),
     };
 
     /// <summary>
-    /// What a statement met, as one's own failure where the driver's is not to go on as it is; else null. A server's own words may quote a row (a
-    /// policy, a cast of a key), and an exception is logged as a whole (invariant 9). And of a connection that broke unseen, while it was idle or
-    /// behind a COPY that was given up, the driver says that its caller made a mistake.
+    /// A statement's failure, as one's own where the driver's is not to go on as it is; else null. A server's own words
+    /// may quote a row (a policy, a cast of a key), and an exception is logged as a whole (invariant 9). And of a connection
+    /// that broke unseen, while it was idle or behind a COPY that was given up, the driver says that its caller made a mistake.
     /// </summary>
     /// <param name="failure">What the driver threw.</param>
     /// <param name="isConnected">Whether the connection still is one.</param>
@@ -43,7 +57,10 @@ public static class FailurePolicy
         _ => null,
     };
 
-    /// <summary>Where a failure came about, and each that caused it: kinds and stack traces without their words, which may hold a row's value (invariant 9).</summary>
+    /// <summary>
+    /// Where a failure came about, and each that caused it: kinds and stack traces
+    /// without their words, which may hold a row's value (invariant 9).
+    /// </summary>
     public static string TraceOf(Exception failure)
     {
         var trace = new StringBuilder();
@@ -53,10 +70,15 @@ public static class FailurePolicy
 
     private static FailureVerdict Postgres(PostgresException e) => e.SqlState[..2] switch
     {
-        "08" or "53" or "57" or "58" or "40" or "55" => Retry($"Postgres refused for now ({e.SqlState} {e.MessageText})", "Check the server's log.") with { Kind = e.SqlState },
-        "28" => new(FailureAction.Stop, $"Postgres refused the login ({e.SqlState}).", "Check postgres.user and postgres.password, and pg_hba.conf on the server."),
+        "08" or "53" or "57" or "58" or "40" or "55" =>
+            Retry($"Postgres refused for now ({e.SqlState} {e.MessageText})", "Check the server's log.") with { Kind = e.SqlState },
+        "28" => new(FailureAction.Stop,
+            $"Postgres refused the login ({e.SqlState}).",
+            "Check postgres.user and postgres.password, and pg_hba.conf on the server."),
         "3D" => new(FailureAction.Stop, "The database does not exist.", "Check postgres.db, or create it."),
-        "42" when e.SqlState == "42501" => new(FailureAction.Stop, $"The role lacks a permission ({e.MessageText}).", "GRANT SELECT on the table and USAGE on its schema to postgres.user (db/orders.sql does)."),
+        "42" when e.SqlState == "42501" => new(FailureAction.Stop,
+            $"The role lacks a permission ({e.MessageText}).",
+            "GRANT SELECT on the table and USAGE on its schema to postgres.user (db/orders.sql does)."),
         _ => new(FailureAction.Stop, $"Postgres reported {e.SqlState}.", "See the server's log for the statement."),
     };
 
@@ -65,25 +87,38 @@ public static class FailurePolicy
         ErrorCode.Local_Fenced or ErrorCode.ProducerFenced or ErrorCode.InvalidProducerEpoch =>
             Retry("Another publisher took over this stream", "Harmless where two instances run: one stands by."),
         ErrorCode.Local_Authentication or ErrorCode.SaslAuthenticationFailed =>
-            new(FailureAction.Stop, $"Kafka refused the login ({e.Error.Code}).", "Check kafka.sasl_mechanism, kafka.sasl_username and kafka.sasl_password, and the user's credentials on the brokers."),
+            new(FailureAction.Stop,
+                $"Kafka refused the login ({e.Error.Code}).",
+                "Check kafka.sasl_mechanism, kafka.sasl_username and kafka.sasl_password, and the user's credentials on the brokers."),
         ErrorCode.Local_Ssl =>
-            new(FailureAction.Stop, $"TLS to Kafka failed ({e.Error.Reason}).", "Check kafka.security_protocol, kafka.ssl_ca_location, and the brokers' certificate and host name."),
-        ErrorCode.TopicAuthorizationFailed or ErrorCode.GroupAuthorizationFailed or ErrorCode.ClusterAuthorizationFailed or ErrorCode.TransactionalIdAuthorizationFailed =>
-            new(FailureAction.Stop, $"The Kafka user lacks a permission ({e.Error.Code}).", "Grant READ, WRITE, DESCRIBE (and CREATE) on the topic, READ on the group, WRITE on the transactional id."),
+            new(FailureAction.Stop,
+                $"TLS to Kafka failed ({e.Error.Reason}).",
+                "Check kafka.security_protocol, kafka.ssl_ca_location, and the brokers' certificate and host name."),
+        ErrorCode.TopicAuthorizationFailed or ErrorCode.GroupAuthorizationFailed
+            or ErrorCode.ClusterAuthorizationFailed or ErrorCode.TransactionalIdAuthorizationFailed =>
+            new(FailureAction.Stop,
+                $"The Kafka user lacks a permission ({e.Error.Code}).",
+                "Grant READ, WRITE, DESCRIBE (and CREATE) on the topic, READ on the group, WRITE on the transactional id."),
         ErrorCode.MsgSizeTooLarge or ErrorCode.Local_InvalidArg =>
             new(FailureAction.Stop, $"A record does not fit the topic ({e.Error.Code}).", "Raise the topic's max.message.bytes."),
         ErrorCode.UnknownTopicOrPart or ErrorCode.Local_UnknownTopic or ErrorCode.Local_UnknownPartition =>
             Retry($"The topic is not there ({e.Error.Code})", "Check kafka.topic; it is created where the brokers allow it."),
         ErrorCode.OffsetOutOfRange or ErrorCode.Local_AutoOffsetReset =>
-            new(FailureAction.Stop, "Kafka no longer has the offset that is next for the lake.", "Records were removed before they were stored: raise the topic's retention, and read docs/operations.md on how to get them back."),
-        _ => Retry($"Kafka failed ({e.Error.Code}: {e.Error.Reason})", "Check kafka.brokers and that the brokers run.") with { Kind = $"{e.Error.Code}" },
+            new(FailureAction.Stop,
+                "Kafka no longer has the offset that is next for the lake.",
+                "Records were removed before they were stored: raise the topic's retention, "
+                + "and read docs/operations.md on how to get them back."),
+        _ => Retry($"Kafka failed ({e.Error.Code}: {e.Error.Reason})", "Check kafka.brokers and that the brokers run.")
+            with { Kind = $"{e.Error.Code}" },
     };
 
     private static FailureVerdict File(IOException e) => Errno.Of(e) switch
     {
         Errno.ENOSPC => Retry("The disk is full", "Make room on the file system of datalake.path and the streaming folders."),
         Errno.EROFS => Retry("The file system is read-only", "Mount the file system of datalake.path and the streaming folders writable."),
-        _ => Retry($"A state or lake file could not be read or written ({e.GetType().Name}, error {Errno.Of(e)})", "Check the file system of datalake.path and the streaming folders."),
+        _ => Retry(
+            $"A state or lake file could not be read or written ({e.GetType().Name}, error {Errno.Of(e)})",
+            "Check the file system of datalake.path and the streaming folders."),
     };
 
     private static FailureVerdict ConnectionBroke() => Retry("The connection to Postgres broke", "Check the server and the network.");

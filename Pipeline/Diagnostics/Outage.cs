@@ -3,12 +3,12 @@ using Microsoft.Extensions.Logging;
 namespace OrdersStream.Diagnostics;
 
 /// <summary>
-/// The trouble that one half is in, if any: a line for each kind of failure in it, however often and in whatever order they come, a line when it
-/// is over, and every failure noted in the journal. For one caller at a time.
+/// The outage that one half is in, if any: a line for each kind of failure in it, however often and in whatever
+/// order they come, a line when it is over, and every failure noted in the journal. For one caller at a time.
 /// </summary>
 public sealed class Outage(string half, FailureJournal journal, TimeProvider time, ILogger logger)
 {
-    private readonly HashSet<string> told = [];
+    private readonly HashSet<string> kinds = [];
     private long since;
 
     /// <summary>Whose it is.</summary>
@@ -26,14 +26,14 @@ public sealed class Outage(string half, FailureJournal journal, TimeProvider tim
     /// <summary>How long it has lasted.</summary>
     public TimeSpan Duration => Verdict is null ? TimeSpan.Zero : time.GetElapsedTime(since);
 
-    /// <summary>Notes a failure. One that does not pass by itself is not told here: whoever stops says why.</summary>
+    /// <summary>Notes a failure. One that does not pass by itself is not logged here: whoever stops says why.</summary>
     /// <returns>True: the first failure of its kind since the half worked last.</returns>
     public bool Failed(Exception failure)
     {
         var verdict = FailurePolicy.Judge(failure);
         journal.Failed(Half, verdict);
         if (Failures++ == 0) since = time.GetTimestamp();
-        var isNew = told.Add(verdict.Kind);
+        var isNew = kinds.Add(verdict.Kind);
         if (isNew && verdict.Action == FailureAction.Retry) logger.HalfRetries(Half, verdict.Problem, verdict.Remedy);
         (Verdict, Cause) = (verdict, failure);
         return isNew;
@@ -46,6 +46,6 @@ public sealed class Outage(string half, FailureJournal journal, TimeProvider tim
         logger.HalfRecovered(Half, Duration.TotalSeconds, Failures);
         journal.Succeeded(Half);
         (Verdict, Cause, Failures) = (null, null, 0);
-        told.Clear();
+        kinds.Clear();
     }
 }

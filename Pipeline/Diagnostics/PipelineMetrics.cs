@@ -27,7 +27,8 @@ public sealed class PipelineMetrics : IDisposable
     public PipelineMetrics(PipelineOptions options, string? streamName = null)
     {
         // A scope of its own tells the meters of two streams in one process apart.
-        Meter = new Meter(new MeterOptions(MeterName) { Scope = this, Version = typeof(PipelineMetrics).Assembly.GetName().Version?.ToString(3) });
+        var version = typeof(PipelineMetrics).Assembly.GetName().Version?.ToString(3);
+        Meter = new Meter(new MeterOptions(MeterName) { Scope = this, Version = version });
         stream = streamName is null ? [] : [new("orders_stream.stream", streamName)];
         topic = [new("messaging.system", "kafka"), new("messaging.destination.name", options.Kafka.Topic), .. stream];
         sending = [.. topic, new("messaging.operation.name", "send"), new("messaging.operation.type", "send")];
@@ -44,12 +45,14 @@ public sealed class PipelineMetrics : IDisposable
         sent = Meter.CreateCounter<long>("messaging.client.sent.messages", "{message}", "Records published, each page in a transaction.");
         sentBytes = Meter.CreateCounter<long>("orders_stream.sent.size", "By", "Keys and values of the records published.");
         send = Duration("messaging.client.operation.duration", "Publishing one page, to the end of its transaction.");
-        consumed = Meter.CreateCounter<long>("messaging.client.consumed.messages", "{message}", "Records that a committed batch was made of.");
+        consumed = Meter.CreateCounter<long>(
+            "messaging.client.consumed.messages", "{message}", "Records that a committed batch was made of.");
         storedRows = Meter.CreateCounter<long>("orders_stream.stored.rows", "{row}", "Rows written to the lake.");
         storedFiles = Meter.CreateCounter<long>("orders_stream.stored.files", "{file}", "Parquet files written.");
         storedBytes = Meter.CreateCounter<long>("orders_stream.stored.size", "By", "Size of these files.");
         quarantined = Meter.CreateCounter<long>("orders_stream.quarantined.records", "{record}", "Records put into quarantine.");
-        redelivered = Meter.CreateCounter<long>("orders_stream.redelivered.records", "{record}", "Records that the lake had already, dropped.");
+        redelivered = Meter.CreateCounter<long>(
+            "orders_stream.redelivered.records", "{record}", "Records that the lake had already, dropped.");
         poll = Duration("orders_stream.poll.duration", "One poll of the table.");
         batch = Duration("orders_stream.batch.duration", "Committing one batch to the lake.");
         failures = Meter.CreateCounter<long>("orders_stream.failures", "{failure}", "Failures met, by half and what was done about them.");
@@ -80,8 +83,11 @@ public sealed class PipelineMetrics : IDisposable
     }
 
     /// <summary>A page could not be published: the duration bears the kind of the failure.</summary>
-    public void PageFailed(Exception failure, TimeSpan duration) => send.Record(
-        duration.TotalSeconds, [.. sending, new("error.type", failure is KafkaException e ? e.Error.Code.ToString() : failure.GetType().Name)]);
+    public void PageFailed(Exception failure, TimeSpan duration)
+    {
+        var kind = failure is KafkaException e ? e.Error.Code.ToString() : failure.GetType().Name;
+        send.Record(duration.TotalSeconds, [.. sending, new("error.type", kind)]);
+    }
 
     /// <summary>A poll came to its end.</summary>
     public void Polled<TOutcome>(TOutcome outcome, TimeSpan duration) where TOutcome : struct, Enum =>
@@ -105,7 +111,7 @@ public sealed class PipelineMetrics : IDisposable
         batch.Record(duration.TotalSeconds, stream);
     }
 
-    /// <summary>A half met a failure.</summary>
+    /// <summary>A half failed.</summary>
     public void Failed(string half, FailureAction action) =>
         failures.Add(1, [.. stream, new("half", half), new("action", Word(action))]);
 

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 namespace OrdersStream.Diagnostics;
 
 /// <summary>
-/// What a loop does about a failure, by <see cref="FailurePolicy"/>: tries again after a growing pause, with one line when the trouble
+/// What a loop does about a failure, by <see cref="FailurePolicy"/>: tries again after a growing pause, with one line when an outage
 /// begins and one when it is over; or stops the half.
 /// </summary>
 public sealed class Retries(string half, FailureJournal journal, TimeProvider time, ILogger logger, TimeSpan? giveUpAfter = null)
@@ -21,7 +21,7 @@ public sealed class Retries(string half, FailureJournal journal, TimeProvider ti
         await Task.Delay(PauseBefore(outage.Failures), time, cancellationToken);
     }
 
-    /// <summary>Takes note of trouble that the client itself is busy to mend.</summary>
+    /// <summary>Takes note of an error that the client itself recovers from.</summary>
     /// <exception cref="HalfStoppedException">It does not pass by itself, or lasts for longer than was allowed.</exception>
     public void Note(Exception failure)
     {
@@ -30,7 +30,7 @@ public sealed class Retries(string half, FailureJournal journal, TimeProvider ti
         StopIfTooLong();
     }
 
-    /// <exception cref="HalfStoppedException">The trouble lasts for longer than was allowed.</exception>
+    /// <exception cref="HalfStoppedException">The outage lasts for longer than was allowed.</exception>
     public void StopIfTooLong()
     {
         if (outage.Verdict is { } verdict && outage.Duration >= giveUpAfter) throw new HalfStoppedException(half, verdict, outage.Cause!);
@@ -39,7 +39,7 @@ public sealed class Retries(string half, FailureJournal journal, TimeProvider ti
     /// <summary>The half works again, or still.</summary>
     public void Succeeded() => outage.Succeeded();
 
-    /// <summary>Doubles up to the greatest pause; a little of it is chance, so that several instances do not knock all at once.</summary>
+    /// <summary>Doubles up to the greatest pause; a little of it is jitter, so that several instances do not try all at once.</summary>
     internal static TimeSpan PauseBefore(int attempt)
     {
         var pause = PauseMin * Math.Pow(2, Math.Min(attempt - 1, 10));

@@ -9,11 +9,16 @@ namespace OrdersStream.Durable;
 /// </summary>
 public static partial class DurableFile
 {
-    private const UnixFileMode ReadableFile = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+    private const UnixFileMode ReadableFile =
+        UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
 
-    private const UnixFileMode DirectoryMode = ReadableFile | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+    private const UnixFileMode DirectoryMode =
+        ReadableFile | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
 
-    /// <summary>Replaces <paramref name="path"/> atomically by <paramref name="content"/>: temporary file in the same folder, fsync, rename, fsync of the folder. Creates the folder.</summary>
+    /// <summary>
+    /// Replaces <paramref name="path"/> atomically by <paramref name="content"/>:
+    /// temporary file in the same folder, fsync, rename, fsync of the folder. Creates the folder.
+    /// </summary>
     public static void Replace(string path, ReadOnlySpan<byte> content, DurableStep step)
     {
         var directory = CreateDirectoryOf(path, step);
@@ -55,7 +60,9 @@ public static partial class DurableFile
         return true;
     }
 
-    /// <summary>Renames within a file system; false when the target exists already. Never overwrites. The caller syncs the folders.</summary>
+    /// <summary>
+    /// Renames within a file system; false when the target exists already. Never overwrites. The caller syncs the folders.
+    /// </summary>
     public static bool TryRenameExclusive(string from, string to, DurableStep step)
     {
         if (!ExclusiveName.TryRename(from, to)) return false;
@@ -69,7 +76,10 @@ public static partial class DurableFile
     /// <summary>Opens a new file for writing, readable by all, writable by its owner; fails when the name is taken.</summary>
     public static FileStream OpenNew(string path, int bufferSize = 4096)
     {
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None, BufferSize = bufferSize };
+        var options = new FileStreamOptions
+        {
+            Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None, BufferSize = bufferSize,
+        };
         if (!OperatingSystem.IsWindows()) options.UnixCreateMode = ReadableFile;
         return new FileStream(path, options);
     }
@@ -103,12 +113,18 @@ public static partial class DurableFile
     /// <summary>How old a temporary file is that nobody is at work on any more.</summary>
     public static readonly TimeSpan LeftoverAge = TimeSpan.FromDays(1);
 
-    /// <summary>Removes temporary files of this class below a folder, that writers who died left. One who would still want to name his fails, and tries again.</summary>
+    /// <summary>
+    /// Removes temporary files of this class below a folder, that writers who died left.
+    /// One who would still want to name his fails, and tries again.
+    /// </summary>
     /// <returns>How many.</returns>
     public static int RemoveLeftovers(string folder, DateTimeOffset now)
     {
         if (!Directory.Exists(folder)) return 0;
-        var everywhere = new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint, IgnoreInaccessible = true };
+        var everywhere = new EnumerationOptions
+        {
+            RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint, IgnoreInaccessible = true,
+        };
         var leftovers = new DirectoryInfo(folder).EnumerateFiles(".*.tmp", everywhere)
             .Where(file => TemporaryName().IsMatch(file.Name) && file.LastWriteTimeUtc < now - LeftoverAge).ToList();
         foreach (var file in leftovers) file.Delete();

@@ -8,7 +8,10 @@ namespace OrdersStream.Durable;
 /// </summary>
 internal static class ExclusiveName
 {
-    /// <summary>Names the file at <paramref name="from"/> also <paramref name="to"/>; <paramref name="from"/> may be gone afterwards or not.</summary>
+    /// <summary>
+    /// Names the file at <paramref name="from"/> also <paramref name="to"/>;
+    /// <paramref name="from"/> may be gone afterwards or not.
+    /// </summary>
     public static bool TryPublish(string from, string to)
     {
         if (OperatingSystem.IsWindows()) return TryMove(from, to);
@@ -35,7 +38,8 @@ internal static class ExclusiveName
     {
         0 => true,
         Errno.EEXIST => false,
-        Errno.ENOENT => throw new FileNotFoundException($"'{from}' cannot be renamed to '{to}': it, or the target's folder, does not exist.", from),
+        Errno.ENOENT => throw new FileNotFoundException(
+            $"'{from}' cannot be renamed to '{to}': it, or the target's folder, does not exist.", from),
         _ => throw Posix.Failure($"'{from}' cannot be renamed to '{to}'", errno),
     };
 
@@ -54,6 +58,7 @@ internal static class ExclusiveName
     }
 
     private static PipelineException NeitherWay(string to) => new(FailureAction.Stop,
-        $"The file system of '{Path.GetDirectoryName(to)}' has neither hard links nor an exclusive rename, so two writers cannot be kept apart there.",
+        $"The file system of '{Path.GetDirectoryName(to)}' has neither hard links nor an exclusive rename, "
+        + "so two writers cannot be kept apart there.",
         "Use a folder on a local disk, NFS or another file system that has one of them.");
 }

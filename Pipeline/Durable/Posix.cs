@@ -43,7 +43,8 @@ internal static partial class Posix
     }
 
     /// <summary>As .NET's own file calls report it: the errno tells a full disk from others.</summary>
-    public static IOException Failure(string what, int errno) => new($"{what}: {Marshal.GetPInvokeErrorMessage(errno)} (errno {errno}).", errno);
+    public static IOException Failure(string what, int errno) =>
+        new($"{what}: {Marshal.GetPInvokeErrorMessage(errno)} (errno {errno}).", errno);
 
     private static int Call(Func<int> call)
     {

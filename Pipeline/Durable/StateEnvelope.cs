@@ -7,9 +7,9 @@ using System.Text.Json;
 namespace OrdersStream.Durable;
 
 /// <summary>
-/// The one envelope of every state file: JSON for people to read, its format version first, then the stream that it belongs to (invariant 6),
-/// and last a checksum of all that stands before it, so that a torn or altered file is noticed and never followed. Files that earlier versions of
-/// the program wrote have no owner, and some have no checksum: they are read on.
+/// The one envelope of every state file: JSON for people to read, its format version first, then the stream that it belongs
+/// to (invariant 6), and last a checksum of all that stands before it, so that a torn or altered file is noticed and never
+/// followed. Files that earlier versions of the program wrote have no owner, and some have no checksum: they are read on.
 /// </summary>
 internal static class StateEnvelope
 {
@@ -103,5 +103,6 @@ internal static class StateEnvelope
             throw new FormatException("its content does not match its checksum");
     }
 
-    private static byte[] Checksum(ReadOnlySpan<byte> content) => Encoding.ASCII.GetBytes(Convert.ToHexStringLower(SHA256.HashData(content))[..16]);
+    private static byte[] Checksum(ReadOnlySpan<byte> content) =>
+        Encoding.ASCII.GetBytes(Convert.ToHexStringLower(SHA256.HashData(content))[..16]);
 }

@@ -18,7 +18,7 @@ public sealed record CommittedFile(string Path, string TemporaryPath, long Rows,
 /// <summary>Where storing one partition stands: all that the next batch needs to know of those before it.</summary>
 /// <param name="NextOffset">Every record below it is in the lake.</param>
 /// <param name="Fingerprint">The schema in force at the end; null while no record had one.</param>
-/// <param name="FingerprintAssumed">The schema was the table's present one and not told by a header.</param>
+/// <param name="FingerprintAssumed">The schema was the table's present one and not named by a header.</param>
 /// <param name="PageEnded">The last record carried a position header: one transaction marker follows.</param>
 /// <param name="Rows">Rows stored so far.</param>
 /// <param name="Quarantined">Records quarantined so far.</param>
@@ -35,7 +35,7 @@ public sealed record PartitionState(
 /// alone is enough to go on from.
 /// </summary>
 /// <param name="Sequence">Number in the log, from 1 on, without gaps.</param>
-/// <param name="Writer">Unique per commit; tells a writer its own entry from another's.</param>
+/// <param name="Writer">Unique per commit; by it a writer knows its own entry.</param>
 /// <param name="CommittedAt">By the writer's clock.</param>
 /// <param name="FirstOffset">First offset of the batch.</param>
 /// <param name="LastOffset">Last offset of the batch.</param>
@@ -86,7 +86,8 @@ internal static class CommitEntryFormat
         using var document = StateEnvelope.Open(file, Version, owner, isSealed: true);
         try
         {
-            return document.RootElement.GetProperty(Member).Deserialize(Json.CommitEntry) ?? throw new FormatException("it holds no commit log entry");
+            return document.RootElement.GetProperty(Member).Deserialize(Json.CommitEntry)
+                ?? throw new FormatException("it holds no commit log entry");
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
         {

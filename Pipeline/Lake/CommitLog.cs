@@ -12,7 +12,8 @@ namespace OrdersStream.Lake;
 /// </summary>
 /// <param name="checkpoint">Where the log lies.</param>
 /// <param name="folder">Its folder there.</param>
-internal sealed class CommitLog(ILakeFiles checkpoint, string folder, TopicIdentity topic, int partition, TimeProvider time, CrashPoints crashPoints)
+internal sealed class CommitLog(
+    ILakeFiles checkpoint, string folder, TopicIdentity topic, int partition, TimeProvider time, CrashPoints crashPoints)
 {
     /// <summary>Entries kept whatever their age.</summary>
     public const int EntriesKept = 16;
@@ -25,13 +26,14 @@ internal sealed class CommitLog(ILakeFiles checkpoint, string folder, TopicIdent
     public bool Has(long sequence) => checkpoint.Has(PathOf(sequence));
 
     /// <summary>A human said that files of this entry were removed on purpose.</summary>
-    /// <param name="says">The file whose existence says so.</param>
-    public bool AcceptsMissing(long sequence, out string says) => Says(PathOf(sequence)[..^".json".Length] + ".accept-missing", out says);
+    /// <param name="markerPath">The file whose existence says so.</param>
+    public bool AcceptsMissing(long sequence, out string markerPath) =>
+        HasMarker(PathOf(sequence)[..^".json".Length] + ".accept-missing", out markerPath);
 
     /// <summary>A human said to go on although Kafka has lost what begins at <paramref name="offset"/>.</summary>
-    /// <param name="says">The file whose existence says so.</param>
-    public bool AcceptsLoss(long offset, out string says) =>
-        Says(string.Create(CultureInfo.InvariantCulture, $"{folder}/accept-loss-from-{offset}"), out says);
+    /// <param name="markerPath">The file whose existence says so.</param>
+    public bool AcceptsLoss(long offset, out string markerPath) =>
+        HasMarker(string.Create(CultureInfo.InvariantCulture, $"{folder}/accept-loss-from-{offset}"), out markerPath);
 
     /// <summary>The newest entry, which alone counts; null for a log without any.</summary>
     /// <exception cref="PipelineException">It is torn, of a later version, or another topic's.</exception>
@@ -51,7 +53,7 @@ internal sealed class CommitLog(ILakeFiles checkpoint, string folder, TopicIdent
         return null;
     }
 
-    /// <summary>The newest entries, the newest first, for those who only look.</summary>
+    /// <summary>The newest entries, the newest first, for readers.</summary>
     public IReadOnlyList<CommitEntry> ReadRecent(int count)
     {
         var entries = new List<CommitEntry>(count);
@@ -129,13 +131,14 @@ internal sealed class CommitLog(ILakeFiles checkpoint, string folder, TopicIdent
         {
             if (!path.EndsWith(".json", StringComparison.Ordinal)) continue;
             var name = Path.GetFileNameWithoutExtension(path.AsSpan());
-            if (name.Length == 20 && long.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var sequence)) found.Add(sequence);
+            if (name.Length == 20 && long.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var sequence))
+                found.Add(sequence);
         }
         found.Sort();
         return found;
     }
 
-    private bool Says(string path, out string located)
+    private bool HasMarker(string path, out string located)
     {
         located = checkpoint.Locate(path);
         return checkpoint.Has(path);
@@ -153,7 +156,8 @@ internal sealed class CommitLog(ILakeFiles checkpoint, string folder, TopicIdent
         {
             throw new PipelineException(FailureAction.Stop,
                 $"Commit log entry '{path}' cannot be used: {e.Message}.",
-                "Use the version of the program that wrote it, or restore the file from a backup; the entries before it do not say what it committed.", e);
+                "Use the version of the program that wrote it, or restore the file from a backup; "
+                + "the entries before it do not say what it committed.", e);
         }
         // Invariant 6: the log says itself whose it is.
         if (entry.Sequence != sequence || entry.Partition != partition || !entry.Topic.Matches(topic))

@@ -18,7 +18,7 @@ public sealed record FileFooter(TopicIdentity Topic, int Partition, long FirstOf
     private const string Prefix = "orders_stream.";
     private const int FormatVersion = 1;
 
-    /// <summary>As key-value pairs; ids that no broker told are left out.</summary>
+    /// <summary>As key-value pairs; ids that no broker gave are left out.</summary>
     public IReadOnlyDictionary<string, string> ToMetadata()
     {
         var metadata = new Dictionary<string, string>
@@ -42,14 +42,18 @@ public sealed record FileFooter(TopicIdentity Topic, int Partition, long FirstOf
     {
         if (Number(metadata, "format_version") is var version and not FormatVersion)
             throw new FormatException($"Footer key '{Prefix}format_version' is {version}; this program reads version {FormatVersion}.");
-        var topic = new TopicIdentity(metadata.GetValueOrDefault(Prefix + "cluster_id", ""), Value(metadata, "topic"), metadata.GetValueOrDefault(Prefix + "topic_id"));
+        var topic = new TopicIdentity(
+            metadata.GetValueOrDefault(Prefix + "cluster_id", ""), Value(metadata, "topic"),
+            metadata.GetValueOrDefault(Prefix + "topic_id"));
         var footer = new FileFooter(
             topic, (int)Number(metadata, "partition", int.MaxValue), Number(metadata, "first_offset"), Number(metadata, "last_offset"),
             Number(metadata, "rows"), Value(metadata, "schema_fingerprint"));
         if (footer.LastOffset < footer.FirstOffset)
-            throw new FormatException($"Footer key '{Prefix}last_offset' is {footer.LastOffset}, below the first offset {footer.FirstOffset}.");
+            throw new FormatException(
+                $"Footer key '{Prefix}last_offset' is {footer.LastOffset}, below the first offset {footer.FirstOffset}.");
         if (footer.Rows == 0 || footer.Rows - 1 > footer.LastOffset - footer.FirstOffset)
-            throw new FormatException($"Footer key '{Prefix}rows' is {footer.Rows}, which offsets {footer.FirstOffset} to {footer.LastOffset} cannot hold.");
+            throw new FormatException(
+                $"Footer key '{Prefix}rows' is {footer.Rows}, which offsets {footer.FirstOffset} to {footer.LastOffset} cannot hold.");
         return footer;
     }
 
@@ -58,7 +62,8 @@ public sealed record FileFooter(TopicIdentity Topic, int Partition, long FirstOf
     private static string Value(IReadOnlyDictionary<string, string> metadata, string key) =>
         metadata.TryGetValue(Prefix + key, out var value) && !string.IsNullOrEmpty(value)
             ? value
-            : throw new FormatException($"Footer key '{Prefix}{key}' is missing: the file was not written by this program, or by another version of it.");
+            : throw new FormatException(
+                $"Footer key '{Prefix}{key}' is missing: the file was not written by this program, or by another version of it.");
 
     private static long Number(IReadOnlyDictionary<string, string> metadata, string key, long max = long.MaxValue)
     {

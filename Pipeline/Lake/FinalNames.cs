@@ -18,16 +18,16 @@ internal sealed class FinalNames(ILakeFiles lake)
     /// <summary>Renames what is not renamed yet; the names are made durable by <see cref="ILakeFiles.SyncNames"/>.</summary>
     /// <param name="entry">A committed entry.</param>
     /// <param name="acceptMissing">True where a human said that files of this entry were removed on purpose.</param>
-    /// <param name="remedyPath">The file whose existence says so.</param>
-    public void Give(CommitEntry entry, bool acceptMissing, string remedyPath)
+    /// <param name="markerPath">The file whose existence says so.</param>
+    public void Give(CommitEntry entry, bool acceptMissing, string markerPath)
     {
-        foreach (var file in entry.AllFiles) GiveOne(file, acceptMissing, remedyPath);
+        foreach (var file in entry.AllFiles) GiveOne(file, acceptMissing, markerPath);
     }
 
     /// <summary>Of files that are named already, nothing is done but to make the names durable.</summary>
     public void Sync(CommitEntry entry) => lake.SyncNames(entry.AllFiles.Select(f => f.Path), CrashPoint.DirectorySynced);
 
-    private void GiveOne(CommittedFile file, bool acceptMissing, string remedyPath)
+    private void GiveOne(CommittedFile file, bool acceptMissing, string markerPath)
     {
         try
         {
@@ -40,7 +40,7 @@ internal sealed class FinalNames(ILakeFiles lake)
         if (lake.Has(file.TemporaryPath)) RemoveSecondName(file);
         else if (lake.Find(file.Path) is not { } named)
         {
-            if (!acceptMissing) throw Missing(file, remedyPath);
+            if (!acceptMissing) throw Missing(file, markerPath);
         }
         else if (named.Bytes != file.Bytes) throw Foreign(file.Path);
     }
@@ -75,10 +75,12 @@ internal sealed class FinalNames(ILakeFiles lake)
 
     public static PipelineException Foreign(string path) => new(FailureAction.Stop,
         $"The lake already has a file '{LakePath.WithoutValues(path)}' that this checkpoint did not commit.",
-        "Move it away if it is left over from an earlier topic or checkpoint, or give this topic a datalake.path of its own; nothing was overwritten.");
+        "Move it away if it is left over from an earlier topic or checkpoint, or give this topic a datalake.path of its own; "
+        + "nothing was overwritten.");
 
-    private static PipelineException Missing(CommittedFile file, string remedyPath) => new(FailureAction.Stop,
-        $"Committed file '{LakePath.WithoutValues(file.Path)}' ({file.Rows} records, offsets {file.FirstOffset} to {file.LastOffset}) is gone, "
+    private static PipelineException Missing(CommittedFile file, string markerPath) => new(FailureAction.Stop,
+        $"Committed file '{LakePath.WithoutValues(file.Path)}' ({file.Rows} records, "
+        + $"offsets {file.FirstOffset} to {file.LastOffset}) is gone, "
         + $"and so is its temporary '{LakePath.WithoutValues(file.TemporaryPath)}'.",
-        $"Restore it from a backup; if it was removed on purpose, create the empty file '{remedyPath}'.");
+        $"Restore it from a backup; if it was removed on purpose, create the empty file '{markerPath}'.");
 }

@@ -47,7 +47,8 @@ internal sealed class LakeFolders
         if (column < 0)
             throw new PipelineException(FailureAction.Stop,
                 $"datalake.partition_by is '{partitionBy}', but the table has no such column.",
-                $"Its columns are {string.Join(", ", schema.Columns.Select(c => c.Name))}; '{OrderDate}' and '{None}' work with every table.");
+                $"Its columns are {string.Join(", ", schema.Columns.Select(c => c.Name))}; "
+                + $"'{OrderDate}' and '{None}' work with every table.");
         var type = schema.Columns[column].Type;
         if (type.IsArray || !MakesFolders(type.Kind))
             throw new PipelineException(FailureAction.Stop,
@@ -69,13 +70,15 @@ internal sealed class LakeFolders
     private static int OrderDateSource(TableSchema schema)
     {
         var created = schema.IndexOf(CreatedAt);
-        return created >= 0 && schema.Columns[created].Type is { IsArray: false, Kind: ColumnKind.TimestampTz or ColumnKind.Timestamp or ColumnKind.Date }
-            ? created
-            : schema.TimestampColumn;
+        var isOfADay = created >= 0 && schema.Columns[created].Type is
+            { IsArray: false, Kind: ColumnKind.TimestampTz or ColumnKind.Timestamp or ColumnKind.Date };
+        return isOfADay ? created : schema.TimestampColumn;
     }
 
-    private static bool MakesFolders(ColumnKind kind) => kind is ColumnKind.Text or ColumnKind.Uuid or ColumnKind.Boolean or ColumnKind.SmallInt
-        or ColumnKind.Integer or ColumnKind.BigInt or ColumnKind.Date or ColumnKind.Timestamp or ColumnKind.TimestampTz;
+    private static bool MakesFolders(ColumnKind kind) => kind
+        is ColumnKind.Text or ColumnKind.Uuid or ColumnKind.Boolean
+        or ColumnKind.SmallInt or ColumnKind.Integer or ColumnKind.BigInt
+        or ColumnKind.Date or ColumnKind.Timestamp or ColumnKind.TimestampTz;
 
     private bool IsDate => kind is ColumnKind.Date or ColumnKind.Timestamp or ColumnKind.TimestampTz;
 
@@ -83,7 +86,8 @@ internal sealed class LakeFolders
     {
         _ when cell.IsNull => NoDay,
         ColumnKind.Date => cell.Bits is int.MaxValue or -int.MaxValue ? NoDay : cell.Bits,
-        ColumnKind.Timestamp or ColumnKind.TimestampTz => cell.Bits is long.MaxValue or -long.MaxValue ? NoDay : Calendar.SplitDay(cell.Bits).Days,
+        ColumnKind.Timestamp or ColumnKind.TimestampTz =>
+            cell.Bits is long.MaxValue or -long.MaxValue ? NoDay : Calendar.SplitDay(cell.Bits).Days,
         _ => cell.Bits,
     };
 

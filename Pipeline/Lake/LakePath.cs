@@ -12,7 +12,7 @@ internal enum LakeFileKind
     Quarantine,
 }
 
-/// <summary>What a file's name tells.</summary>
+/// <summary>What a file's name says.</summary>
 internal readonly record struct LakeFileName(LakeFileKind Kind, int Partition, long FirstOffset, long LastOffset);
 
 /// <summary>
@@ -63,14 +63,16 @@ internal static partial class LakePath
     {
         file = default;
         var match = TemporaryName().Match(fileName);
-        return match.Success && match.Groups["w"].Value.StartsWith(writerPrefix, StringComparison.Ordinal) && TryParse(match.Groups["n"].Value, out file);
+        return match.Success
+            && match.Groups["w"].Value.StartsWith(writerPrefix, StringComparison.Ordinal)
+            && TryParse(match.Groups["n"].Value, out file);
     }
 
     /// <summary>
-    /// A text that names paths below the lake, without the values of rows by which folders are named (invariant 9); a file's own name, which no
-    /// other file of the lake has, is enough to find it. Days of <c>order_date</c> stay.
+    /// A text that names paths below the lake, without the values of rows by which folders are named (invariant 9); a
+    /// file's own name, which no other file of the lake has, is enough to find it. Days of <c>order_date</c> stay.
     /// </summary>
-    /// <param name="lake">The lake's folder, which is told as it is.</param>
+    /// <param name="lake">The lake's folder, which stays as it is.</param>
     public static string WithoutValues(string text, string lake = "\0") =>
         string.Join(lake, text.Split(lake).Select(part => FolderOfValue().Replace(part, "${column}=*")));
 
@@ -85,7 +87,9 @@ internal static partial class LakePath
     [GeneratedRegex(@"(?<=\A|[/\\'])(?!order_date=)(?<column>[A-Za-z0-9_.%-]+)=[A-Za-z0-9_.%-]+(?=\z|[/\\'])")]
     private static partial Regex FolderOfValue();
 
-    [GeneratedRegex(@"\A(?:(?<data>part)-(?<p>[0-9]{1,10})-(?<f>[0-9]{1,19})-(?<l>[0-9]{1,19})\.parquet|quarantine-(?<p>[0-9]{1,10})-(?<f>[0-9]{1,19})-(?<l>[0-9]{1,19})\.jsonl)\z")]
+    [GeneratedRegex(
+        @"\A(?:(?<data>part)-(?<p>[0-9]{1,10})-(?<f>[0-9]{1,19})-(?<l>[0-9]{1,19})\.parquet"
+        + @"|quarantine-(?<p>[0-9]{1,10})-(?<f>[0-9]{1,19})-(?<l>[0-9]{1,19})\.jsonl)\z")]
     private static partial Regex FinalName();
 
     [GeneratedRegex(@"\A\.(?<n>(?:part|quarantine)-[0-9-]+\.(?:parquet|jsonl))\.(?<w>[0-9a-z-]+)\.tmp\z")]

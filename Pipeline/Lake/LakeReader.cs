@@ -72,7 +72,8 @@ public sealed class LakeReader(ILakeFiles lake, Func<string, TableSchema> schema
             }
         }
         if (rows != footer.Rows || last != footer.LastOffset)
-            throw Fault(file, $"{rows} rows up to offset {last} were read; the footer says {footer.Rows} rows up to offset {footer.LastOffset}.");
+            throw Fault(file,
+                $"{rows} rows up to offset {last} were read; the footer says {footer.Rows} rows up to offset {footer.LastOffset}.");
     }
 
     private static bool IsVisible(string path) => LakeFilesReading.NameOf(path) is not ['.' or '_', ..];
@@ -143,7 +144,8 @@ public sealed class LakeReader(ILakeFiles lake, Func<string, TableSchema> schema
         if (wanted.Zip(found).FirstOrDefault(pair => pair.First != pair.Second) is { First: not null } difference)
             throw Fault(file, $"schema {schema.Fingerprint} leads to {difference.First}; the file has {difference.Second}.");
         if (reader.Metadata.Schema.Count != wanted.Count())
-            throw Fault(file, $"schema {schema.Fingerprint} leads to {wanted.Count()} schema elements; the file has {reader.Metadata.Schema.Count}.");
+            throw Fault(file,
+                $"schema {schema.Fingerprint} leads to {wanted.Count()} schema elements; the file has {reader.Metadata.Schema.Count}.");
 
         ForgetMeaning(reader.Metadata);
         return [.. reader.Schema.DataFields.Zip(expected, ColumnReader.For)];
@@ -181,5 +183,6 @@ public sealed class LakeReader(ILakeFiles lake, Func<string, TableSchema> schema
         return text.ToString();
     }
 
-    private static FormatException Fault(string file, string fault, Exception? cause = null) => new($"{LakePath.WithoutValues(file)}: {fault}", cause);
+    private static FormatException Fault(string file, string fault, Exception? cause = null) =>
+        new($"{LakePath.WithoutValues(file)}: {fault}", cause);
 }

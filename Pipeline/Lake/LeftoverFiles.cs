@@ -6,8 +6,8 @@ using OrdersStream.Lake.Files;
 namespace OrdersStream.Lake;
 
 /// <summary>
-/// Temporary files that a crashed writer left. Of the lake's only those go that are a day old and that no newest log entry names: a writer commits
-/// nothing older than an hour, so the two never meet. Those beside the checkpoint's files go with them.
+/// Temporary files that a crashed writer left. Of the lake's only those go that are a day old and that no newest log entry
+/// names: a writer commits nothing older than an hour, so the two never meet. Those beside the checkpoint's files go with them.
 /// </summary>
 internal sealed class LeftoverFiles(
     ILakeFiles lake, ILakeFiles checkpoint, string writerPrefix, TopicCommits commits, TimeProvider time, ILogger logger)

@@ -22,7 +22,8 @@ internal sealed class LogRecovery(ILakeFiles lake, string writerPrefix, TopicIde
         if (lastOffsets.GetValueOrDefault(stored.Partition, -1) < stored.State.NextOffset) return;
         if (await FindStateAsync(stored, cancellationToken) is not { } found) return;
         var entry = new CommitEntry(
-            stored.NextSequence, writerId, time.GetUtcNow(), topic, stored.Partition, stored.State.NextOffset, found.NextOffset - 1, [], [], found);
+            stored.NextSequence, writerId, time.GetUtcNow(), topic, stored.Partition,
+            stored.State.NextOffset, found.NextOffset - 1, [], [], found);
         if (stored.TryAppend(entry)) stored.Adopt(entry);
         else stored.Reload();
         logger.LogRecovered(stored.Partition, stored.State.NextOffset);
@@ -32,7 +33,8 @@ internal sealed class LogRecovery(ILakeFiles lake, string writerPrefix, TopicIde
     {
         var state = stored.State;
         var newestRow = -1L;
-        foreach (var (path, name) in Files().Where(f => f.Name.Partition == stored.Partition && f.Name.LastOffset >= stored.State.NextOffset))
+        var ahead = Files().Where(f => f.Name.Partition == stored.Partition && f.Name.LastOffset >= stored.State.NextOffset);
+        foreach (var (path, name) in ahead)
         {
             if (name.Kind == LakeFileKind.Quarantine)
             {
@@ -64,7 +66,8 @@ internal sealed class LogRecovery(ILakeFiles lake, string writerPrefix, TopicIde
             throw new PipelineException(FailureAction.Stop,
                 $"The commit log of partition {partition} is lost or older than the lake, and "
                 + $"'{LakePath.WithoutValues(lake.Locate(path), lake.Locate(""))}' may hold rows that it had committed.",
-                "Restore the newest copy of streaming.checkpoint_location. Without one, look whether the file's _offset values are in the lake: "
+                "Restore the newest copy of streaming.checkpoint_location. "
+                + "Without one, look whether the file's _offset values are in the lake: "
                 + "if they are, delete it; if not, rename it to its final name.");
         }
     }

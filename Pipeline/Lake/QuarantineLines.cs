@@ -6,7 +6,7 @@ using OrdersStream.Lake.Files;
 namespace OrdersStream.Lake;
 
 /// <summary>
-/// Records that are no rows, as lines of JSON that hold all that was received, so that they can be looked at and
+/// Records that are no rows, as lines of JSON that hold all that was received, so that they can be read and
 /// replayed. The reason says what was expected, never what was found (invariant 9); the raw bytes stay in the file.
 /// </summary>
 internal sealed class QuarantineLines(string topic)

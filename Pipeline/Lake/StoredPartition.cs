@@ -45,11 +45,11 @@ internal sealed class StoredPartition(int partition, CommitLog log, FinalNames n
     public void Adopt(CommitEntry entry) => (newest, State) = (entry.Sequence, entry.State);
 
     /// <summary>Its files get their final names.</summary>
-    public void Name(CommitEntry entry) => names.Give(entry, log.AcceptsMissing(entry.Sequence, out var says), says);
+    public void Name(CommitEntry entry) => names.Give(entry, log.AcceptsMissing(entry.Sequence, out var markerPath), markerPath);
 
     public void Prune() => log.Prune();
 
     /// <summary>A human lets the partition go on although Kafka has lost what begins at <paramref name="offset"/>.</summary>
-    /// <param name="says">The file whose existence says so.</param>
-    public bool AcceptsLoss(long offset, out string says) => log.AcceptsLoss(offset, out says);
+    /// <param name="markerPath">The file whose existence says so.</param>
+    public bool AcceptsLoss(long offset, out string markerPath) => log.AcceptsLoss(offset, out markerPath);
 }

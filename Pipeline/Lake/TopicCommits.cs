@@ -75,11 +75,13 @@ internal sealed class TopicCommits
         return new TopicCommits(checkpoint, own, topic);
     }
 
-    /// <summary>The folder of a topic by its name alone, for those who only look; null where nothing was stored yet.</summary>
+    /// <summary>The folder of a topic by its name alone, for readers; null where nothing was stored yet.</summary>
     public static TopicCommits? Find(ILakeFiles checkpoint, string topicName) =>
         checkpoint.Folders(Root).Order(StringComparer.Ordinal)
             .Where(folder => HasEntries(checkpoint, folder))
-            .Select(folder => ReadOwner(checkpoint, folder) is { } owner && owner.Topic == topicName ? new TopicCommits(checkpoint, folder, owner) : null)
+            .Select(folder => ReadOwner(checkpoint, folder) is { } owner && owner.Topic == topicName
+                ? new TopicCommits(checkpoint, folder, owner)
+                : null)
             .FirstOrDefault(commits => commits is not null);
 
     /// <summary>The lake's position in each partition that it has anything of, by the topic's name alone.</summary>
@@ -92,13 +94,18 @@ internal sealed class TopicCommits
     private static bool HasEntries(ILakeFiles checkpoint, string folder) =>
         checkpoint.Folders(folder).Any(p => checkpoint.List(p).Any(f => f.EndsWith(".json", StringComparison.Ordinal)));
 
-    private static PipelineException AnotherTopic(string folder, TopicIdentity owner, TopicIdentity topic) => new(topic.ActionWhereOther(owner),
-        $"The checkpoint belongs to another topic of the name '{topic.Topic}': '{folder}' is of {Describe(owner)}, the brokers have {Describe(topic)}.",
-        "If the topic was deleted and made anew, its offsets began again at 0: give it a new streaming.checkpoint_location and datalake.path, or move both folders away. " +
-        "If kafka.brokers points at another cluster, correct it.");
+    private static PipelineException AnotherTopic(string folder, TopicIdentity owner, TopicIdentity topic) => new(
+        topic.ActionWhereOther(owner),
+        $"The checkpoint belongs to another topic of the name '{topic.Topic}': '{folder}' is of {Describe(owner)}, "
+        + $"the brokers have {Describe(topic)}.",
+        "If the topic was deleted and made anew, its offsets began again at 0: "
+        + "give it a new streaming.checkpoint_location and datalake.path, or move both folders away. "
+        + "If kafka.brokers points at another cluster, correct it.");
 
     private static string Describe(TopicIdentity topic) =>
-        topic.TopicId is { } id ? $"topic id {id}" : topic.ClusterId.Length > 0 ? $"cluster {topic.ClusterId} (no topic id)" : "a cluster without ids";
+        topic.TopicId is { } id ? $"topic id {id}"
+        : topic.ClusterId.Length > 0 ? $"cluster {topic.ClusterId} (no topic id)"
+        : "a cluster without ids";
 
     private static byte[] WriteOwner(TopicIdentity topic) => StateEnvelope.Seal(FormatVersion, topic.Topic, json =>
     {
@@ -115,7 +122,9 @@ internal sealed class TopicCommits
         {
             using var document = StateEnvelope.Open(checkpoint.Read(path), FormatVersion);
             var root = document.RootElement;
-            return new TopicIdentity(root.GetProperty("clusterId").GetString()!, root.GetProperty("topic").GetString()!, root.GetProperty("topicId").GetString());
+            return new TopicIdentity(
+                root.GetProperty("clusterId").GetString()!, root.GetProperty("topic").GetString()!,
+                root.GetProperty("topicId").GetString());
         }
         catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or FormatException)
         {

@@ -13,7 +13,8 @@ namespace OrdersStream.Postgres;
 internal sealed class CopyStream : IAsyncDisposable
 {
     private const int HeaderBytes = 19;
-    private static ReadOnlySpan<byte> Signature => [(byte)'P', (byte)'G', (byte)'C', (byte)'O', (byte)'P', (byte)'Y', (byte)'\n', 0xff, (byte)'\r', (byte)'\n', 0];
+    private static ReadOnlySpan<byte> Signature =>
+        [(byte)'P', (byte)'G', (byte)'C', (byte)'O', (byte)'P', (byte)'Y', (byte)'\n', 0xff, (byte)'\r', (byte)'\n', 0];
 
     private readonly NpgsqlRawCopyStream stream;
     private readonly ReceivedCopyData? received;
@@ -51,8 +52,8 @@ internal sealed class CopyStream : IAsyncDisposable
     }
 
     /// <summary>
-    /// Encodes the next tuple into the emptied buffers, where all of it has been received. Not asynchronous: to await each row would cost more than
-    /// to read it. So rows are read as <c>while (copy.TryNext(...) || await copy.WaitNextAsync(...))</c>.
+    /// Encodes the next tuple into the emptied buffers, where all of it has been received. Not asynchronous: to await each row
+    /// would cost more than to read it. So rows are read as <c>while (copy.TryNext(...) || await copy.WaitNextAsync(...))</c>.
     /// </summary>
     /// <returns>False: it has not, or there is none.</returns>
     public bool TryNext(MessageEncoder encoder, ByteBuffer key, ByteBuffer value)
@@ -69,7 +70,8 @@ internal sealed class CopyStream : IAsyncDisposable
 
     /// <summary>The same, and waits for what has not been received.</summary>
     /// <returns>False: there is no further tuple, and the statement has ended in success.</returns>
-    public async ValueTask<bool> WaitNextAsync(MessageEncoder encoder, ByteBuffer key, ByteBuffer value, CancellationToken cancellationToken)
+    public async ValueTask<bool> WaitNextAsync(
+        MessageEncoder encoder, ByteBuffer key, ByteBuffer value, CancellationToken cancellationToken)
     {
         while (!IsAtEnd)
         {

@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace OrdersStream.Postgres;
 
 /// <summary>
-/// What one look at the database could see. A row with transaction id x is in it iff x &lt; H or x is in
+/// What one snapshot of the database could see. A row with transaction id x is in it iff x &lt; H or x is in
 /// <see cref="Seen"/>: a transaction's rows become visible together, so its id is enough, and a subtransaction's id,
 /// which no snapshot lists, is found on the row itself.
 /// </summary>

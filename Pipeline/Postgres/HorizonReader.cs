@@ -19,7 +19,7 @@ internal sealed class HorizonReader(NpgsqlConnection connection, SourceServer se
         return (string)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
-    /// <summary>One look at the database.</summary>
+    /// <summary>The horizon of a snapshot that is taken now.</summary>
     /// <param name="table">The source table.</param>
     /// <param name="previous">The horizon before; null: this is the first.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
@@ -43,13 +43,13 @@ internal sealed class HorizonReader(NpgsqlConnection connection, SourceServer se
 
         var horizon = new Horizon(snapshot, below, xmax, seen ?? [], bound, clock, server.StartedAt, prepared);
         if (seen is not null) return horizon;
-        // Too many to remember: those seen before stay seen, for they are published (invariant 2); the others' rows are held back to the next
-        // window, whose bound must then reach as far back as this one's.
+        // Too many to remember: those seen before stay seen, for they are published (invariant 2); the others'
+        // rows are held back to the next window, whose bound must then reach as far back as this one's.
         return horizon with { Seen = previous?.SeenFrom(below) ?? [], LowerBound = previous?.LowerBound };
     }
 
-    private async Task<(DateTime Clock, DateTime? OldestStart, bool Hidden, ImmutableSortedDictionary<uint, DateTime?> Prepared)> OpenTransactionsAsync(
-        Horizon? previous, CancellationToken cancellationToken)
+    private async Task<(DateTime Clock, DateTime? OldestStart, bool Hidden, ImmutableSortedDictionary<uint, DateTime?> Prepared)>
+        OpenTransactionsAsync(Horizon? previous, CancellationToken cancellationToken)
     {
         // Three statements in this order, and outside the snapshot's transaction: the statistics views are read once in
         // each. A transaction that is being prepared meanwhile is seen twice, never missed.
@@ -74,7 +74,7 @@ internal sealed class HorizonReader(NpgsqlConnection connection, SourceServer se
         while (await reader.ReadAsync(cancellationToken))
         {
             var xid = uint.Parse(reader.GetString(0), CultureInfo.InvariantCulture);
-            // When it began is not told. One that was not prepared at the horizon before was open then, or began later.
+            // When it began is not known. One that was not prepared at the horizon before was open then, or began later.
             prepared[xid] = previous is null ? null : previous.Prepared.TryGetValue(xid, out var known) ? known : previous.LowerBound;
         }
         return (clock, oldest, hidden, prepared.ToImmutable());
@@ -86,11 +86,17 @@ internal sealed class HorizonReader(NpgsqlConnection connection, SourceServer se
         await using var command = new NpgsqlCommand(
             """
             SET TRANSACTION READ ONLY;
-            SELECT s::text, pg_snapshot_xmin(s)::text, pg_snapshot_xmax(s)::text, pg_current_wal_flush_lsn() >= pg_current_wal_insert_lsn() FROM pg_current_snapshot() s
+            SELECT s::text, pg_snapshot_xmin(s)::text, pg_snapshot_xmax(s)::text,
+                   pg_current_wal_flush_lsn() >= pg_current_wal_insert_lsn()
+            FROM pg_current_snapshot() s
             """, connection);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         await reader.ReadAsync(cancellationToken);
-        return (reader.GetString(0), ulong.Parse(reader.GetString(1), CultureInfo.InvariantCulture), ulong.Parse(reader.GetString(2), CultureInfo.InvariantCulture), reader.GetBoolean(3));
+        return (
+            reader.GetString(0),
+            ulong.Parse(reader.GetString(1), CultureInfo.InvariantCulture),
+            ulong.Parse(reader.GetString(2), CultureInfo.InvariantCulture),
+            reader.GetBoolean(3));
     }
 
     // The first horizon, or no bound: of all rows.
@@ -98,13 +104,16 @@ internal sealed class HorizonReader(NpgsqlConnection connection, SourceServer se
         previous?.LowerBound is { } from && bound is { } to ? $"AND {table.NotBelow(from < to ? from : to)}" : "";
 
     /// <summary>
-    /// H where a crash of the server might forget transactions that were rolled back, and give their ids again: only what a visible row has is
-    /// certain, since it was durable before it could be seen. Ids between the newest of them and H have no row yet; one that comes is new.
+    /// H where a crash of the server might forget transactions that were rolled back, and give
+    /// their ids again: only what a visible row has is certain, since it was durable before it
+    /// could be seen. Ids between the newest of them and H have no row yet; one that comes is new.
     /// </summary>
-    private async Task<ulong> NeverAgainBelowAsync(SourceTable table, ulong xmin, Horizon? previous, string recent, CancellationToken cancellationToken)
+    private async Task<ulong> NeverAgainBelowAsync(
+        SourceTable table, ulong xmin, Horizon? previous, string recent, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand(
-            $"SELECT min(age(xmin)::bigint - age('{(uint)xmin}'::xid)) FROM {table.QualifiedName} WHERE age(xmin) >= 0 {recent}", connection);
+            $"SELECT min(age(xmin)::bigint - age('{(uint)xmin}'::xid)) FROM {table.QualifiedName} WHERE age(xmin) >= 0 {recent}",
+            connection);
         var certain = Math.Max(previous?.Xmin ?? 0, xmin > ForgottenMax ? xmin - ForgottenMax : 0);
         if (await command.ExecuteScalarAsync(cancellationToken) is long distance)
             certain = distance <= 0 ? xmin : Math.Max(certain, xmin - Math.Min(xmin, (ulong)distance) + 1);
@@ -115,7 +124,8 @@ internal sealed class HorizonReader(NpgsqlConnection connection, SourceServer se
     private async Task<ImmutableArray<uint>?> SeenAsync(SourceTable table, ulong xmin, string recent, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand(
-            $"SELECT DISTINCT xmin::text FROM {table.QualifiedName} WHERE age(xmin) BETWEEN 0 AND age('{(uint)xmin}'::xid) {recent} LIMIT {options.SeenTransactions + 1}", connection);
+            $"SELECT DISTINCT xmin::text FROM {table.QualifiedName} WHERE age(xmin) BETWEEN 0 AND age('{(uint)xmin}'::xid) {recent} "
+            + $"LIMIT {options.SeenTransactions + 1}", connection);
         var seen = ImmutableArray.CreateBuilder<uint>();
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken)) seen.Add(uint.Parse(reader.GetString(0), CultureInfo.InvariantCulture));

@@ -21,5 +21,6 @@ internal static class PollerLock
         return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
-    internal static long KeyOf(string streamName) => BinaryPrimitives.ReadInt64BigEndian(SHA256.HashData(Encoding.UTF8.GetBytes(streamName)));
+    internal static long KeyOf(string streamName) =>
+        BinaryPrimitives.ReadInt64BigEndian(SHA256.HashData(Encoding.UTF8.GetBytes(streamName)));
 }

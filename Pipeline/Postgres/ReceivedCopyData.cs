@@ -11,7 +11,10 @@ namespace OrdersStream.Postgres;
 /// the whole messages that lie behind it in its receive buffer are taken from there. Everything else (waiting,
 /// cancellation, errors, the end) stays with Npgsql.
 /// </summary>
-/// <remarks>The buffer is no public part of Npgsql, whose version is pinned. Where a later one looks different, every read is an ordinary one, and a test fails.</remarks>
+/// <remarks>
+/// The buffer is no public part of Npgsql, whose version is pinned.
+/// Where a later one looks different, every read is an ordinary one, and a test fails.
+/// </remarks>
 internal sealed class ReceivedCopyData
 {
     private const string BufferType = "Npgsql.Internal.NpgsqlReadBuffer, Npgsql";
@@ -28,7 +31,8 @@ internal sealed class ReceivedCopyData
     {
         try
         {
-            if (typeof(NpgsqlRawCopyStream).GetField("_readBuf", BindingFlags.Instance | BindingFlags.NonPublic)?.GetValue(stream) is not { } buffer) return null;
+            var field = typeof(NpgsqlRawCopyStream).GetField("_readBuf", BindingFlags.Instance | BindingFlags.NonPublic);
+            if (field?.GetValue(stream) is not { } buffer) return null;
             var received = new ReceivedCopyData(stream, buffer);
             received.Take([]);
             return received;

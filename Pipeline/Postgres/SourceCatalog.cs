@@ -9,8 +9,12 @@ namespace OrdersStream.Postgres;
 /// <summary>Reads the source table's description from Postgres' catalogue, and refuses by name what cannot be carried.</summary>
 public static class SourceCatalog
 {
-    /// <summary>The same in the transaction that is open, which becomes read-only: under this lock the columns stay as they are to its end.</summary>
-    public static async Task<SourceTable> LockAsync(NpgsqlConnection connection, PostgresOptions options, CancellationToken cancellationToken)
+    /// <summary>
+    /// The same in the transaction that is open, which becomes read-only:
+    /// under this lock the columns stay as they are to its end.
+    /// </summary>
+    public static async Task<SourceTable> LockAsync(
+        NpgsqlConnection connection, PostgresOptions options, CancellationToken cancellationToken)
     {
         var name = $"{Sql.Identifier(options.Schema)}.{Sql.Identifier(options.Table)}";
         await using (var command = new NpgsqlCommand($"SET TRANSACTION READ ONLY; LOCK TABLE {name} IN ACCESS SHARE MODE", connection))
@@ -19,13 +23,18 @@ public static class SourceCatalog
     }
 
     /// <summary>The table as it is now.</summary>
-    /// <exception cref="PipelineException">The table is absent, has no key, no timestamp column, or a column whose type is not carried.</exception>
-    public static async Task<SourceTable> ReadAsync(NpgsqlConnection connection, PostgresOptions options, CancellationToken cancellationToken)
+    /// <exception cref="PipelineException">
+    /// The table is absent, has no key, no timestamp column, or a column whose type is not carried.
+    /// </exception>
+    public static async Task<SourceTable> ReadAsync(
+        NpgsqlConnection connection, PostgresOptions options, CancellationToken cancellationToken)
     {
         var name = $"{Sql.Identifier(options.Schema)}.{Sql.Identifier(options.Table)}";
         var (oid, kind) = await FindAsync(connection, options, cancellationToken);
         if (kind is not ('r' or 'p'))
-            throw Stop($"{name} is {KindName(kind)}, and row versions cannot be told apart there.", "Name an ordinary or partitioned table as postgres.table.");
+            throw Stop(
+                $"{name} is {KindName(kind)}, and row versions cannot be told apart there.",
+                "Name an ordinary or partitioned table as postgres.table.");
         var attributes = await AttributesAsync(connection, oid, cancellationToken);
         var columns = Columns(attributes, name);
         var key = await KeyAsync(connection, options, oid, attributes, name, cancellationToken);
@@ -40,10 +49,12 @@ public static class SourceCatalog
             capturesUpdates);
     }
 
-    private static async Task<(uint Oid, char Kind)> FindAsync(NpgsqlConnection connection, PostgresOptions options, CancellationToken cancellationToken)
+    private static async Task<(uint Oid, char Kind)> FindAsync(
+        NpgsqlConnection connection, PostgresOptions options, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand(
-            "SELECT c.oid, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2", connection)
+            "SELECT c.oid, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+            + "WHERE n.nspname = $1 AND c.relname = $2", connection)
         {
             Parameters = { new() { Value = options.Schema }, new() { Value = options.Table } },
         };
@@ -55,7 +66,8 @@ public static class SourceCatalog
         return (reader.GetFieldValue<uint>(0), reader.GetChar(1));
     }
 
-    private sealed record Attribute(short Number, string Name, bool NotNull, string Format, string TypeName, char TypeType, int Modifier, bool IsArray);
+    private sealed record Attribute(
+        short Number, string Name, bool NotNull, string Format, string TypeName, char TypeType, int Modifier, bool IsArray);
 
     private static async Task<List<Attribute>> AttributesAsync(NpgsqlConnection connection, uint oid, CancellationToken cancellationToken)
     {
@@ -63,11 +75,13 @@ public static class SourceCatalog
         await using var command = new NpgsqlCommand(
             """
             WITH RECURSIVE base AS (
-                SELECT a.attnum, t.oid, t.typtype, t.typbasetype, a.atttypmod AS typmod, t.typtypmod, a.attnotnull OR t.typnotnull AS required
+                SELECT a.attnum, t.oid, t.typtype, t.typbasetype, a.atttypmod AS typmod, t.typtypmod,
+                       a.attnotnull OR t.typnotnull AS required
                 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
                 WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
                 UNION ALL
-                SELECT b.attnum, t.oid, t.typtype, t.typbasetype, CASE WHEN b.typtype = 'd' THEN b.typtypmod ELSE b.typmod END, t.typtypmod, b.required
+                SELECT b.attnum, t.oid, t.typtype, t.typbasetype,
+                       CASE WHEN b.typtype = 'd' THEN b.typtypmod ELSE b.typmod END, t.typtypmod, b.required
                 FROM base b JOIN pg_type t ON t.oid = b.typbasetype
                 WHERE b.typtype = 'd'
             )
@@ -97,7 +111,8 @@ public static class SourceCatalog
         foreach (var a in attributes)
         {
             if (LakeColumns.Contains(a.Name)) refused.Add($"{a.Name} (the name is taken by a column of the lake)");
-            else if (TypeTable.TryResolve(a.TypeName, a.TypeType, a.Modifier, a.IsArray, a.Format, out var type)) columns.Add(new Column(a.Name, type, !a.NotNull));
+            else if (TypeTable.TryResolve(a.TypeName, a.TypeType, a.Modifier, a.IsArray, a.Format, out var type))
+                columns.Add(new Column(a.Name, type, !a.NotNull));
             else refused.Add($"{a.Name} ({a.Format})");
         }
         return refused.Count == 0
@@ -108,29 +123,41 @@ public static class SourceCatalog
     }
 
     private static async Task<ImmutableArray<int>> KeyAsync(
-        NpgsqlConnection connection, PostgresOptions options, uint oid, List<Attribute> attributes, string table, CancellationToken cancellationToken)
+        NpgsqlConnection connection, PostgresOptions options, uint oid, List<Attribute> attributes, string table,
+        CancellationToken cancellationToken)
     {
         var numbers = options.KeyColumns.Count == 0
             ? await PrimaryKeyAsync(connection, oid, table, cancellationToken)
-            : options.KeyColumns.Select(k => attributes.Find(a => a.Name == k)?.Number
-                ?? throw Stop($"Table {table} has no column {k}, which postgres.key_columns names.", "Correct postgres.key_columns.")).ToArray();
+            : options.KeyColumns.Select(k => attributes.Find(a => a.Name == k)?.Number ?? throw Stop(
+                $"Table {table} has no column {k}, which postgres.key_columns names.",
+                "Correct postgres.key_columns.")).ToArray();
         if (options.KeyColumns.Count > 0 && !await ExistsAsync(connection, UniqueQuery, cancellationToken, (long)oid, numbers))
-            throw Stop($"No unique index covers exactly the columns {string.Join(", ", options.KeyColumns)} of {table}.", "Create one, or name other postgres.key_columns.");
+            throw Stop(
+                $"No unique index covers exactly the columns {string.Join(", ", options.KeyColumns)} of {table}.",
+                "Create one, or name other postgres.key_columns.");
         var key = numbers.Select(n => attributes.FindIndex(a => a.Number == n)).ToImmutableArray();
         foreach (var k in key)
         {
             if (!attributes[k].NotNull)
-                throw Stop($"Column {attributes[k].Name} of {table} is part of the key and may be NULL.", "Make it NOT NULL, or name other postgres.key_columns.");
+                throw Stop(
+                    $"Column {attributes[k].Name} of {table} is part of the key and may be NULL.",
+                    "Make it NOT NULL, or name other postgres.key_columns.");
             if (attributes[k].IsArray || attributes[k].TypeName is "json")
-                throw Stop($"Column {attributes[k].Name} of {table} is part of the key and of type {attributes[k].Format}, which has no order.", "Name other postgres.key_columns.");
+                throw Stop(
+                    $"Column {attributes[k].Name} of {table} is part of the key and of type {attributes[k].Format}, which has no order.",
+                    "Name other postgres.key_columns.");
         }
         return key;
     }
 
-    private static async Task<short[]> PrimaryKeyAsync(NpgsqlConnection connection, uint oid, string table, CancellationToken cancellationToken)
+    private static async Task<short[]> PrimaryKeyAsync(
+        NpgsqlConnection connection, uint oid, string table, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand(
-            "SELECT indkey::int2[] FROM pg_index WHERE indrelid = $1 AND indisprimary", connection) { Parameters = { new() { Value = (long)oid } } };
+            "SELECT indkey::int2[] FROM pg_index WHERE indrelid = $1 AND indisprimary", connection)
+        {
+            Parameters = { new() { Value = (long)oid } },
+        };
         return await command.ExecuteScalarAsync(cancellationToken) as short[]
             ?? throw Stop($"Table {table} has no primary key.", "Add one, or name the columns of a unique index as postgres.key_columns.");
     }
@@ -142,7 +169,8 @@ public static class SourceCatalog
         var index = configured is { Length: > 0 } ? Find(configured) : Find("updated_at") is >= 0 and var u ? u : Find("created_at");
         if (index < 0)
             throw Stop(
-                $"Table {table} has no column {(configured is { Length: > 0 } ? configured : "updated_at or created_at")} to order its rows by.",
+                $"Table {table} has no column {(configured is { Length: > 0 } ? configured : "updated_at or created_at")} "
+                + "to order its rows by.",
                 "Name a timestamptz column that every insert and update sets as postgres.timestamp_column.");
         if (columns[index].Type is not { Kind: ColumnKind.TimestampTz or ColumnKind.Timestamp, IsArray: false })
             throw Stop(
@@ -151,7 +179,8 @@ public static class SourceCatalog
         return (index, configured is { Length: > 0 } || columns[index].Name != "created_at");
     }
 
-    // Row-level, BEFORE, on INSERT and UPDATE, unconditional, enabled, of a function that takes the time from the clock and knows the column.
+    // Row-level, BEFORE, on INSERT and UPDATE, unconditional, enabled,
+    // of a function that takes the time from the clock and knows the column.
     private const string TriggerQuery =
         """
         SELECT EXISTS (
@@ -166,18 +195,27 @@ public static class SourceCatalog
     private const string UniqueQuery =
         """
         SELECT EXISTS (
-            SELECT FROM pg_index WHERE indrelid = $1 AND indisunique AND indisvalid AND indimmediate AND indpred IS NULL AND indexprs IS NULL
-              AND (SELECT array_agg(k ORDER BY k) FROM unnest((indkey::int2[])[0:indnkeyatts - 1]) k) = (SELECT array_agg(k ORDER BY k) FROM unnest($2) k))
+            SELECT FROM pg_index
+            WHERE indrelid = $1 AND indisunique AND indisvalid AND indimmediate AND indpred IS NULL AND indexprs IS NULL
+              AND (SELECT array_agg(k ORDER BY k) FROM unnest((indkey::int2[])[0:indnkeyatts - 1]) k)
+                = (SELECT array_agg(k ORDER BY k) FROM unnest($2) k))
         """;
 
-    private static async Task<bool> ExistsAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken, params object[] values)
+    private static async Task<bool> ExistsAsync(
+        NpgsqlConnection connection, string sql, CancellationToken cancellationToken, params object[] values)
     {
         await using var command = new NpgsqlCommand(sql, connection);
         foreach (var value in values) command.Parameters.Add(new() { Value = value });
         return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
-    private static string KindName(char kind) => kind switch { 'v' => "a view", 'm' => "a materialized view", 'f' => "a foreign table", _ => $"no table (relkind {kind})" };
+    private static string KindName(char kind) => kind switch
+    {
+        'v' => "a view",
+        'm' => "a materialized view",
+        'f' => "a foreign table",
+        _ => $"no table (relkind {kind})",
+    };
 
     private static PipelineException Stop(string problem, string remedy) => new(FailureAction.Stop, problem, remedy);
 }

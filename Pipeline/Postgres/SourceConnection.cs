@@ -14,7 +14,8 @@ public static class SourceConnection
             await connection.OpenAsync(cancellationToken);
             // Text forms that cursors and literals rely on; and no plan that starts slowly to be fast in the end.
             await using var command = new NpgsqlCommand(
-                "SET search_path = pg_catalog; SET datestyle = 'ISO, YMD'; SET timezone = 'UTC'; SET standard_conforming_strings = on; SET jit = off", connection);
+                "SET search_path = pg_catalog; SET datestyle = 'ISO, YMD'; SET timezone = 'UTC'; "
+                + "SET standard_conforming_strings = on; SET jit = off", connection);
             await command.ExecuteNonQueryAsync(cancellationToken);
             return connection;
         }
@@ -51,7 +52,8 @@ public static class SourceConnection
         Timeout = options.ConnectTimeout,
         CommandTimeout = 0,
         KeepAlive = 30,
-        // The driver's own keepalive rests while a statement runs: a network that goes silent under one is noticed by these, within a minute.
+        // The driver's own keepalive rests while a statement runs:
+        // a network that goes silent under one is noticed by these, within a minute.
         TcpKeepAliveTime = options.IsUnixSocket ? 0 : 15,
         TcpKeepAliveInterval = options.IsUnixSocket ? 0 : 5,
         Pooling = false,

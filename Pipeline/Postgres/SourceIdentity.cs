@@ -23,7 +23,8 @@ public sealed record SourceIdentity(string System, string Timeline, string Datab
         if (IsSameTable(present)) return;
         throw new PipelineException(FailureAction.Stop,
             $"The position of this stream belongs to {this}, but the configuration leads to {present}.",
-            "Correct the postgres section. If the table really was replaced by another one, start a new stream: a new topic, new streaming folders and a new datalake.path.");
+            "Correct the postgres section. If the table really was replaced by another one, start a new stream: "
+            + "a new topic, new streaming folders and a new datalake.path.");
     }
 
     public override string ToString() => $"table {Table} (oid {TableOid}) of database {Database} on system {System}, timeline {Timeline}";

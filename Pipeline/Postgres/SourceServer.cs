@@ -5,7 +5,7 @@ using OrdersStream.Diagnostics;
 
 namespace OrdersStream.Postgres;
 
-/// <summary>What a connection tells of the server behind it; it cannot change while the connection lives.</summary>
+/// <summary>What is known of the server behind a connection; it cannot change while the connection lives.</summary>
 /// <param name="System">System identifier.</param>
 /// <param name="Timeline">Eight hexadecimal digits.</param>
 /// <param name="StartedAt">Start of the postmaster.</param>
@@ -16,7 +16,10 @@ public sealed record SourceServer(string System, string Timeline, DateTime Start
     /// <summary>What the role cannot see, and what follows.</summary>
     public ImmutableArray<string> Warnings(PostgresOptions options) => SeesAllSessions
         ? []
-        : [$"role {options.User} is no member of pg_read_all_stats, so others' open transactions cannot be seen: rows of one open for more than {options.LateCommitSeconds} s would be missed; GRANT pg_read_all_stats TO it"];
+        : [
+            $"role {options.User} is no member of pg_read_all_stats, so others' open transactions cannot be seen: "
+            + $"rows of one open for more than {options.LateCommitSeconds} s would be missed; GRANT pg_read_all_stats TO it",
+        ];
 
     /// <exception cref="PipelineException">The server is a standby.</exception>
     public static async Task<SourceServer> ReadAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
@@ -38,6 +41,7 @@ public sealed record SourceServer(string System, string Timeline, DateTime Start
             """, connection);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         await reader.ReadAsync(cancellationToken);
-        return new SourceServer(reader.GetString(0), reader.GetString(1), reader.GetDateTime(2), reader.GetBoolean(3), reader.GetBoolean(4));
+        return new SourceServer(
+            reader.GetString(0), reader.GetString(1), reader.GetDateTime(2), reader.GetBoolean(3), reader.GetBoolean(4));
     }
 }

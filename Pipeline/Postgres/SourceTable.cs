@@ -12,7 +12,8 @@ namespace OrdersStream.Postgres;
 /// <param name="HasTimestampIndex">An index begins with the ordering column.</param>
 /// <param name="CapturesUpdates">False where only created_at could be found.</param>
 public sealed record SourceTable(
-    TableSchema Schema, uint Oid, string QualifiedName, bool TimestampHasZone, bool HasTimestampTrigger, bool HasTimestampIndex, bool CapturesUpdates)
+    TableSchema Schema, uint Oid, string QualifiedName, bool TimestampHasZone, bool HasTimestampTrigger, bool HasTimestampIndex,
+    bool CapturesUpdates)
 {
     /// <summary>
     /// The slack where none is configured: 10 s where the clock sets the column, 60 s where clients do; a column without
@@ -40,18 +41,28 @@ public sealed record SourceTable(
         var ts = Schema.Columns[Schema.TimestampColumn];
         var warnings = ImmutableArray.CreateBuilder<string>();
         if (!CapturesUpdates)
-            warnings.Add($"there is no column updated_at, so {ts.Name} orders the rows: inserts are captured, updates are not; name a column that updates set as postgres.timestamp_column");
+            warnings.Add(
+                $"there is no column updated_at, so {ts.Name} orders the rows: inserts are captured, updates are not; "
+                + "name a column that updates set as postgres.timestamp_column");
         else if (!HasTimestampTrigger)
-            warnings.Add($"no trigger sets {ts.Name} from the clock: a row that a client dates back by more than the slack is missed (verify finds it); db/orders.sql shows such a trigger");
+            warnings.Add(
+                $"no trigger sets {ts.Name} from the clock: a row that a client dates back by more than the slack is missed "
+                + "(verify finds it); db/orders.sql shows such a trigger");
         if (!HasTimestampIndex)
         {
-            var columns = string.Join(", ", Schema.KeyColumns.Prepend(Schema.TimestampColumn).Distinct().Select(c => Sql.Identifier(Schema.Columns[c].Name)));
-            warnings.Add($"no index begins with {ts.Name}, so every poll reads the whole table: CREATE INDEX ON {QualifiedName} ({columns})");
+            var columns = Schema.KeyColumns.Prepend(Schema.TimestampColumn).Distinct().Select(c => Sql.Identifier(Schema.Columns[c].Name));
+            warnings.Add(
+                $"no index begins with {ts.Name}, so every poll reads the whole table: "
+                + $"CREATE INDEX ON {QualifiedName} ({string.Join(", ", columns)})");
         }
         if (!TimestampHasZone)
-            warnings.Add($"{ts.Name} has no time zone and is taken as UTC with a slack of {DefaultSlack.TotalHours:0} h; postgres.slack_seconds can be less where the column holds UTC");
+            warnings.Add(
+                $"{ts.Name} has no time zone and is taken as UTC with a slack of {DefaultSlack.TotalHours:0} h; "
+                + "postgres.slack_seconds can be less where the column holds UTC");
         if (ts.Nullable)
-            warnings.Add($"{ts.Name} may be NULL: such rows are looked for in every window, at a cost that grows with their number; make the column NOT NULL");
+            warnings.Add(
+                $"{ts.Name} may be NULL: such rows are looked for in every window, at a cost that grows with their number; "
+                + "make the column NOT NULL");
         return warnings.ToImmutable();
     }
 }

@@ -1,6 +1,9 @@
 namespace OrdersStream.Postgres;
 
-/// <summary>Identifiers and literals for statements that take no parameters (COPY). Everything goes through here: no name is ever spliced in bare.</summary>
+/// <summary>
+/// Identifiers and literals for statements that take no parameters (COPY).
+/// Everything goes through here: no name is ever spliced in bare.
+/// </summary>
 internal static class Sql
 {
     public static string Identifier(string name) => $"\"{name.Replace("\"", "\"\"")}\"";

@@ -1,5 +1,6 @@
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
+using OrdersStream.Kafka;
 using OrdersStream.Lake;
 using OrdersStream.Lake.Files;
 using OrdersStream.ParquetFormat;
@@ -67,7 +68,10 @@ internal sealed class BatchCommit(StoreContext context)
     {
         try
         {
-            var options = new ParallelOptions { MaxDegreeOfParallelism = Math.Min(WritersMax, Environment.ProcessorCount), CancellationToken = cancellationToken };
+            var options = new ParallelOptions
+            {
+                MaxDegreeOfParallelism = Math.Min(WritersMax, Environment.ProcessorCount), CancellationToken = cancellationToken,
+            };
             await Parallel.ForEachAsync(files, options, async (file, token) => await WriteAsync(file, token));
             context.Lake.SyncNames(files.Select(f => f.Path), CrashPoint.TemporaryNamesSynced);
         }
@@ -80,7 +84,8 @@ internal sealed class BatchCommit(StoreContext context)
     }
 
     private async Task WriteAsync(PendingFile file, CancellationToken cancellationToken) =>
-        file.Bytes = await context.Lake.WriteHiddenAsync(file.TemporaryPath, (stream, token) => WriteAsync(file, stream, token), cancellationToken);
+        file.Bytes = await context.Lake.WriteHiddenAsync(
+            file.TemporaryPath, (stream, token) => WriteAsync(file, stream, token), cancellationToken);
 
     private async Task WriteAsync(PendingFile file, Stream stream, CancellationToken cancellationToken)
     {
@@ -90,7 +95,8 @@ internal sealed class BatchCommit(StoreContext context)
             return;
         }
         // Check just before writing: the footer, the name and the log say the same.
-        var footer = new FileFooter(context.Topic.Identity, file.Name.Partition, rows.FirstOffset, rows.LastOffset, rows.Rows, rows.Schema.Fingerprint);
+        var footer = new FileFooter(
+            context.Topic.Identity, file.Name.Partition, rows.FirstOffset, rows.LastOffset, rows.Rows, rows.Schema.Fingerprint);
         await ParquetFileWriter.WriteAsync(stream, rows, footer.ToMetadata(), cancellationToken);
     }
 
@@ -133,7 +139,8 @@ internal sealed class BatchCommit(StoreContext context)
         var age = context.Time.GetUtcNow() - begun;
         if (age <= TemporaryAgeMax) return;
         var verdict = new FailureVerdict(FailureAction.Retry,
-            $"Writing a batch's files took {age.TotalMinutes:0} minutes, and nothing older than {TemporaryAgeMax.TotalMinutes:0} is committed.",
+            $"Writing a batch's files took {age.TotalMinutes:0} minutes, "
+            + $"and nothing older than {TemporaryAgeMax.TotalMinutes:0} is committed.",
             "The batch is written again. Lower datalake.batch_bytes if the disk is that slow; nothing is wrong if the machine slept.");
         throw new PipelineException(verdict with { Kind = "slow batch" });
     }
@@ -141,7 +148,8 @@ internal sealed class BatchCommit(StoreContext context)
     private void Report(PartitionBatch batch, CommitEntry entry)
     {
         foreach (var file in entry.Quarantine)
-            context.Logger.RecordsQuarantined(file.Rows, batch.Partition, file.FirstOffset, batch.Quarantine.FirstReason, context.Lake.Locate(file.Path));
+            context.Logger.RecordsQuarantined(
+                file.Rows, batch.Partition, file.FirstOffset, batch.Quarantine.FirstReason, context.Lake.Locate(file.Path));
     }
 
     private void Report(BatchResult result, int partitions, long oldestMs)
@@ -178,4 +186,56 @@ internal sealed class BatchCommit(StoreContext context)
             // The sweep takes it in a day.
         }
     }
+}
+
+/// <summary>One partition's share of a commit: its files, and the log entry that will name them.</summary>
+internal sealed class PendingCommit
+{
+    private readonly string writerId;
+
+    public PendingCommit(PartitionBatch batch, string writerId)
+    {
+        Batch = batch;
+        this.writerId = writerId;
+        Files = [.. DataFiles(batch, writerId), .. QuarantineFile(batch, writerId)];
+    }
+
+    public PartitionBatch Batch { get; }
+    public IReadOnlyList<PendingFile> Files { get; }
+
+    public CommitEntry ToEntry(TopicIdentity topic, DateTimeOffset now) => new(
+        Batch.Stored.NextSequence, writerId, now, topic, Batch.Partition, Batch.FirstOffset, Batch.NextOffset - 1,
+        [.. Files.Where(f => f.Rows is not null).Select(f => f.ToCommitted())],
+        [.. Files.Where(f => f.Rows is null).Select(f => f.ToCommitted())],
+        Batch.After);
+
+    private static IEnumerable<PendingFile> DataFiles(PartitionBatch batch, string writerId) => batch.Files.Select(f => new PendingFile(
+        f.Folder, new LakeFileName(LakeFileKind.Data, batch.Partition, f.Columns.FirstOffset, f.Columns.LastOffset),
+        writerId, f.Columns, default, f.Columns.Rows));
+
+    private static IEnumerable<PendingFile> QuarantineFile(PartitionBatch batch, string writerId)
+    {
+        var lines = batch.Quarantine;
+        if (lines.Records == 0) yield break;
+        yield return new PendingFile(
+            LakePath.QuarantineFolder,
+            new LakeFileName(LakeFileKind.Quarantine, batch.Partition, lines.FirstOffset, lines.LastOffset),
+            writerId, null, lines.Written, lines.Records);
+    }
+}
+
+/// <summary>A file that is about to be written: rows, or lines of quarantine.</summary>
+internal sealed class PendingFile(
+    string folder, LakeFileName name, string writerId, ColumnBatch? rows, ReadOnlyMemory<byte> lines, long records)
+{
+    public LakeFileName Name { get; } = name;
+    public string Path { get; } = LakePath.Final(folder, name);
+    public string TemporaryPath { get; } = LakePath.Temporary(LakePath.Final(folder, name), writerId);
+    public ColumnBatch? Rows { get; } = rows;
+    public ReadOnlyMemory<byte> Lines { get; } = lines;
+
+    /// <summary>Size on disk, once it is written.</summary>
+    public long Bytes { get; set; }
+
+    public CommittedFile ToCommitted() => new(Path, TemporaryPath, records, Name.FirstOffset, Name.LastOffset, Bytes);
 }

@@ -1,8 +1,9 @@
 namespace OrdersStream.Store;
 
 /// <summary>
-/// When what was collected is committed. A trickle is stored an interval after the commit before it, so that what comes after a pause need not
-/// wait; a backlog is collected for longer, until the batch is full or so many intervals have passed, so that its files are few and large.
+/// When what was collected is committed. A trickle is stored an interval after the commit before
+/// it, so that what comes after a pause need not wait; a backlog is collected for longer, until the
+/// batch is full or so many intervals have passed, so that its files are few and large.
 /// </summary>
 /// <param name="interval"><c>streaming.batch_interval</c>.</param>
 /// <param name="isDrain">What is there is all that comes.</param>

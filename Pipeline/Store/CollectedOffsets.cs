@@ -28,7 +28,9 @@ internal sealed class CollectedOffsets(IReadOnlyDictionary<int, long>? ends)
         if (reading != partition) behind.Add(reading = partition);
     }
 
-    /// <summary>Behind the last record there may be transaction markers: only the end of the partition tells that nothing else is.</summary>
+    /// <summary>
+    /// Behind the last record there may be transaction markers: only the end of the partition shows that nothing else is.
+    /// </summary>
     public void EndReached(int partition, long offset)
     {
         positions[partition] = Math.Max(offset, positions.GetValueOrDefault(partition));

@@ -19,25 +19,28 @@ internal sealed class ConsumerPace
     /// <summary>When the last commit began, by the clock's timestamps; null: there was none.</summary>
     public long? CommittedAt { get; set; }
 
-    /// <summary>The last commit failed: that records can be read again says nothing then, and only the next commit ends the trouble.</summary>
+    /// <summary>
+    /// The last commit failed: that records can be read again says nothing then, and only the next commit ends the outage.
+    /// </summary>
     public bool CommitFailed { get; set; }
 }
 
 /// <summary>
-/// One consumer from its beginning to its end: records are collected until they are due (<see cref="BatchTiming"/>) or a limit is reached, and
-/// are then committed to the lake as one batch; what the consumer holds of a partition is stored before it goes to another instance.
+/// One consumer from its beginning to its end: records are collected until they are due
+/// (<see cref="BatchTiming"/>) or a limit is reached, and are then committed to the lake as one
+/// batch; what the consumer holds of a partition is stored before it goes to another instance.
 /// </summary>
 internal sealed class ConsumerSession(
     PipelineOptions options, LakeBatch batch, IReadOnlyDictionary<int, long>? ends, ConsumerPace pace, Retries retries, TimeProvider time,
     CrashPoints crashPoints, Action<BatchResult> stored)
 {
-    /// <summary>How long what is under way may take when it is told to stop, the last commit included.</summary>
+    /// <summary>How long what is under way may take once it is cancelled, the last commit included.</summary>
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
 
-    /// <summary>Records between two looks at the clock and at what is due, while records stream in.</summary>
-    private const int RecordsBetweenLooks = 64;
+    /// <summary>Records between two checks of the clock and of what is due, while records stream in.</summary>
+    private const int RecordsBetweenChecks = 64;
 
-    /// <summary>How long the client may sit without looking at the stop token.</summary>
+    /// <summary>How long the client may wait without a check of the stop token.</summary>
     private static readonly TimeSpan WaitMax = TimeSpan.FromMilliseconds(100);
 
     private readonly CollectedOffsets collected = new(ends);
@@ -51,36 +54,37 @@ internal sealed class ConsumerSession(
     public async Task RunAsync(IReadOnlyList<int>? partitions, CancellationToken cancellationToken)
     {
         // What was read is stored before the end, though the token is cancelled: it is little, and reading it again costs more.
-        using var grace = new GracePeriod(cancellationToken, StopPatience);
-        using var consumer = new LakeConsumer(options, NextOffset, () => CommitAsync(null, CancellationToken.None).GetAwaiter().GetResult());
+        using var gracePeriod = new GracePeriod(cancellationToken, StopPatience);
+        using var consumer = new LakeConsumer(
+            options, NextOffset, () => CommitAsync(null, CancellationToken.None).GetAwaiter().GetResult());
         if (partitions is null) consumer.JoinGroup();
         else consumer.Take(partitions);
 
         var reachedEnds = collected.ReachedEnds;
         while (!cancellationToken.IsCancellationRequested && !reachedEnds)
         {
-            // Records that are there already are taken without a look at the clock.
+            // Records that are there already are taken without reading the clock.
             var came = consumer.TryNext() || consumer.WaitNext(IsEmpty ? WaitMax : Within(TimeSpan.Zero, UntilDue(), WaitMax));
             if (came && !consumer.IsPartitionEnd)
             {
                 if (IsEmpty) since = time.GetTimestamp();
                 collected.Added(consumer.Partition, consumer.Offset);
-                await consumer.AddToAsync(batch, grace.Token);
-                if (collected.Records % RecordsBetweenLooks != 0 && !batch.IsFull) continue;
+                await consumer.AddToAsync(batch, gracePeriod.Token);
+                if (collected.Records % RecordsBetweenChecks != 0 && !batch.IsFull) continue;
             }
             else if (came) collected.EndReached(consumer.Partition, consumer.Offset);
-            TellHowItGoes(consumer, came);
+            ReportHealth(consumer, came);
             pace.Waiting = collected.Records;
-            if (batch.IsFull || (!IsEmpty && UntilDue() <= TimeSpan.Zero)) await CommitAsync(consumer, grace.Token);
+            if (batch.IsFull || (!IsEmpty && UntilDue() <= TimeSpan.Zero)) await CommitAsync(consumer, gracePeriod.Token);
             reachedEnds = collected.ReachedEnds;
         }
-        await CommitAsync(consumer, grace.Token);
+        await CommitAsync(consumer, gracePeriod.Token);
     }
 
-    private void TellHowItGoes(LakeConsumer consumer, bool came)
+    private void ReportHealth(LakeConsumer consumer, bool came)
     {
         if (came && !pace.CommitFailed) retries.Succeeded();
-        else if (!came && consumer.TakeTrouble() is { } trouble) retries.Note(trouble);
+        else if (!came && consumer.TakeTrouble() is { } error) retries.Note(error);
         else retries.StopIfTooLong();
     }
 

@@ -15,7 +15,7 @@ internal static class DeliveredBatch
         while (true)
         {
             var (stored, isAll) = await StoreOnceAsync(batch, records, cancellationToken);
-            // What an earlier round stored is met again, and dropped, by the next.
+            // What an earlier round stored is added again, and dropped, by the next.
             result += stored with { AlreadyStored = isAll ? Math.Max(0, stored.AlreadyStored - result.Rows - result.Quarantined) : 0 };
             if (isAll) return result with { Duration = time.GetElapsedTime(begun) };
         }
@@ -25,7 +25,7 @@ internal static class DeliveredBatch
         LakeBatch batch, IReadOnlyList<StreamRecord> records, CancellationToken cancellationToken)
     {
         var result = BatchResult.Nothing;
-        // By index: the host's list makes a record when it is asked for it, and most need no more than one look.
+        // By index: the host's list makes a record when it is asked for it, and most are asked for once only.
         for (var i = 0; i < records.Count; i++)
         {
             if (!batch.TryAdd(records[i])) await batch.AddAsync(records[i], cancellationToken);

@@ -25,7 +25,7 @@ public sealed record BatchResult(long Rows, long Quarantined, long AlreadyStored
 }
 
 /// <summary>What the storing half asks of its surroundings.</summary>
-/// <param name="OpenTopicAsync">Makes sure of the topic, and tells which one it is: that can be told only once the brokers answer.</param>
+/// <param name="OpenTopicAsync">Makes sure of the topic, and names its identity: known only once the brokers answer.</param>
 /// <param name="TopicEndsAsync">The end of all that was sent, of each partition.</param>
 /// <param name="PresentSchemaAsync">
 /// The table's schema as it is now, for topics whose records name none; null where Postgres cannot be asked.
@@ -38,18 +38,19 @@ public sealed record StoreSurroundings(
     Func<string, ILakeFiles> OpenFiles);
 
 /// <summary>
-/// The storing half: decode -> drop what is stored -> write -> commit. Records are delivered to it (<see cref="StoreAsync"/>), or it reads them
-/// by a consumer of its own (<see cref="ConsumeAsync"/>, <see cref="DrainAsync"/>). One instance serves one process, one batch at a time of each
-/// way; it keeps what it knows of the lake between delivered batches, and any failure ends that.
+/// The storing half: decode -> drop what is stored -> write -> commit. Records are delivered to it (<see cref="StoreAsync"/>), or
+/// it reads them by a consumer of its own (<see cref="ConsumeAsync"/>, <see cref="DrainAsync"/>). One instance serves one process,
+/// one batch at a time of each way; it keeps what it knows of the lake between delivered batches, and any failure ends that.
 /// </summary>
 public sealed class KafkaToLake(
-    PipelineOptions options, StoreSurroundings surroundings, TimeProvider time, CrashPoints crashPoints, PipelineMetrics metrics, ILogger logger) : IDisposable
+    PipelineOptions options, StoreSurroundings surroundings, TimeProvider time, CrashPoints crashPoints, PipelineMetrics metrics,
+    ILogger logger) : IDisposable
 {
     private readonly SemaphoreSlim oneAtATime = new(1);
     private readonly ConsumerPace pace = new();
     private LakeBatch? delivered;
 
-    /// <summary>Told of every batch that its own consumer brought into the lake.</summary>
+    /// <summary>Called with every batch that its own consumer brought into the lake.</summary>
     public Action<BatchResult>? Stored { get; set; }
 
     /// <summary>Records that its own consumer has read and that wait for their commit.</summary>
@@ -83,17 +84,19 @@ public sealed class KafkaToLake(
     }
 
     /// <summary>
-    /// Reads the topic by a consumer of its own and stores batch after batch until it is told to stop; what was collected by then is stored too.
-    /// Blocks the caller's thread: the client waits by blocking.
+    /// Reads the topic by a consumer of its own and stores batch after batch until it is cancelled; what was
+    /// collected by then is stored too. Blocks the caller's thread: the client waits by blocking.
     /// </summary>
     /// <param name="partitions">Null: those that the group assigns. Else these, at once: joining a group takes seconds.</param>
-    /// <param name="retries">What is done about trouble that the client is busy to mend, and told that the half works.</param>
+    /// <param name="retries">What is done about errors that the client recovers from by itself; notified too when the half works.</param>
     /// <param name="cancellationToken">Ends it when what is under way is stored.</param>
     /// <exception cref="Exception">Whatever failed: the next one begins where the lake ends.</exception>
     public Task ConsumeAsync(IReadOnlyList<int>? partitions, Retries retries, CancellationToken cancellationToken) =>
         RunSessionAsync(partitions, null, retries, cancellationToken);
 
-    /// <summary>The same until all that is in the topic when it is called is in the lake; what is being committed just then is waited for.</summary>
+    /// <summary>
+    /// The same until all that is in the topic when it is called is in the lake; what is being committed just then is waited for.
+    /// </summary>
     public async Task DrainAsync(Retries retries, CancellationToken cancellationToken)
     {
         var ends = (await surroundings.TopicEndsAsync(cancellationToken)).Select((end, partition) => (partition, end)).ToDictionary();

@@ -65,19 +65,22 @@ public sealed class LakeBatch
             if (batch.IsEmpty) partitions.Reload(batch);
             return await context.Bounds.FirstKeptAsync(batch, cancellationToken);
         }
-        catch (Exception e) when (TellsPath(e))
+        catch (Exception e) when (NamesPath(e))
         {
             throw context.WithoutValues(e);
         }
     }
 
     /// <summary>Failures of the file system, whose texts name files of the lake.</summary>
-    private static bool TellsPath(Exception e) => e is IOException or UnauthorizedAccessException;
+    private static bool NamesPath(Exception e) => e is IOException or UnauthorizedAccessException;
 
-    /// <summary>Adds one record, each partition's in offset order. Completes at once but for what must be asked of Kafka or Postgres.</summary>
+    /// <summary>
+    /// Adds one record, each partition's in offset order. Completes at once but for what must be asked of Kafka or Postgres.
+    /// </summary>
     public ValueTask AddAsync(in StreamRecord record, CancellationToken cancellationToken)
     {
-        if (BegunBatch(record.Partition) is not { } batch || record.Headers is { Count: > 0 }) return AddFirstAsync(record, cancellationToken);
+        if (BegunBatch(record.Partition) is not { } batch || record.Headers is { Count: > 0 })
+            return AddFirstAsync(record, cancellationToken);
         try
         {
             if (record.Offset < batch.NextOffset) return DropStored();
@@ -115,7 +118,9 @@ public sealed class LakeBatch
     public bool TryAdd(in StreamRecord record) =>
         record is { Key: not null, Value: { } value, Headers: null or { Count: 0 } } && TryAdd(record.Partition, record.Offset, value);
 
-    /// <summary>Writes what was added and commits it, per partition. On return it is durable, but for the partitions that were superseded.</summary>
+    /// <summary>
+    /// Writes what was added and commits it, per partition. On return it is durable, but for the partitions that were superseded.
+    /// </summary>
     public async Task<CommitOutcome> CommitAsync(CancellationToken cancellationToken)
     {
         var begun = context.Time.GetTimestamp();
@@ -123,13 +128,15 @@ public sealed class LakeBatch
         {
             await CommitPartitionsAsync(cancellationToken);
         }
-        catch (Exception e) when (TellsPath(e))
+        catch (Exception e) when (NamesPath(e))
         {
             throw context.WithoutValues(e);
         }
         if (done.AlreadyStored > 0) context.Logger.DeliveredAgain(done.AlreadyStored);
         // Of a gap that was closed in commits of its own, too.
-        if (done != BatchResult.Nothing) context.Metrics.Stored(done.Rows, done.Quarantined, done.AlreadyStored, done.Files, done.Bytes, context.Time.GetElapsedTime(begun));
+        if (done != BatchResult.Nothing)
+            context.Metrics.Stored(
+                done.Rows, done.Quarantined, done.AlreadyStored, done.Files, done.Bytes, context.Time.GetElapsedTime(begun));
         var outcome = new CommitOutcome(done, new Dictionary<int, long>(superseded));
         done = BatchResult.Nothing;
         superseded.Clear();
@@ -174,7 +181,7 @@ public sealed class LakeBatch
         catch (Exception e)
         {
             Abandon();
-            if (TellsPath(e)) throw context.WithoutValues(e);
+            if (NamesPath(e)) throw context.WithoutValues(e);
             throw;
         }
     }
@@ -238,7 +245,8 @@ public sealed class LakeBatch
     private async Task<bool> TryNewerSchemaAsync(PartitionBatch batch, StreamRecord record, CancellationToken cancellationToken)
     {
         var assumed = batch.Shape!;
-        if (await context.Schemas.FindNewerAsync(assumed.Schema, batch.Partition, record.Offset, cancellationToken) is not { } newer) return false;
+        if (await context.Schemas.FindNewerAsync(assumed.Schema, batch.Partition, record.Offset, cancellationToken) is not { } newer)
+            return false;
         batch.Use(partitions.ShapeOf(newer.Fingerprint), isAssumed: true);
         if (AddOrFault(batch, in record) is null) return true;
         batch.Use(assumed, isAssumed: true);

@@ -6,8 +6,8 @@ namespace OrdersStream.Store;
 internal readonly record struct OffsetRange(long From, long ToExclusive);
 
 /// <summary>
-/// The gap rule: a batch begins where the log ends, or one transaction marker behind it. Else what lies between is read from Kafka and stored
-/// first: whoever delivers may have begun elsewhere, and a record that was passed over would be lost (invariant 3).
+/// The gap rule: a batch begins where the log ends, or one transaction marker behind it. Else what lies between is read from Kafka
+/// and stored first: whoever delivers may have begun elsewhere, and a record that was passed over would be lost (invariant 3).
 /// </summary>
 internal sealed class OffsetGap(StoreContext context, PartitionBatches partitions)
 {

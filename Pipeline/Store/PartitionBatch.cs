@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using OrdersStream.Configuration;
 using OrdersStream.Kafka;
@@ -62,7 +63,7 @@ internal sealed class PartitionBatch(StoredPartition stored, string topic, Datal
         Rows = Bytes = 0;
     }
 
-    /// <summary>A schema told by a header is certain; one taken from the table is assumed.</summary>
+    /// <summary>A schema named by a header is certain; one taken from the table is assumed.</summary>
     public void Use(RowShape shape, bool isAssumed) => (Shape, assumed) = (shape, isAssumed);
 
     /// <summary>True where the schema is only assumed, and so may have to be looked up anew.</summary>
@@ -74,7 +75,7 @@ internal sealed class PartitionBatch(StoredPartition stored, string topic, Datal
         Before.Rows + Rows, Before.Quarantined + Quarantine.Records, Before.Files + files.Count);
 
     /// <summary>
-    /// Adds a record at or above <see cref="NextOffset"/> as a row; the schema in force is known. Otherwise tells why it is
+    /// Adds a record at or above <see cref="NextOffset"/> as a row; the schema in force is known. Otherwise returns why it is
     /// none, and the record is still to be added by <see cref="AddToQuarantine"/>.
     /// </summary>
     public string? TryAdd(in StreamRecord record)
@@ -142,11 +143,14 @@ internal sealed class PartitionBatch(StoredPartition stored, string topic, Datal
         {
             if (header.Name == StreamHeader.Position) ended = true;
             if (header.Name != StreamHeader.Op) continue;
-            if (header.Value is { Length: > 0 and <= OpBytesMax } value && Ascii.IsValid(value) && !value.AsSpan().ContainsAnyInRange((byte)0, (byte)31)) op = OpOf(value);
+            if (IsOp(header.Value)) op = OpOf(header.Value);
             else fault = $"header '{StreamHeader.Op}' is not ASCII text of 1 to {OpBytesMax} bytes";
         }
         return fault;
     }
+
+    private static bool IsOp([NotNullWhen(true)] byte[]? value) =>
+        value is { Length: > 0 and <= OpBytesMax } && Ascii.IsValid(value) && !value.AsSpan().ContainsAnyInRange((byte)0, (byte)31);
 
     private string OpOf(byte[] value)
     {

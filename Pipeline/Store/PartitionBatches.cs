@@ -1,13 +1,15 @@
 using System.Diagnostics.CodeAnalysis;
 using OrdersStream.Diagnostics;
+using OrdersStream.Lake;
 using OrdersStream.Lake.Files;
 using OrdersStream.ParquetFormat;
+using OrdersStream.Rows;
 
 namespace OrdersStream.Store;
 
 /// <summary>
-/// The partitions that a batch has met: each is opened once, from its commit log, and goes on from there. A schema's decoder and folders are
-/// made once for all of them.
+/// The partitions of a batch's records: each is opened once, from its commit log, and
+/// goes on from there. A schema's decoder and folders are made once for all of them.
 /// </summary>
 internal sealed class PartitionBatches(StoreContext context)
 {
@@ -58,5 +60,23 @@ internal sealed class PartitionBatches(StoreContext context)
     {
         foreach (var batch in open.Values) batch.Restart(null);
         open.Clear();
+    }
+}
+
+/// <summary>What taking rows of one schema needs, made once and reused: decoder, row, partitioner.</summary>
+internal sealed class RowShape(TableSchema schema, string partitionBy)
+{
+    private readonly MessageDecoder decoder = new(schema);
+    private readonly LakeFolders partitioner = LakeFolders.For(schema, partitionBy);
+
+    public TableSchema Schema { get; } = schema;
+    public DecodedRow Row { get; } = new(schema);
+
+    /// <summary>Decodes into <see cref="Row"/> and returns its folder.</summary>
+    /// <exception cref="UndecodableException">The value is no row of this schema.</exception>
+    public string Decode(ReadOnlySpan<byte> value)
+    {
+        decoder.Decode(value, Row);
+        return partitioner.FolderOf(Row);
     }
 }

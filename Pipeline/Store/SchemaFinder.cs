@@ -30,7 +30,10 @@ internal sealed class SchemaFinder(
         return (present, true);
     }
 
-    /// <summary>The table's present schema where it differs from <paramref name="assumed"/>; null where it does not, or was asked for just now.</summary>
+    /// <summary>
+    /// The table's present schema where it differs from <paramref name="assumed"/>;
+    /// null where it does not, or was asked for just now.
+    /// </summary>
     public async Task<TableSchema?> FindNewerAsync(TableSchema assumed, int partition, long offset, CancellationToken cancellationToken)
     {
         if (presentSchema is null || (askedAt is { } last && time.GetElapsedTime(last) < AskAgainAfter)) return null;
@@ -71,8 +74,10 @@ internal sealed class SchemaFinder(
     {
         if (presentSchema is null)
             throw new PipelineException(FailureAction.Stop,
-                $"No record of topic '{topic.Identity.Topic}', partition {partition}, at or before offset {offset} names its schema, and the table cannot be asked.",
-                "Let KafkaToLake reach Postgres (the postgres section of the configuration), so that it can take the table's present schema.");
+                $"No record of topic '{topic.Identity.Topic}', partition {partition}, at or before offset {offset} names its schema, "
+                + "and the table cannot be asked.",
+                "Let KafkaToLake reach Postgres (the postgres section of the configuration), "
+                + "so that it can take the table's present schema.");
         var schema = await presentSchema(cancellationToken);
         askedAt = time.GetTimestamp();
         store.Write(schema);

@@ -22,7 +22,8 @@ internal sealed class StoreContext
 
     /// <exception cref="PipelineException">The checkpoint belongs to another topic.</exception>
     public StoreContext(
-        PipelineOptions options, TopicAccess topic, StoreSurroundings surroundings, TimeProvider time, CrashPoints crashPoints, PipelineMetrics metrics, ILogger logger)
+        PipelineOptions options, TopicAccess topic, StoreSurroundings surroundings, TimeProvider time, CrashPoints crashPoints,
+        PipelineMetrics metrics, ILogger logger)
     {
         (Options, Topic, Logger, Time, CrashPoints, Metrics) = (options.Datalake, topic, logger, time, crashPoints, metrics);
         Lake = surroundings.OpenFiles(options.Datalake.Path);
@@ -54,12 +55,16 @@ internal sealed class StoreContext
     public LogRecovery Recovery { get; }
     public LeftoverFiles Leftovers { get; }
 
-    public StoredPartition NewStoredPartition(int partition) => new(partition, commits.LogOf(partition, Time, CrashPoints), Names, CrashPoints);
+    public StoredPartition NewStoredPartition(int partition) =>
+        new(partition, commits.LogOf(partition, Time, CrashPoints), Names, CrashPoints);
 
     /// <summary>Names one commit and its temporary files, and no other's.</summary>
     public string NewWriterId() =>
         string.Create(CultureInfo.InvariantCulture, $"{writerPrefix}-{processId}-{Interlocked.Increment(ref commitsOfProcess)}");
 
-    /// <summary>A failure of the file system, whose text names files of the lake, without the values that folders are named by (invariant 9).</summary>
+    /// <summary>
+    /// A failure of the file system, whose text names files of the lake,
+    /// without the values that folders are named by (invariant 9).
+    /// </summary>
     public Exception WithoutValues(Exception failure) => LakePath.WithoutValues(failure, Lake.Locate(""));
 }

@@ -14,7 +14,9 @@ internal sealed class TopicBounds(TopicAccess topic, TimeProvider time, ILogger 
     private const int EndRetries = 5;
     private static readonly TimeSpan EndRetryDelay = TimeSpan.FromSeconds(1);
 
-    /// <summary>Compares a partition's log with the topic, once, before its first record is taken. The first offset that Kafka keeps.</summary>
+    /// <summary>
+    /// Compares a partition's log with the topic, once, before its first record is taken. The first offset that Kafka keeps.
+    /// </summary>
     public async Task<long> OpenAsync(StoredPartition stored, CancellationToken cancellationToken)
     {
         var (low, high) = await topic.OffsetsAsync(stored.Partition, cancellationToken);
@@ -46,18 +48,23 @@ internal sealed class TopicBounds(TopicAccess topic, TimeProvider time, ILogger 
     {
         if (low > batch.NextRecord)
         {
-            if (!batch.Stored.AcceptsLoss(batch.NextRecord, out var accepted)) throw Lost(batch.Partition, batch.NextRecord, low, accepted);
-            logger.LossAccepted(batch.Partition, low - batch.NextRecord, batch.NextRecord, low, accepted);
+            if (!batch.Stored.AcceptsLoss(batch.NextRecord, out var markerPath))
+                throw Lost(batch.Partition, batch.NextRecord, low, markerPath);
+            logger.LossAccepted(batch.Partition, low - batch.NextRecord, batch.NextRecord, low, markerPath);
         }
         return Math.Max(low, batch.NextOffset);
     }
 
-    private PipelineException Lost(int partition, long nextRecord, long low, string accept) => new(FailureAction.Stop,
-        $"Kafka no longer has {low - nextRecord} offsets of topic '{topic.Identity.Topic}', partition {partition}: the lake has all below {nextRecord}, Kafka keeps from {low} on.",
-        $"To go on without them, create the empty file '{accept}'. To get their rows back then, move the watermark file in streaming.last_processed_timestamp_location away: " +
-        "the table is loaded and published anew. Raise the topic's retention so that it outlasts an outage.");
+    private PipelineException Lost(int partition, long nextRecord, long low, string markerPath) => new(FailureAction.Stop,
+        $"Kafka no longer has {low - nextRecord} offsets of topic '{topic.Identity.Topic}', partition {partition}: "
+        + $"the lake has all below {nextRecord}, Kafka keeps from {low} on.",
+        $"To go on without them, create the empty file '{markerPath}'. To get their rows back then, "
+        + "move the watermark file in streaming.last_processed_timestamp_location away: "
+        + "the table is loaded and published anew. Raise the topic's retention so that it outlasts an outage.");
 
     private PipelineException TopicShrank(StoredPartition stored, long high) => new(FailureAction.Stop,
-        $"Topic '{topic.Identity.Topic}', partition {stored.Partition}, ends at offset {high}, but the lake has all below {stored.State.NextOffset}.",
-        "The topic was deleted and made anew, or lost its end. Give it a new streaming.checkpoint_location and datalake.path, or move both folders away; nothing was changed.");
+        $"Topic '{topic.Identity.Topic}', partition {stored.Partition}, ends at offset {high}, "
+        + $"but the lake has all below {stored.State.NextOffset}.",
+        "The topic was deleted and made anew, or lost its end. "
+        + "Give it a new streaming.checkpoint_location and datalake.path, or move both folders away; nothing was changed.");
 }

@@ -2,15 +2,16 @@ using OrdersStream.Durable;
 
 namespace OrdersStream.Lake.Files;
 
-/// <summary>What a listing or a look at one file tells of it.</summary>
+/// <summary>A file's metadata, as a listing has it too.</summary>
 /// <param name="Bytes">Its size.</param>
 /// <param name="WrittenAt">When it was written last.</param>
 public readonly record struct LakeFileInfo(long Bytes, DateTimeOffset WrittenAt);
 
 /// <summary>
-/// Where a lake, or the commit log beside it, lies: all that the pipeline asks of the place, in the fewest operations. Paths are relative to the
-/// place's root, with '/'. What a place promises is what the order of a commit rests on (invariants 3, 4 and 5): a file is whole and durable once
-/// <see cref="WriteHiddenAsync"/> has returned, a name is given to one writer only, and no name that was made durable is lost.
+/// Where a lake, or the commit log beside it, lies: all that the pipeline asks of the place, in the fewest operations.
+/// Paths are relative to the place's root, with '/'. What a place promises is what the order of a commit rests on
+/// (invariants 3, 4 and 5): a file is whole and durable once <see cref="WriteHiddenAsync"/> has returned, a name is given
+/// to one writer only, and no name that was made durable is lost.
 /// </summary>
 public interface ILakeFiles
 {
@@ -29,7 +30,9 @@ public interface ILakeFiles
 
     /// <summary>Gives a hidden file its final name, if that is free. <see cref="SyncNames"/> makes it durable.</summary>
     /// <returns>False: the name is taken.</returns>
-    /// <exception cref="FileNotFoundException">There is no such hidden file: another writer has given it its name, or removed it.</exception>
+    /// <exception cref="FileNotFoundException">
+    /// There is no such hidden file: another writer has given it its name, or removed it.
+    /// </exception>
     bool TryReveal(string hidden, string path);
 
     /// <summary>Makes durable what was named, renamed or removed in the folders of these paths.</summary>

@@ -12,7 +12,10 @@ public sealed class LakeFolder(string root, CrashPoints? crashPoints = null) : I
     private static readonly EnumerationOptions OneLevel = new() { AttributesToSkip = 0, IgnoreInaccessible = false };
 
     // Links could lead in circles.
-    private static readonly EnumerationOptions EveryLevel = new() { AttributesToSkip = FileAttributes.ReparsePoint, RecurseSubdirectories = true };
+    private static readonly EnumerationOptions EveryLevel = new()
+    {
+        AttributesToSkip = FileAttributes.ReparsePoint, RecurseSubdirectories = true,
+    };
 
     private readonly CrashPoints crashPoints = crashPoints ?? CrashPoints.None;
 

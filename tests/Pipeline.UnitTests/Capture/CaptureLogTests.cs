@@ -36,7 +36,9 @@ public sealed class CaptureLogTests
         log.Polled(Quiet(PollOutcome.Idle));
         time.Advance(TimeSpan.FromSeconds(60));
         log.Polled(Quiet(PollOutcome.Idle));
-        Assert.Equal($"PostgresToKafka: nothing new since {since:u}; all that was committed before {since.AddSeconds(60):u} is in the topic", lines.Lines[^1].Text);
+        Assert.Equal(
+            $"PostgresToKafka: nothing new since {since:u}; all that was committed before {since.AddSeconds(60):u} is in the topic",
+            lines.Lines[^1].Text);
     }
 
     [Fact]

@@ -7,7 +7,7 @@ public sealed class FailureJournalTests
     private static FailureVerdict Outage(string problem) => new(FailureAction.Retry, problem, "wait");
 
     [Fact]
-    public void the_same_trouble_is_one_note_that_counts()
+    public void the_same_failure_is_one_note_that_counts()
     {
         var time = new TestTime();
         var journal = new FailureJournal("orders", time);
@@ -21,7 +21,7 @@ public sealed class FailureJournalTests
     }
 
     [Fact]
-    public void success_ends_the_trouble_of_its_half_and_what_comes_after_is_another()
+    public void success_ends_the_outage_of_its_half_and_what_comes_after_is_another()
     {
         var journal = new FailureJournal("orders", new TestTime());
         journal.Failed("A", Outage("disk"));

@@ -11,21 +11,21 @@ public sealed class OutageTests
     private readonly TestTime time = new();
     private readonly TestLog log = new();
     private readonly FailureJournal journal;
-    private readonly Outage trouble;
+    private readonly Outage outage;
 
     public OutageTests()
     {
         journal = new("orders", time);
-        trouble = new("Half", journal, time, log);
+        outage = new("Half", journal, time, log);
     }
 
     [Fact]
-    public void trouble_is_told_once_and_noted_each_time()
+    public void an_outage_is_logged_once_and_each_failure_noted()
     {
-        Assert.Equal([true, false, false], Enumerable.Range(0, 3).Select(_ => trouble.Failed(new TimeoutException())));
+        Assert.Equal([true, false, false], Enumerable.Range(0, 3).Select(_ => outage.Failed(new TimeoutException())));
         time.Advance(TimeSpan.FromSeconds(30));
-        trouble.Succeeded();
-        trouble.Succeeded();
+        outage.Succeeded();
+        outage.Succeeded();
         Assert.Equal([9002, 9003], log.Lines.Select(l => l.Id));
         Assert.Equal("Half: works again after 30.0 s, 3 attempts", log.Lines[1].Text);
         var note = Assert.Single(journal.Recent);
@@ -33,37 +33,37 @@ public sealed class OutageTests
     }
 
     [Fact]
-    public void what_does_not_pass_by_itself_is_told_by_whoever_stops()
+    public void what_does_not_pass_by_itself_is_logged_by_whoever_stops()
     {
-        Assert.True(trouble.Failed(Lasting));
-        Assert.False(trouble.Failed(Lasting));
+        Assert.True(outage.Failed(Lasting));
+        Assert.False(outage.Failed(Lasting));
         Assert.Empty(log.Lines);
-        Assert.Equal((FailureAction.Stop, 2), (trouble.Verdict!.Action, journal.Recent.Single().Times));
+        Assert.Equal((FailureAction.Stop, 2), (outage.Verdict!.Action, journal.Recent.Single().Times));
     }
 
     [Fact]
-    public void other_trouble_is_told_too_and_each_kind_once_in_whatever_order_they_come()
+    public void each_kind_of_failure_is_logged_once_in_whatever_order_they_come()
     {
         for (var i = 0; i < 3; i++)
         {
-            trouble.Failed(new TimeoutException());
-            trouble.Failed(new IOException());
+            outage.Failed(new TimeoutException());
+            outage.Failed(new IOException());
         }
         Assert.Equal(2, log.Lines.Count);
         Assert.Equal([3, 3], journal.Recent.Select(n => n.Times));
 
-        trouble.Succeeded();
-        Assert.True(trouble.Failed(new TimeoutException()));
+        outage.Succeeded();
+        Assert.True(outage.Failed(new TimeoutException()));
         Assert.Equal([9002, 9002, 9003, 9002], log.Lines.Select(l => l.Id));
     }
 
     [Fact]
-    public void what_a_server_says_differently_each_time_is_the_same_trouble()
+    public void what_a_server_says_differently_each_time_is_the_same_failure()
     {
         for (var i = 0; i < 3; i++)
         {
-            trouble.Failed(new KafkaException(new Error(ErrorCode.Local_Transport, $"127.0.0.1:9092/1: connect failed after {i} ms")));
-            trouble.Failed(new PostgresException($"too many connections: {i}", "FATAL", "FATAL", "53300"));
+            outage.Failed(new KafkaException(new Error(ErrorCode.Local_Transport, $"127.0.0.1:9092/1: connect failed after {i} ms")));
+            outage.Failed(new PostgresException($"too many connections: {i}", "FATAL", "FATAL", "53300"));
         }
         Assert.Equal(2, log.Lines.Count);
         Assert.Equal([3, 3], journal.Recent.Select(n => n.Times));
@@ -74,7 +74,10 @@ public sealed class OutageTests
     public void so_it_is_where_a_half_passes_a_servers_failure_on_in_its_own_words()
     {
         foreach (var stage in new[] { "starting up", "not yet accepting connections", "in recovery mode" })
-            trouble.Failed(FailurePolicy.OfStatement(new PostgresException($"the database system is {stage}", "FATAL", "FATAL", "57P03"), isConnected: true)!);
+        {
+            var refusal = new PostgresException($"the database system is {stage}", "FATAL", "FATAL", "57P03");
+            outage.Failed(FailurePolicy.OfStatement(refusal, isConnected: true)!);
+        }
         Assert.Contains("starting up", Assert.Single(log.Lines).Text, StringComparison.Ordinal);
         Assert.Equal(3, Assert.Single(journal.Recent).Times);
     }

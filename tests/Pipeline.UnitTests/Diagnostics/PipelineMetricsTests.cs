@@ -34,7 +34,7 @@ public sealed class PipelineMetricsTests : IDisposable
     }
 
     [Fact]
-    public void a_page_is_told_by_the_conventions_for_databases_and_messaging()
+    public void a_page_is_measured_by_the_conventions_for_databases_and_messaging()
     {
         metrics.PageRead(500, TimeSpan.FromSeconds(0.2));
         metrics.PagePublished(500, 60_000, TimeSpan.FromSeconds(0.1));
@@ -58,9 +58,13 @@ public sealed class PipelineMetricsTests : IDisposable
         metrics.Stored(rows: 90, quarantinedRecords: 3, alreadyStored: 7, files: 4, bytes: 5_000, TimeSpan.FromSeconds(0.5));
         Assert.Equal(
             [
-                ("messaging.client.consumed.messages", "{message}", 100), ("orders_stream.stored.rows", "{row}", 90), ("orders_stream.stored.files", "{file}", 4),
-                ("orders_stream.stored.size", "By", 5_000), ("orders_stream.quarantined.records", "{record}", 3),
-                ("orders_stream.redelivered.records", "{record}", 7), ("orders_stream.batch.duration", "s", 0.5),
+                ("messaging.client.consumed.messages", "{message}", 100),
+                ("orders_stream.stored.rows", "{row}", 90),
+                ("orders_stream.stored.files", "{file}", 4),
+                ("orders_stream.stored.size", "By", 5_000),
+                ("orders_stream.quarantined.records", "{record}", 3),
+                ("orders_stream.redelivered.records", "{record}", 7),
+                ("orders_stream.batch.duration", "s", 0.5),
             ],
             measured.Select(m => (m.Name, m.Unit, m.Value)));
     }
@@ -68,7 +72,8 @@ public sealed class PipelineMetricsTests : IDisposable
     [Fact]
     public void a_failure_is_counted_by_half_and_action_and_never_by_its_text()
     {
-        new FailureJournal("orders", TimeProvider.System, metrics).Failed("KafkaToLake", new FailureVerdict(FailureAction.Retry, "The disk is full.", "Make room."));
+        var journal = new FailureJournal("orders", TimeProvider.System, metrics);
+        journal.Failed("KafkaToLake", new FailureVerdict(FailureAction.Retry, "The disk is full.", "Make room."));
         metrics.PageFailed(new KafkaException(ErrorCode.ProducerFenced), TimeSpan.FromSeconds(1));
         Assert.Equal(("orders_stream.failures", "{failure}", 1, "action=retry half=KafkaToLake"), measured[0]);
         Assert.Equal("messaging.client.operation.duration", measured[1].Name);
@@ -76,12 +81,15 @@ public sealed class PipelineMetricsTests : IDisposable
     }
 
     [Fact]
-    public void before_the_first_look_the_gauges_say_nothing()
+    public void before_the_first_measurement_the_gauges_say_nothing()
     {
         listener.RecordObservableInstruments();
         Assert.Empty(measured);
     }
 
-    private void Add(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags) =>
-        measured.Add((instrument.Name, instrument.Unit, value, string.Join(' ', tags.ToArray().Select(t => $"{t.Key}={t.Value}").Order(StringComparer.Ordinal))));
+    private void Add(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
+    {
+        var texts = tags.ToArray().Select(t => $"{t.Key}={t.Value}").Order(StringComparer.Ordinal);
+        measured.Add((instrument.Name, instrument.Unit, value, string.Join(' ', texts)));
+    }
 }

@@ -55,7 +55,8 @@ public sealed class StateEnvelopeTests
         var old = """{ "version": 1, "count": 7 }"""u8.ToArray();
         using var document = StateEnvelope.Open(old, 1, "orders");
         Assert.Equal(7, document.RootElement.GetProperty("count").GetInt32());
-        Assert.Equal("its content does not match its checksum", Assert.Throws<FormatException>(() => StateEnvelope.Open(old, 1, isSealed: true)).Message);
+        var refusal = Assert.Throws<FormatException>(() => StateEnvelope.Open(old, 1, isSealed: true));
+        Assert.Equal("its content does not match its checksum", refusal.Message);
     }
 
     [Fact]
@@ -64,7 +65,10 @@ public sealed class StateEnvelopeTests
         var topic = new TopicIdentity("cluster", "orders", "id");
         var source = new SourceIdentity("1", "00000001", "food", "public.orders", 16_384);
         var entry = new CommitEntry(1, "w", DateTimeOffset.UnixEpoch, topic, 0, 0, 1, [], [], PartitionState.Empty);
-        byte[][] files = [Watermark.Start(source, topic).ToStateFile(), CommitEntryFormat.Write(entry), TestTopic.Orders.ToStateFile("orders")];
+        byte[][] files =
+        [
+            Watermark.Start(source, topic).ToStateFile(), CommitEntryFormat.Write(entry), TestTopic.Orders.ToStateFile("orders"),
+        ];
         foreach (var file in files) StateEnvelope.Open(file, 1, "orders", isSealed: true).Dispose();
     }
 

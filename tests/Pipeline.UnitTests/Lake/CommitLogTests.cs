@@ -87,7 +87,9 @@ public sealed class CommitLogTests : IDisposable
         next.Prune();
         var last = NewLog();
         Assert.Equivalent(Entry(41, "next"), last.ReadNewest(), strict: true);
-        Assert.Equal(Enumerable.Range(41 - CommitLog.EntriesKept + 1, CommitLog.EntriesKept).Select(i => At(i)), Directory.GetFiles(folder["log"]).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            Enumerable.Range(41 - CommitLog.EntriesKept + 1, CommitLog.EntriesKept).Select(i => At(i)),
+            Directory.GetFiles(folder["log"]).Order(StringComparer.Ordinal));
     }
 
     [Fact]
@@ -156,14 +158,20 @@ public sealed class CommitLogTests : IDisposable
     {
         var log = NewLog();
         log.TryAppend(Entry(1));
-        foreach (var name in new[] { "9.json", "0000000000000000000x.json", "accept-loss-from-3", ".00000000000000000009.json.x.tmp", "00000000000000000009.json.bak" })
+        string[] others =
+        [
+            "9.json", "0000000000000000000x.json", "accept-loss-from-3",
+            ".00000000000000000009.json.x.tmp", "00000000000000000009.json.bak",
+        ];
+        foreach (var name in others)
             File.WriteAllText(Path.Combine(folder["log"], name), "");
         Assert.Equal(1, log.ReadNewest()!.Sequence);
     }
 
     internal static CommitEntry Entry(long sequence, string writer = "w-1") => new(
         sequence, writer, new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero), LakeRows.Topic, 3, 10, 19,
-        [new CommittedFile("order_date=2026-03-01/part-3-10-19.parquet", "order_date=2026-03-01/.part-3-10-19.parquet.w-1.tmp", 9, 10, 19, 1234)],
+        [new CommittedFile(
+            "order_date=2026-03-01/part-3-10-19.parquet", "order_date=2026-03-01/.part-3-10-19.parquet.w-1.tmp", 9, 10, 19, 1234)],
         [new CommittedFile("_quarantine/quarantine-3-12-12.jsonl", "_quarantine/.quarantine-3-12-12.jsonl.w-1.tmp", 1, 12, 12, 99)],
         new PartitionState(20, "0123456789abcdef", true, true, 100, 1, 7));
 

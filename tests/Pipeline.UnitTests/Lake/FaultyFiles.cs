@@ -12,7 +12,7 @@ internal sealed class FaultyFiles(ILakeFiles inner) : ILakeFiles
     /// <summary>What becomes of a file's final name; given the naming itself.</summary>
     public Func<Func<bool>, bool> Reveal { get; init; } = operation => operation();
 
-    /// <summary>Told of each operation before it is done, and again behind it; throwing there is the failure.</summary>
+    /// <summary>Called for each operation before it is done, and again behind it; throwing there is the failure.</summary>
     public Action<bool> Around { get; init; } = _ => { };
 
     public string Locate(string path) => inner.Locate(path);

@@ -41,7 +41,10 @@ public sealed class LakeFoldersTests
     [Fact]
     public void a_column_of_that_name_is_taken_itself()
     {
-        var table = LakeRows.Schema(LakeRows.Column("updated_at", ColumnKind.TimestampTz), LakeRows.Column("created_at", ColumnKind.TimestampTz), LakeRows.Column("order_date", ColumnKind.Date));
+        var table = LakeRows.Schema(
+            LakeRows.Column("updated_at", ColumnKind.TimestampTz),
+            LakeRows.Column("created_at", ColumnKind.TimestampTz),
+            LakeRows.Column("order_date", ColumnKind.Date));
         Assert.Equal("order_date=1970-01-10", LakeFolders.For(table, "order_date").FolderOf(LakeRows.Row(table, 0L, 0L, 9L)));
     }
 

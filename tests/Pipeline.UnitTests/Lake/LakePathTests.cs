@@ -8,7 +8,8 @@ public sealed class LakePathTests
 {
     [Fact]
     public void a_final_name_reads_back_and_its_temporary_is_hidden_beside_it() =>
-        Gen.Select(Gen.Int[0, int.MaxValue], Gen.Long[0, long.MaxValue], Gen.Long[0, long.MaxValue], Gen.Bool).Sample((partition, a, b, data) =>
+        Gen.Select(
+            Gen.Int[0, int.MaxValue], Gen.Long[0, long.MaxValue], Gen.Long[0, long.MaxValue], Gen.Bool).Sample((partition, a, b, data) =>
         {
             var file = new LakeFileName(data ? LakeFileKind.Data : LakeFileKind.Quarantine, partition, Math.Min(a, b), Math.Max(a, b));
             var path = LakePath.Final("order_date=2026-03-01", file);
@@ -51,7 +52,8 @@ public sealed class LakePathTests
     [InlineData("é", "c=%C3%A9")]
     [InlineData("", "c=__HIVE_DEFAULT_PARTITION__")]
     [InlineData("__HIVE_DEFAULT_PARTITION__", "c=%5F_HIVE_DEFAULT_PARTITION__")]
-    public void values_are_encoded_as_hive_does(string value, string expected) => Assert.Equal(expected, PathSegment.OfPartition("c", Encoding.UTF8.GetBytes(value)));
+    public void values_are_encoded_as_hive_does(string value, string expected) =>
+        Assert.Equal(expected, PathSegment.OfPartition("c", Encoding.UTF8.GetBytes(value)));
 
     [Fact]
     public void no_value_leads_out_of_its_folder_and_different_ones_have_different_folders() =>

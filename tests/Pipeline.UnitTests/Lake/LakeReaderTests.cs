@@ -9,7 +9,8 @@ namespace OrdersStream.UnitTests.Lake;
 
 public sealed class LakeReaderTests
 {
-    private static readonly TableSchema Orders = Schema(Column("id", ColumnKind.BigInt, nullable: false), Column("status", ColumnKind.Text));
+    private static readonly TableSchema Orders =
+        Schema(Column("id", ColumnKind.BigInt, nullable: false), Column("status", ColumnKind.Text));
 
     /// <summary>Paths from the root of the file system are paths of it, too.</summary>
     private static readonly LakeFolder Place = new("/");
@@ -18,7 +19,13 @@ public sealed class LakeReaderTests
     public void the_lakes_files_are_those_in_visible_folders()
     {
         using var lake = new TempFolder();
-        foreach (var name in new[] { "b.parquet", "a.parquet", "_a.parquet", ".tmp.parquet", "a.txt", "order_date=2026-02-28/x.parquet", "order_date=2026-01-01/y.parquet", "_quarantine/q.parquet", ".staging/s.parquet", "d/_x/z.parquet" })
+        string[] names =
+        [
+            "b.parquet", "a.parquet", "_a.parquet", ".tmp.parquet", "a.txt",
+            "order_date=2026-02-28/x.parquet", "order_date=2026-01-01/y.parquet",
+            "_quarantine/q.parquet", ".staging/s.parquet", "d/_x/z.parquet",
+        ];
+        foreach (var name in names)
         {
             Directory.CreateDirectory(Path.GetDirectoryName(lake[name])!);
             File.WriteAllText(lake[name], "");
@@ -41,7 +48,8 @@ public sealed class LakeReaderTests
         var file = await WriteAsync(folder, batch);
 
         var seen = new List<(string, int, long)>();
-        await foreach (var row in new LakeReader(Place, _ => Orders).ReadAsync(file, TestContext.Current.CancellationToken)) seen.Add((row.Op, row.Partition, row.Offset));
+        await foreach (var row in new LakeReader(Place, _ => Orders).ReadAsync(file, TestContext.Current.CancellationToken))
+            seen.Add((row.Op, row.Partition, row.Offset));
         Assert.Equal([("upsert", 3, 100L), ("delete", 3, 205L), ("größer", 3, 206L)], seen);
     }
 
@@ -71,8 +79,9 @@ public sealed class LakeReaderTests
         var other = Schema(Column("id", ColumnKind.BigInt, nullable: false), Column("status", ColumnKind.Integer));
         var batch = Batch(Orders, [[1L, "a"]]);
         batch.Finish();
+        var footer = (Footer(batch) with { SchemaFingerprint = other.Fingerprint }).ToMetadata();
         await using (var file = new FileStream(folder["lie.parquet"], FileMode.CreateNew))
-            await ParquetFileWriter.WriteAsync(file, batch, (Footer(batch) with { SchemaFingerprint = other.Fingerprint }).ToMetadata(), TestContext.Current.CancellationToken);
+            await ParquetFileWriter.WriteAsync(file, batch, footer, TestContext.Current.CancellationToken);
         var error = await Assert.ThrowsAsync<FormatException>(() => ReadAsync(folder["lie.parquet"], other));
         Assert.Contains("'status' OPTIONAL INT32", error.Message);
         Assert.Contains("'status' OPTIONAL BYTE_ARRAY STRING", error.Message);
@@ -107,7 +116,8 @@ public sealed class LakeReaderTests
         using var folder = new TempFolder();
         var file = await WriteAsync(folder, Batch(Orders, ParquetFileWriterTests.OrderRows(100).Select(r => r[..2])));
         await using (var stream = new FileStream(file, FileMode.Open)) stream.SetLength(bytes);
-        var error = await Assert.ThrowsAsync<FormatException>(() => LakeReader.ReadFooterAsync(Place, file, TestContext.Current.CancellationToken));
+        var error = await Assert.ThrowsAsync<FormatException>(
+            () => LakeReader.ReadFooterAsync(Place, file, TestContext.Current.CancellationToken));
         Assert.Contains(file, error.Message);
     }
 
@@ -116,7 +126,8 @@ public sealed class LakeReaderTests
     {
         using var folder = new TempFolder();
         DuckDb.Query(folder["other.parquet"], "COPY (SELECT 1 AS id) TO $file (FORMAT parquet)");
-        var error = await Assert.ThrowsAsync<FormatException>(() => LakeReader.ReadFooterAsync(Place, folder["other.parquet"], TestContext.Current.CancellationToken));
+        var error = await Assert.ThrowsAsync<FormatException>(
+            () => LakeReader.ReadFooterAsync(Place, folder["other.parquet"], TestContext.Current.CancellationToken));
         Assert.Contains("orders_stream.format_version", error.Message);
     }
 }

@@ -52,7 +52,9 @@ public sealed class LeftoverFilesTests : IDisposable
             Directory.CreateDirectory(folder);
             old.Add(Write(folder, $".state.json.{Guid.NewGuid():N}.tmp"));
             young.Add(Write(folder, $".state.json.{Guid.NewGuid():N}.tmp"));
-            others.AddRange([Write(folder, ".state.json.tmp"), Write(folder, $"state.json.{Guid.NewGuid():N}.tmp"), Write(folder, $".{Guid.NewGuid():N}")]);
+            others.Add(Write(folder, ".state.json.tmp"));
+            others.Add(Write(folder, $"state.json.{Guid.NewGuid():N}.tmp"));
+            others.Add(Write(folder, $".{Guid.NewGuid():N}"));
         }
         foreach (var file in young) File.SetLastWriteTimeUtc(file, lake.Time.GetUtcNow().UtcDateTime.AddHours(-23));
 

@@ -34,7 +34,8 @@ public sealed class HorizonTests
     [Fact]
     public void seen_transactions_are_in_the_horizon_too() =>
         Assert.Equal(
-            "(NOT (age(xmin) BETWEEN 0 AND age('100'::xid)) OR xmin = ANY ('{101,103}'::xid[]))", At(100, 105, Noon, 101, 103).Contains("xmin"));
+            "(NOT (age(xmin) BETWEEN 0 AND age('100'::xid)) OR xmin = ANY ('{101,103}'::xid[]))",
+            At(100, 105, Noon, 101, 103).Contains("xmin"));
 
     [Fact]
     public void an_id_beyond_32_bits_is_compared_by_its_low_half() =>

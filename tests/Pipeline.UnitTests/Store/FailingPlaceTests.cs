@@ -48,7 +48,7 @@ public sealed class FailingPlaceTests
         }
         catch (IOException)
         {
-            // It is delivered again. What is tidied up, or looked at once more, may fail without a word.
+            // It is delivered again. What is tidied up, or read once more, may fail without a word.
         }
         return struck;
     }

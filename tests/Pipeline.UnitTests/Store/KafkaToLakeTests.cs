@@ -95,10 +95,12 @@ public sealed class KafkaToLakeTests : IDisposable
         Assert.EndsWith("quarantine-0-1-1.jsonl'", lake.Log.Lines[0].Text);
 
         var oldest = DateTimeOffset.FromUnixTimeMilliseconds(Topic[0][0].TimestampMs);
-        Assert.Contains(FormattableString.Invariant($"2 partitions, lag {(lake.Time.GetUtcNow() - oldest).TotalSeconds:0.0} s, took "), lake.Log.Lines[1].Text);
+        var lag = FormattableString.Invariant($"{(lake.Time.GetUtcNow() - oldest).TotalSeconds:0.0}");
+        Assert.Contains($"2 partitions, lag {lag} s, took ", lake.Log.Lines[1].Text);
 
         await lake.StoreAsync(Topic.All);
-        Assert.Equal((3, "KafkaToLake: 5 records were delivered again; the lake has them already"), (lake.Log.Lines.Count, lake.Log.Lines[2].Text));
+        Assert.Equal(3, lake.Log.Lines.Count);
+        Assert.Equal("KafkaToLake: 5 records were delivered again; the lake has them already", lake.Log.Lines[2].Text);
     }
 
     [Fact]
@@ -115,14 +117,19 @@ public sealed class KafkaToLakeTests : IDisposable
             crashed = await CrashAsync(fresh, batches, at, reached);
             Assert.Distinct(await fresh.StoredAsync());
 
-            // The next process meets the same batches again, as a consumer that committed nothing does.
+            // The next process gets the same batches again, as a consumer that committed nothing does.
             await fresh.StoreAsync(batches[0]);
             await fresh.StoreAsync(fresh.Topic.All);
             await fresh.AssertStoredOnceAsync();
             Assert.Empty(fresh.Topic.Read);
         }
         Assert.Superset(
-            new HashSet<CrashPoint> { CrashPoint.DataFileWritten, CrashPoint.DataFileSynced, CrashPoint.CommitCreated, CrashPoint.DataFileRenamed, CrashPoint.DirectorySynced }, reached);
+            new HashSet<CrashPoint>
+            {
+                CrashPoint.DataFileWritten, CrashPoint.DataFileSynced, CrashPoint.CommitCreated,
+                CrashPoint.DataFileRenamed, CrashPoint.DirectorySynced,
+            },
+            reached);
     }
 
     [Fact]

@@ -40,7 +40,8 @@ public sealed class QuarantineTests : IDisposable
         await lake.StoreAsync(Topic.All);
         var line = Assert.Single(lake.Quarantined());
         Assert.Equal(("orders", 0, produced.Offset, produced.TimestampMs), (
-            line.GetProperty("topic").GetString(), line.GetProperty("partition").GetInt32(), line.GetProperty("offset").GetInt64(), line.GetProperty("timestamp_ms").GetInt64()));
+            line.GetProperty("topic").GetString(), line.GetProperty("partition").GetInt32(),
+            line.GetProperty("offset").GetInt64(), line.GetProperty("timestamp_ms").GetInt64()));
         Assert.Equal(produced.Key, line.GetProperty("key_base64").GetBytesFromBase64());
         Assert.Equal(produced.Value, line.GetProperty("value_base64").GetBytesFromBase64());
         Assert.Equal(raw, line.GetProperty("headers")[0].GetProperty("value_base64").GetBytesFromBase64());

@@ -28,7 +28,9 @@ public sealed class SchemaInForceTests : IDisposable
         await lake.StoreAsync(Topic.All);
         await lake.AssertStoredOnceAsync();
         var footers = await Task.WhenAll(LakeReader.Files(Place).Select(f => LakeReader.ReadFooterAsync(Place, f, CancellationToken.None)));
-        Assert.Equal([(TestTopic.Orders.Fingerprint, 0, 7, 4), (Wider.Fingerprint, 3, 4, 2)], footers.Select(f => (f.SchemaFingerprint, f.FirstOffset, f.LastOffset, f.Rows)));
+        Assert.Equal(
+            [(TestTopic.Orders.Fingerprint, 0, 7, 4), (Wider.Fingerprint, 3, 4, 2)],
+            footers.Select(f => (f.SchemaFingerprint, f.FirstOffset, f.LastOffset, f.Rows)));
         Assert.Empty(lake.Quarantined());
     }
 

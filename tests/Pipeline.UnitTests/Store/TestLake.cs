@@ -41,7 +41,9 @@ internal sealed class TestLake : IDisposable
         },
         new StoreSurroundings(
             _ => Task.FromResult(Topic.Access), _ => throw new NotSupportedException("nothing here reads by itself"), PresentSchema,
-            location => around is null ? new LakeFolder(location, crashPoints) : new FaultyFiles(new LakeFolder(location, crashPoints)) { Around = around }),
+            location => around is null
+                ? new LakeFolder(location, crashPoints)
+                : new FaultyFiles(new LakeFolder(location, crashPoints)) { Around = around }),
         Time, crashPoints, new PipelineMetrics(new PipelineOptions()), Log);
 
     public async Task<BatchResult> StoreAsync(IReadOnlyList<StreamRecord> records)
@@ -68,7 +70,8 @@ internal sealed class TestLake : IDisposable
     {
         var quarantine = Path.Combine(Root, "_quarantine");
         return Directory.Exists(quarantine)
-            ? Directory.EnumerateFiles(quarantine, "*.jsonl").Where(f => Path.GetFileName(f)[0] != '.').SelectMany(File.ReadAllLines).Select(l => JsonElement.Parse(l))
+            ? Directory.EnumerateFiles(quarantine, "*.jsonl").Where(f => Path.GetFileName(f)[0] != '.')
+                .SelectMany(File.ReadAllLines).Select(l => JsonElement.Parse(l))
             : [];
     }
 

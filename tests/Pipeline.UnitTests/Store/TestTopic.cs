@@ -25,14 +25,18 @@ internal sealed class TestTopic
     /// <summary>Ranges that were read, as (partition, from, toExclusive).</summary>
     public List<(int Partition, long From, long ToExclusive)> Read { get; } = [];
 
-    public TopicAccess Access => new(Identity, (p, _) => Task.FromResult((low.GetValueOrDefault(p), next.GetValueOrDefault(p))), ReadRangeAsync);
+    public TopicAccess Access =>
+        new(Identity, (p, _) => Task.FromResult((low.GetValueOrDefault(p), next.GetValueOrDefault(p))), ReadRangeAsync);
 
     public IReadOnlyList<StreamRecord> this[int partition] => partitions[partition];
 
     /// <summary>All records, the partitions mixed as a consumer would mix them.</summary>
-    public List<StreamRecord> All => [.. partitions.Values.SelectMany(r => r.Select((record, i) => (record, i))).OrderBy(x => x.i).Select(x => x.record)];
+    public List<StreamRecord> All =>
+        [.. partitions.Values.SelectMany(r => r.Select((record, i) => (record, i))).OrderBy(x => x.i).Select(x => x.record)];
 
-    /// <summary>A page of one partition as PostgresToKafka publishes it: schema header first, position header last, then a marker.</summary>
+    /// <summary>
+    /// A page of one partition as PostgresToKafka publishes it: schema header first, position header last, then a marker.
+    /// </summary>
     public List<StreamRecord> Page(int partition, int rows, TableSchema? schema = null, Func<int, string>? value = null) =>
         [.. Enumerable.Range(0, rows).Select(i => Produce(partition, value?.Invoke(i) ?? Row(next.GetValueOrDefault(partition)),
             [
@@ -43,7 +47,8 @@ internal sealed class TestTopic
     public StreamRecord Produce(int partition, string? value, StreamHeader[]? headers = null, bool markerFollows = false, string? key = "1")
     {
         var offset = next.GetValueOrDefault(partition);
-        var record = new StreamRecord(partition, offset, Bytes(key), Bytes(value), 1_760_000_000_000 + offset, headers is { Length: > 0 } ? headers : null);
+        var record = new StreamRecord(
+            partition, offset, Bytes(key), Bytes(value), 1_760_000_000_000 + offset, headers is { Length: > 0 } ? headers : null);
         if (!partitions.TryGetValue(partition, out var records)) partitions[partition] = records = [];
         records.Add(record);
         next[partition] = offset + (markerFollows ? 2 : 1);
@@ -65,7 +70,8 @@ internal sealed class TestTopic
     public static string Row(long id, string day = "2026-02-28") =>
         $$"""{"order_id":{{id}},"status":"PLACED","created_at":"{{day}}T12:00:00.000000Z","updated_at":"2026-03-01T00:00:00.000000Z"}""";
 
-    private async IAsyncEnumerable<StreamRecord> ReadRangeAsync(int partition, long from, long toExclusive, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private async IAsyncEnumerable<StreamRecord> ReadRangeAsync(
+        int partition, long from, long toExclusive, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await Task.Yield();
         lock (Read) Read.Add((partition, from, toExclusive));
