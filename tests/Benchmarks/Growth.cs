@@ -16,17 +16,13 @@ internal sealed class Growth(Workplace place, OrdersSource source, GrowthOptions
     /// <summary>Longer than the slack of a table with our trigger: until then a poll reads the entries of the changes before over again.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(12);
 
-    public static async Task<int> RunAsync(GrowthOptions options, CancellationToken cancellationToken)
-    {
-        var takenAt = TimeProvider.System.GetUtcNow();
-        await using var place = await Workplace.OpenAsync(cancellationToken);
-        await using var source = await OrdersSource.CreateAsync(place.Servers, cancellationToken);
-        var report = new Report(options.Command, takenAt);
-        report.Notes.Add($"{options.Changes:N0} updates {(options.Spread ? "spread over the table" : "of the same orders")}, in one transaction, {options.Runs} times; {place.Servers.BrokerNote}");
-        await new Growth(place, source, options).MeasureAsync(report, cancellationToken);
-        await report.WriteAsync(options.JsonFile, cancellationToken);
-        return 0;
-    }
+    public static Task<int> RunAsync(GrowthOptions options, CancellationToken cancellationToken) =>
+        Workplace.ReportAsync(options.Command, options.JsonFile, async (place, source, report) =>
+        {
+            var which = options.Spread ? "spread over the table" : "of the same orders";
+            report.Notes.Add($"{options.Changes:N0} updates {which}, in one transaction, {options.Runs} times; {place.Servers.BrokerNote}");
+            await new Growth(place, source, options).MeasureAsync(report, cancellationToken);
+        }, cancellationToken);
 
     private async Task MeasureAsync(Report report, CancellationToken cancellationToken)
     {

@@ -15,19 +15,14 @@ internal sealed partial class Idle(Workplace place, OrdersSource source, Benchma
     private static readonly TimeSpan Settling = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan Counting = TimeSpan.FromSeconds(10);
 
-    public static async Task<int> RunAsync(IdleOptions options, CancellationToken cancellationToken)
-    {
-        var takenAt = TimeProvider.System.GetUtcNow();
-        await using var place = await Workplace.OpenAsync(cancellationToken);
-        await using var source = await OrdersSource.CreateAsync(place.Servers, cancellationToken);
-        await source.FillAsync(options.Rows, cancellationToken);
-        await using var stream = place.NewStream(source);
-        var report = new Report(options.Command, takenAt);
-        report.Notes.Add($"an unchanged table of {options.Rows:N0} orders, {options.Seconds} s, batch_interval 1 s; {place.Servers.BrokerNote}");
-        await new Idle(place, source, stream, options).MeasureAsync(report, cancellationToken);
-        await report.WriteAsync(options.JsonFile, cancellationToken);
-        return 0;
-    }
+    public static Task<int> RunAsync(IdleOptions options, CancellationToken cancellationToken) =>
+        Workplace.ReportAsync(options.Command, options.JsonFile, async (place, source, report) =>
+        {
+            await source.FillAsync(options.Rows, cancellationToken);
+            await using var stream = place.NewStream(source);
+            report.Notes.Add($"an unchanged table of {options.Rows:N0} orders, {options.Seconds} s, batch_interval 1 s; {place.Servers.BrokerNote}");
+            await new Idle(place, source, stream, options).MeasureAsync(report, cancellationToken);
+        }, cancellationToken);
 
     private async Task MeasureAsync(Report report, CancellationToken cancellationToken)
     {

@@ -12,7 +12,7 @@ internal sealed record LatencyOptions(string Command, int Rate, int Seconds, str
 /// <summary>A steady rate of transactions of one row: how long from the commit until the row is in a visible file, and what that costs.</summary>
 internal sealed class Latency(Workplace place, OrdersSource source, BenchmarkStream stream, LatencyOptions options)
 {
-    private const int Clients = 4;
+    private const int Clients = 4, RowsBefore = 1_000;
     private const double IntervalSeconds = 1;
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan ArrivalMax = TimeSpan.FromSeconds(60);
@@ -20,24 +20,20 @@ internal sealed class Latency(Workplace place, OrdersSource source, BenchmarkStr
     private readonly Dictionary<long, long> committed = [];
     private readonly Dictionary<long, long> visible = [];
 
-    public static async Task<int> RunAsync(LatencyOptions options, CancellationToken cancellationToken)
-    {
-        var takenAt = TimeProvider.System.GetUtcNow();
-        await using var place = await Workplace.OpenAsync(cancellationToken);
-        await using var source = await OrdersSource.CreateAsync(place.Servers, cancellationToken);
-        await source.FillAsync(1_000, cancellationToken);
-        await using var stream = place.NewStream(source);
-        var report = new Report(options.Command, takenAt);
-        report.Notes.Add($"{options.Rate} transactions of one row a second for {options.Seconds} s, batch_interval {IntervalSeconds:0} s; {place.Servers.BrokerNote}");
-        await new Latency(place, source, stream, options).MeasureAsync(report, cancellationToken);
-        await report.WriteAsync(options.JsonFile, cancellationToken);
-        return 0;
-    }
+    public static Task<int> RunAsync(LatencyOptions options, CancellationToken cancellationToken) =>
+        Workplace.ReportAsync(options.Command, options.JsonFile, async (place, source, report) =>
+        {
+            await source.FillAsync(RowsBefore, cancellationToken);
+            await using var stream = place.NewStream(source);
+            report.Notes.Add(
+                $"{options.Rate} transactions of one row a second for {options.Seconds} s, batch_interval {IntervalSeconds:0} s; {place.Servers.BrokerNote}");
+            await new Latency(place, source, stream, options).MeasureAsync(report, cancellationToken);
+        }, cancellationToken);
 
     private async Task MeasureAsync(Report report, CancellationToken cancellationToken)
     {
         using var child = place.Host.Run(stream);
-        await stream.Lake.UntilAsync(1_000, child, cancellationToken);
+        await stream.Lake.UntilAsync(RowsBefore, child, cancellationToken);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var watch = WatchAsync(stop.Token);
         // The first seconds of a process open its connections and fill its caches.

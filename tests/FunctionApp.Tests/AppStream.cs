@@ -11,16 +11,16 @@ namespace OrdersStream.FunctionApp.Tests;
 /// <summary>A stream of one test's own, with what a deployed app finds: its folder, the YAML file above it, the environment.</summary>
 internal sealed class AppStream : IAsyncDisposable
 {
-    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("orders-stream-app-");
+    private readonly TestFolder folder = new("app");
     private readonly KafkaServer kafka;
     private readonly List<AppWorker> workers = [];
 
     private AppStream(TestStream stream, KafkaServer kafka)
     {
         (Stream, this.kafka) = (stream, kafka);
-        Directory.CreateDirectory(Path.Combine(folder.FullName, "configs"));
-        AppFolder = Directory.CreateDirectory(Path.Combine(folder.FullName, "FunctionApp", "bin", "output")).FullName;
-        File.WriteAllText(Path.Combine(folder.FullName, "configs", "orders_stream.yml"), ConfigurationLoader.Print(Options));
+        Directory.CreateDirectory(folder.PathOf("configs"));
+        AppFolder = Directory.CreateDirectory(folder.PathOf("FunctionApp", "bin", "output")).FullName;
+        File.WriteAllText(folder.PathOf("configs", "orders_stream.yml"), ConfigurationLoader.Print(Options));
         Environment = new()
         {
             ["KAFKA_BROKERS"] = Options.Kafka.Brokers,
@@ -67,7 +67,7 @@ internal sealed class AppStream : IAsyncDisposable
     {
         foreach (var worker in workers) await worker.DisposeAsync();
         await Stream.DisposeAsync();
-        folder.Delete(recursive: true);
+        folder.Dispose();
     }
 }
 

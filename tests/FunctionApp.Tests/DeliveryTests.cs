@@ -88,7 +88,7 @@ public sealed class DeliveryTests(PostgresServer postgres, KafkaServer kafka)
     {
         kafka.RequireReal("a worker in another process");
         await using var app = await CapturedAsync(120);
-        using (var killed = await WorkerProcess.HaltedAtAsync(point, stores: true, app, Cancellation)) await killed.KillAsync(Cancellation);
+        using (var killed = await WorkerProcess.HaltedAtAsync(point, stores: true, app)) await killed.KillAsync();
         Assert.Equal(point == CrashPoint.DataFileRenamed, app.Stream.Lake.Files.Count > 0);
 
         await app.NewWorker().DeliverAsync(app.Records(), Cancellation);

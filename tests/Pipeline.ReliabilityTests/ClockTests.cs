@@ -15,7 +15,7 @@ public sealed class ClockTests(PostgresServer postgres, KafkaServer kafka)
         var jump = direction * TimeSpan.FromMinutes(61);
         // Between two steps of each half, too: while a page is out, and while files are written.
         var points = new Queue<CrashPoint>([CrashPoint.PageProduced, CrashPoint.DataFileWritten, CrashPoint.CommitCreated]);
-        await using var run = new TestRun(stream.Options, clock, stream.Log, new CrashPoints(point =>
+        await using var run = stream.NewRun(time: clock, crashPoints: new CrashPoints(point =>
         {
             lock (points)
                 if (points.TryPeek(out var next) && next == point) clock.Jump(points.Dequeue() == CrashPoint.CommitCreated ? -jump : jump);

@@ -13,7 +13,6 @@ namespace OrdersStream.ReliabilityTests;
 public sealed class ClusterTests(PostgresServer postgres)
 {
     private const int RowsMeanwhile = 150;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -22,7 +21,7 @@ public sealed class ClusterTests(PostgresServer postgres)
     {
         await using var kafka = await KafkaServer.StartClusterAsync();
         await using var stream = await TestStream.CreateAsync(postgres, kafka, configure: InThreeCopies);
-        await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
+        await using var run = stream.NewRun();
         using var giveUp = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(giveUp.Token);
         // Each by itself: where one stops by a failure, the other may wait for a broker for a long time before it stops too.
@@ -38,7 +37,7 @@ public sealed class ClusterTests(PostgresServer postgres)
 
             await stop.CancelAsync();
             await load;
-            await Task.WhenAll(halves).WaitAsync(Patience, Cancellation);
+            await Task.WhenAll(halves).WithPatienceAsync("both halves");
         }
         finally
         {
@@ -77,10 +76,5 @@ public sealed class ClusterTests(PostgresServer postgres)
         }
     }
 
-    private static Task UntilMoreIsStoredAsync(TestStream stream, Task running)
-    {
-        var rows = stream.Lake.Count() + RowsMeanwhile;
-        return Waiting.UntilAsync(
-            () => stream.Lake.Count() >= rows, running, () => $"the lake has {stream.Lake.Count()} of {rows} rows\n{stream.Log}");
-    }
+    private static Task UntilMoreIsStoredAsync(TestStream stream, Task running) => stream.UntilStoredAsync(stream.Lake.Count() + RowsMeanwhile, running);
 }

@@ -30,7 +30,7 @@ public abstract class ConnectionTests(FaultyServers servers)
             Proxy.Cut();
             await SaidAsync(stream);
             // Long enough that it would have been said again and again.
-            await Waiting.UntilAsync(() => Proxy.Refused >= before + 5, null, () => $"{Proxy.Refused - before} attempts were made");
+            await Waiting.UntilAsync(() => Proxy.Refused >= before + 5, null, () => $"{Proxy.Refused - before} attempts were made", () => Proxy.Refused);
         },
         () =>
         {
@@ -77,8 +77,8 @@ public abstract class ConnectionTests(FaultyServers servers)
         });
 
     /// <summary>Until a half has met the fault and said so.</summary>
-    private protected static Task SaidAsync(TestStream stream) => Waiting.UntilAsync(
-        () => stream.Log.Lines.Any(line => line.Id == 9002), null, () => $"no half has met the fault\n{stream.Log}");
+    private protected static Task SaidAsync(TestStream stream) => stream.UntilAsync(
+        () => stream.Log.Lines.Any(line => line.Id == 9002), null, () => "no half has met the fault");
 }
 
 /// <summary>Between the pipeline and Postgres.</summary>

@@ -18,7 +18,7 @@ internal static class CrashStream
     /// <returns>Whether it came to its end.</returns>
     public static async Task<bool> OnceAsync(TestStream stream, Action<CrashPoint>? onReached = null)
     {
-        await using var run = new TestRun(stream.Options, new ShortPauses(), stream.Log, new CrashPoints(onReached));
+        await using var run = stream.NewRun(crashPoints: new CrashPoints(onReached), time: new ShortPauses());
         try
         {
             return await run.OnceAsync(null, TestContext.Current.CancellationToken);

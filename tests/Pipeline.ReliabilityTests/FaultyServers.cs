@@ -9,8 +9,6 @@ namespace OrdersStream.ReliabilityTests;
 /// <summary>A Postgres and a broker that may be broken, each behind a proxy; and a pipeline that runs over them while they are.</summary>
 public sealed partial class FaultyServers : IAsyncLifetime
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
-
     internal TcpProxy PostgresProxy { get; } = new();
     internal TcpProxy KafkaProxy { get; } = new();
     public PostgresServer? Postgres { get; private set; }
@@ -29,22 +27,22 @@ public sealed partial class FaultyServers : IAsyncLifetime
     internal async Task SurvivesAsync(Func<TestStream, Task> strike, Func<Task>? mend = null)
     {
         await using var stream = await CreateStreamAsync();
-        await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
+        await using var run = stream.NewRun();
         using var stop = new CancellationTokenSource();
         var running = run.UntilStoppedAsync(null, null, stop.Token, Cancellation);
         await InsertAsync(stream, 1);
-        await UntilStoredAsync(stream, 200, running);
+        await stream.UntilStoredAsync(200, running);
 
         await InsertAsync(stream, 201);
         await strike(stream);
         if (mend is not null) await mend();
         await InsertAsync(stream, 401);
         await stream.ExecuteAsync("UPDATE items SET name = name || '+', updated_at = clock_timestamp() WHERE id % 7 = 0");
-        await UntilStoredAsync(stream, 600, running);
-        await Waiting.UntilAsync(() => stream.Lake.Rows($"SELECT count(DISTINCT id) FROM {stream.Lake.Source} WHERE name LIKE '%+'")[0][0] == "85", running, () => "the updates are not in the lake");
+        await stream.UntilStoredAsync(600, running);
+        await stream.UntilAsync(() => Updated(stream) == "85", running, () => $"of 85 updates {Updated(stream)} are in the lake");
 
         await stop.CancelAsync();
-        await running.WaitAsync(Patience, Cancellation);
+        await running.WithPatienceAsync("both halves");
         await stream.LakeShouldEqualTableAsync();
         SaysLittle(stream);
     }
@@ -85,8 +83,7 @@ public sealed partial class FaultyServers : IAsyncLifetime
     private static Task InsertAsync(TestStream stream, int first) =>
         stream.ExecuteAsync($"INSERT INTO items (id, name) SELECT i, repeat('x', 100) FROM generate_series({first}, {first + 199}) i");
 
-    private static Task UntilStoredAsync(TestStream stream, int rows, Task running) =>
-        Waiting.UntilAsync(() => stream.Lake.Count() >= rows, running, () => $"the lake has {stream.Lake.Count()} of {rows} rows\n{stream.Log}");
+    private static string? Updated(TestStream stream) => stream.Lake.Rows($"SELECT count(DISTINCT id) FROM {stream.Lake.Source} WHERE name LIKE '%+'")[0][0];
 
     /// <summary>Once for each kind of trouble until the half works again, not at each attempt; and nothing that calls a human.</summary>
     private static void SaysLittle(TestStream stream)

@@ -12,8 +12,6 @@ namespace OrdersStream.ReliabilityTests;
 /// <summary>Two of everything, and more, that come and go.</summary>
 public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
-
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -47,14 +45,14 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
         using var replaced = new ManualResetEventSlim();
         stream.OnReached = point =>
         {
-            if (point == CrashPoint.PageProduced && sent.TrySetResult()) Assert.True(replaced.Wait(Patience, Cancellation));
+            if (point == CrashPoint.PageProduced && sent.TrySetResult()) Assert.True(replaced.Wait(Waiting.Patience, Cancellation));
         };
         var next = stream.NewInstance();
         // One page only: a client that was fenced refuses to begin the next one, and that would hide what became of this commit.
         var late = stream.Instance.PollOnePageAsync();
         try
         {
-            await sent.Task.WaitAsync(Patience, Cancellation);
+            await sent.Task.WithPatienceAsync("the page to be sent");
             await stream.EndPollersSessionsAsync();
             Assert.Equal(5, (await next.PollAsync()).Rows);
         }
@@ -100,7 +98,7 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
         await using var stream = await CrashStream.CreateAsync(postgres, kafka);
         Assert.Equal(PollOutcome.Idle, (await stream.PollAsync()).Outcome);
         await stream.ExecuteAsync("INSERT INTO items (id, name) VALUES (1, 'x')");
-        await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
+        await using var run = stream.NewRun();
         Assert.False(await run.OnceAsync(PipelineHalf.PostgresToKafka, Cancellation));
 
         using var refused = new SemaphoreSlim(0);
@@ -109,9 +107,9 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
             if (poll.Outcome == PollOutcome.StandingBy) refused.Release();
         };
         var once = run.OnceAsync(PipelineHalf.PostgresToKafka, Cancellation);
-        Assert.True(await refused.WaitAsync(Patience, Cancellation));
+        Assert.True(await refused.WaitAsync(Waiting.Patience, Cancellation));
         await stream.RestartAsync();
-        Assert.True(await once.WaitAsync(Patience, Cancellation));
+        Assert.True(await once.WithPatienceAsync("the run to the end"));
         Assert.Single(stream.Dump().Records);
     }
 
@@ -174,15 +172,15 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
         await stream.PollAsync();
         var record = Assert.Single(stream.Dump().Records);
         using var publisher = new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = kafka.Brokers, TransactionalId = stream.Options.Kafka.Topic }).Build();
-        publisher.InitTransactions(Patience);
+        publisher.InitTransactions(Waiting.Patience);
         publisher.BeginTransaction();
         await publisher.ProduceAsync(new TopicPartition(stream.Options.Kafka.Topic, record.Partition), new Message<byte[], byte[]> { Key = record.Key!, Value = record.Value! }, Cancellation);
-        await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
+        await using var run = stream.NewRun();
 
         var drain = run.OnceAsync(PipelineHalf.KafkaToLake, Cancellation);
         await Task.WhenAny(drain, Task.Delay(TimeSpan.FromSeconds(2), Cancellation)); // time enough to go wrong; none is needed to go right
-        publisher.CommitTransaction(Patience);
-        await drain.WaitAsync(Patience, Cancellation);
+        publisher.CommitTransaction(Waiting.Patience);
+        await drain.WithPatienceAsync("the drain");
 
         Assert.Equal(2, stream.Lake.Count());
     }
@@ -229,7 +227,7 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
 
         public Instance(TestStream stream, PipelineHalf half)
         {
-            run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
+            run = stream.NewRun();
             run.Stream.Store.Stored = batch => Interlocked.Add(ref stored, batch.Rows);
             Running = run.UntilStoppedAsync(half, null, stop.Token, Cancellation);
         }
@@ -245,7 +243,7 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
         public async ValueTask DisposeAsync()
         {
             await stop.CancelAsync();
-            await Running.WaitAsync(Patience, Cancellation);
+            await Running.WithPatienceAsync("the instance");
             await run.DisposeAsync();
             stop.Dispose();
         }

@@ -5,6 +5,7 @@ using OrdersStream.Durable;
 using OrdersStream.LocalHost.CommandLine;
 using OrdersStream.LocalHost.Terminal;
 using OrdersStream.LocalHost.Verbs;
+using OrdersStream.TestKit;
 using OrdersStream.TestKit.Programs;
 
 namespace OrdersStream.ReliabilityTests;
@@ -43,15 +44,13 @@ internal static class LocalHostProcess
     public static RunningProgram Start(
         PipelineOptions options, string[] command, (CrashPoint Point, int Occurrence, OnPoint Then)? armed = null, Action<ProcessStartInfo>? configure = null)
     {
-        var folder = Directory.CreateTempSubdirectory("orders-stream-test-");
-        var configuration = Path.Combine(folder.FullName, "orders_stream.yml");
+        var folder = new TestFolder();
+        var configuration = folder.PathOf("orders_stream.yml");
         File.WriteAllText(configuration, ConfigurationLoader.Print(options));
-        var start = new ProcessStartInfo(Environment.ProcessPath!);
-        if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet") start.ArgumentList.Add(typeof(LocalHostProcess).Assembly.Location);
         var (point, occurrence, then) = armed ?? default;
-        foreach (var argument in (string[])[
-            Argument, point.ToString(), armed is null ? "0" : occurrence.ToString(CultureInfo.InvariantCulture), then.ToString(), command[0], "--config", configuration, .. command[1..]])
-            start.ArgumentList.Add(argument);
+        var start = ThisProgram.StartInfo(typeof(LocalHostProcess), [
+            Argument, point.ToString(), armed is null ? "0" : occurrence.ToString(CultureInfo.InvariantCulture), then.ToString(),
+            command[0], "--config", configuration, .. command[1..]]);
         start.Environment["Postgres__Password"] = options.Postgres.Password;
         configure?.Invoke(start);
         return new RunningProgram(start, folder);

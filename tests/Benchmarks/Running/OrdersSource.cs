@@ -19,9 +19,9 @@ internal sealed class OrdersSource : IAsyncDisposable
     public TestDatabase Database { get; }
 
     /// <summary>As the pipeline connects: by TCP, with the least rights.</summary>
-    public NpgsqlConnectionStringBuilder Reader => new()
+    public NpgsqlConnectionStringBuilder Reader => new(Database.LoginOf(PostgresServer.PipelineRole).ConnectionString)
     {
-        Host = "127.0.0.1", Port = port, Database = Database.Name, Username = PostgresServer.PipelineRole, Password = PostgresServer.RolePassword, Pooling = false,
+        Host = "127.0.0.1", Port = port, Pooling = false,
     };
 
     /// <summary>An empty table.</summary>
@@ -77,10 +77,7 @@ internal sealed class OrdersSource : IAsyncDisposable
     public ValueTask DisposeAsync() => Database.DisposeAsync();
 
     /// <summary>As the one who owns the table.</summary>
-    public string Owner => new NpgsqlConnectionStringBuilder
-    {
-        Host = Database.Host, Port = Database.Port, Database = Database.Name, Username = Database.Superuser, Password = Database.SuperuserPassword, Pooling = false,
-    }.ConnectionString;
+    public string Owner => new NpgsqlConnectionStringBuilder(Database.Login.ConnectionString) { Pooling = false }.ConnectionString;
 
     private static string Array(IEnumerable<string> texts) =>
         string.Create(CultureInfo.InvariantCulture, $"ARRAY[{string.Join(", ", texts.Select(t => $"'{t.Replace("'", "''")}'"))}]");

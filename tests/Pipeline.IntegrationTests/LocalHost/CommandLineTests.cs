@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Programs;
 
 namespace OrdersStream.IntegrationTests.LocalHost;
 
@@ -6,9 +8,9 @@ namespace OrdersStream.IntegrationTests.LocalHost;
 public sealed class CommandLineTests : IDisposable
 {
     private const string Secret = "Zq7xWv9k";
-    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("orders-stream-");
+    private readonly TestFolder folder = new();
 
-    public void Dispose() => folder.Delete(recursive: true);
+    public void Dispose() => folder.Dispose();
 
     [Theory]
     [InlineData("")]
@@ -88,10 +90,10 @@ public sealed class CommandLineTests : IDisposable
         Assert.All(["  port: 2", "  password: \"********\"", "  table: \"24BCS001_orders\"", "  jdbc_url: \"jdbc:postgresql://127.0.0.1:2/d\""], line => Assert.Contains(line, Lines(result.Output)));
         Assert.DoesNotContain(Secret, result.Output);
         Assert.DoesNotContain('\e', result.Output);
-        Assert.Equal([ConfigFile], folder.GetFileSystemInfos().Select(f => f.FullName));
+        Assert.Equal([ConfigFile], Directory.GetFileSystemEntries(folder.Path));
     }
 
-    private string ConfigFile => Path.Combine(folder.FullName, "test.yml");
+    private string ConfigFile => folder.PathOf("test.yml");
 
     private static string[] Lines(string text) => text.Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries);
 
@@ -99,16 +101,11 @@ public sealed class CommandLineTests : IDisposable
     {
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "orders-stream.dll"), .. arguments])
         {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            WorkingDirectory = folder.FullName,
+            WorkingDirectory = folder.Path,
         };
         start.Environment.Remove("ROLLNUMBER");
         foreach (var (name, value) in environment ?? []) start.Environment[name] = value;
-        using var process = Process.Start(start)!;
-        var output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
-        var error = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
-        await process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
-        return (process.ExitCode, await output, await error);
+        using var program = new RunningProgram(start);
+        return await program.EndApartAsync();
     }
 }

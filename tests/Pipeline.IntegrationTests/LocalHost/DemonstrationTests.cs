@@ -8,11 +8,11 @@ namespace OrdersStream.IntegrationTests.LocalHost;
 /// <summary>The main command as a process of its own, as a newcomer runs it.</summary>
 public sealed class DemonstrationTests : IDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("orders-stream-test-").FullName;
+    private readonly TestFolder folder = new();
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    private string Demo => Path.Combine(folder, "demo");
+    private string Demo => folder.PathOf("demo");
 
     [Fact]
     public async Task it_ends_with_an_equal_lake_and_a_second_run_begins_anew()
@@ -69,7 +69,7 @@ public sealed class DemonstrationTests : IDisposable
         Assert.Equal(["mine.txt"], Directory.GetFileSystemEntries(Demo).Select(Path.GetFileName));
     }
 
-    public void Dispose() => Directory.Delete(folder, recursive: true);
+    public void Dispose() => folder.Dispose();
 
     private static RunningProgram Start(params string[] arguments) => new(new ProcessStartInfo("dotnet", [typeof(DemoVerb).Assembly.Location, .. arguments]));
 

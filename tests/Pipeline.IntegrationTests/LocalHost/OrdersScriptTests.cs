@@ -1,5 +1,6 @@
 using Npgsql;
 using OrdersStream.Demo.Servers;
+using OrdersStream.TestKit;
 
 namespace OrdersStream.IntegrationTests.LocalHost;
 
@@ -140,30 +141,24 @@ public sealed class OrdersScriptTests(OrdersScriptTests.Server server) : IClassF
     {
         var beside = (await PostgresBinaries.FindAsync(Token))!.Program("psql");
         var psql = File.Exists(beside) ? beside : "psql";
-        var script = Path.Combine(Path.GetTempPath(), $"orders-{Path.GetRandomFileName()}.sql");
+        using var folder = new TestFolder();
+        var script = folder.PathOf("orders.sql");
         await File.WriteAllTextAsync(script, OrdersScript.Text(), Token);
-        try
-        {
-            var ours = await ApplyAsync("same", "reader_i");
-            var theirs = await server.FreshDatabaseAsync();
-            var answer = await ChildProgram.TryRunAsync(
-                [psql, "-X", "-q", "-h", server.Postgres.Host, "-p", $"{server.Postgres.Port}", "-U", LocalPostgres.Superuser, "-d", theirs,
-                    "-v", "rollnumber=same", "-v", "pipeline_role=reader_i", "-f", script], null, Token);
-            Assert.SkipWhen(answer is null, "no psql on this machine");
-            Assert.True(answer!.ExitCode == 0, answer.Output);
-            const string shape = """
-                SELECT (SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod) || ' ' || attnotnull, ', ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'same_orders'::regclass)
-                    || (SELECT string_agg(indexdef, ', ' ORDER BY indexname) FROM pg_indexes WHERE tablename = 'same_orders')
-                    || (SELECT string_agg(pg_get_triggerdef(oid), ', ') FROM pg_trigger WHERE tgrelid = 'same_orders'::regclass)
-                    || (SELECT relacl::text FROM pg_class WHERE oid = 'same_orders'::regclass)
-                    || (SELECT count(*) || string_agg(customer_name, ',' ORDER BY order_id) FROM same_orders)
-                """;
-            Assert.Equal(await ScalarAsync(ours, shape), await ScalarAsync(theirs, shape));
-        }
-        finally
-        {
-            File.Delete(script);
-        }
+        var ours = await ApplyAsync("same", "reader_i");
+        var theirs = await server.FreshDatabaseAsync();
+        var answer = await ChildProgram.TryRunAsync(
+            [psql, "-X", "-q", "-h", server.Postgres.Host, "-p", $"{server.Postgres.Port}", "-U", LocalPostgres.Superuser, "-d", theirs,
+                "-v", "rollnumber=same", "-v", "pipeline_role=reader_i", "-f", script], null, Token);
+        Assert.SkipWhen(answer is null, "no psql on this machine");
+        Assert.True(answer!.ExitCode == 0, answer.Output);
+        const string shape = """
+            SELECT (SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod) || ' ' || attnotnull, ', ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'same_orders'::regclass)
+                || (SELECT string_agg(indexdef, ', ' ORDER BY indexname) FROM pg_indexes WHERE tablename = 'same_orders')
+                || (SELECT string_agg(pg_get_triggerdef(oid), ', ') FROM pg_trigger WHERE tgrelid = 'same_orders'::regclass)
+                || (SELECT relacl::text FROM pg_class WHERE oid = 'same_orders'::regclass)
+                || (SELECT count(*) || string_agg(customer_name, ',' ORDER BY order_id) FROM same_orders)
+            """;
+        Assert.Equal(await ScalarAsync(ours, shape), await ScalarAsync(theirs, shape));
     }
 
     private async Task<string> ApplyAsync(string rollnumber, string role)

@@ -47,7 +47,7 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await pipeline.Database.ExecuteAsync($"GRANT SELECT ON t_orders TO {PostgresServer.BlindRole}");
-        await using var blind = Changed(pipeline, o => o with { Postgres = o.Postgres with { User = PostgresServer.BlindRole } });
+        await using var blind = pipeline.Run(o => o with { Postgres = o.Postgres with { User = PostgresServer.BlindRole } });
         var status = await blind.Stream.Status.ReadAsync(Token);
         Assert.Contains(status.Warnings, w => w.Contains("pg_read_all_stats", StringComparison.Ordinal));
     }
@@ -57,7 +57,7 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await pipeline.OnceAsync();
-        await using var run = Changed(pipeline, o => o with { Postgres = o.Postgres with { Host = "127.0.0.1", Port = 1 } });
+        await using var run = pipeline.Run(o => o with { Postgres = o.Postgres with { Host = "127.0.0.1", Port = 1 } });
         var status = await run.Stream.Status.ReadAsync(Token);
         Assert.Equal("Postgres cannot be reached (ConnectionRefused). Check postgres.host and postgres.port, and that the server runs.", Assert.Single(status.Problems));
         Assert.Equal((24, 0), (status.Lake.Rows, status.Lag));
@@ -95,7 +95,7 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await pipeline.Database.ExecuteAsync("ANALYZE t_orders");
-        await using var slow = Changed(pipeline, o => o with { Postgres = o.Postgres with { PageBytes = 1_024 } });
+        await using var slow = pipeline.Run(o => o with { Postgres = o.Postgres with { PageBytes = 1_024 } });
         var poll = await slow.Stream.Capture.PollAsync(TimeSpan.Zero, Token);
         Assert.False(poll.WindowDone);
 
@@ -110,7 +110,7 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         Assert.Null((await ReadAsync(pipeline)).Source.Poller);
-        await using var polling = Changed(pipeline, o => o with { Postgres = o.Postgres with { ApplicationName = "the poller" } });
+        await using var polling = pipeline.Run(o => o with { Postgres = o.Postgres with { ApplicationName = "the poller" } });
         await polling.Stream.Capture.PollAsync(TimeSpan.FromMinutes(1), Token);
         Assert.Equal("the poller", (await ReadAsync(pipeline)).Source.Poller?.Application);
     }
@@ -169,7 +169,7 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await pipeline.OnceAsync();
-        await using var run = Changed(pipeline, o => o with { Kafka = o.Kafka with { Brokers = "127.0.0.1:1" } });
+        await using var run = pipeline.Run(o => o with { Kafka = o.Kafka with { Brokers = "127.0.0.1:1" } });
         var status = await run.Stream.Status.ReadAsync(Token);
         Assert.Equal((Health.Wrong, true, false), (status.Health, status.Source.Reachable, status.Topic.Reachable));
         Assert.Equal(24, status.Lake.Rows);
@@ -207,7 +207,4 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
         await using var run = pipeline.Run();
         return await run.Stream.Status.ReadAsync(Token);
     }
-
-    private static TestRun Changed(TestPipeline pipeline, Func<PipelineOptions, PipelineOptions> change) =>
-        new(change(pipeline.Options), TimeProvider.System, new LineLogger(Microsoft.Extensions.Logging.LogLevel.None, TimeProvider.System, _ => { }, colours: false));
 }

@@ -94,7 +94,7 @@ public sealed class DamagedStateTests(PostgresServer postgres, KafkaServer kafka
     private static async Task StopsAsync(TestStream stream, PipelineHalf half, params string[] said)
     {
         var files = Files(stream);
-        await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
+        await using var run = stream.NewRun();
         var stopped = await Assert.ThrowsAsync<HalfStoppedException>(() => run.OnceAsync(half, Cancellation));
         Assert.Equal((half.ToString(), FailureAction.Stop, false), (stopped.Half, stopped.Verdict.Action, stopped.Verdict.IsDefect));
         Assert.All(said, words => Assert.Contains(words, stopped.Verdict.Problem, StringComparison.Ordinal));

@@ -18,8 +18,6 @@ public enum DiskOf
 /// </summary>
 public abstract class FailingDisk(PostgresServer postgres, KafkaServer kafka)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
-
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     private protected abstract void Strike(SmallDisk disk, DiskOf folder);
@@ -45,11 +43,11 @@ public abstract class FailingDisk(PostgresServer postgres, KafkaServer kafka)
         await using (var run = new Running(stream, points))
         {
             await InsertAsync(stream, 1);
-            await UntilStoredAsync(stream, 100, run);
+            await stream.UntilStoredAsync(100, run.Task);
             if (at is null) Strike(disk, folder);
             Volatile.Write(ref armed, true);
             await InsertAsync(stream, 101);
-            await Waiting.UntilAsync(() => Troubles(stream) > 0, run.Task, () => $"no half has met the fault\n{stream.Log}");
+            await stream.UntilAsync(() => Troubles(stream) > 0, run.Task, () => "no half has met the fault");
             Assert.InRange(stream.Lake.Count(), 100, 200); // a reader meets whole files only
             if (!restarts) await MendAsync(stream, disk, run);
         }
@@ -57,7 +55,7 @@ public abstract class FailingDisk(PostgresServer postgres, KafkaServer kafka)
         {
             var before = Troubles(stream);
             await using var again = new Running(stream, points);
-            await Waiting.UntilAsync(() => Troubles(stream) > before, again.Task, () => $"no half has met the fault again\n{stream.Log}");
+            await stream.UntilAsync(() => Troubles(stream) > before, again.Task, () => "no half has met the fault again");
             await MendAsync(stream, disk, again);
         }
 
@@ -71,7 +69,7 @@ public abstract class FailingDisk(PostgresServer postgres, KafkaServer kafka)
     {
         Mend(disk);
         await InsertAsync(stream, 201);
-        await UntilStoredAsync(stream, 300, run);
+        await stream.UntilStoredAsync(300, run.Task);
     }
 
     private int Troubles(TestStream stream) => stream.Log.Lines.Count(line => line.Id == 9002 && line.Message.Contains(Problem, StringComparison.Ordinal));
@@ -90,9 +88,6 @@ public abstract class FailingDisk(PostgresServer postgres, KafkaServer kafka)
     private static Task InsertAsync(TestStream stream, int first) => stream.ExecuteAsync(
         $"INSERT INTO items (id, name) SELECT i, (SELECT string_agg(md5((i * j)::text), '') FROM generate_series(1, 8) j) FROM generate_series({first}, {first + 99}) i");
 
-    private static Task UntilStoredAsync(TestStream stream, int rows, Running run) => Waiting.UntilAsync(
-        () => stream.Lake.Count() >= rows, run.Task, () => $"the lake has {stream.Lake.Count()} of {rows} rows\n{stream.Log}");
-
     /// <summary>One process with both halves at work.</summary>
     private sealed class Running : IAsyncDisposable
     {
@@ -101,7 +96,7 @@ public abstract class FailingDisk(PostgresServer postgres, KafkaServer kafka)
 
         public Running(TestStream stream, CrashPoints points)
         {
-            run = new TestRun(stream.Options, TimeProvider.System, stream.Log, points);
+            run = stream.NewRun(crashPoints: points);
             Task = run.UntilStoppedAsync(null, [0, 1, 2, 3], stop.Token, Cancellation);
         }
 
@@ -110,7 +105,7 @@ public abstract class FailingDisk(PostgresServer postgres, KafkaServer kafka)
         public async ValueTask DisposeAsync()
         {
             await stop.CancelAsync();
-            await Task.WaitAsync(Patience, Cancellation);
+            await Task.WithPatienceAsync("both halves");
             await run.DisposeAsync();
             stop.Dispose();
         }

@@ -59,10 +59,10 @@ public sealed class BadInputTests(PostgresServer postgres, KafkaServer kafka)
         await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, 'row ' || i FROM generate_series(1, 50) i");
         var produced = new List<(TopicPartitionOffset At, byte[]? Key, byte[]? Value, string Cause)>();
         using var stop = new CancellationTokenSource();
-        await using (var run = new TestRun(stream.Options, TimeProvider.System, stream.Log))
+        await using (var run = stream.NewRun())
         {
             var running = run.UntilStoppedAsync(null, [0, 1, 2, 3], stop.Token, Cancellation);
-            await UntilAsync(stream, running, () => stream.Lake.Count() >= 50);
+            await stream.UntilStoredAsync(50, running);
             using (var other = new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = kafka.Brokers, MessageMaxBytes = 16 * 1024 * 1024 }).SetLogHandler((_, _) => { }).Build())
             {
                 for (var i = 0; i < Bad.Length; i++)
@@ -76,7 +76,7 @@ public sealed class BadInputTests(PostgresServer postgres, KafkaServer kafka)
             await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, 'row ' || i FROM generate_series(101, 120) i");
             await UntilAsync(stream, running, () => stream.Lake.Rows($"SELECT 1 FROM {stream.Lake.Source} WHERE id = 120").Count == 1 && stream.Lake.QuarantineLines.Count >= Bad.Length);
             await stop.CancelAsync();
-            await running.WaitAsync(Cancellation);
+            await running.WithPatienceAsync("both halves");
         }
 
         await new Oracle(stream.Database, stream.QualifiedTable, ["id"], stream.Lake).LakeShouldEqualTableAsync();
@@ -94,7 +94,8 @@ public sealed class BadInputTests(PostgresServer postgres, KafkaServer kafka)
         Assert.DoesNotContain(stream.Log.Lines, line => line.Level >= Microsoft.Extensions.Logging.LogLevel.Error);
     }
 
-    private static Task UntilAsync(TestStream stream, Task running, Func<bool> condition) => Waiting.UntilAsync(condition, running, () => $"the lake has {stream.Lake.Count()} rows, quarantine {stream.Lake.QuarantineLines.Count}\n{stream.Log}");
+    private static Task UntilAsync(TestStream stream, Task running, Func<bool> condition) => stream.UntilAsync(
+        condition, running, () => $"the lake has {stream.Lake.Count()} rows, quarantine {stream.Lake.QuarantineLines.Count}");
 
     private static byte[]? Held(JsonElement line, string name) => line.GetProperty(name) is { ValueKind: JsonValueKind.String } held ? held.GetBytesFromBase64() : null;
 

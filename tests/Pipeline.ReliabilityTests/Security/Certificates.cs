@@ -1,13 +1,14 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using OrdersStream.Demo.Servers;
+using OrdersStream.TestKit;
 
 namespace OrdersStream.ReliabilityTests.Security;
 
 /// <summary>A certificate authority and a server certificate of its making, for <c>localhost</c> and no other name, as PEM files.</summary>
 internal sealed class Certificates : IDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("orders-stream-tls-").FullName;
+    private readonly TestFolder folder = new("tls");
 
     private Certificates(X509Certificate2 authority, ECDsa key, X509Certificate2 server)
     {
@@ -18,15 +19,15 @@ internal sealed class Certificates : IDisposable
     }
 
     /// <summary>The authority's certificate.</summary>
-    public string Authority => Path.Combine(folder, "authority.pem");
+    public string Authority => folder.PathOf("authority.pem");
 
-    public string Server => Path.Combine(folder, "server.pem");
+    public string Server => folder.PathOf("server.pem");
 
     /// <summary>PKCS#8, readable by its owner only.</summary>
-    public string ServerKey => Path.Combine(folder, "server.key");
+    public string ServerKey => folder.PathOf("server.key");
 
     /// <summary>The server's key and chain in one file.</summary>
-    public string ServerStore => Path.Combine(folder, "server-store.pem");
+    public string ServerStore => folder.PathOf("server-store.pem");
 
     public static Certificates Make()
     {
@@ -46,10 +47,10 @@ internal sealed class Certificates : IDisposable
     /// <summary>Postgres does not run as root, and takes no key that is another user's.</summary>
     public async Task GiveToPostgresAsync(CancellationToken cancellationToken)
     {
-        if (await UnprivilegedUser.ForRootAsync(cancellationToken) is { } user) await user.OwnAsync(folder, cancellationToken);
+        if (await UnprivilegedUser.ForRootAsync(cancellationToken) is { } user) await user.OwnAsync(folder.Path, cancellationToken);
     }
 
-    public void Dispose() => Directory.Delete(folder, recursive: true);
+    public void Dispose() => folder.Dispose();
 
     private static CertificateRequest ServerRequest(ECDsa key, X509Certificate2 authority)
     {

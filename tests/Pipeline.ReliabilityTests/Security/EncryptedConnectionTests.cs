@@ -17,7 +17,7 @@ public sealed class EncryptedConnectionTests(GuardedServers servers) : IClassFix
     {
         await using var stream = await servers.CreateStreamAsync();
         await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, 'row ' || i FROM generate_series(1, 500) i");
-        await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
+        await using var run = stream.NewRun();
 
         Assert.True(await run.OnceAsync(null, Cancellation));
 
@@ -68,7 +68,7 @@ public sealed class EncryptedConnectionTests(GuardedServers servers) : IClassFix
     {
         await using var stream = await servers.CreateStreamAsync(wrong);
         await stream.ExecuteAsync("INSERT INTO items (id) VALUES (1)");
-        await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
+        await using var run = stream.NewRun();
 
         var refused = await Assert.ThrowsAsync<HalfStoppedException>(() => run.OnceAsync(half, Cancellation));
 

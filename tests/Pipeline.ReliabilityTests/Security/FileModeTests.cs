@@ -21,7 +21,7 @@ public sealed class FileModeTests(PostgresServer postgres, KafkaServer kafka)
 
         await UnderOpenUmaskAsync(async () =>
         {
-            await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
+            await using var run = stream.NewRun();
             Assert.True(await run.OnceAsync(null, TestContext.Current.CancellationToken));
             using var producer = new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = stream.Options.Kafka.Brokers }).SetLogHandler((_, _) => { }).Build();
             await producer.ProduceAsync(stream.Options.Kafka.Topic, new() { Value = "no row"u8.ToArray() }, TestContext.Current.CancellationToken);

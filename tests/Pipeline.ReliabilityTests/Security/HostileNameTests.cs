@@ -23,7 +23,7 @@ public sealed class HostileNameTests(PostgresServer postgres, KafkaServer kafka)
     {
         await using var stream = await TestStream.CreateAsync(postgres, kafka, Ddl, Table, Configure);
         await stream.ExecuteAsync($"INSERT INTO {Quoted(Table)} SELECT 'key'';drop table y;--' || i, now(), 'city', 'name' FROM generate_series(1, 300) i");
-        await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
+        await using var run = stream.NewRun();
         Assert.True(await run.OnceAsync(null, Cancellation));
 
         // A second window that is cut into pages: cursors hold the hostile keys.

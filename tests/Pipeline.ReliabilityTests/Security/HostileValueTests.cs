@@ -67,7 +67,7 @@ public sealed class HostileValueTests(PostgresServer postgres, KafkaServer kafka
 
     private static async Task OnceAsync(TestStream stream)
     {
-        await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
+        await using var run = stream.NewRun();
         Assert.True(await run.OnceAsync(null, Cancellation));
     }
 

@@ -20,8 +20,6 @@ public sealed class QuietTests(PostgresServer postgres, KafkaServer kafka)
         CREATE INDEX ON items (updated_at, code);
         """;
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
-
     private readonly StringBuilder said = new();
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -199,7 +197,7 @@ public sealed class QuietTests(PostgresServer postgres, KafkaServer kafka)
 
     private async Task OnceAsync(TestStream stream, Func<PipelineOptions, PipelineOptions>? configure = null, PipelineHalf? half = null, bool stops = true)
     {
-        await using var run = new TestRun(configure?.Invoke(stream.Options) ?? stream.Options, TimeProvider.System, stream.Log);
+        await using var run = stream.NewRun(configure);
         try
         {
             await run.OnceAsync(half, Cancellation);
@@ -216,17 +214,16 @@ public sealed class QuietTests(PostgresServer postgres, KafkaServer kafka)
 
     private async Task UntilTroubleAsync(TestStream stream, Func<PipelineOptions, PipelineOptions> configure, int attempts = 1)
     {
-        await using var run = new TestRun(configure(stream.Options), TimeProvider.System, stream.Log);
+        await using var run = stream.NewRun(configure);
         using var stop = new CancellationTokenSource();
         var running = run.UntilStoppedAsync(null, [0], stop.Token, stop.Token);
-        for (var begun = TimeProvider.System.GetTimestamp(); run.Stream.Failures.Recent.Sum(f => f.Times) < attempts; await Task.Delay(50, Cancellation))
-        {
-            if (running.IsCompleted) await running;
-            Assert.True(TimeProvider.System.GetElapsedTime(begun) < Patience, "no trouble was met");
-        }
+        await Waiting.UntilAsync(
+            () => Attempts() >= attempts, running, () => $"{Attempts()} of {attempts} attempts met trouble\n{stream.Log}", () => Attempts());
         await HearPageAsync(run);
         await stop.CancelAsync();
-        await running.WaitAsync(Patience, Cancellation);
+        await running.WithPatienceAsync("both halves");
+
+        int Attempts() => run.Stream.Failures.Recent.Sum(f => f.Times);
     }
 
     private async Task HearPageAsync(TestRun run)

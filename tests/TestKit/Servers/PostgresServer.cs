@@ -89,7 +89,7 @@ public sealed class PostgresServer : IAsyncLifetime
     public async Task<TestDatabase> CreateDatabaseAsync(string? named = null)
     {
         if (whyMissing is not null) TestEnvironment.MissingServer(whyMissing);
-        var name = named ?? "test_" + Guid.NewGuid().ToString("N")[..12];
+        var name = named ?? UniqueName.Of("test_");
         await ExecuteAsync($"CREATE DATABASE {name} TEMPLATE template0");
         return new TestDatabase(this, new NpgsqlConnectionStringBuilder(adminConnectionString) { Database = name, IncludeErrorDetail = true });
     }

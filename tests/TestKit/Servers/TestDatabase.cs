@@ -22,6 +22,12 @@ public sealed class TestDatabase : IAsyncDisposable
     public string Superuser => connectionString.Username!;
     public string? SuperuserPassword => connectionString.Password;
 
+    /// <summary>The superuser's.</summary>
+    public NpgsqlConnectionStringBuilder Login => new(connectionString.ConnectionString);
+
+    /// <summary>Another role's, whose password is <see cref="PostgresServer.RolePassword"/>.</summary>
+    public NpgsqlConnectionStringBuilder LoginOf(string role) => new(connectionString.ConnectionString) { Username = role, Password = PostgresServer.RolePassword };
+
     /// <summary>A session of its own, as a client of the source has one.</summary>
     public async Task<NpgsqlConnection> OpenSessionAsync() => await source.OpenConnectionAsync();
 
