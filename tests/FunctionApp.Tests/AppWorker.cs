@@ -6,6 +6,7 @@ using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Hosting;
 using OrdersStream.Hosting.Functions;
+using OrdersStream.TestKit;
 
 namespace OrdersStream.FunctionApp.Tests;
 
@@ -40,10 +41,10 @@ internal sealed class AppWorker : IAsyncDisposable
     public T Create<T>() => ActivatorUtilities.CreateInstance<T>(services);
 
     public Task TickAsync(CancellationToken cancellationToken) =>
-        Create<PostgresToKafkaFunction>().RunAsync(new TimerInfo(), cancellationToken);
+        LateAnswers.AskAgainAsync(() => Create<PostgresToKafkaFunction>().RunAsync(new TimerInfo(), cancellationToken));
 
     public Task DeliverAsync(KafkaRecord[] records, CancellationToken cancellationToken) =>
-        Create<KafkaToLakeFunction>().RunAsync(records, cancellationToken);
+        LateAnswers.AskAgainAsync(() => Create<KafkaToLakeFunction>().RunAsync(records, cancellationToken));
 
     public ValueTask DisposeAsync() => services.DisposeAsync();
 }

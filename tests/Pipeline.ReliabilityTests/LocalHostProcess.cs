@@ -28,13 +28,16 @@ internal static class LocalHostProcess
     /// <summary>By a SIGTERM that nothing in it handled.</summary>
     public const int TerminatedExitCode = 128 + 15;
 
-    /// <summary>Variable of the child: seconds after which it is ended by force at SIGTERM, instead of its own number.</summary>
-    public const string StopSeconds = "ORDERS_STREAM_TEST_STOP_SECONDS";
+    // Seconds after which the child is ended by force at SIGTERM, instead of its own number.
+    private const string StopSeconds = "ORDERS_STREAM_TEST_STOP_SECONDS";
 
     private const string Reached = "reached the point";
 
     // Linux keeps account of each process' greatest size.
     private const string OwnStatus = "/proc/self/status", Peak = "VmHWM:";
+
+    /// <summary>The last resort of a stop is out of its way: what ends then has ended by itself.</summary>
+    public static void WithoutLastResort(ProcessStartInfo start) => start.Environment[StopSeconds] = "600";
 
     /// <summary>Starts a verb.</summary>
     /// <param name="options">The configuration, handed over as a file.</param>

@@ -11,6 +11,8 @@ namespace OrdersStream.ReliabilityTests;
 /// </summary>
 internal sealed class ServerCopy : IAsyncDisposable
 {
+    private static readonly int PatienceSeconds = (int)Waiting.Patience.TotalSeconds;
+
     private readonly ServerFolder folder = ServerFolder.Create();
     private readonly PostgresBinaries binaries;
     private readonly UnprivilegedUser? user;
@@ -58,9 +60,9 @@ internal sealed class ServerCopy : IAsyncDisposable
     /// <summary>The primary is gone: listens where it listened, and is promoted.</summary>
     public async Task TakePlaceAsync()
     {
-        await RunAsync("pg_ctl", "stop", "-w", "-m", "fast", "-D", folder.Data);
+        await RunAsync("pg_ctl", "stop", "-w", "-t", $"{PatienceSeconds}", "-m", "fast", "-D", folder.Data);
         await StartAsync(primary.Socket.Folder);
-        await RunAsync("pg_ctl", "promote", "-w", "-D", folder.Data);
+        await RunAsync("pg_ctl", "promote", "-w", "-t", $"{PatienceSeconds}", "-D", folder.Data);
     }
 
     /// <summary>The primary is gone: recovers from its log up to a restore point, and goes on from there where it listened.</summary>
@@ -85,7 +87,7 @@ internal sealed class ServerCopy : IAsyncDisposable
     private async Task UntilAsync(string condition, string socketFolder)
     {
         await using var connection = new NpgsqlConnection(
-            new NpgsqlConnectionStringBuilder { Host = socketFolder, Port = primary.Socket.Port, Username = LocalPostgres.Superuser, Database = "postgres", Pooling = false }.ConnectionString);
+            new NpgsqlConnectionStringBuilder { Host = socketFolder, Port = primary.Socket.Port, Username = LocalPostgres.Superuser, Database = "postgres", Pooling = false, Timeout = PatienceSeconds, CommandTimeout = PatienceSeconds }.ConnectionString);
         await connection.OpenAsync(Cancellation);
         await using var holds = new NpgsqlCommand($"SELECT {condition}", connection);
         await Waiting.UntilAsync(async () => (bool)(await holds.ExecuteScalarAsync(Cancellation))!, null, () => $"not so: {condition}");
@@ -94,7 +96,7 @@ internal sealed class ServerCopy : IAsyncDisposable
     private async Task StartAsync(string socketFolder)
     {
         await File.AppendAllTextAsync(Path.Combine(folder.Data, "postgresql.auto.conf"), $"unix_socket_directories = '{socketFolder}'\n", Cancellation);
-        await RunAsync("pg_ctl", "start", "-w", "-D", folder.Data, "-l", folder.LogFile);
+        await RunAsync("pg_ctl", "start", "-w", "-t", $"{PatienceSeconds}", "-D", folder.Data, "-l", folder.LogFile);
     }
 
     private async Task RunAsync(string program, params string[] arguments)

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using OrdersStream.Durable;
+using OrdersStream.TestKit;
 
 namespace OrdersStream.ReliabilityTests;
 
@@ -7,12 +8,6 @@ namespace OrdersStream.ReliabilityTests;
 public abstract class ShutdownWithoutServerTests(FaultyServers servers)
 {
     private static readonly TimeSpan Forever = TimeSpan.FromDays(1);
-
-    /// <summary>Far more than a stop takes that ends by itself, on a busy machine too, and less than one that waits for the server.</summary>
-    private static readonly TimeSpan ByItself = TimeSpan.FromSeconds(30);
-
-    // Out of the way: what ends by itself then has an end of its own.
-    private static void WithoutLastResort(ProcessStartInfo start) => start.Environment[LocalHostProcess.StopSeconds] = "120";
 
     /// <summary>What is wrong with the server.</summary>
     public enum Fault
@@ -28,7 +23,7 @@ public abstract class ShutdownWithoutServerTests(FaultyServers servers)
         Assert.SkipWhen(OperatingSystem.IsWindows(), "needs Unix signals");
         await using var stream = await servers.CreateStreamAsync(configure: o => o with { Postgres = o.Postgres with { PageBytes = 1024 }, Datalake = o.Datalake with { FileBytes = 1024 } });
         await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, repeat('x', 50) FROM generate_series(1, 200) i");
-        using (var run = LocalHostProcess.Start(stream.Options, ["run"], (phase, 2, OnPoint.AwaitTerm), IsWaitedFor(fault) ? WithoutLastResort : null))
+        using (var run = LocalHostProcess.Start(stream.Options, ["run"], (phase, 2, OnPoint.AwaitTerm), IsWaitedFor(fault) ? LocalHostProcess.WithoutLastResort : null))
         {
             await run.UntilReachedAsync();
             try
@@ -39,7 +34,7 @@ public abstract class ShutdownWithoutServerTests(FaultyServers servers)
                 var (exitCode, output) = await run.EndAsync();
                 var took = Stopwatch.GetElapsedTime(signalled);
                 Assert.True(exitCode == 0, output);
-                Assert.True(took < (IsWaitedFor(fault) ? ByItself : ShutdownTests.Allowed), $"it took {took}\n{output}");
+                Assert.True(took < Waiting.LessThanATimeout, $"it took {took}\n{output}");
                 if (IsWaitedFor(fault)) Assert.Contains("stopping: asked to", output, StringComparison.Ordinal);
             }
             finally

@@ -1,5 +1,6 @@
 using Confluent.Kafka;
 using OrdersStream.Demo.Servers;
+using OrdersStream.TestKit;
 
 namespace OrdersStream.IntegrationTests.LocalHost;
 
@@ -13,7 +14,7 @@ public sealed class EmbeddedBrokerTests
         var sent = await producer.ProduceAsync("t", new Message<string, string> { Key = "k", Value = "v" }, TestContext.Current.CancellationToken);
         using var consumer = new ConsumerBuilder<string, string>(new ConsumerConfig { BootstrapServers = broker.BootstrapServers, GroupId = "g" }).Build();
         consumer.Assign(new TopicPartitionOffset(sent.TopicPartition, 0));
-        Assert.Equal("v", consumer.Consume(TimeSpan.FromSeconds(60))?.Message.Value);
+        Assert.Equal("v", consumer.Consume(Waiting.Patience)?.Message.Value);
     }
 
     [Fact]

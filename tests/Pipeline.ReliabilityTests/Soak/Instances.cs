@@ -3,6 +3,7 @@ using System.Text;
 using OrdersStream.Configuration;
 using OrdersStream.Demo.Servers;
 using OrdersStream.Durable;
+using OrdersStream.TestKit;
 using OrdersStream.TestKit.Programs;
 
 namespace OrdersStream.ReliabilityTests.Soak;
@@ -14,9 +15,6 @@ namespace OrdersStream.ReliabilityTests.Soak;
 internal sealed class Instances(PipelineOptions options) : IDisposable
 {
     public const int Count = 2;
-
-    /// <summary>Generous: it only tells what has come to a standstill from what is slow on a busy machine.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
 
     private readonly Instance?[] instances = new Instance?[Count];
 
@@ -92,9 +90,15 @@ internal sealed class Instances(PipelineOptions options) : IDisposable
 
     private static async Task<ChildResult> EndAsync(Instance instance, string who)
     {
-        if (await Task.WhenAny(instance.Ended, Task.Delay(Patience)) == instance.Ended) return await instance.Ended;
-        await instance.Process.SignalAsync("KILL");
-        throw new TimeoutException($"{who} did not end within {Patience.TotalSeconds} s\n{Tail((await instance.Ended).Output)}");
+        try
+        {
+            return await instance.Ended.WithPatienceAsync($"{who} to end", Waiting.PatienceMax);
+        }
+        catch (TimeoutException e)
+        {
+            await instance.Process.SignalAsync("KILL");
+            throw new TimeoutException($"{e.Message}\n{Tail((await instance.Ended).Output)}", e);
+        }
     }
 
     // The end of a log says why.

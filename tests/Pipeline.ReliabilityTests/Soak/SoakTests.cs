@@ -84,7 +84,7 @@ public sealed class SoakTests(FaultyServers servers, ITestOutputHelper output) :
     private static async Task UntilProgressAsync(TestStream stream, Instances instances, string fault)
     {
         var before = stream.Lake.Files.Count;
-        await UntilAsync(() => stream.Lake.Files.Count > before, instances, () => $"after {fault} the lake stays at {before} files");
+        await UntilAsync(stream, () => stream.Lake.Files.Count > before, instances, () => $"after {fault} the lake stays at {before} files");
     }
 
     /// <summary>Until what is in the table is in the topic, and what is in the topic in the lake.</summary>
@@ -92,10 +92,10 @@ public sealed class SoakTests(FaultyServers servers, ITestOutputHelper output) :
     {
         var last = await stream.Database.ScalarAsync<long>("INSERT INTO items (name) VALUES ('the last one') RETURNING id");
         await UntilAsync(
-            () => stream.Lake.Rows($"SELECT 1 FROM {stream.Lake.Source} WHERE id = {last}").Count > 0, instances,
+            stream, () => stream.Lake.Rows($"SELECT 1 FROM {stream.Lake.Source} WHERE id = {last}").Count > 0, instances,
             () => $"row {last}, the last one, is not in the lake, which has {stream.Lake.Count()} of the {stream.Dump().Records.Count} records in the topic");
         var records = stream.Dump().Records.Count;
-        await UntilAsync(() => stream.Lake.Count() >= records, instances, () => $"the lake has {stream.Lake.Count()} of {records} records");
+        await UntilAsync(stream, () => stream.Lake.Count() >= records, instances, () => $"the lake has {stream.Lake.Count()} of {records} records");
     }
 
     /// <summary>What killed writers left goes when it is a day old, and nothing that is in the lake goes with it.</summary>
@@ -107,13 +107,23 @@ public sealed class SoakTests(FaultyServers servers, ITestOutputHelper output) :
         Assert.Empty(Faults.TemporaryFiles(stream));
     }
 
-    private static async Task UntilAsync(Func<bool> condition, Instances instances, Func<string> actual)
+    /// <summary>For as long as the instances that are tended make progress; their last words are told where they do not.</summary>
+    private static async Task UntilAsync(TestStream stream, Func<bool> condition, Instances instances, Func<string> actual)
     {
-        for (var begun = TimeProvider.System.GetTimestamp(); !condition(); await Task.Delay(200, Cancellation))
+        try
         {
+            await stream.UntilAsync(IsSo, running: null, actual);
+        }
+        catch (TimeoutException e)
+        {
+            Assert.Fail($"{e.Message}\n{await instances.LastWordsAsync()}");
+        }
+
+        bool IsSo()
+        {
+            if (condition()) return true;
             instances.Tend();
-            if (TimeProvider.System.GetElapsedTime(begun) >= Instances.Patience)
-                Assert.Fail($"waited {Instances.Patience.TotalSeconds} s; {actual()}\n{await instances.LastWordsAsync()}");
+            return false;
         }
     }
 

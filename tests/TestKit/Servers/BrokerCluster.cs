@@ -10,7 +10,6 @@ public sealed class BrokerCluster : IAsyncDisposable
 {
     private const int Brokers = 3;
     private const int StartsMax = 4;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     private static readonly string[] Settings =
     [
@@ -55,7 +54,7 @@ public sealed class BrokerCluster : IAsyncDisposable
     public int LeaderOf(string topic, int partition)
     {
         using var admin = NewAdmin();
-        return admin.GetMetadata(topic, Patience).Topics.Single().Partitions.Single(p => p.PartitionId == partition).Leader;
+        return admin.GetMetadata(topic, Waiting.Patience).Topics.Single().Partitions.Single(p => p.PartitionId == partition).Leader;
     }
 
     /// <summary>Which broker assigns leaders now.</summary>
@@ -72,7 +71,7 @@ public sealed class BrokerCluster : IAsyncDisposable
     public bool Misses(int id)
     {
         using var admin = NewAdmin();
-        return admin.GetMetadata(Patience).Brokers.TrueForAll(b => b.BrokerId != id);
+        return admin.GetMetadata(Waiting.Patience).Brokers.TrueForAll(b => b.BrokerId != id);
     }
 
     /// <summary>Starts a broker that was killed and is missed. On a busy machine its session may time out while it starts: it ends then, and is started once more.</summary>
@@ -96,7 +95,7 @@ public sealed class BrokerCluster : IAsyncDisposable
     public bool IsWhole()
     {
         using var admin = NewAdmin();
-        var cluster = admin.GetMetadata(Patience);
+        var cluster = admin.GetMetadata(Waiting.Patience);
         return cluster.Brokers.Count == Brokers && cluster.Topics.All(t => t.Partitions.All(p => p.Leader >= 0 && p.InSyncReplicas.Length == Brokers));
     }
 

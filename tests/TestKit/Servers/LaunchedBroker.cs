@@ -8,8 +8,6 @@ namespace OrdersStream.TestKit.Servers;
 /// </summary>
 public sealed class LaunchedBroker : IAsyncDisposable
 {
-    private static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(3);
-
     private readonly string launcher;
     private readonly string folder;
     private readonly Process guard;
@@ -55,7 +53,7 @@ public sealed class LaunchedBroker : IAsyncDisposable
 
     private async Task<string> RunAsync(string[] arguments, bool answers = true)
     {
-        using var timeout = new CancellationTokenSource(StartTimeout);
+        using var timeout = new CancellationTokenSource(Waiting.Patience);
         using var process = Process.Start(new ProcessStartInfo(launcher, arguments)
         {
             RedirectStandardInput = true,

@@ -22,7 +22,7 @@ public sealed class PostgresServer : IAsyncLifetime
     private readonly bool overTcp;
     private LocalPostgres? local;
     private string? whyMissing;
-    private string adminConnectionString = "";
+    private NpgsqlConnectionStringBuilder admin = [];
 
     public PostgresServer()
     {
@@ -66,7 +66,7 @@ public sealed class PostgresServer : IAsyncLifetime
     {
         if (ownSettings is null && TestEnvironment.Read(TestEnvironment.Postgres) is { } connectionString)
         {
-            adminConnectionString = connectionString;
+            admin = new(connectionString);
         }
         else
         {
@@ -79,8 +79,10 @@ public sealed class PostgresServer : IAsyncLifetime
                 whyMissing = $"needs Postgres: {e.Message} Or set {TestEnvironment.Postgres} to the connection string of a superuser.";
                 return;
             }
-            adminConnectionString = local.ConnectionString("postgres");
+            admin = new(local.ConnectionString("postgres"));
         }
+        // The driver's own patience is shorter than a busy machine may take for a database.
+        admin.Timeout = admin.CommandTimeout = (int)Waiting.Patience.TotalSeconds;
         await CreateRolesAsync();
     }
 
@@ -91,13 +93,13 @@ public sealed class PostgresServer : IAsyncLifetime
         if (whyMissing is not null) TestEnvironment.MissingServer(whyMissing);
         var name = named ?? UniqueName.Of("test_");
         await ExecuteAsync($"CREATE DATABASE {name} TEMPLATE template0");
-        return new TestDatabase(this, new NpgsqlConnectionStringBuilder(adminConnectionString) { Database = name, IncludeErrorDetail = true });
+        return new TestDatabase(this, new NpgsqlConnectionStringBuilder(admin.ConnectionString) { Database = name, IncludeErrorDetail = true });
     }
 
     /// <summary>One statement in the maintenance database, outside any transaction.</summary>
     internal async Task ExecuteAsync(string sql)
     {
-        await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(adminConnectionString) { Pooling = false }.ConnectionString);
+        await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(admin.ConnectionString) { Pooling = false }.ConnectionString);
         await connection.OpenAsync();
         await using var command = new NpgsqlCommand(sql, connection);
         await command.ExecuteNonQueryAsync();
