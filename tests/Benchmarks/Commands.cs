@@ -33,7 +33,7 @@ internal static class Commands
     private static RootCommand Root(string line) =>
         new("Measures Orders Stream against what this machine can do. Nothing else should run on it meanwhile.") 
         {
-            LoadCommand(line), LatencyCommand(line), IdleCommand(line), GrowthCommand(line), FunctionsCommand(line), HotCommand(), LimitCommand(), HostCommand(),
+            LoadCommand(line), LatencyCommand(line), IdleCommand(line), GrowthCommand(line), FunctionsCommand(line), HotCommand(), PublishCommand(), LimitCommand(), HostCommand(),
         };
 
     private static Command LoadCommand(string line)
@@ -97,6 +97,13 @@ internal static class Commands
         var filter = new Option<string>("--filter") { Description = "Which benchmarks, by a pattern with *", HelpName = "pattern", DefaultValueFactory = _ => "*" };
         var command = new Command("hot", "The hot code by itself, by BenchmarkDotNet: COPY row to message, message to columns, columns to file; with allocations") { filter };
         command.SetAction(a => HotBenchmarks.Run(a.GetValue(filter)!));
+        return command;
+    }
+
+    private static Command PublishCommand()
+    {
+        var command = new Command("publish", "Publishes LocalHost as all others and the tests need it, and says where");
+        command.SetAction((_, c) => PublishedHost.PublishOnlyAsync(c));
         return command;
     }
 

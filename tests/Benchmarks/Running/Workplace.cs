@@ -39,7 +39,7 @@ internal sealed class Workplace : IAsyncDisposable
         var folder = new TestFolder("bench");
         try
         {
-            var host = await PublishedHost.PublishAsync(folder.Path, progress, cancellationToken);
+            var host = await PublishedHost.PublishAsync(progress, cancellationToken);
             return new(folder, await Servers.StartAsync(progress), host, progress);
         }
         catch

@@ -11,7 +11,7 @@ namespace OrdersStream.IntegrationTests.LocalHost;
 /// What is published is compiled by another compiler where the machine can link, and trimmed: whatever finds a type or a member by its name may be missing there. So the
 /// published program does once what the other tests try in many ways.
 /// </summary>
-public sealed partial class PublishedTests(PostgresServer postgres, KafkaServer kafka, PublishedProgram program)
+public sealed partial class PublishedTests(PostgresServer postgres, KafkaServer kafka, PublishedProgram program) : IClassFixture<PublishedProgram>
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -60,7 +60,7 @@ public sealed partial class PublishedTests(PostgresServer postgres, KafkaServer 
     [Fact]
     public async Task the_demonstration_plays_to_its_end()
     {
-        using var demonstration = await program.StartAsync(["--seconds", "2", "--rate", "50", "--no-ui"]);
+        using var demonstration = program.Start(["--seconds", "2", "--rate", "50", "--no-ui"]);
         var end = await demonstration.EndAsync();
         Succeeded(end);
         Assert.Contains("missing 0, different 0, too many 0, stored twice 0   equal", end.Output, StringComparison.Ordinal);
