@@ -53,7 +53,7 @@ public sealed class ClusterTests(PostgresServer postgres)
             await kafka.Cluster[broker].KillAsync();
             await Waiting.UntilAsync(() => kafka.Cluster.Misses(broker), running, () => $"broker {broker} is not missed by the others");
             await UntilMoreIsStoredAsync(stream, running);
-            await kafka.Cluster.StartAgainAsync(broker);
+            await kafka.Cluster[broker].StartAgainAsync();
             await Waiting.UntilAsync(() => kafka.Cluster.IsWhole(), running, () => $"broker {broker} did not catch up with the others");
         }
     }

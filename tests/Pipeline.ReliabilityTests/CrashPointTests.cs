@@ -38,11 +38,17 @@ public abstract class CrashPointTests(PostgresServer postgres, KafkaServer kafka
         if (point != CrashPoint.CommitPruned) return 0;
         // More entries than are kept whatever their age, and all of them old.
         Assert.True(await CrashStream.OnceAsync(stream));
+        stream.TakeNewRecords();
         for (var i = 0; i < 20; i++)
         {
             await stream.ExecuteAsync("UPDATE items SET name = name || '.', updated_at = clock_timestamp() WHERE id <= 4");
-            await stream.PollAndStoreAsync();
+            await stream.PollAsync();
         }
+        // Read at once and stored one window after the other.
+        var windows = stream.TakeNewRecords().GroupBy(r => Convert.ToHexString(r.Key!))
+            .SelectMany(key => key.Select((record, window) => (record, window))).ToLookup(r => r.window, r => r.record);
+        Assert.Equal(20, windows.Count);
+        foreach (var window in windows.OrderBy(w => w.Key)) await stream.Instance.StoreAsync([.. window]);
         await stream.RestartAsync();
         foreach (var entry in Directory.GetFiles(stream.Options.Streaming.CheckpointLocation, "0*.json", SearchOption.AllDirectories))
             File.SetLastWriteTimeUtc(entry, TimeProvider.System.GetUtcNow().UtcDateTime.AddDays(-2));

@@ -62,16 +62,20 @@ public sealed partial class FaultyServers : IAsyncLifetime
         if (Kafka is not null) await Kafka.DisposeAsync();
     }
 
-    /// <summary>With the first test, so that a missing server is that test's outcome.</summary>
+    /// <summary>With the first test, so that a missing server is that test's outcome; one beside the other.</summary>
     private async Task StartAsync()
     {
         if (Kafka is not null) return;
-        var kafka = await KafkaServer.StartOwnAsync($"advertised.listeners=PLAINTEXT://127.0.0.1:{KafkaProxy.Port}");
+        var starting = KafkaServer.StartOwnAsync($"advertised.listeners=PLAINTEXT://127.0.0.1:{KafkaProxy.Port}");
+        if (Postgres is null)
+        {
+            Postgres = await PostgresServer.StartOwnAsync();
+            PostgresProxy.ToUnixSocket(Postgres.SocketPath);
+        }
+        var kafka = await starting;
         var address = kafka.Brokers.Split(':');
         KafkaProxy.ToTcp(address[0], int.Parse(address[1]));
         Kafka = kafka;
-        Postgres = await PostgresServer.StartOwnAsync();
-        PostgresProxy.ToUnixSocket(Postgres.SocketPath);
     }
 
     private PipelineOptions Behind(PipelineOptions options) => options with

@@ -72,7 +72,7 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
     [Fact]
     public async Task a_poller_process_takes_over_within_an_interval_of_the_others_death()
     {
-        var interval = TimeSpan.FromSeconds(2);
+        var interval = TimeSpan.FromSeconds(1);
         await using var stream = await TestStream.CreateAsync(postgres, kafka, configure: o => o with { Streaming = o.Streaming with { BatchInterval = (int)interval.TotalSeconds } });
         await stream.ExecuteAsync("INSERT INTO items (id, name) VALUES (1, 'x')");
         using var first = LocalHostProcess.Start(stream.Options, ["run", "--only", "postgres-to-kafka"]);

@@ -126,7 +126,19 @@ public sealed class TestStream : IAsyncDisposable
         Waiting.UntilAsync(condition, running, () => $"{actual()}\n{Log}", Progress);
 
     /// <summary>Waits until the lake has so many rows.</summary>
-    public Task UntilStoredAsync(long rows, Task running) => UntilAsync(() => Lake.Count() >= rows, running, () => $"the lake has {Lake.Count()} of {rows} rows");
+    public Task UntilStoredAsync(long rows, Task running)
+    {
+        var files = -1;
+        return UntilAsync(IsSo, running, () => $"the lake has {Lake.Count()} of {rows} rows");
+
+        // A count of rows is dear, and the same where no file has come.
+        bool IsSo()
+        {
+            var before = files;
+            files = Lake.Files.Count;
+            return files != before && Lake.Count() >= rows;
+        }
+    }
 
     /// <summary>How far its processes have got.</summary>
     private object Progress()

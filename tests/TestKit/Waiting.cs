@@ -29,15 +29,11 @@ public static class Waiting
     /// <param name="progress">How far it has got: each change renews the patience. Null: it cannot be told.</param>
     public static async Task UntilAsync(Func<Task<bool>> condition, Task? running, Func<string> actual, Func<object>? progress = null)
     {
-        var begun = TimeProvider.System.GetTimestamp();
-        var (seen, changed) = (progress?.Invoke(), begun);
+        var standstill = new Standstill(progress, TimeProvider.System);
         for (; !await condition(); await Task.Delay(Pause, Cancellation))
         {
             if (running is { IsCompleted: true }) await running;
-            if (progress?.Invoke() is { } now && !now.Equals(seen)) (seen, changed) = (now, TimeProvider.System.GetTimestamp());
-            if (TimeProvider.System.GetElapsedTime(changed) >= Patience)
-                throw new TimeoutException($"waited {Patience.TotalSeconds} s, in which nothing changed; {actual()}");
-            if (TimeProvider.System.GetElapsedTime(begun) >= PatienceMax) throw new TimeoutException($"waited {PatienceMax.TotalSeconds} s; {actual()}");
+            if (standstill.Look() is { } why) throw new TimeoutException($"{why}; {actual()}");
         }
     }
 

@@ -71,14 +71,12 @@ public sealed class GuardedServers : IAsyncLifetime
         },
     };
 
-    /// <summary>With the first test, so that a missing server is that test's outcome.</summary>
+    /// <summary>With the first test, so that a missing server is that test's outcome; one beside the other.</summary>
     private async Task StartAsync()
     {
         if (kafka is not null) return;
         await certificates.GiveToPostgresAsync(Cancellation);
-        postgres ??= await PostgresServer.StartOwnOverTcpAsync(
-            ("ssl", "on"), ("ssl_cert_file", certificates.Server), ("ssl_key_file", certificates.ServerKey));
-        var broker = await KafkaServer.StartOwnAsync(
+        var starting = KafkaServer.StartOwnAsync(
             $"{ports[0]}",
             $"listeners=PLAINTEXT://127.0.0.1:{ports[0]},SASL_SSL://127.0.0.1:{ports[1]},CONTROLLER://127.0.0.1:{ports[2]}",
             $"advertised.listeners=PLAINTEXT://127.0.0.1:{ports[0]},SASL_SSL://localhost:{ports[1]}",
@@ -89,6 +87,9 @@ public sealed class GuardedServers : IAsyncLifetime
             $"ssl.keystore.location={certificates.ServerStore}",
             "ssl.truststore.type=PEM",
             $"ssl.truststore.location={certificates.Authority}");
+        postgres ??= await PostgresServer.StartOwnOverTcpAsync(
+            ("ssl", "on"), ("ssl_cert_file", certificates.Server), ("ssl_key_file", certificates.ServerKey));
+        var broker = await starting;
         await CreateUserAsync(broker.Brokers);
         kafka = broker;
     }

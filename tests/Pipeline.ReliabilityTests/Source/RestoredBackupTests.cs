@@ -6,7 +6,7 @@ using OrdersStream.TestKit.Servers;
 namespace OrdersStream.ReliabilityTests.Source;
 
 /// <summary>The source is lost and comes back from a backup: as itself at an earlier moment, or as another system.</summary>
-public sealed class RestoredBackupTests(KafkaServer kafka)
+public sealed class RestoredBackupTests(PostgresServer postgres, KafkaServer kafka)
 {
     [Fact]
     public async Task a_source_restored_to_an_earlier_moment_is_read_again_and_nothing_that_is_there_is_missed()
@@ -40,10 +40,11 @@ public sealed class RestoredBackupTests(KafkaServer kafka)
     [Fact]
     public async Task a_dump_restored_on_another_system_ends_the_process_with_what_to_do()
     {
-        await using var server = await PostgresServer.StartOwnAsync();
+        var servers = await Task.WhenAll(PostgresServer.StartOwnAsync(), PostgresServer.StartOwnAsync());
+        await using var server = servers[0];
+        await using var another = servers[1];
         await using var stream = await CapturedAsync(server, kafka);
         await stream.Instance.DisposeAsync();
-        await using var another = await PostgresServer.StartOwnAsync();
         await using var restored = await another.CreateDatabaseAsync(stream.Database.Name);
         await restored.ExecuteAsync(TestStream.Items + "INSERT INTO items (id, name) SELECT i, 'before' FROM generate_series(1, 50) i");
         const string Oid = "SELECT 'items'::regclass::oid::text";
@@ -55,8 +56,7 @@ public sealed class RestoredBackupTests(KafkaServer kafka)
     [Fact]
     public async Task another_table_under_the_same_name_ends_the_process_with_what_to_do()
     {
-        await using var server = await PostgresServer.StartOwnAsync();
-        await using var stream = await CapturedAsync(server, kafka);
+        await using var stream = await CapturedAsync(postgres, kafka);
         await stream.Instance.DisposeAsync();
         await stream.ExecuteAsync("DROP TABLE items; " + TestStream.Items + "INSERT INTO items (id) VALUES (1000)");
 
@@ -67,8 +67,7 @@ public sealed class RestoredBackupTests(KafkaServer kafka)
     public async Task a_topic_made_anew_ends_the_process_with_what_to_do()
     {
         kafka.RequireReal("topics have an id of their own");
-        await using var server = await PostgresServer.StartOwnAsync();
-        await using var stream = await CapturedAsync(server, kafka);
+        await using var stream = await CapturedAsync(postgres, kafka);
         await stream.Instance.DisposeAsync();
         await kafka.RecreateTopicAsync(stream.Options.Kafka.Topic);
 

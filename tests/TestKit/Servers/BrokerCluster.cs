@@ -9,7 +9,6 @@ namespace OrdersStream.TestKit.Servers;
 public sealed class BrokerCluster : IAsyncDisposable
 {
     private const int Brokers = 3;
-    private const int StartsMax = 4;
 
     private static readonly string[] Settings =
     [
@@ -72,23 +71,6 @@ public sealed class BrokerCluster : IAsyncDisposable
     {
         using var admin = NewAdmin();
         return admin.GetMetadata(Waiting.Patience).Brokers.TrueForAll(b => b.BrokerId != id);
-    }
-
-    /// <summary>Starts a broker that was killed and is missed. On a busy machine its session may time out while it starts: it ends then, and is started once more.</summary>
-    public async Task StartAgainAsync(int id)
-    {
-        for (var start = 1;; start++)
-        {
-            try
-            {
-                await brokers[id].StartAgainAsync();
-                return;
-            }
-            catch (InvalidOperationException) when (start < StartsMax)
-            {
-                // Each start takes seconds: the name that this one may have left behind is free before the last.
-            }
-        }
     }
 
     /// <summary>Every partition of every topic has all its copies: any one broker may be lost.</summary>

@@ -8,6 +8,11 @@ namespace OrdersStream.TestKit.Servers;
 /// </summary>
 public sealed class LaunchedBroker : IAsyncDisposable
 {
+    private const int StartsMax = 4;
+
+    // Brokers that start take all of the machine: several at once would only make each of them slow.
+    private static readonly SemaphoreSlim Starting = new(2);
+
     private readonly string launcher;
     private readonly string folder;
     private readonly Process guard;
@@ -24,7 +29,7 @@ public sealed class LaunchedBroker : IAsyncDisposable
         var broker = new LaunchedBroker(launcher, folder, StartGuard(launcher, folder));
         try
         {
-            broker.Address = await broker.RunAsync(["start", folder, .. properties]);
+            broker.Address = await broker.StartAsync(properties);
             return broker;
         }
         catch
@@ -42,13 +47,40 @@ public sealed class LaunchedBroker : IAsyncDisposable
     public Task KillAsync() => RunAsync(["kill", folder], answers: false);
 
     /// <summary>Starts a broker that was killed, on the same data and address.</summary>
-    public async Task StartAgainAsync() => await RunAsync(["start", folder]);
+    public Task StartAgainAsync() => StartAsync([]);
 
     public async ValueTask DisposeAsync()
     {
         guard.StandardInput.Close();
         await guard.WaitForExitAsync();
         guard.Dispose();
+    }
+
+    /// <summary>
+    /// The launcher gives a broker some seconds to answer, and one that comes back may find its name taken until its old session has timed out: on a
+    /// busy machine either takes longer, and it is started once more.
+    /// </summary>
+    private async Task<string> StartAsync(string[] properties)
+    {
+        await Starting.WaitAsync();
+        try
+        {
+            for (var start = 1;; start++)
+            {
+                try
+                {
+                    return await RunAsync(["start", folder, .. properties]);
+                }
+                catch (InvalidOperationException) when (start < StartsMax)
+                {
+                    await KillAsync();
+                }
+            }
+        }
+        finally
+        {
+            Starting.Release();
+        }
     }
 
     private async Task<string> RunAsync(string[] arguments, bool answers = true)
