@@ -16,8 +16,8 @@ namespace OrdersStream.Benchmarks;
 internal sealed record FunctionsOptions(string Command, int Rows, int Runs, string? JsonFile);
 
 /// <summary>
-/// The storing half's own time per record on the way that a functions host takes, beside that of LocalHost: the same records, already received, in the same
-/// batches, in this process, in turn. What receives them is another's, and not in it.
+/// The storing half's own time per record on the way that a functions host takes, beside that of LocalHost: the same records, already
+/// received, in the same batches, in this process, in turn. What receives them is another's, and not in it.
 /// </summary>
 internal sealed class FunctionsPath(BenchmarkStream stream, IReadOnlyList<KafkaRecord[]> batches)
 {
@@ -34,8 +34,11 @@ internal sealed class FunctionsPath(BenchmarkStream stream, IReadOnlyList<KafkaR
             await source.FillAsync(options.Rows, cancellationToken);
             await using var stream = place.NewStream(source);
             using (var child = place.Host.Run(stream, "--once", "--only", "postgres-to-kafka")) await child.EndAsync(cancellationToken);
-            report.Notes.Add($"{options.Rows:N0} records in batches of {BatchRecords:N0} of one partition, each committed; {place.Servers.BrokerNote}");
-            Add(report, await new FunctionsPath(stream, ReadBatches(stream.Options)).MeasureAsync(options.Runs, place.Progress, cancellationToken));
+            report.Notes.Add(
+                $"{options.Rows:N0} records in batches of {BatchRecords:N0} of one partition, each committed; {place.Servers.BrokerNote}");
+            Add(
+                report,
+                await new FunctionsPath(stream, ReadBatches(stream.Options)).MeasureAsync(options.Runs, place.Progress, cancellationToken));
         }, cancellationToken);
 
     private async Task<Dictionary<string, List<Cost>>> MeasureAsync(int runs, Progress progress, CancellationToken cancellationToken)
@@ -65,16 +68,20 @@ internal sealed class FunctionsPath(BenchmarkStream stream, IReadOnlyList<KafkaR
         {
             isCompared &= name == Functions;
             report.Add(
-                name, figure, format, Figure.Of(costs[name].Select(c => (double?)of(c))), isCompared ? Ratio(of) : null, isCompared ? Target.AtMost(1.1) : null);
+                name, figure, format, Figure.Of(costs[name].Select(c => (double?)of(c))), isCompared
+                    ? Ratio(of) : null, isCompared ? Target.AtMost(1.1) : null);
         }
 
-        Share Ratio(Func<Cost, double> of) => new(LocalHost, Figure.Of(costs[Functions].Zip(costs[LocalHost], (f, l) => (double?)(of(f) / of(l))))!);
+        Share Ratio(Func<Cost, double> of) =>
+            new(LocalHost, Figure.Of(costs[Functions].Zip(costs[LocalHost], (f, l) => (double?)(of(f) / of(l))))!);
     }
 
-    private static Task StoreAsFunctionAsync(KafkaToLake lake, LakeBatch batch, KafkaRecord[] records, CancellationToken cancellationToken) =>
+    private static Task StoreAsFunctionAsync(
+        KafkaToLake lake, LakeBatch batch, KafkaRecord[] records, CancellationToken cancellationToken) =>
         lake.StoreAsync(new KafkaRecords(records), cancellationToken);
 
-    private static async Task StoreAsLocalHostAsync(KafkaToLake lake, LakeBatch batch, KafkaRecord[] records, CancellationToken cancellationToken)
+    private static async Task StoreAsLocalHostAsync(
+        KafkaToLake lake, LakeBatch batch, KafkaRecord[] records, CancellationToken cancellationToken)
     {
         var ours = new KafkaRecords(records);
         for (var i = 0; i < records.Length; i++)
@@ -86,7 +93,8 @@ internal sealed class FunctionsPath(BenchmarkStream stream, IReadOnlyList<KafkaR
     }
 
     /// <summary>Everything into a lake of its own.</summary>
-    private async Task<Cost> StoreAllAsync(Func<KafkaToLake, LakeBatch, KafkaRecord[], CancellationToken, Task> storeAsync, CancellationToken cancellationToken)
+    private async Task<Cost> StoreAllAsync(
+        Func<KafkaToLake, LakeBatch, KafkaRecord[], CancellationToken, Task> storeAsync, CancellationToken cancellationToken)
     {
         using var folder = new TestFolder("bench");
         var options = stream.Options with
@@ -123,7 +131,8 @@ internal sealed class FunctionsPath(BenchmarkStream stream, IReadOnlyList<KafkaR
             if (result.IsPartitionEOF) ends++;
             else records.Add(new()
             {
-                Topic = kafka.Topic, Partition = result.Partition.Value, Offset = result.Offset.Value, Key = result.Message.Key, Value = result.Message.Value,
+                Topic = kafka.Topic, Partition = result.Partition.Value, Offset = result.Offset.Value, Key = result.Message.Key,
+                Value = result.Message.Value,
                 Timestamp = new() { UnixTimestampMs = result.Message.Timestamp.UnixTimestampMs },
                 Headers = [.. (result.Message.Headers ?? []).Select(h => new KafkaHeader { Key = h.Key, Value = h.GetValueBytes() })],
             });

@@ -9,7 +9,9 @@ namespace OrdersStream.Benchmarks;
 /// <summary>What <c>latency</c> was asked to do.</summary>
 internal sealed record LatencyOptions(string Command, int Rate, int Seconds, string? JsonFile);
 
-/// <summary>A steady rate of transactions of one row: how long from the commit until the row is in a visible file, and what that costs.</summary>
+/// <summary>
+/// A steady rate of transactions of one row: how long from the commit until the row is in a visible file, and what that costs.
+/// </summary>
 internal sealed class Latency(Workplace place, OrdersSource source, BenchmarkStream stream, LatencyOptions options)
 {
     private const int Clients = 4, RowsBefore = 1_000;
@@ -26,7 +28,8 @@ internal sealed class Latency(Workplace place, OrdersSource source, BenchmarkStr
             await source.FillAsync(RowsBefore, cancellationToken);
             await using var stream = place.NewStream(source);
             report.Notes.Add(
-                $"{options.Rate} transactions of one row a second for {options.Seconds} s, batch_interval {IntervalSeconds:0} s; {place.Servers.BrokerNote}");
+                $"{options.Rate} transactions of one row a second for {options.Seconds} s, batch_interval {IntervalSeconds:0} s; "
+                + $"{place.Servers.BrokerNote}");
             await new Latency(place, source, stream, options).MeasureAsync(report, cancellationToken);
         }, cancellationToken);
 
@@ -52,7 +55,8 @@ internal sealed class Latency(Workplace place, OrdersSource source, BenchmarkStr
         child.SendTerm();
         var cost = await child.EndAsync(cancellationToken);
         Add(report, cpuSeconds * 60 / seconds, cost);
-        if (othersShare > OtherProcesses.ShareMax) report.Notes.Add($"DOES NOT COUNT: other processes took {othersShare:0%} of the machine");
+        if (othersShare > OtherProcesses.ShareMax)
+            report.Notes.Add($"DOES NOT COUNT: other processes took {othersShare:0%} of the machine");
     }
 
     private void Add(Report report, double cpuSecondsPerMinute, ChildCost cost)
@@ -78,7 +82,8 @@ internal sealed class Latency(Workplace place, OrdersSource source, BenchmarkStr
         await using var connection = new NpgsqlConnection(source.Owner);
         await connection.OpenAsync(cancellationToken);
         await using var insert = new NpgsqlCommand(
-            $"INSERT INTO {OrdersSource.Table} (customer_name, restaurant_name, item, amount) VALUES ('Hema Joshi', 'Café Lobo', 'Fish Curry Meal', 312.50) RETURNING order_id", connection);
+            $"INSERT INTO {OrdersSource.Table} (customer_name, restaurant_name, item, amount) "
+            + "VALUES ('Hema Joshi', 'Café Lobo', 'Fish Curry Meal', 312.50) RETURNING order_id", connection);
         await insert.PrepareAsync(cancellationToken);
         var begun = Stopwatch.GetTimestamp();
         for (var i = client; i < options.Rate * seconds; i += Clients)
@@ -120,7 +125,9 @@ internal sealed class Latency(Workplace place, OrdersSource source, BenchmarkStr
             lock (visible) missing = committed.Keys.Count(id => !visible.ContainsKey(id));
             if (missing == 0) return;
             if (child.HasEnded) throw child.Failed("it ended before all orders were in the lake");
-            if (Stopwatch.GetElapsedTime(begun) > ArrivalMax) throw new BenchmarkException($"{missing} orders were not in the lake {ArrivalMax.TotalSeconds} s after the last was placed");
+            if (Stopwatch.GetElapsedTime(begun) > ArrivalMax)
+                throw new BenchmarkException(
+                    $"{missing} orders were not in the lake {ArrivalMax.TotalSeconds} s after the last was placed");
             await Task.Delay(Tick, cancellationToken);
         }
     }

@@ -10,7 +10,9 @@ using OrdersStream.TestKit;
 
 namespace OrdersStream.FunctionApp.Tests;
 
-/// <summary>One worker process's services, as the app registers them, and its functions, made for each call as the platform makes them.</summary>
+/// <summary>
+/// One worker process's services, as the app registers them, and its functions, made for each call as the platform makes them.
+/// </summary>
 internal sealed class AppWorker : IAsyncDisposable
 {
     private readonly ServiceProvider services;

@@ -36,7 +36,8 @@ public sealed class CaptureTests(PostgresServer postgres, KafkaServer kafka)
     public async Task a_worker_that_is_killed_in_mid_poll_leaves_nothing_for_the_next_to_lose_or_double(CrashPoint point)
     {
         kafka.RequireReal("a worker in another process");
-        await using var app = await AppStream.CreateAsync(postgres, kafka, 200, o => o with { Postgres = o.Postgres with { PageBytes = 1_024 } });
+        await using var app = await AppStream.CreateAsync(
+            postgres, kafka, 200, o => o with { Postgres = o.Postgres with { PageBytes = 1_024 } });
         using (var killed = await WorkerProcess.HaltedAtAsync(point, stores: false, app)) await killed.KillAsync();
         await app.Stream.UntilNobodyPollsAsync();
 

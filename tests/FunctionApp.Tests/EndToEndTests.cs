@@ -24,7 +24,8 @@ public sealed class EndToEndTests(PostgresServer postgres, KafkaServer kafka)
             await app.Stream.ExecuteAsync("UPDATE items SET name = name || '+', updated_at = clock_timestamp() WHERE id <= 20");
             await worker.TickAsync(Cancellation);
         }
-        await Waiting.UntilAsync(() => host.Delivered >= 100 + 5 * 70, storing, () => $"{host.Delivered} records were delivered", () => host.Delivered);
+        await Waiting.UntilAsync(
+            () => host.Delivered >= 100 + 5 * 70, storing, () => $"{host.Delivered} records were delivered", () => host.Delivered);
         await stop.CancelAsync();
         await storing.WithPatienceAsync("the host");
 
@@ -86,7 +87,8 @@ public sealed class EndToEndTests(PostgresServer postgres, KafkaServer kafka)
         var second = new HostLoop(app.Options, app.NewWorker());
         using var end = new CancellationTokenSource();
         var storing = second.RunAsync(end.Token);
-        await app.Stream.UntilAsync(() => app.Stream.Lake.Count() == 300, storing, () => $"{second.Delivered} records were delivered again");
+        await app.Stream.UntilAsync(
+            () => app.Stream.Lake.Count() == 300, storing, () => $"{second.Delivered} records were delivered again");
         await end.CancelAsync();
         await storing.WithPatienceAsync("the host");
 

@@ -4,7 +4,9 @@ using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests;
 
-/// <summary>The clock of the machine that runs the pipeline is set, an hour forward or back: nothing depends on it but what is said.</summary>
+/// <summary>
+/// The clock of the machine that runs the pipeline is set, an hour forward or back: nothing depends on it but what is said.
+/// </summary>
 public sealed class ClockTests(PostgresServer postgres, KafkaServer kafka)
 {
     [Theory, InlineData(1), InlineData(-1)]
@@ -22,7 +24,8 @@ public sealed class ClockTests(PostgresServer postgres, KafkaServer kafka)
         }));
         for (var round = 0; round < 4; round++)
         {
-            await stream.ExecuteAsync($"INSERT INTO items (id, name) SELECT i, repeat('x', 50) FROM generate_series({50 * round + 1}, {50 * round + 50}) i");
+            await stream.ExecuteAsync(
+                $"INSERT INTO items (id, name) SELECT i, repeat('x', 50) FROM generate_series({50 * round + 1}, {50 * round + 50}) i");
             await stream.ExecuteAsync("UPDATE items SET name = name || '.', updated_at = clock_timestamp() WHERE id % 5 = 0");
             // There and back, and two rounds at either time: rows come while it is wrong, too.
             if (round % 2 == 0) clock.Jump(round == 0 ? jump : -jump);

@@ -7,8 +7,8 @@ using OrdersStream.TestKit.Servers;
 namespace OrdersStream.ReliabilityTests;
 
 /// <summary>
-/// One of three brokers dies in mid-load, whatever it does for the pipeline: the other two hold all that was acknowledged, and both halves go
-/// on with them by themselves (invariants 1 to 3).
+/// One of three brokers dies in mid-load, whatever it does for the pipeline: the other two hold all that was acknowledged, and both halves
+/// go on with them by themselves (invariants 1 to 3).
 /// </summary>
 public sealed class ClusterTests(PostgresServer postgres)
 {
@@ -42,7 +42,8 @@ public sealed class ClusterTests(PostgresServer postgres)
         finally
         {
             await giveUp.CancelAsync();
-            await Task.WhenAll([load, .. halves]).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+            await Task.WhenAll([load, .. halves])
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         }
         Assert.True(await run.OnceAsync(null, Cancellation));
         await stream.LakeShouldEqualTableAsync();
@@ -70,11 +71,14 @@ public sealed class ClusterTests(PostgresServer postgres)
     {
         for (var first = 1; !stop.IsCancellationRequested; first += 20)
         {
-            await stream.ExecuteAsync($"INSERT INTO items (id, name) SELECT i, repeat('x', 100) FROM generate_series({first}, {first + 19}) i");
-            await stream.ExecuteAsync($"UPDATE items SET name = 'changed', updated_at = clock_timestamp() WHERE id BETWEEN {first - 30} AND {first - 20}");
+            await stream.ExecuteAsync(
+                $"INSERT INTO items (id, name) SELECT i, repeat('x', 100) FROM generate_series({first}, {first + 19}) i");
+            await stream.ExecuteAsync(
+                $"UPDATE items SET name = 'changed', updated_at = clock_timestamp() WHERE id BETWEEN {first - 30} AND {first - 20}");
             await Task.Delay(150, Cancellation); // a load, and no flood
         }
     }
 
-    private static Task UntilMoreIsStoredAsync(TestStream stream, Task running) => stream.UntilStoredAsync(stream.Lake.Count() + RowsMeanwhile, running);
+    private static Task UntilMoreIsStoredAsync(TestStream stream, Task running) =>
+        stream.UntilStoredAsync(stream.Lake.Count() + RowsMeanwhile, running);
 }

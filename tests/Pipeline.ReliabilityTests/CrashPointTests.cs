@@ -116,7 +116,9 @@ public sealed class KillInStorageTests(PostgresServer postgres, KafkaServer kafk
 /// <summary>Ends one after the other.</summary>
 public sealed class CrashAfterCrashTests(PostgresServer postgres, KafkaServer kafka)
 {
-    /// <summary>The first process ends behind its first step, the next behind its second, and so on: recovery itself is cut off everywhere.</summary>
+    /// <summary>
+    /// The first process ends behind its first step, the next behind its second, and so on: recovery itself is cut off everywhere.
+    /// </summary>
     [Fact]
     public async Task crashes_while_crashes_are_made_up_for_change_nothing()
     {

@@ -30,7 +30,8 @@ internal static class CrashStream
     }
 
     private static bool IsCrash(Exception? e) =>
-        e is CrashException || (e is AggregateException a ? a.InnerExceptions.Any(IsCrash) : e?.InnerException is { } inner && IsCrash(inner));
+        e is CrashException
+            || (e is AggregateException a ? a.InnerExceptions.Any(IsCrash) : e?.InnerException is { } inner && IsCrash(inner));
 
     private static PipelineOptions SmallSteps(PipelineOptions options) => options with
     {

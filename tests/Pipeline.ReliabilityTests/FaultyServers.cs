@@ -19,8 +19,8 @@ public sealed partial class FaultyServers : IAsyncLifetime
     public ValueTask InitializeAsync() => ValueTask.CompletedTask;
 
     /// <summary>
-    /// Both halves run, rows come, the fault strikes while rows come, is mended, and rows come again: in the end the lake is the table, each row
-    /// version is in the topic once, and of each trouble the log says little.
+    /// Both halves run, rows come, the fault strikes while rows come, is mended, and rows come again: in the end the lake is the table,
+    /// each row version is in the topic once, and of each trouble the log says little.
     /// </summary>
     /// <param name="strike">The fault.</param>
     /// <param name="mend">Its end; null: it passes by itself.</param>
@@ -48,10 +48,12 @@ public sealed partial class FaultyServers : IAsyncLifetime
     }
 
     /// <summary>A stream of which the pipeline sees the proxies, and the test the servers.</summary>
-    internal async Task<TestStream> CreateStreamAsync(string ddl = TestStream.Items, Func<PipelineOptions, PipelineOptions>? configure = null)
+    internal async Task<TestStream> CreateStreamAsync(
+        string ddl = TestStream.Items, Func<PipelineOptions, PipelineOptions>? configure = null)
     {
         await StartAsync();
-        return await TestStream.CreateAsync(Postgres!, Kafka!, ddl, configure: options => configure is null ? Behind(options) : configure(Behind(options)));
+        return await TestStream.CreateAsync(
+            Postgres!, Kafka!, ddl, configure: options => configure is null ? Behind(options) : configure(Behind(options)));
     }
 
     public async ValueTask DisposeAsync()
@@ -87,7 +89,8 @@ public sealed partial class FaultyServers : IAsyncLifetime
     private static Task InsertAsync(TestStream stream, int first) =>
         stream.ExecuteAsync($"INSERT INTO items (id, name) SELECT i, repeat('x', 100) FROM generate_series({first}, {first + 199}) i");
 
-    private static string? Updated(TestStream stream) => stream.Lake.Rows($"SELECT count(DISTINCT id) FROM {stream.Lake.Source} WHERE name LIKE '%+'")[0][0];
+    private static string? Updated(TestStream stream) =>
+        stream.Lake.Rows($"SELECT count(DISTINCT id) FROM {stream.Lake.Source} WHERE name LIKE '%+'")[0][0];
 
     /// <summary>Once for each kind of trouble until the half works again, not at each attempt; and nothing that calls a human.</summary>
     private static void SaysLittle(TestStream stream)

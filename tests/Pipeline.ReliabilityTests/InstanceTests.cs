@@ -19,7 +19,8 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
     {
         await using var stream = await CrashStream.CreateAsync(postgres, kafka);
         await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, repeat('x', 50) FROM generate_series(1, 200) i");
-        using (var first = LocalHostProcess.Start(stream.Options, ["run", "--only", "postgres-to-kafka"], (CrashPoint.PageCommitted, 2, OnPoint.AwaitTerm)))
+        string[] capture = ["run", "--only", "postgres-to-kafka"];
+        using (var first = LocalHostProcess.Start(stream.Options, capture, (CrashPoint.PageCommitted, 2, OnPoint.AwaitTerm)))
         {
             await first.UntilReachedAsync();
             Assert.Equal(PollOutcome.StandingBy, (await stream.PollAsync()).Outcome);
@@ -35,7 +36,9 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Equal(200, stream.Dump().Records.Count);
     }
 
-    /// <summary>Its session, and so its lock, is lost while it publishes: whoever takes over ends its transaction, and it hears so when it commits.</summary>
+    /// <summary>
+    /// Its session, and so its lock, is lost while it publishes: whoever takes over ends its transaction, and it hears so when it commits.
+    /// </summary>
     [Fact]
     public async Task a_poller_that_is_replaced_in_mid_page_publishes_nothing()
     {
@@ -73,7 +76,8 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
     public async Task a_poller_process_takes_over_within_an_interval_of_the_others_death()
     {
         var interval = TimeSpan.FromSeconds(1);
-        await using var stream = await TestStream.CreateAsync(postgres, kafka, configure: o => o with { Streaming = o.Streaming with { BatchInterval = (int)interval.TotalSeconds } });
+        await using var stream = await TestStream.CreateAsync(
+            postgres, kafka, configure: o => o with { Streaming = o.Streaming with { BatchInterval = (int)interval.TotalSeconds } });
         await stream.ExecuteAsync("INSERT INTO items (id, name) VALUES (1, 'x')");
         using var first = LocalHostProcess.Start(stream.Options, ["run", "--only", "postgres-to-kafka"]);
         await first.UntilSaidAsync("PostgresToKafka: 1 rows");
@@ -146,18 +150,28 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
         await stream.DrainAsync();
         await using (var one = new Instance(stream, PipelineHalf.KafkaToLake))
         {
-            await Waiting.UntilAsync(() => one.Stored > 0 && one.Stored + one.Waiting == 50, one.Running, () => $"{one.Stored} rows are stored, {one.Waiting} wait", () => (one.Stored, one.Waiting));
-            await InsertAsync(stream);
-            await stream.DrainAsync();
-            await Waiting.UntilAsync(() => one.Waiting >= 50 && one.Stored + one.Waiting == 100, one.Running, () => $"{one.Stored} rows are stored, {one.Waiting} wait", () => (one.Stored, one.Waiting));
-
-            await using var two = new Instance(stream, PipelineHalf.KafkaToLake);
-            await Waiting.UntilAsync(() => one.Stored == 100, Task.WhenAny(one.Running, two.Running).Unwrap(), () => $"{one.Stored} rows are stored, {one.Waiting} wait", () => (one.Stored, one.Waiting));
+            await Waiting.UntilAsync(
+                () => one.Stored > 0 && one.Stored + one.Waiting == 50, one.Running,
+                () => $"{one.Stored} rows are stored, {one.Waiting} wait", () => (one.Stored, one.Waiting));
             await InsertAsync(stream);
             await stream.DrainAsync();
             await Waiting.UntilAsync(
-                () => two.Stored + two.Waiting > 0 && one.Stored + one.Waiting + two.Stored + two.Waiting == 150, Task.WhenAny(one.Running, two.Running).Unwrap(),
-                () => $"{one.Stored} and {two.Stored} rows are stored, {one.Waiting} and {two.Waiting} wait", () => (one.Stored, one.Waiting, two.Stored, two.Waiting));
+                () => one.Waiting >= 50 && one.Stored + one.Waiting == 100, one.Running,
+                () => $"{one.Stored} rows are stored, {one.Waiting} wait", () => (one.Stored, one.Waiting));
+
+            await using var two = new Instance(stream, PipelineHalf.KafkaToLake);
+            await Waiting.UntilAsync(
+                () => one.Stored == 100, Task.WhenAny(one.Running, two.Running).Unwrap(),
+                () => $"{one.Stored} rows are stored, {one.Waiting} wait", () => (one.Stored, one.Waiting));
+            await InsertAsync(stream);
+            await stream.DrainAsync();
+            await Waiting.UntilAsync(
+                () =>
+                    two.Stored + two.Waiting > 0
+                        && one.Stored + one.Waiting + two.Stored + two.Waiting == 150, Task.WhenAny(one.Running, two.Running).Unwrap(),
+                () =>
+                    $"{one.Stored} and {two.Stored} rows are stored, {one.Waiting} and {two.Waiting} wait", () =>
+                        (one.Stored, one.Waiting, two.Stored, two.Waiting));
         }
 
         await stream.LakeShouldEqualTableAsync();
@@ -171,10 +185,13 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
         await stream.ExecuteAsync("INSERT INTO items (id, name) VALUES (1, 'x')");
         await stream.PollAsync();
         var record = Assert.Single(stream.Dump().Records);
-        using var publisher = new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = kafka.Brokers, TransactionalId = stream.Options.Kafka.Topic }).Build();
+        using var publisher = new ProducerBuilder<byte[], byte[]>(
+            new ProducerConfig { BootstrapServers = kafka.Brokers, TransactionalId = stream.Options.Kafka.Topic }).Build();
         publisher.InitTransactions(Waiting.Patience);
         publisher.BeginTransaction();
-        await publisher.ProduceAsync(new TopicPartition(stream.Options.Kafka.Topic, record.Partition), new Message<byte[], byte[]> { Key = record.Key!, Value = record.Value! }, Cancellation);
+        await publisher.ProduceAsync(
+            new TopicPartition(stream.Options.Kafka.Topic, record.Partition),
+            new Message<byte[], byte[]> { Key = record.Key!, Value = record.Value! }, Cancellation);
         await using var run = stream.NewRun();
 
         var drain = run.OnceAsync(PipelineHalf.KafkaToLake, Cancellation);
@@ -196,7 +213,8 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
     }
 
     private static Task InsertAsync(TestStream stream) =>
-        stream.ExecuteAsync("INSERT INTO items (id, name) SELECT n + i, 'x' FROM (SELECT count(*) n FROM items) c, generate_series(1, 50) i");
+        stream.ExecuteAsync(
+            "INSERT INTO items (id, name) SELECT n + i, 'x' FROM (SELECT count(*) n FROM items) c, generate_series(1, 50) i");
 
     /// <summary>Rows come until this storer has stored some more of them.</summary>
     private static async Task InsertUntilStoresAsync(TestStream stream, Instance storer)

@@ -45,7 +45,8 @@ internal static class LocalHostProcess
     /// <param name="armed">The point, its occurrence and what to do there; null: none.</param>
     /// <param name="configure">What is different at its start.</param>
     public static RunningProgram Start(
-        PipelineOptions options, string[] command, (CrashPoint Point, int Occurrence, OnPoint Then)? armed = null, Action<ProcessStartInfo>? configure = null)
+        PipelineOptions options, string[] command, (CrashPoint Point, int Occurrence, OnPoint Then)? armed = null,
+        Action<ProcessStartInfo>? configure = null)
     {
         var folder = new TestFolder();
         var configuration = folder.PathOf("orders_stream.yml");
@@ -80,11 +81,13 @@ internal static class LocalHostProcess
     /// <summary>The child's own side.</summary>
     public static async Task<int> RunAsync(string[] args)
     {
-        var (point, occurrence, then) = (Enum.Parse<CrashPoint>(args[0]), int.Parse(args[1], CultureInfo.InvariantCulture), Enum.Parse<OnPoint>(args[2]));
+        var (point, occurrence, then) = (
+            Enum.Parse<CrashPoint>(args[0]), int.Parse(args[1], CultureInfo.InvariantCulture), Enum.Parse<OnPoint>(args[2]));
         using var signals = new StopSignals();
         using var term = new ManualResetEventSlim();
         using var registration = signals.Token.Register(term.Set);
-        if (Environment.GetEnvironmentVariable(StopSeconds) is { } seconds) RunVerb.StopPatience = TimeSpan.FromSeconds(int.Parse(seconds, CultureInfo.InvariantCulture));
+        if (Environment.GetEnvironmentVariable(StopSeconds) is { } seconds)
+            RunVerb.StopPatience = TimeSpan.FromSeconds(int.Parse(seconds, CultureInfo.InvariantCulture));
         var seen = 0;
         CrashPoints.OfProcess = new CrashPoints(reached =>
         {
@@ -94,7 +97,8 @@ internal static class LocalHostProcess
             term.Wait();
         });
         var exitCode = await Invocation.RunAsync(args[3..], signals.Token);
-        if (File.Exists(OwnStatus)) Console.WriteLine(File.ReadLines(OwnStatus).Single(line => line.StartsWith(Peak, StringComparison.Ordinal)));
+        if (File.Exists(OwnStatus))
+            Console.WriteLine(File.ReadLines(OwnStatus).Single(line => line.StartsWith(Peak, StringComparison.Ordinal)));
         return exitCode;
     }
 }

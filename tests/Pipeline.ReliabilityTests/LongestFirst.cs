@@ -5,12 +5,15 @@ using Xunit.v3;
 
 namespace OrdersStream.ReliabilityTests;
 
-/// <summary>What takes longest begins first: the run is over when its longest class is, and one that begins last is waited for by nothing else.</summary>
+/// <summary>
+/// What takes longest begins first: the run is over when its longest class is, and one that begins last is waited for by nothing else.
+/// </summary>
 public sealed class LongestFirst : ITestCollectionOrderer
 {
     private static readonly List<string?> Longest =
     [
-        typeof(ClusterTests).FullName, typeof(PostgresConnectionTests).FullName, typeof(SoakTests).FullName, typeof(CaptureShutdownWithoutServerTests).FullName,
+        typeof(ClusterTests).FullName, typeof(PostgresConnectionTests).FullName, typeof(SoakTests).FullName,
+        typeof(CaptureShutdownWithoutServerTests).FullName,
         typeof(KafkaConnectionTests).FullName, typeof(KillInStorageTests).FullName, typeof(StorageShutdownWithoutServerTests).FullName,
         typeof(ExceptionInStorageTests).FullName, typeof(ShutdownInStorageTests).FullName, typeof(EncryptedConnectionTests).FullName,
     ];

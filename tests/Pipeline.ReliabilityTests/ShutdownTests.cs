@@ -6,8 +6,8 @@ using OrdersStream.TestKit.Servers;
 namespace OrdersStream.ReliabilityTests;
 
 /// <summary>
-/// SIGTERM, as an orchestrator sends it, in every phase: the process drains or gives up by itself, before any time-out of a client, with exit
-/// code 0. What does not has a last resort.
+/// SIGTERM, as an orchestrator sends it, in every phase: the process drains or gives up by itself, before any time-out of a client, with
+/// exit code 0. What does not has a last resort.
 /// </summary>
 public abstract class ShutdownTests(PostgresServer postgres, KafkaServer kafka)
 {

@@ -4,8 +4,8 @@ using OrdersStream.Diagnostics;
 namespace OrdersStream.TestKit;
 
 /// <summary>
-/// A server of a busy machine may be late with an answer: the product gives the poll or the batch up after seconds, and its callers, a loop or a
-/// platform, call it again. A test that is the caller does the same, for this failure and for no other.
+/// A server of a busy machine may be late with an answer: the product gives the poll or the batch up after seconds, and its callers, a loop
+/// or a platform, call it again. A test that is the caller does the same, for this failure and for no other.
 /// </summary>
 public static class LateAnswers
 {
@@ -37,7 +37,8 @@ public static class LateAnswers
         null => false,
         TimeoutException or KafkaException { Error.Code: ErrorCode.Local_TimedOut or ErrorCode.RequestTimedOut } => true,
         // A topic is there for whoever made it before it is for whoever asks.
-        PipelineException { Action: FailureAction.Retry } p when p.Problem.Contains("is not visible after", StringComparison.Ordinal) => true,
+        PipelineException { Action: FailureAction.Retry } p when p.Problem.Contains("is not visible after", StringComparison.Ordinal) =>
+            true,
         _ => IsLate(e.InnerException),
     };
 }

@@ -5,8 +5,8 @@ using OrdersStream.TestKit.Servers;
 namespace OrdersStream.TestKit;
 
 /// <summary>
-/// The configuration of a stream on shared servers of which nothing is shared: a topic, and so a group, of a name that nobody else has, and every
-/// folder under one. The rest is as the product has it; whoever makes a stream says what is different.
+/// The configuration of a stream on shared servers of which nothing is shared: a topic, and so a group, of a name that nobody else has, and
+/// every folder under one. The rest is as the product has it; whoever makes a stream says what is different.
 /// </summary>
 public static class StreamOptions
 {
@@ -15,7 +15,8 @@ public static class StreamOptions
     /// <param name="kafka">The broker.</param>
     /// <param name="topicPrefix">How the topic's name begins.</param>
     /// <param name="folder">Where lake, commit log and position are to lie.</param>
-    public static PipelineOptions For(NpgsqlConnectionStringBuilder login, string table, KafkaServer kafka, string topicPrefix, string folder) => new()
+    public static PipelineOptions For(
+        NpgsqlConnectionStringBuilder login, string table, KafkaServer kafka, string topicPrefix, string folder) => new()
     {
         Postgres = new PostgresOptions
         {

@@ -14,7 +14,8 @@ public sealed class TestFolder : IDisposable
     public string PathOf(params string[] names) => System.IO.Path.Combine([Path, .. names]);
 
     /// <summary>All that is in it, hidden files too.</summary>
-    public IEnumerable<FileInfo> Files() => folder.EnumerateFiles("*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 });
+    public IEnumerable<FileInfo> Files() =>
+        folder.EnumerateFiles("*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 });
 
     public void Dispose() => folder.Delete(recursive: true);
 }

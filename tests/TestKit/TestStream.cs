@@ -54,9 +54,11 @@ public sealed class TestStream : IAsyncDisposable
     /// <param name="kafka">The broker.</param>
     /// <param name="ddl">Makes the table.</param>
     /// <param name="table">Its name as Postgres stores it.</param>
-    /// <param name="configure">What this test configures otherwise. There is no slack unless it says so, so that bounds are seen to hold by themselves.</param>
+    /// <param name="configure">What this test configures otherwise. There is no slack unless it says so, so that bounds are seen to hold by
+    /// themselves.</param>
     public static Task<TestStream> CreateAsync(
-        PostgresServer postgres, KafkaServer kafka, string ddl = Items, string table = "items", Func<PipelineOptions, PipelineOptions>? configure = null) =>
+        PostgresServer postgres, KafkaServer kafka, string ddl = Items, string table = "items",
+        Func<PipelineOptions, PipelineOptions>? configure = null) =>
         CreateAsync(postgres, kafka, database => database.ExecuteAsync(ddl), (database, folder) =>
         {
             var options = Bare(StreamOptions.For(database.Login, table, kafka, "test-", folder));
@@ -68,7 +70,8 @@ public sealed class TestStream : IAsyncDisposable
     /// <param name="makeTableAsync">Makes the table in the database.</param>
     /// <param name="optionsIn">The configuration, of the database and the folder of its files.</param>
     internal static async Task<TestStream> CreateAsync(
-        PostgresServer postgres, KafkaServer kafka, Func<TestDatabase, Task> makeTableAsync, Func<TestDatabase, string, PipelineOptions> optionsIn)
+        PostgresServer postgres, KafkaServer kafka, Func<TestDatabase, Task> makeTableAsync,
+        Func<TestDatabase, string, PipelineOptions> optionsIn)
     {
         var database = await postgres.CreateDatabaseAsync();
         try
@@ -96,7 +99,8 @@ public sealed class TestStream : IAsyncDisposable
     /// <param name="configure">What it configures otherwise.</param>
     /// <param name="crashPoints">Those of this run; null: nothing listens.</param>
     /// <param name="time">The clock; null: the system's.</param>
-    public TestRun NewRun(Func<PipelineOptions, PipelineOptions>? configure = null, CrashPoints? crashPoints = null, TimeProvider? time = null) =>
+    public TestRun NewRun(
+        Func<PipelineOptions, PipelineOptions>? configure = null, CrashPoints? crashPoints = null, TimeProvider? time = null) =>
         new(configure?.Invoke(Options) ?? Options, time ?? TimeProvider.System, Log, crashPoints);
 
     /// <summary>The process ends and is started again, perhaps with another configuration.</summary>
@@ -107,18 +111,26 @@ public sealed class TestStream : IAsyncDisposable
         Instance = NewInstance();
     }
 
-    /// <summary>The server lets go of a poller's lock when it notices that the session is closed, a moment after the client closed it.</summary>
+    /// <summary>
+    /// The server lets go of a poller's lock when it notices that the session is closed, a moment after the client closed it.
+    /// </summary>
     public Task UntilNobodyPollsAsync() => Database.UntilAsync(
-        "the lock is free", "SELECT NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))");
+        "the lock is free",
+        "SELECT NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database "
+        + "WHERE datname = current_database()))");
 
     /// <summary>The server ends the sessions of this stream's pollers, whatever they are doing, and has let go of their lock.</summary>
     public async Task EndPollersSessionsAsync()
     {
-        await ExecuteAsync("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orders-stream' AND datname = current_database()");
+        await ExecuteAsync(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orders-stream' "
+            + "AND datname = current_database()");
         await UntilNobodyPollsAsync();
     }
 
-    /// <summary>Waits for what comes about in this stream: whatever its processes write, or warn of, is a reason to go on waiting.</summary>
+    /// <summary>
+    /// Waits for what comes about in this stream: whatever its processes write, or warn of, is a reason to go on waiting.
+    /// </summary>
     /// <param name="condition">What is waited for.</param>
     /// <param name="running">The processes that bring it about.</param>
     /// <param name="actual">What is there instead, for the failure.</param>

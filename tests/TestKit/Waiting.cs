@@ -1,8 +1,8 @@
 namespace OrdersStream.TestKit;
 
 /// <summary>
-/// Waits for what comes about by itself, in a server or in another task. A wait ends in failure when nothing has come about for so long that only
-/// a standstill explains it: a busy machine takes any time for what it does, and makes no test fail.
+/// Waits for what comes about by itself, in a server or in another task. A wait ends in failure when nothing has come about for so long
+/// that only a standstill explains it: a busy machine takes any time for what it does, and makes no test fail.
 /// </summary>
 public static class Waiting
 {

@@ -8,7 +8,9 @@ using OrdersStream.TestKit;
 
 namespace OrdersStream.Benchmarks.Hot;
 
-/// <summary>Runs the benchmarks of hot code in this process: a generated project would not know this repository's package versions.</summary>
+/// <summary>
+/// Runs the benchmarks of hot code in this process: a generated project would not know this repository's package versions.
+/// </summary>
 internal static class HotBenchmarks
 {
     public static int Run(string filter)
@@ -20,7 +22,8 @@ internal static class HotBenchmarks
             .AddLogger(ConsoleLogger.Default)
             .WithOptions(ConfigOptions.JoinSummary)
             .WithArtifactsPath(folder.Path);
-        var summaries = BenchmarkSwitcher.FromTypes([typeof(RowToMessage), typeof(MessageToColumns), typeof(ColumnsToFile)]).Run(["--filter", filter], config).ToList();
+        var summaries = BenchmarkSwitcher.FromTypes([typeof(RowToMessage), typeof(MessageToColumns), typeof(ColumnsToFile)])
+            .Run(["--filter", filter], config).ToList();
         return summaries.Count > 0 && summaries.All(s => !s.HasCriticalValidationErrors && s.Reports.All(r => r.Success)) ? 0 : 1;
     }
 }

@@ -6,7 +6,9 @@ namespace OrdersStream.Benchmarks.Load;
 /// <summary>What <c>load</c> was asked to do.</summary>
 internal sealed record LoadOptions(string Command, int Rows, int Runs, int LargeRows, string? JsonFile);
 
-/// <summary>The first load of a table: both halves, each alone and both at once, against what the machine can do in the same minutes.</summary>
+/// <summary>
+/// The first load of a table: both halves, each alone and both at once, against what the machine can do in the same minutes.
+/// </summary>
 internal static class LoadBenchmark
 {
     public static Task<int> RunAsync(LoadOptions options, CancellationToken cancellationToken) =>
@@ -17,7 +19,8 @@ internal static class LoadBenchmark
             if (options.LargeRows > 0) await LargeRows.CreateAsync(source, options.LargeRows, cancellationToken);
             var (runs, helps) = await MeasureAsync(place, source, options, cancellationToken);
             report.Notes.Add(
-                $"{options.Rows:N0} orders of {await source.RowBytesAsync()} bytes in the table's file, batch_interval 1, 4 partitions; {place.Servers.BrokerNote}");
+                $"{options.Rows:N0} orders of {await source.RowBytesAsync()} bytes in the table's file, batch_interval 1, 4 partitions; "
+                + $"{place.Servers.BrokerNote}");
             LoadReport.Fill(report, runs, Figure.Of(helps));
         }, cancellationToken);
 

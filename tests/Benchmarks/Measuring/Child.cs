@@ -11,8 +11,8 @@ namespace OrdersStream.Benchmarks.Measuring;
 internal sealed record ChildCost(double WallSeconds, double CpuSeconds, long PeakRssBytes);
 
 /// <summary>
-/// A child process that is measured. One at a time, and nothing else is started meanwhile, not even to send a signal: the kernel sums up the
-/// processor time of all that have ended.
+/// A child process that is measured. One at a time, and nothing else is started meanwhile, not even to send a signal: the kernel sums up
+/// the processor time of all that have ended.
 /// </summary>
 internal sealed partial class Child : IDisposable
 {
@@ -80,7 +80,9 @@ internal sealed partial class Child : IDisposable
     }
 
     public BenchmarkException Failed(string how) =>
-        new($"{Path.GetFileName(process.StartInfo.FileName)} {string.Join(' ', process.StartInfo.ArgumentList)}: {how}\n  {string.Join("\n  ", Output.TakeLast(20))}");
+        new(
+            $"{Path.GetFileName(process.StartInfo.FileName)} {string.Join(' ', process.StartInfo.ArgumentList)}: "
+            + $"{how}\n  {string.Join("\n  ", Output.TakeLast(20))}");
 
     public void Dispose()
     {
@@ -115,7 +117,8 @@ internal sealed partial class Child : IDisposable
     {
         try
         {
-            return File.ReadLines($"/proc/{Id}/status").FirstOrDefault(l => l.StartsWith("VmHWM", StringComparison.Ordinal)) is { } line ? Machine.Number(line) * 1024 : null;
+            return File.ReadLines($"/proc/{Id}/status").FirstOrDefault(l => l.StartsWith("VmHWM", StringComparison.Ordinal)) is { } line
+                ? Machine.Number(line) * 1024 : null;
         }
         catch (IOException)
         {

@@ -35,7 +35,8 @@ internal sealed class BenchmarkStream : IAsyncDisposable
         Directory.Delete(folder, recursive: true);
         // The in-process broker answers no such calls, and ends with this process.
         if (!brokerIsReal) return;
-        using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Options.Kafka.Brokers }).SetLogHandler((_, _) => { }).Build();
+        using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Options.Kafka.Brokers })
+            .SetLogHandler((_, _) => { }).Build();
         try
         {
             await admin.DeleteTopicsAsync([Options.Kafka.Topic], new() { RequestTimeout = Patience });

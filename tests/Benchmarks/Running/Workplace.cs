@@ -3,7 +3,9 @@ using OrdersStream.TestKit;
 
 namespace OrdersStream.Benchmarks.Running;
 
-/// <summary>What every command needs: servers, the published LocalHost, a folder. All of it is gone afterwards, whatever happened.</summary>
+/// <summary>
+/// What every command needs: servers, the published LocalHost, a folder. All of it is gone afterwards, whatever happened.
+/// </summary>
 internal sealed class Workplace : IAsyncDisposable
 {
     private readonly TestFolder folder;
@@ -16,7 +18,9 @@ internal sealed class Workplace : IAsyncDisposable
     public Progress Progress { get; }
     public string Folder => folder.Path;
 
-    /// <summary>One command from its beginning to its report: servers, an empty orders table, what is measured there, the figures.</summary>
+    /// <summary>
+    /// One command from its beginning to its report: servers, an empty orders table, what is measured there, the figures.
+    /// </summary>
     /// <param name="command">As it was given.</param>
     /// <param name="jsonFile">Where the figures are wanted as one document, too.</param>
     /// <param name="measureAsync">Fills the table, measures, and puts the figures into the report.</param>

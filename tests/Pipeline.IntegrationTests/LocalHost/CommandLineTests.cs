@@ -24,7 +24,10 @@ public sealed class CommandLineTests : IDisposable
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
         Assert.Contains("Examples:", result.Output);
         Assert.Contains("Exit codes:", result.Output);
-        if (verb is "run" or "verify" or "status") Assert.All(["--print-config", "--set", "--rollnumber", "last_processed_timestamp_location"], word => Assert.Contains(word, result.Output));
+        if (verb is "run" or "verify" or "status")
+            Assert.All(
+                ["--print-config", "--set", "--rollnumber", "last_processed_timestamp_location"],
+                word => Assert.Contains(word, result.Output));
     }
 
     [Fact]
@@ -42,7 +45,8 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("run --password " + Secret, "unknown option '--password'")]
     [InlineData("run --only both", "Argument 'both' not recognized. Must be one of: 'postgres-to-kafka' 'kafka-to-lake'")]
     [InlineData("run --log-level loud", "--log-level is none of trace|debug|information|warning|error|critical|none")]
-    [InlineData("run --ui example:1", "--ui is 'example:1', which is no port and no address:port of this machine (8081, 0.0.0.0:8080, [::1]:8080)")]
+    [InlineData(
+        "run --ui example:1", "--ui is 'example:1', which is no port and no address:port of this machine (8081, 0.0.0.0:8080, [::1]:8080)")]
     [InlineData("--seconds 0", "--seconds is 0, which is not in 1 to 86400")]
     public async Task a_bad_command_line_exits_with_2_and_one_line_each(string arguments, string expected)
     {
@@ -87,7 +91,9 @@ public sealed class CommandLineTests : IDisposable
             ["run", "--config", ConfigFile, "--set", "postgres.port=2", "--print-config"],
             new() { ["Postgres__Password"] = Secret, ["ROLLNUMBER"] = "24BCS001" });
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
-        Assert.All(["  port: 2", "  password: \"********\"", "  table: \"24BCS001_orders\"", "  jdbc_url: \"jdbc:postgresql://127.0.0.1:2/d\""], line => Assert.Contains(line, Lines(result.Output)));
+        Assert.All(
+            ["  port: 2", "  password: \"********\"", "  table: \"24BCS001_orders\"", "  jdbc_url: \"jdbc:postgresql://127.0.0.1:2/d\""],
+            line => Assert.Contains(line, Lines(result.Output)));
         Assert.DoesNotContain(Secret, result.Output);
         Assert.DoesNotContain('\e', result.Output);
         Assert.Equal([ConfigFile], Directory.GetFileSystemEntries(folder.Path));
@@ -97,7 +103,8 @@ public sealed class CommandLineTests : IDisposable
 
     private static string[] Lines(string text) => text.Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries);
 
-    private async Task<(int ExitCode, string Output, string Error)> RunAsync(string[] arguments, Dictionary<string, string>? environment = null)
+    private async Task<(int ExitCode, string Output, string Error)> RunAsync(
+        string[] arguments, Dictionary<string, string>? environment = null)
     {
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "orders-stream.dll"), .. arguments])
         {

@@ -71,20 +71,24 @@ public sealed class DemonstrationTests : IDisposable
 
     public void Dispose() => folder.Dispose();
 
-    private static RunningProgram Start(params string[] arguments) => new(new ProcessStartInfo("dotnet", [typeof(DemoVerb).Assembly.Location, .. arguments]));
+    private static RunningProgram Start(params string[] arguments) =>
+        new(new ProcessStartInfo("dotnet", [typeof(DemoVerb).Assembly.Location, .. arguments]));
 
     /// <summary>The process id of its private server, once the traffic runs.</summary>
     private static async Task<int> ServerOfAsync(RunningProgram process)
     {
         await process.UntilSaidAsync("Ctrl+C");
         Assert.False(process.HasExited);
-        foreach (var candidate in Directory.GetDirectories("/tmp", "orders-stream-pg-*").Concat(Directory.GetDirectories(Path.GetTempPath(), "orders-stream-pg-*")))
+        var candidates = Directory.GetDirectories("/tmp", "orders-stream-pg-*");
+        foreach (var candidate in candidates.Concat(Directory.GetDirectories(Path.GetTempPath(), "orders-stream-pg-*")))
             if (OwnerOf(candidate).Contains($":{process.Id},", StringComparison.Ordinal))
                 return int.Parse((await File.ReadAllLinesAsync(Path.Combine(candidate, "data", "postmaster.pid"), Token))[0]);
         throw new InvalidOperationException("the demonstration runs without a server folder");
     }
 
-    /// <summary>Who a server's folder belongs to; empty: it is just being made or removed, as those of other processes are at any time.</summary>
+    /// <summary>
+    /// Who a server's folder belongs to; empty: it is just being made or removed, as those of other processes are at any time.
+    /// </summary>
     private static string OwnerOf(string folder)
     {
         try

@@ -57,7 +57,8 @@ public sealed class ServersTests(PostgresServer postgres, KafkaServer kafka)
     {
         kafka.RequireReal("records of aborted transactions stay hidden");
         var topic = "servers-" + Guid.NewGuid().ToString("N");
-        using var producer = new ProducerBuilder<string, string>(new ProducerConfig { BootstrapServers = kafka.Brokers, TransactionalId = topic }).Build();
+        using var producer = new ProducerBuilder<string, string>(
+            new ProducerConfig { BootstrapServers = kafka.Brokers, TransactionalId = topic }).Build();
         producer.InitTransactions(Waiting.Patience);
         Produce("aborted", p => p.AbortTransaction());
         Produce("committed", p => p.CommitTransaction());

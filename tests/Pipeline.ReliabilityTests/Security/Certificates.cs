@@ -15,7 +15,9 @@ internal sealed class Certificates : IDisposable
         Write(Authority, authority.ExportCertificatePem());
         Write(Server, server.ExportCertificatePem());
         Write(ServerKey, key.ExportPkcs8PrivateKeyPem());
-        Write(ServerStore, string.Join('\n', key.ExportPkcs8PrivateKeyPem(), server.ExportCertificatePem(), authority.ExportCertificatePem()));
+        Write(
+            ServerStore,
+            string.Join('\n', key.ExportPkcs8PrivateKeyPem(), server.ExportCertificatePem(), authority.ExportCertificatePem()));
     }
 
     /// <summary>The authority's certificate.</summary>
@@ -34,7 +36,8 @@ internal sealed class Certificates : IDisposable
         using var authorityKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest("CN=orders-stream test authority", authorityKey, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: true, false, 0, critical: true));
-        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, critical: true));
+        request.CertificateExtensions.Add(
+            new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, critical: true));
         request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, critical: false));
         var (begin, end) = (TimeProvider.System.GetUtcNow().AddDays(-1), TimeProvider.System.GetUtcNow().AddDays(1));
         using var authority = request.CreateSelfSigned(begin, end);
@@ -61,7 +64,9 @@ internal sealed class Certificates : IDisposable
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: false, false, 0, critical: true));
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, critical: true));
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.1")], critical: false));
-        request.CertificateExtensions.Add(X509AuthorityKeyIdentifierExtension.CreateFromCertificate(authority, includeKeyIdentifier: true, includeIssuerAndSerial: false));
+        request.CertificateExtensions.Add(
+            X509AuthorityKeyIdentifierExtension.CreateFromCertificate(
+                authority, includeKeyIdentifier: true, includeIssuerAndSerial: false));
         return request;
     }
 

@@ -8,7 +8,9 @@ using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests.Security;
 
-/// <summary>A broker that talks SASL_SSL and a Postgres that talks TLS, with certificates made for them, and clients that prove who they are.</summary>
+/// <summary>
+/// A broker that talks SASL_SSL and a Postgres that talks TLS, with certificates made for them, and clients that prove who they are.
+/// </summary>
 public sealed class GuardedServers : IAsyncLifetime
 {
     private const string KafkaUser = "orders-stream-test";
@@ -37,7 +39,8 @@ public sealed class GuardedServers : IAsyncLifetime
     public async Task<TestStream> CreateStreamAsync(Func<PipelineOptions, PipelineOptions>? configure = null)
     {
         await StartAsync();
-        return await TestStream.CreateAsync(postgres!, kafka!, TestStream.Items + $"GRANT SELECT ON items TO {PostgresServer.PipelineRole};",
+        return await TestStream.CreateAsync(
+            postgres!, kafka!, TestStream.Items + $"GRANT SELECT ON items TO {PostgresServer.PipelineRole};",
             configure: o => configure is null ? Guarded(o) : configure(Guarded(o)));
     }
 
@@ -96,7 +99,8 @@ public sealed class GuardedServers : IAsyncLifetime
 
     private static async Task CreateUserAsync(string brokers)
     {
-        using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = brokers }).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
+        using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = brokers })
+            .SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
         await admin.AlterUserScramCredentialsAsync([new UserScramCredentialUpsertion
         {
             User = KafkaUser,

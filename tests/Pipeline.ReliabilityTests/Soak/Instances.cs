@@ -22,7 +22,8 @@ internal sealed class Instances(PipelineOptions options) : IDisposable
     public int DiedAtPoint { get; private set; }
 
     public void Start(int number, (CrashPoint Point, int Occurrence)? armed = null) =>
-        instances[number] = new Instance(LocalHostProcess.Start(options, ["run"], armed is { } a ? (a.Point, a.Occurrence, OnPoint.Die) : null), armed is not null);
+        instances[number] = new Instance(
+            LocalHostProcess.Start(options, ["run"], armed is { } a ? (a.Point, a.Occurrence, OnPoint.Die) : null), armed is not null);
 
     /// <summary>Starts those anew that died at their point.</summary>
     public void Tend()
@@ -31,7 +32,9 @@ internal sealed class Instances(PipelineOptions options) : IDisposable
         {
             if (instances[number] is not { Ended.IsCompleted: true } ended) continue;
             var (exitCode, output) = ended.Ended.GetAwaiter().GetResult();
-            Assert.True(ended.IsArmed && exitCode == LocalHostProcess.KilledExitCode, $"instance {number} ended by itself with {exitCode}\n{Tail(output)}");
+            Assert.True(
+                ended.IsArmed && exitCode == LocalHostProcess.KilledExitCode,
+                $"instance {number} ended by itself with {exitCode}\n{Tail(output)}");
             DiedAtPoint++;
             ended.Dispose();
             Start(number);
@@ -51,7 +54,9 @@ internal sealed class Instances(PipelineOptions options) : IDisposable
         var (exitCode, isArmed, output) = await EndAsync(number, "TERM");
         // One that was only just started has said nothing, and hears no signal yet.
         var isUnborn = exitCode == LocalHostProcess.TerminatedExitCode && output.Length == 0;
-        Assert.True(exitCode == 0 || isUnborn || (isArmed && exitCode == LocalHostProcess.KilledExitCode), $"instance {number} ended with {exitCode} at SIGTERM\n{Tail(output)}");
+        Assert.True(
+            exitCode == 0 || isUnborn || (isArmed && exitCode == LocalHostProcess.KilledExitCode),
+            $"instance {number} ended with {exitCode} at SIGTERM\n{Tail(output)}");
     }
 
     public Task SignalAsync(int number, string signal) => instances[number]!.Process.SignalAsync(signal);
@@ -70,7 +75,8 @@ internal sealed class Instances(PipelineOptions options) : IDisposable
     {
         var words = new StringBuilder();
         for (var number = 0; number < Count; number++)
-            if (instances[number] is not null) words.AppendLine(CultureInfo.InvariantCulture, $"instance {number}:\n{Tail((await EndAsync(number, "KILL")).Output)}");
+            if (instances[number] is not null)
+                words.AppendLine(CultureInfo.InvariantCulture, $"instance {number}:\n{Tail((await EndAsync(number, "KILL")).Output)}");
         return words.ToString();
     }
 

@@ -17,7 +17,9 @@ public sealed class RestoredBackupTests(PostgresServer postgres, KafkaServer kaf
         await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, 'not captured yet' FROM generate_series(51, 70) i");
         await stream.ExecuteAsync("SELECT pg_create_restore_point('the good moment')");
         // Captured, and then undone by the restore; their transaction ids are given anew.
-        await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, 'undone' FROM generate_series(71, 90) i; UPDATE items SET name = 'undone', updated_at = clock_timestamp() WHERE id <= 20");
+        await stream.ExecuteAsync(
+            "INSERT INTO items (id, name) SELECT i, 'undone' FROM generate_series(71, 90) i; "
+            + "UPDATE items SET name = 'undone', updated_at = clock_timestamp() WHERE id <= 20");
         await stream.PollAndStoreAsync();
         var data = await stream.Database.ScalarAsync<string>("SELECT current_setting('data_directory')");
         await server.EndAsync();
@@ -33,7 +35,9 @@ public sealed class RestoredBackupTests(PostgresServer postgres, KafkaServer kaf
         Assert.Equal(90, await stream.Database.ScalarAsync<long>("SELECT count(*) FROM items"));
         // What was captured and undone stays in the lake under keys that the table no longer has.
         await new Oracle(stream.Database, stream.QualifiedTable, ["id"], stream.Lake).LakeShouldEqualTableAsync("id NOT BETWEEN 71 AND 90");
-        Assert.Single(stream.Log.Warnings, w => w.Contains("published twice", StringComparison.Ordinal) && w.Contains("restored", StringComparison.Ordinal));
+        Assert.Single(
+            stream.Log.Warnings,
+            w => w.Contains("published twice", StringComparison.Ordinal) && w.Contains("restored", StringComparison.Ordinal));
     }
 
     /// <summary>Everything is as it was, but for the system: a process ends, says what to do, and leaves its state alone.</summary>
@@ -50,7 +54,9 @@ public sealed class RestoredBackupTests(PostgresServer postgres, KafkaServer kaf
         const string Oid = "SELECT 'items'::regclass::oid::text";
         Assert.Equal(await stream.Database.ScalarAsync<string>(Oid), await restored.ScalarAsync<string>(Oid));
 
-        await ShouldEndWithAsync(stream, "The position of this stream belongs to", o => o with { Postgres = o.Postgres with { Host = restored.Host, Port = restored.Port } });
+        await ShouldEndWithAsync(
+            stream, "The position of this stream belongs to",
+            o => o with { Postgres = o.Postgres with { Host = restored.Host, Port = restored.Port } });
     }
 
     [Fact]
@@ -94,7 +100,11 @@ public sealed class RestoredBackupTests(PostgresServer postgres, KafkaServer kaf
     }
 
     private static Dictionary<string, string> Files(TestStream stream) =>
-        new[] { stream.Options.Streaming.LastProcessedTimestampLocation, stream.Options.Streaming.CheckpointLocation, stream.Options.Datalake.Path }
+        new[]
+        {
+            stream.Options.Streaming.LastProcessedTimestampLocation, stream.Options.Streaming.CheckpointLocation,
+            stream.Options.Datalake.Path,
+        }
             .SelectMany(folder => Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))
             .ToDictionary(file => file, file => Convert.ToHexString(File.ReadAllBytes(file)));
 }

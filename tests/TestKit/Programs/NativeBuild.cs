@@ -6,9 +6,9 @@ using OrdersStream.Demo.Servers;
 namespace OrdersStream.TestKit.Programs;
 
 /// <summary>
-/// LocalHost as it is installed: published, in Release, as native code where this machine can link it. That takes minutes of processor time, so it
-/// is made once for the sources as they are: it lies under <c>artifacts/</c> in a folder that is named by their hash, and whoever needs it while
-/// another makes it waits for that.
+/// LocalHost as it is installed: published, in Release, as native code where this machine can link it. That takes minutes of processor
+/// time, so it is made once for the sources as they are: it lies under <c>artifacts/</c> in a folder that is named by their hash, and
+/// whoever needs it while another makes it waits for that.
 /// </summary>
 public static class NativeBuild
 {
@@ -56,10 +56,11 @@ public static class NativeBuild
         using var built = new TestFolder("published");
         var made = folder + ".new";
         var end = await ChildProgram.TryRunAsync(
-            ["dotnet", "publish", Repository.PathOf("LocalHost/LocalHost.csproj"), "-c", "Release", "-o", made, "--artifacts-path", built.Path,
-             "--nologo", "-v", "quiet", "-nodeReuse:false", "-p:UseSharedCompilation=false"],
+            ["dotnet", "publish", Repository.PathOf("LocalHost/LocalHost.csproj"), "-c", "Release", "-o", made,
+             "--artifacts-path", built.Path, "--nologo", "-v", "quiet", "-nodeReuse:false", "-p:UseSharedCompilation=false"],
             null, cancellationToken);
-        if (end is not { ExitCode: 0 }) throw new InvalidOperationException($"dotnet publish failed: {end?.Output ?? "dotnet is not on the PATH"}");
+        if (end is not { ExitCode: 0 })
+            throw new InvalidOperationException($"dotnet publish failed: {end?.Output ?? "dotnet is not on the PATH"}");
         Directory.Move(made, folder);
     }
 

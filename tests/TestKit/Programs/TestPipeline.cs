@@ -9,7 +9,10 @@ using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.TestKit.Programs;
 
-/// <summary>A stream of the orders table, which db/orders.sql makes, read with the least rights; its processes say their warnings as a terminal shows them.</summary>
+/// <summary>
+/// A stream of the orders table, which db/orders.sql makes, read with the least rights; its processes say their warnings as a terminal
+/// shows them.
+/// </summary>
 public sealed class TestPipeline : IAsyncDisposable
 {
     private readonly TestStream stream;

@@ -4,7 +4,8 @@ namespace OrdersStream.TestKit.Servers;
 
 /// <summary>
 /// Three brokers around one ZooKeeper, as docker-compose has it for one: every partition in three copies, of which two must hold a record
-/// before it is acknowledged. The offsets of groups and the state of transactions lie in one partition each, so that one broker leads each of them.
+/// before it is acknowledged. The offsets of groups and the state of transactions lie in one partition each, so that one broker leads each
+/// of them.
 /// </summary>
 public sealed class BrokerCluster : IAsyncDisposable
 {
@@ -78,7 +79,8 @@ public sealed class BrokerCluster : IAsyncDisposable
     {
         using var admin = NewAdmin();
         var cluster = admin.GetMetadata(Waiting.Patience);
-        return cluster.Brokers.Count == Brokers && cluster.Topics.All(t => t.Partitions.All(p => p.Leader >= 0 && p.InSyncReplicas.Length == Brokers));
+        return cluster.Brokers.Count == Brokers
+            && cluster.Topics.All(t => t.Partitions.All(p => p.Leader >= 0 && p.InSyncReplicas.Length == Brokers));
     }
 
     public async ValueTask DisposeAsync()
@@ -89,5 +91,6 @@ public sealed class BrokerCluster : IAsyncDisposable
     }
 
     private IAdminClient NewAdmin() =>
-        new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Addresses }).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
+        new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Addresses })
+            .SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
 }

@@ -17,7 +17,8 @@ public sealed class LaunchedBroker : IAsyncDisposable
     private readonly string folder;
     private readonly Process guard;
 
-    private LaunchedBroker(string launcher, string folder, Process guard) => (this.launcher, this.folder, this.guard) = (launcher, folder, guard);
+    private LaunchedBroker(string launcher, string folder, Process guard) =>
+        (this.launcher, this.folder, this.guard) = (launcher, folder, guard);
 
     public string Address { get; private set; } = "";
 
@@ -41,7 +42,8 @@ public sealed class LaunchedBroker : IAsyncDisposable
 
     /// <summary>A setting in force, as the broker's own file has it: the last line counts.</summary>
     public string Setting(string name) =>
-        File.ReadLines(Path.Combine(folder, "server.properties")).Last(line => line.StartsWith($"{name}=", StringComparison.Ordinal))[(name.Length + 1)..];
+        File.ReadLines(Path.Combine(folder, "server.properties"))
+            .Last(line => line.StartsWith($"{name}=", StringComparison.Ordinal))[(name.Length + 1)..];
 
     /// <summary>SIGKILL to the broker; its data stay.</summary>
     public Task KillAsync() => RunAsync(["kill", folder], answers: false);
@@ -57,8 +59,8 @@ public sealed class LaunchedBroker : IAsyncDisposable
     }
 
     /// <summary>
-    /// The launcher gives a broker some seconds to answer, and one that comes back may find its name taken until its old session has timed out: on a
-    /// busy machine either takes longer, and it is started once more.
+    /// The launcher gives a broker some seconds to answer, and one that comes back may find its name taken until its old session has timed
+    /// out: on a busy machine either takes longer, and it is started once more.
     /// </summary>
     private async Task<string> StartAsync(string[] properties)
     {
@@ -98,7 +100,8 @@ public sealed class LaunchedBroker : IAsyncDisposable
         await process.WaitForExitAsync(timeout.Token);
         if (process.ExitCode != 0 || string.IsNullOrWhiteSpace(answer))
             throw new InvalidOperationException(
-                $"{TestEnvironment.KafkaLauncher}={launcher}: {arguments[0]} failed (exit code {process.ExitCode}): {await process.StandardError.ReadToEndAsync(timeout.Token)}\nthe broker's last lines:\n{EndOfLog()}");
+                $"{TestEnvironment.KafkaLauncher}={launcher}: {arguments[0]} failed (exit code {process.ExitCode}): "
+                + $"{await process.StandardError.ReadToEndAsync(timeout.Token)}\nthe broker's last lines:\n{EndOfLog()}");
         return answer.Trim();
     }
 
@@ -109,9 +112,9 @@ public sealed class LaunchedBroker : IAsyncDisposable
         return File.Exists(log) ? string.Join('\n', File.ReadLines(log).TakeLast(30)) : "";
     }
 
-    private static Process StartGuard(string launcher, string folder) =>
-        Process.Start(new ProcessStartInfo("sh", ["-c", "trap '' INT TERM HUP; cat > /dev/null; \"$0\" stop \"$1\" > /dev/null 2>&1; rm -rf \"$1\"", launcher, folder])
-        {
-            RedirectStandardInput = true,
-        })!;
+    private static Process StartGuard(string launcher, string folder)
+    {
+        const string Script = "trap '' INT TERM HUP; cat > /dev/null; \"$0\" stop \"$1\" > /dev/null 2>&1; rm -rf \"$1\"";
+        return Process.Start(new ProcessStartInfo("sh", ["-c", Script, launcher, folder]) { RedirectStandardInput = true })!;
+    }
 }

@@ -31,10 +31,12 @@ public sealed class PostgresServer : IAsyncLifetime
     private PostgresServer(Dictionary<string, string> settings, bool overTcp) => (ownSettings, this.overTcp) = (settings, overTcp);
 
     /// <summary>A private server for one test that does to it what others should not see.</summary>
-    public static Task<PostgresServer> StartOwnAsync(params (string Name, string Value)[] settings) => StartOwnAsync(overTcp: false, settings);
+    public static Task<PostgresServer> StartOwnAsync(params (string Name, string Value)[] settings) =>
+        StartOwnAsync(overTcp: false, settings);
 
     /// <summary>The same that listens on 127.0.0.1 too, and asks for passwords there.</summary>
-    public static Task<PostgresServer> StartOwnOverTcpAsync(params (string Name, string Value)[] settings) => StartOwnAsync(overTcp: true, settings);
+    public static Task<PostgresServer> StartOwnOverTcpAsync(params (string Name, string Value)[] settings) =>
+        StartOwnAsync(overTcp: true, settings);
 
     private static async Task<PostgresServer> StartOwnAsync(bool overTcp, (string Name, string Value)[] settings)
     {
@@ -72,7 +74,8 @@ public sealed class PostgresServer : IAsyncLifetime
         {
             try
             {
-                local = await LocalPostgres.StartAsync(new LocalPostgresOptions { Settings = Settings(), Tcp = overTcp }, CancellationToken.None);
+                local = await LocalPostgres.StartAsync(
+                    new LocalPostgresOptions { Settings = Settings(), Tcp = overTcp }, CancellationToken.None);
             }
             catch (LocalPostgresException e)
             {
@@ -93,13 +96,15 @@ public sealed class PostgresServer : IAsyncLifetime
         if (whyMissing is not null) TestEnvironment.MissingServer(whyMissing);
         var name = named ?? UniqueName.Of("test_");
         await ExecuteAsync($"CREATE DATABASE {name} TEMPLATE template0");
-        return new TestDatabase(this, new NpgsqlConnectionStringBuilder(admin.ConnectionString) { Database = name, IncludeErrorDetail = true });
+        return new TestDatabase(
+            this, new NpgsqlConnectionStringBuilder(admin.ConnectionString) { Database = name, IncludeErrorDetail = true });
     }
 
     /// <summary>One statement in the maintenance database, outside any transaction.</summary>
     internal async Task ExecuteAsync(string sql)
     {
-        await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(admin.ConnectionString) { Pooling = false }.ConnectionString);
+        await using var connection = new NpgsqlConnection(
+            new NpgsqlConnectionStringBuilder(admin.ConnectionString) { Pooling = false }.ConnectionString);
         await connection.OpenAsync();
         await using var command = new NpgsqlCommand(sql, connection);
         await command.ExecuteNonQueryAsync();
@@ -128,7 +133,8 @@ public sealed class PostgresServer : IAsyncLifetime
     {
         foreach (var role in new[] { PipelineRole, BlindRole })
             await ExecuteAsync(
-                $"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN CREATE ROLE {role} LOGIN PASSWORD '{RolePassword}'; END IF; END $$");
+                $"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') "
+                + $"THEN CREATE ROLE {role} LOGIN PASSWORD '{RolePassword}'; END IF; END $$");
         await ExecuteAsync($"GRANT pg_read_all_stats TO {PipelineRole}");
     }
 }

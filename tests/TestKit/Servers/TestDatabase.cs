@@ -26,7 +26,8 @@ public sealed class TestDatabase : IAsyncDisposable
     public NpgsqlConnectionStringBuilder Login => new(connectionString.ConnectionString);
 
     /// <summary>Another role's, whose password is <see cref="PostgresServer.RolePassword"/>.</summary>
-    public NpgsqlConnectionStringBuilder LoginOf(string role) => new(connectionString.ConnectionString) { Username = role, Password = PostgresServer.RolePassword };
+    public NpgsqlConnectionStringBuilder LoginOf(string role) =>
+        new(connectionString.ConnectionString) { Username = role, Password = PostgresServer.RolePassword };
 
     /// <summary>A session of its own, as a client of the source has one.</summary>
     public async Task<NpgsqlConnection> OpenSessionAsync() => await source.OpenConnectionAsync();
@@ -50,7 +51,8 @@ public sealed class TestDatabase : IAsyncDisposable
     }
 
     /// <summary>Waits until the server says that a condition holds.</summary>
-    public Task UntilAsync(string what, string condition) => Waiting.UntilAsync(() => ScalarAsync<bool>(condition), null, () => $"not so: {what}");
+    public Task UntilAsync(string what, string condition) =>
+        Waiting.UntilAsync(() => ScalarAsync<bool>(condition), null, () => $"not so: {what}");
 
     /// <summary>All rows, each value as Postgres prints it (null for NULL); select text.</summary>
     public async Task<List<string?[]>> TextRowsAsync(string sql)
