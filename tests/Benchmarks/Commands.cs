@@ -10,14 +10,18 @@ namespace OrdersStream.Benchmarks;
 /// <summary>The command line.</summary>
 internal static class Commands
 {
-    private static readonly Option<string?> JsonOption = new("--json") { Description = "Also write the figures as one document; - for standard output", HelpName = "file|-" };
+    private static readonly Option<string?> JsonOption = new("--json")
+    {
+        Description = "Also write the figures as one document; - for standard output", HelpName = "file|-",
+    };
 
     public static async Task<int> RunAsync(string[] args, CancellationToken cancellationToken)
     {
         var arguments = Root(string.Join(' ', args)).Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         try
         {
-            return await arguments.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, cancellationToken);
+            return await arguments.InvokeAsync(
+                new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, cancellationToken);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -33,7 +37,8 @@ internal static class Commands
     private static RootCommand Root(string line) =>
         new("Measures Orders Stream against what this machine can do. Nothing else should run on it meanwhile.") 
         {
-            LoadCommand(line), LatencyCommand(line), IdleCommand(line), GrowthCommand(line), FunctionsCommand(line), HotCommand(), LimitCommand(), HostCommand(),
+            LoadCommand(line), LatencyCommand(line), IdleCommand(line), GrowthCommand(line), FunctionsCommand(line), HotCommand(),
+            PublishCommand(), LimitCommand(), HostCommand(),
         };
 
     private static Command LoadCommand(string line)
@@ -41,8 +46,12 @@ internal static class Commands
         var rows = Number("--rows", "Orders in the table", 500_000, 1);
         var runs = Number("--runs", "Runs, of which median, lowest and highest are shown", 5, 1);
         var large = Number("--rows-of-1mb", "Rows of 1 MB in a table of their own, for the memory that they take; 0: none", 200, 0);
-        var command = new Command("load", "A first load of both halves, each alone and both at once, interleaved with the limits: COPY, producing, consuming, writing") { rows, runs, large, JsonOption };
-        command.SetAction((a, c) => LoadBenchmark.RunAsync(new(line, a.GetValue(rows), a.GetValue(runs), a.GetValue(large), a.GetValue(JsonOption)), c));
+        var command = new Command(
+            "load",
+            "A first load of both halves, each alone and both at once, interleaved with the limits: COPY, producing, consuming, "
+            + "writing") { rows, runs, large, JsonOption };
+        command.SetAction(
+            (a, c) => LoadBenchmark.RunAsync(new(line, a.GetValue(rows), a.GetValue(runs), a.GetValue(large), a.GetValue(JsonOption)), c));
         return command;
     }
 
@@ -50,7 +59,10 @@ internal static class Commands
     {
         var rate = Number("--rate", "Transactions of one row a second", 200, 1);
         var seconds = Number("--seconds", "For how long", 60, 1);
-        var command = new Command("latency", "From the commit of an order until it is in a visible file, at a steady rate") { rate, seconds, JsonOption };
+        var command = new Command("latency", "From the commit of an order until it is in a visible file, at a steady rate")
+        {
+            rate, seconds, JsonOption,
+        };
         command.SetAction((a, c) => Latency.RunAsync(new(line, a.GetValue(rate), a.GetValue(seconds), a.GetValue(JsonOption)), c));
         return command;
     }
@@ -77,9 +89,19 @@ internal static class Commands
         });
         var changes = Number("--changes", "Orders that change", 10_000, 1);
         var runs = Number("--runs", "How often at each size", 3, 1);
-        var spread = new Option<bool>("--spread") { Description = "Change orders all over the table, each on a page of its own in a large one, instead of the same orders at each size" };
-        var command = new Command("growth", "What the same changes cost on tables of different sizes") { sizes, changes, runs, spread, JsonOption };
-        command.SetAction((a, c) => Growth.RunAsync(new(line, a.GetValue(sizes)!, a.GetValue(changes), a.GetValue(runs), a.GetValue(spread), a.GetValue(JsonOption)), c));
+        var spread = new Option<bool>("--spread")
+        {
+            Description = "Change orders all over the table, each on a page of its own in a large one, "
+                + "instead of the same orders at each size",
+        };
+        var command = new Command("growth", "What the same changes cost on tables of different sizes")
+        {
+            sizes, changes, runs, spread, JsonOption,
+        };
+        command.SetAction(
+            (a, c) =>
+                Growth.RunAsync(
+                    new(line, a.GetValue(sizes)!, a.GetValue(changes), a.GetValue(runs), a.GetValue(spread), a.GetValue(JsonOption)), c));
         return command;
     }
 
@@ -87,16 +109,31 @@ internal static class Commands
     {
         var rows = Number("--rows", "Orders in the table", 500_000, 1);
         var runs = Number("--runs", "How often, in turn", 5, 1);
-        var command = new Command("functions", "The storing half's own time a record behind a functions host's trigger, beside LocalHost's") { rows, runs, JsonOption };
+        var command = new Command(
+            "functions",
+            "The storing half's own time a record behind a functions host's trigger, beside LocalHost's") { rows, runs, JsonOption };
         command.SetAction((a, c) => FunctionsPath.RunAsync(new(line, a.GetValue(rows), a.GetValue(runs), a.GetValue(JsonOption)), c));
         return command;
     }
 
     private static Command HotCommand()
     {
-        var filter = new Option<string>("--filter") { Description = "Which benchmarks, by a pattern with *", HelpName = "pattern", DefaultValueFactory = _ => "*" };
-        var command = new Command("hot", "The hot code by itself, by BenchmarkDotNet: COPY row to message, message to columns, columns to file; with allocations") { filter };
+        var filter = new Option<string>("--filter")
+        {
+            Description = "Which benchmarks, by a pattern with *", HelpName = "pattern", DefaultValueFactory = _ => "*",
+        };
+        var command = new Command(
+            "hot",
+            "The hot code by itself, by BenchmarkDotNet: COPY row to message, message to columns, columns to file; "
+            + "with allocations") { filter };
         command.SetAction(a => HotBenchmarks.Run(a.GetValue(filter)!));
+        return command;
+    }
+
+    private static Command PublishCommand()
+    {
+        var command = new Command("publish", "Publishes LocalHost as all others and the tests need it, and says where");
+        command.SetAction((_, c) => PublishedHost.PublishOnlyAsync(c));
         return command;
     }
 
@@ -123,7 +160,8 @@ internal static class Commands
         var option = new Option<int>(name) { Description = description, HelpName = "number", DefaultValueFactory = _ => value };
         option.Validators.Add(r =>
         {
-            if (r.Tokens.Count == 1 && int.TryParse(r.Tokens[0].Value, out var given) && given < least) r.AddError($"{name} is {given}; it must be {least} at least");
+            if (r.Tokens.Count == 1 && int.TryParse(r.Tokens[0].Value, out var given) && given < least)
+                r.AddError($"{name} is {given}; it must be {least} at least");
         });
         return option;
     }

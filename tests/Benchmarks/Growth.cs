@@ -13,20 +13,18 @@ internal sealed class Growth(Workplace place, OrdersSource source, GrowthOptions
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
-    /// <summary>Longer than the slack of a table with our trigger: until then a poll reads the entries of the changes before over again.</summary>
+    /// <summary>
+    /// Longer than the slack of a table with our trigger: until then a poll reads the entries of the changes before over again.
+    /// </summary>
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(12);
 
-    public static async Task<int> RunAsync(GrowthOptions options, CancellationToken cancellationToken)
-    {
-        var takenAt = TimeProvider.System.GetUtcNow();
-        await using var place = await Workplace.OpenAsync(cancellationToken);
-        await using var source = await OrdersSource.CreateAsync(place.Servers, cancellationToken);
-        var report = new Report(options.Command, takenAt);
-        report.Notes.Add($"{options.Changes:N0} updates {(options.Spread ? "spread over the table" : "of the same orders")}, in one transaction, {options.Runs} times; {place.Servers.BrokerNote}");
-        await new Growth(place, source, options).MeasureAsync(report, cancellationToken);
-        await report.WriteAsync(options.JsonFile, cancellationToken);
-        return 0;
-    }
+    public static Task<int> RunAsync(GrowthOptions options, CancellationToken cancellationToken) =>
+        Workplace.ReportAsync(options.Command, options.JsonFile, async (place, source, report) =>
+        {
+            var which = options.Spread ? "spread over the table" : "of the same orders";
+            report.Notes.Add($"{options.Changes:N0} updates {which}, in one transaction, {options.Runs} times; {place.Servers.BrokerNote}");
+            await new Growth(place, source, options).MeasureAsync(report, cancellationToken);
+        }, cancellationToken);
 
     private async Task MeasureAsync(Report report, CancellationToken cancellationToken)
     {
@@ -37,7 +35,8 @@ internal sealed class Growth(Workplace place, OrdersSource source, GrowthOptions
             await source.FillAsync(size, cancellationToken);
             var others = place.Servers.Others.Begin();
             var costs = await AtSizeAsync(size, cancellationToken);
-            if (others.Share() is > OtherProcesses.ShareMax and var share) report.Notes.Add($"{size:N0} rows DO NOT COUNT: other processes took {share:0%} of the machine");
+            if (others.Share() is > OtherProcesses.ShareMax and var share)
+                report.Notes.Add($"{size:N0} rows DO NOT COUNT: other processes took {share:0%} of the machine");
             report.Measurements.Add(new { size, costs });
             first ??= costs;
             Add("from commit to topic, s", "0.000", c => c.Seconds);
@@ -48,9 +47,12 @@ internal sealed class Growth(Workplace place, OrdersSource source, GrowthOptions
             {
                 var figure = Figure.Of(costs.Select(c => (double?)of(c)))!;
                 var least = Figure.Of(first.Select(c => (double?)of(c)))!.Median;
-                var share = size == options.Sizes.Min() ? null : new Share($"{options.Sizes.Min():N0} rows", new(figure.Median / least, figure.Lowest / least, figure.Highest / least));
+                var share = size == options.Sizes.Min() ? null : new Share(
+                    $"{options.Sizes.Min():N0} rows", new(figure.Median / least, figure.Lowest / least, figure.Highest / least));
                 // Waiting for the next poll is a matter of chance: of the time until it is there only the costs are to be the same.
-                report.Add($"{size:N0} rows", name, format, figure, share, share is null || of(costs[0]) == costs[0].Seconds ? null : Target.AtMost(1.1));
+                report.Add(
+                    $"{size:N0} rows", name, format, figure, share,
+                    share is null || of(costs[0]) == costs[0].Seconds ? null : Target.AtMost(1.1));
             }
         }
     }
@@ -88,13 +90,15 @@ internal sealed class Growth(Workplace place, OrdersSource source, GrowthOptions
         var end = await topic.EndAsync();
         var (cpu, server) = (child.CpuSeconds(), sessions.Sum(ProcessTimes.ExactSeconds));
         await source.ExecuteAsync(
-            $"UPDATE {OrdersSource.Table} SET order_status = 'DELIVERED' WHERE order_id IN (SELECT 1 + ({turn} + n * {among / changes}::bigint) % {among} FROM generate_series(0, {changes - 1}) n)",
+            $"UPDATE {OrdersSource.Table} SET order_status = 'DELIVERED' "
+            + $"WHERE order_id IN (SELECT 1 + ({turn} + n * {among / changes}::bigint) % {among} FROM generate_series(0, {changes - 1}) n)",
             cancellationToken);
         var committed = Stopwatch.GetTimestamp();
         using var timer = new PeriodicTimer(Tick);
         while (await topic.EndAsync() < end + changes)
         {
-            if (Stopwatch.GetElapsedTime(committed) > Patience) throw child.Failed($"{changes} changes were not in the topic after {Patience.TotalSeconds} s");
+            if (Stopwatch.GetElapsedTime(committed) > Patience)
+                throw child.Failed($"{changes} changes were not in the topic after {Patience.TotalSeconds} s");
             await timer.WaitForNextTickAsync(cancellationToken);
         }
         var seconds = Stopwatch.GetElapsedTime(committed).TotalSeconds;

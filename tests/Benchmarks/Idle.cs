@@ -15,19 +15,15 @@ internal sealed partial class Idle(Workplace place, OrdersSource source, Benchma
     private static readonly TimeSpan Settling = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan Counting = TimeSpan.FromSeconds(10);
 
-    public static async Task<int> RunAsync(IdleOptions options, CancellationToken cancellationToken)
-    {
-        var takenAt = TimeProvider.System.GetUtcNow();
-        await using var place = await Workplace.OpenAsync(cancellationToken);
-        await using var source = await OrdersSource.CreateAsync(place.Servers, cancellationToken);
-        await source.FillAsync(options.Rows, cancellationToken);
-        await using var stream = place.NewStream(source);
-        var report = new Report(options.Command, takenAt);
-        report.Notes.Add($"an unchanged table of {options.Rows:N0} orders, {options.Seconds} s, batch_interval 1 s; {place.Servers.BrokerNote}");
-        await new Idle(place, source, stream, options).MeasureAsync(report, cancellationToken);
-        await report.WriteAsync(options.JsonFile, cancellationToken);
-        return 0;
-    }
+    public static Task<int> RunAsync(IdleOptions options, CancellationToken cancellationToken) =>
+        Workplace.ReportAsync(options.Command, options.JsonFile, async (place, source, report) =>
+        {
+            await source.FillAsync(options.Rows, cancellationToken);
+            await using var stream = place.NewStream(source);
+            report.Notes.Add(
+                $"an unchanged table of {options.Rows:N0} orders, {options.Seconds} s, batch_interval 1 s; {place.Servers.BrokerNote}");
+            await new Idle(place, source, stream, options).MeasureAsync(report, cancellationToken);
+        }, cancellationToken);
 
     private async Task MeasureAsync(Report report, CancellationToken cancellationToken)
     {
@@ -41,7 +37,8 @@ internal sealed partial class Idle(Workplace place, OrdersSource source, Benchma
         var (begun, cpu, server) = (Stopwatch.GetTimestamp(), child.CpuSeconds(), sessions.Sum(ProcessTimes.ExactSeconds));
         await Task.Delay(TimeSpan.FromSeconds(options.Seconds), cancellationToken);
         var seconds = Stopwatch.GetElapsedTime(begun).TotalSeconds;
-        var (cpuSeconds, serverSeconds, othersShare) = (child.CpuSeconds() - cpu, sessions.Sum(ProcessTimes.ExactSeconds) - server, others.Share());
+        var (cpuSeconds, serverSeconds, othersShare) = (
+            child.CpuSeconds() - cpu, sessions.Sum(ProcessTimes.ExactSeconds) - server, others.Share());
         var statements = await CountStatementsAsync(sessions, cancellationToken);
         child.SendTerm();
         await child.EndAsync(cancellationToken);
@@ -51,9 +48,11 @@ internal sealed partial class Idle(Workplace place, OrdersSource source, Benchma
         Add("Postgres, ms a poll", "0.00", serverSeconds * 1000 / (seconds * PollsPerSecond), Target.AtMost(2));
         Add("Postgres, CPU-seconds a minute", "0.000", serverSeconds / seconds * 60, null);
         Add("statements a poll", "0.0", statements / (Counting.TotalSeconds * PollsPerSecond), Target.AtMost(1));
-        if (othersShare > OtherProcesses.ShareMax) report.Notes.Add($"DOES NOT COUNT: other processes took {othersShare:0%} of the machine");
+        if (othersShare > OtherProcesses.ShareMax)
+            report.Notes.Add($"DOES NOT COUNT: other processes took {othersShare:0%} of the machine");
 
-        void Add(string name, string format, double value, Target? target) => report.Add("idle", name, format, Figure.Of([value]), target: target);
+        void Add(string name, string format, double value, Target? target) =>
+            report.Add("idle", name, format, Figure.Of([value]), target: target);
     }
 
     // By itself, since writing the log is work for the server.
@@ -68,7 +67,9 @@ internal sealed partial class Idle(Workplace place, OrdersSource source, Benchma
         await SetAsync("log_statement = 'none'");
         return after - before;
 
-        int Count() => File.ReadLines(log).Count(l => StatementPattern().Match(l) is { Success: true } m && sessions.Contains((int)Machine.Parse(m.Groups[1].Value)));
+        int Count() =>
+            File.ReadLines(log).Count(
+                l => StatementPattern().Match(l) is { Success: true } m && sessions.Contains((int)Machine.Parse(m.Groups[1].Value)));
 
         async Task SetAsync(string setting)
         {

@@ -9,10 +9,12 @@ namespace OrdersStream.Benchmarks;
 /// <summary>What <c>latency</c> was asked to do.</summary>
 internal sealed record LatencyOptions(string Command, int Rate, int Seconds, string? JsonFile);
 
-/// <summary>A steady rate of transactions of one row: how long from the commit until the row is in a visible file, and what that costs.</summary>
+/// <summary>
+/// A steady rate of transactions of one row: how long from the commit until the row is in a visible file, and what that costs.
+/// </summary>
 internal sealed class Latency(Workplace place, OrdersSource source, BenchmarkStream stream, LatencyOptions options)
 {
-    private const int Clients = 4;
+    private const int Clients = 4, RowsBefore = 1_000;
     private const double IntervalSeconds = 1;
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan ArrivalMax = TimeSpan.FromSeconds(60);
@@ -20,24 +22,21 @@ internal sealed class Latency(Workplace place, OrdersSource source, BenchmarkStr
     private readonly Dictionary<long, long> committed = [];
     private readonly Dictionary<long, long> visible = [];
 
-    public static async Task<int> RunAsync(LatencyOptions options, CancellationToken cancellationToken)
-    {
-        var takenAt = TimeProvider.System.GetUtcNow();
-        await using var place = await Workplace.OpenAsync(cancellationToken);
-        await using var source = await OrdersSource.CreateAsync(place.Servers, cancellationToken);
-        await source.FillAsync(1_000, cancellationToken);
-        await using var stream = place.NewStream(source);
-        var report = new Report(options.Command, takenAt);
-        report.Notes.Add($"{options.Rate} transactions of one row a second for {options.Seconds} s, batch_interval {IntervalSeconds:0} s; {place.Servers.BrokerNote}");
-        await new Latency(place, source, stream, options).MeasureAsync(report, cancellationToken);
-        await report.WriteAsync(options.JsonFile, cancellationToken);
-        return 0;
-    }
+    public static Task<int> RunAsync(LatencyOptions options, CancellationToken cancellationToken) =>
+        Workplace.ReportAsync(options.Command, options.JsonFile, async (place, source, report) =>
+        {
+            await source.FillAsync(RowsBefore, cancellationToken);
+            await using var stream = place.NewStream(source);
+            report.Notes.Add(
+                $"{options.Rate} transactions of one row a second for {options.Seconds} s, batch_interval {IntervalSeconds:0} s; "
+                + $"{place.Servers.BrokerNote}");
+            await new Latency(place, source, stream, options).MeasureAsync(report, cancellationToken);
+        }, cancellationToken);
 
     private async Task MeasureAsync(Report report, CancellationToken cancellationToken)
     {
         using var child = place.Host.Run(stream);
-        await stream.Lake.UntilAsync(1_000, child, cancellationToken);
+        await stream.Lake.UntilAsync(RowsBefore, child, cancellationToken);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var watch = WatchAsync(stop.Token);
         // The first seconds of a process open its connections and fill its caches.
@@ -56,7 +55,8 @@ internal sealed class Latency(Workplace place, OrdersSource source, BenchmarkStr
         child.SendTerm();
         var cost = await child.EndAsync(cancellationToken);
         Add(report, cpuSeconds * 60 / seconds, cost);
-        if (othersShare > OtherProcesses.ShareMax) report.Notes.Add($"DOES NOT COUNT: other processes took {othersShare:0%} of the machine");
+        if (othersShare > OtherProcesses.ShareMax)
+            report.Notes.Add($"DOES NOT COUNT: other processes took {othersShare:0%} of the machine");
     }
 
     private void Add(Report report, double cpuSecondsPerMinute, ChildCost cost)
@@ -82,7 +82,8 @@ internal sealed class Latency(Workplace place, OrdersSource source, BenchmarkStr
         await using var connection = new NpgsqlConnection(source.Owner);
         await connection.OpenAsync(cancellationToken);
         await using var insert = new NpgsqlCommand(
-            $"INSERT INTO {OrdersSource.Table} (customer_name, restaurant_name, item, amount) VALUES ('Hema Joshi', 'Café Lobo', 'Fish Curry Meal', 312.50) RETURNING order_id", connection);
+            $"INSERT INTO {OrdersSource.Table} (customer_name, restaurant_name, item, amount) "
+            + "VALUES ('Hema Joshi', 'Café Lobo', 'Fish Curry Meal', 312.50) RETURNING order_id", connection);
         await insert.PrepareAsync(cancellationToken);
         var begun = Stopwatch.GetTimestamp();
         for (var i = client; i < options.Rate * seconds; i += Clients)
@@ -124,7 +125,9 @@ internal sealed class Latency(Workplace place, OrdersSource source, BenchmarkStr
             lock (visible) missing = committed.Keys.Count(id => !visible.ContainsKey(id));
             if (missing == 0) return;
             if (child.HasEnded) throw child.Failed("it ended before all orders were in the lake");
-            if (Stopwatch.GetElapsedTime(begun) > ArrivalMax) throw new BenchmarkException($"{missing} orders were not in the lake {ArrivalMax.TotalSeconds} s after the last was placed");
+            if (Stopwatch.GetElapsedTime(begun) > ArrivalMax)
+                throw new BenchmarkException(
+                    $"{missing} orders were not in the lake {ArrivalMax.TotalSeconds} s after the last was placed");
             await Task.Delay(Tick, cancellationToken);
         }
     }

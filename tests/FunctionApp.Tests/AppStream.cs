@@ -11,22 +11,23 @@ namespace OrdersStream.FunctionApp.Tests;
 /// <summary>A stream of one test's own, with what a deployed app finds: its folder, the YAML file above it, the environment.</summary>
 internal sealed class AppStream : IAsyncDisposable
 {
-    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("orders-stream-app-");
+    private readonly TestFolder folder = new("app");
     private readonly KafkaServer kafka;
     private readonly List<AppWorker> workers = [];
 
     private AppStream(TestStream stream, KafkaServer kafka)
     {
         (Stream, this.kafka) = (stream, kafka);
-        Directory.CreateDirectory(Path.Combine(folder.FullName, "configs"));
-        AppFolder = Directory.CreateDirectory(Path.Combine(folder.FullName, "FunctionApp", "bin", "output")).FullName;
-        File.WriteAllText(Path.Combine(folder.FullName, "configs", "orders_stream.yml"), ConfigurationLoader.Print(Options));
+        Directory.CreateDirectory(folder.PathOf("configs"));
+        AppFolder = Directory.CreateDirectory(folder.PathOf("FunctionApp", "bin", "output")).FullName;
+        File.WriteAllText(folder.PathOf("configs", "orders_stream.yml"), ConfigurationLoader.Print(Options));
         Environment = new()
         {
             ["KAFKA_BROKERS"] = Options.Kafka.Brokers,
             ["KAFKA_TOPIC"] = Options.Kafka.Topic,
             ["KAFKA_GROUP"] = Options.Kafka.EffectiveGroupId,
-            ["POSTGRES_TO_KAFKA_SCHEDULE"] = TimeSpan.FromSeconds(Options.Streaming.BatchInterval).ToString("c", CultureInfo.InvariantCulture),
+            ["POSTGRES_TO_KAFKA_SCHEDULE"] = TimeSpan.FromSeconds(Options.Streaming.BatchInterval)
+                .ToString("c", CultureInfo.InvariantCulture),
             ["AzureWebJobsStorage"] = "",
             ["Postgres__Password"] = Options.Postgres.Password ?? "",
         };
@@ -39,7 +40,8 @@ internal sealed class AppStream : IAsyncDisposable
     public string Brokers => kafka.Brokers;
     public bool BrokerIsReal => kafka.IsReal;
 
-    public static async Task<AppStream> CreateAsync(PostgresServer postgres, KafkaServer kafka, int rows = 0, Func<PipelineOptions, PipelineOptions>? configure = null)
+    public static async Task<AppStream> CreateAsync(
+        PostgresServer postgres, KafkaServer kafka, int rows = 0, Func<PipelineOptions, PipelineOptions>? configure = null)
     {
         var stream = new AppStream(await TestStream.CreateAsync(postgres, kafka, configure: configure), kafka);
         if (rows > 0) await stream.InsertAsync(1, rows);
@@ -47,7 +49,9 @@ internal sealed class AppStream : IAsyncDisposable
     }
 
     public Task InsertAsync(int first, int rows) =>
-        Stream.ExecuteAsync(FormattableString.Invariant($"INSERT INTO items (id, name) SELECT i, 'name ' || i FROM generate_series({first}, {first + rows - 1}) i"));
+        Stream.ExecuteAsync(
+            FormattableString.Invariant(
+                $"INSERT INTO items (id, name) SELECT i, 'name ' || i FROM generate_series({first}, {first + rows - 1}) i"));
 
     /// <summary>Another instance of the app, or the same one started again.</summary>
     public AppWorker NewWorker(Action<CrashPoint>? onReached = null, TimeProvider? time = null)
@@ -61,13 +65,14 @@ internal sealed class AppStream : IAsyncDisposable
     public KafkaRecord[] Records() => [.. Stream.Dump().Records.Select(Deliveries.ToHost)];
 
     /// <summary>Log ids of one level and above.</summary>
-    public IEnumerable<int> Ids(Microsoft.Extensions.Logging.LogLevel least) => Stream.Log.Lines.Where(l => l.Level >= least).Select(l => l.Id);
+    public IEnumerable<int> Ids(Microsoft.Extensions.Logging.LogLevel least) =>
+        Stream.Log.Lines.Where(l => l.Level >= least).Select(l => l.Id);
 
     public async ValueTask DisposeAsync()
     {
         foreach (var worker in workers) await worker.DisposeAsync();
         await Stream.DisposeAsync();
-        folder.Delete(recursive: true);
+        folder.Dispose();
     }
 }
 
@@ -88,5 +93,7 @@ internal static class Deliveries
 
     /// <summary>In turns, one record of each partition: as mixed as a delivery can be with each partition in its order.</summary>
     public static KafkaRecord[] Mixed(IEnumerable<KafkaRecord> records) =>
-        [.. records.GroupBy(r => r.Partition).SelectMany(p => p.Select((r, i) => (Turn: i, Record: r))).OrderBy(x => x.Turn).Select(x => x.Record)];
+        [
+            .. records.GroupBy(r => r.Partition)
+                .SelectMany(p => p.Select((r, i) => (Turn: i, Record: r))).OrderBy(x => x.Turn).Select(x => x.Record)];
 }

@@ -6,10 +6,13 @@ using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Hosting;
 using OrdersStream.Hosting.Functions;
+using OrdersStream.TestKit;
 
 namespace OrdersStream.FunctionApp.Tests;
 
-/// <summary>One worker process's services, as the app registers them, and its functions, made for each call as the platform makes them.</summary>
+/// <summary>
+/// One worker process's services, as the app registers them, and its functions, made for each call as the platform makes them.
+/// </summary>
 internal sealed class AppWorker : IAsyncDisposable
 {
     private readonly ServiceProvider services;
@@ -40,10 +43,10 @@ internal sealed class AppWorker : IAsyncDisposable
     public T Create<T>() => ActivatorUtilities.CreateInstance<T>(services);
 
     public Task TickAsync(CancellationToken cancellationToken) =>
-        Create<PostgresToKafkaFunction>().RunAsync(new TimerInfo(), cancellationToken);
+        LateAnswers.AskAgainAsync(() => Create<PostgresToKafkaFunction>().RunAsync(new TimerInfo(), cancellationToken));
 
     public Task DeliverAsync(KafkaRecord[] records, CancellationToken cancellationToken) =>
-        Create<KafkaToLakeFunction>().RunAsync(records, cancellationToken);
+        LateAnswers.AskAgainAsync(() => Create<KafkaToLakeFunction>().RunAsync(records, cancellationToken));
 
     public ValueTask DisposeAsync() => services.DisposeAsync();
 }

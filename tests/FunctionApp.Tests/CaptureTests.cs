@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
+using OrdersStream.TestKit;
 using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.FunctionApp.Tests;
@@ -35,9 +36,10 @@ public sealed class CaptureTests(PostgresServer postgres, KafkaServer kafka)
     public async Task a_worker_that_is_killed_in_mid_poll_leaves_nothing_for_the_next_to_lose_or_double(CrashPoint point)
     {
         kafka.RequireReal("a worker in another process");
-        await using var app = await AppStream.CreateAsync(postgres, kafka, 200, o => o with { Postgres = o.Postgres with { PageBytes = 1_024 } });
-        using (var killed = await WorkerProcess.HaltedAtAsync(point, stores: false, app, Cancellation)) await killed.KillAsync(Cancellation);
-        await app.Stream.Database.UntilAsync("the killed worker's sessions are gone", "SELECT count(*) = 0 FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())");
+        await using var app = await AppStream.CreateAsync(
+            postgres, kafka, 200, o => o with { Postgres = o.Postgres with { PageBytes = 1_024 } });
+        using (var killed = await WorkerProcess.HaltedAtAsync(point, stores: false, app)) await killed.KillAsync();
+        await app.Stream.UntilNobodyPollsAsync();
 
         var next = app.NewWorker();
         await next.TickAsync(Cancellation);
@@ -92,7 +94,7 @@ public sealed class CaptureTests(PostgresServer postgres, KafkaServer kafka)
     {
         await using var app = await AppStream.CreateAsync(postgres, kafka, 50);
         var worker = app.NewWorker();
-        await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => worker.TickAsync(Cancellation))).WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
+        await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => worker.TickAsync(Cancellation))).WithPatienceAsync("the ticks");
         await worker.DeliverAsync(app.Records(), Cancellation);
         await app.Stream.LakeShouldEqualTableAsync();
         Assert.DoesNotContain(app.Ids(LogLevel.Warning), id => id >= 9000);

@@ -60,7 +60,8 @@ public sealed class DeliveryTests(PostgresServer postgres, KafkaServer kafka)
 
         await new Oracle(app.Stream.Database, app.Stream.QualifiedTable, ["id"], app.Stream.Lake).LakeShouldEqualTableAsync();
         Assert.Equal(40, app.Stream.Lake.Count());
-        var lines = Directory.EnumerateFiles(Path.Combine(app.Options.Datalake.Path, "_quarantine"), "*.jsonl").SelectMany(File.ReadAllLines).ToList();
+        var lines = Directory.EnumerateFiles(Path.Combine(app.Options.Datalake.Path, "_quarantine"), "*.jsonl")
+            .SelectMany(File.ReadAllLines).ToList();
         Assert.Equal(2, lines.Count);
         Assert.Contains(lines, l => l.Contains("no value", StringComparison.Ordinal));
         Assert.Contains(lines, l => l.Contains("no key", StringComparison.Ordinal));
@@ -88,7 +89,7 @@ public sealed class DeliveryTests(PostgresServer postgres, KafkaServer kafka)
     {
         kafka.RequireReal("a worker in another process");
         await using var app = await CapturedAsync(120);
-        using (var killed = await WorkerProcess.HaltedAtAsync(point, stores: true, app, Cancellation)) await killed.KillAsync(Cancellation);
+        using (var killed = await WorkerProcess.HaltedAtAsync(point, stores: true, app)) await killed.KillAsync();
         Assert.Equal(point == CrashPoint.DataFileRenamed, app.Stream.Lake.Files.Count > 0);
 
         await app.NewWorker().DeliverAsync(app.Records(), Cancellation);
@@ -105,7 +106,8 @@ public sealed class DeliveryTests(PostgresServer postgres, KafkaServer kafka)
         // A file where the lake's folder should be: nothing can be written below it, whoever runs the test.
         await File.WriteAllTextAsync(app.Options.Datalake.Path, "", Cancellation);
 
-        for (var attempt = 0; attempt < 3; attempt++) await Assert.ThrowsAnyAsync<IOException>(() => worker.DeliverAsync(records, Cancellation));
+        for (var attempt = 0; attempt < 3; attempt++)
+            await Assert.ThrowsAnyAsync<IOException>(() => worker.DeliverAsync(records, Cancellation));
         var trouble = Assert.Single(worker.Journal.Recent);
         Assert.Equal((nameof(KafkaToLake), FailureAction.Retry, 3, false), (trouble.Half, trouble.Action, trouble.Times, trouble.Over));
         File.Delete(app.Options.Datalake.Path);

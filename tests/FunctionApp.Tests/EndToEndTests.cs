@@ -7,8 +7,6 @@ namespace OrdersStream.FunctionApp.Tests;
 /// <summary>Both functions at work, driven as the host drives them, while the table changes.</summary>
 public sealed class EndToEndTests(PostgresServer postgres, KafkaServer kafka)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
-
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -26,9 +24,10 @@ public sealed class EndToEndTests(PostgresServer postgres, KafkaServer kafka)
             await app.Stream.ExecuteAsync("UPDATE items SET name = name || '+', updated_at = clock_timestamp() WHERE id <= 20");
             await worker.TickAsync(Cancellation);
         }
-        await Waiting.UntilAsync(() => host.Delivered >= 100 + 5 * 70, storing, () => $"{host.Delivered} records were delivered");
+        await Waiting.UntilAsync(
+            () => host.Delivered >= 100 + 5 * 70, storing, () => $"{host.Delivered} records were delivered", () => host.Delivered);
         await stop.CancelAsync();
-        await storing.WaitAsync(Patience, Cancellation);
+        await storing.WithPatienceAsync("the host");
 
         await app.Stream.LakeShouldEqualTableAsync();
     }
@@ -47,9 +46,11 @@ public sealed class EndToEndTests(PostgresServer postgres, KafkaServer kafka)
             await app.InsertAsync(1_000 + 50 * round, 50);
             await Task.WhenAll(one.TickAsync(Cancellation), two.TickAsync(Cancellation));
         }
-        await Waiting.UntilAsync(() => hostOne.Delivered + hostTwo.Delivered >= 450, storing, () => $"{hostOne.Delivered} and {hostTwo.Delivered} records were delivered");
+        await Waiting.UntilAsync(
+            () => hostOne.Delivered + hostTwo.Delivered >= 450, storing,
+            () => $"{hostOne.Delivered} and {hostTwo.Delivered} records were delivered", () => (hostOne.Delivered, hostTwo.Delivered));
         await stop.CancelAsync();
-        await storing.WaitAsync(Patience, Cancellation);
+        await storing.WithPatienceAsync("the host");
 
         Assert.Single(app.Stream.Log.Lines, l => l.Id == 1004);
         await app.Stream.LakeShouldEqualTableAsync();
@@ -80,15 +81,16 @@ public sealed class EndToEndTests(PostgresServer postgres, KafkaServer kafka)
         using var stop = new CancellationTokenSource();
         var first = app.NewWorker(point => { if (point == CrashPoint.CommitCreated) stop.Cancel(); });
         await first.TickAsync(Cancellation);
-        await new HostLoop(app.Options, first).RunAsync(stop.Token).WaitAsync(Patience, Cancellation);
+        await new HostLoop(app.Options, first).RunAsync(stop.Token).WithPatienceAsync("the host");
         await first.DisposeAsync();
 
         var second = new HostLoop(app.Options, app.NewWorker());
         using var end = new CancellationTokenSource();
         var storing = second.RunAsync(end.Token);
-        await Waiting.UntilAsync(() => app.Stream.Lake.Count() == 300, storing, () => $"{second.Delivered} records were delivered again");
+        await app.Stream.UntilAsync(
+            () => app.Stream.Lake.Count() == 300, storing, () => $"{second.Delivered} records were delivered again");
         await end.CancelAsync();
-        await storing.WaitAsync(Patience, Cancellation);
+        await storing.WithPatienceAsync("the host");
 
         await app.Stream.LakeShouldEqualTableAsync();
     }

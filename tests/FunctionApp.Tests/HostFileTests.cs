@@ -39,8 +39,10 @@ public sealed class HostFileTests
     [Fact]
     public void a_timer_run_ends_before_the_host_ends_it()
     {
-        var longest = TimeSpan.FromSeconds(SettingsReference.Get("streaming.batch_interval").Max + SettingsReference.Get("kafka.transaction_timeout").Max);
-        Assert.True(TimeSpan.Parse(Host["functionTimeout"]!.GetValue<string>(), System.Globalization.CultureInfo.InvariantCulture) > longest);
+        var longest = TimeSpan.FromSeconds(
+            SettingsReference.Get("streaming.batch_interval").Max + SettingsReference.Get("kafka.transaction_timeout").Max);
+        Assert.True(
+            TimeSpan.Parse(Host["functionTimeout"]!.GetValue<string>(), System.Globalization.CultureInfo.InvariantCulture) > longest);
     }
 
     [Fact]
@@ -49,7 +51,8 @@ public sealed class HostFileTests
         var levels = Host["logging"]!["logLevel"]!.AsObject();
         Assert.Equal("Warning", levels["default"]!.GetValue<string>());
         Assert.Equal("Error", levels["Function"]!.GetValue<string>());
-        foreach (var name in new[] { nameof(PostgresToKafka), nameof(KafkaToLake) }) Assert.Equal("Information", levels[$"Function.{name}.User"]!.GetValue<string>());
+        foreach (var name in new[] { nameof(PostgresToKafka), nameof(KafkaToLake) })
+            Assert.Equal("Information", levels[$"Function.{name}.User"]!.GetValue<string>());
     }
 
     [Fact]

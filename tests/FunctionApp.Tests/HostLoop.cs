@@ -6,8 +6,8 @@ using OrdersStream.Kafka;
 namespace OrdersStream.FunctionApp.Tests;
 
 /// <summary>
-/// The host's side of the Kafka trigger: it consumes in the app's group, hands over what came within the interval, keeps an offset only after
-/// the function has succeeded, and on a failure calls again with the same batch, as the retry attribute says.
+/// The host's side of the Kafka trigger: it consumes in the app's group, hands over what came within the interval, keeps an offset only
+/// after the function has succeeded, and on a failure calls again with the same batch, as the retry attribute says.
 /// </summary>
 internal sealed class HostLoop(PipelineOptions options, AppWorker worker)
 {
@@ -25,7 +25,8 @@ internal sealed class HostLoop(PipelineOptions options, AppWorker worker)
         {
             using var consumer = new ConsumerBuilder<byte[], byte[]>(new ConsumerConfig
             {
-                BootstrapServers = options.Kafka.Brokers, GroupId = options.Kafka.EffectiveGroupId, AutoOffsetReset = AutoOffsetReset.Earliest,
+                BootstrapServers = options.Kafka.Brokers, GroupId = options.Kafka.EffectiveGroupId,
+                AutoOffsetReset = AutoOffsetReset.Earliest,
                 EnableAutoCommit = true, EnableAutoOffsetStore = false, AutoCommitIntervalMs = 200, SessionTimeoutMs = 10_000,
             }).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
             consumer.Subscribe(options.Kafka.Topic);

@@ -9,7 +9,8 @@ public sealed class KafkaRecordsTests
     {
         var record = new KafkaRecord
         {
-            Topic = "t", Partition = 3, Offset = 1L << 40, Key = [1], Value = [2, 3], Timestamp = new KafkaTimestamp { UnixTimestampMs = 1_760_000_000_000 },
+            Topic = "t", Partition = 3, Offset = 1L << 40, Key = [1], Value = [2, 3],
+            Timestamp = new KafkaTimestamp { UnixTimestampMs = 1_760_000_000_000 },
             Headers = [new KafkaHeader { Key = "schema", Value = [4] }, new KafkaHeader { Key = "empty", Value = null! }],
         };
         var records = new KafkaRecords([new(), record]);

@@ -11,7 +11,8 @@ public sealed partial class SettingsTests
     [Fact]
     public void local_settings_say_the_same_as_the_shipped_configuration()
     {
-        var options = FunctionsConfiguration.Load(Path.Combine(Repository.Root, "FunctionApp", "bin", "output"), ShippedFiles.LocalSettings(), KafkaTriggerBuild.Default);
+        var options = FunctionsConfiguration.Load(
+            Path.Combine(Repository.Root, "FunctionApp", "bin", "output"), ShippedFiles.LocalSettings(), KafkaTriggerBuild.Default);
         Assert.Equal(("localhost", "localhost:9092"), (options.Postgres.Host, options.Kafka.Brokers));
         Assert.Equal(Path.Combine(Repository.Root, "datalake", "food", "demo", "output", "orders"), options.Datalake.Path);
     }
@@ -53,7 +54,10 @@ public sealed partial class SettingsTests
         Assert.Equal(2, exitCode);
         var lines = errors.ToString().Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(3, lines.Length);
-        Assert.Contains(lines, l => l.StartsWith("KAFKA_TOPIC: is empty", StringComparison.Ordinal) && l.Contains("'demo_food_orders_raw'", StringComparison.Ordinal));
+        Assert.Contains(
+            lines,
+            l => l.StartsWith("KAFKA_TOPIC: is empty", StringComparison.Ordinal)
+                && l.Contains("'demo_food_orders_raw'", StringComparison.Ordinal));
         Assert.Contains(lines, l => l.StartsWith("KAFKA_GROUP: is 'somebody', but", StringComparison.Ordinal));
         Assert.Contains(lines, l => l.StartsWith("Postgres__Port: ", StringComparison.Ordinal));
         Assert.DoesNotContain("secret-word", errors.ToString());
@@ -61,7 +65,10 @@ public sealed partial class SettingsTests
 
     [Fact]
     public void a_configuration_that_cannot_be_used_is_told_as_such() =>
-        Assert.Throws<ConfigurationException>(() => new Microsoft.Extensions.DependencyInjection.ServiceCollection().AddFunctionApp(Path.GetTempPath(), ShippedFiles.LocalSettings()));
+        Assert.Throws<ConfigurationException>(
+            () =>
+                new Microsoft.Extensions.DependencyInjection.ServiceCollection()
+                    .AddFunctionApp(Path.GetTempPath(), ShippedFiles.LocalSettings()));
 
     [GeneratedRegex("(?m)^ +([A-Za-z0-9_]+): ")]
     private static partial Regex SetName();

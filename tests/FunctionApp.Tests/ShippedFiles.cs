@@ -8,7 +8,8 @@ namespace OrdersStream.FunctionApp.Tests;
 internal static class ShippedFiles
 {
     /// <summary>Strict JSON.</summary>
-    public static JsonNode Json(string name) => JsonNode.Parse(File.ReadAllText(Repository.PathOf(name)), null, new JsonDocumentOptions { AllowDuplicateProperties = false })!;
+    public static JsonNode Json(string name) =>
+        JsonNode.Parse(File.ReadAllText(Repository.PathOf(name)), null, new JsonDocumentOptions { AllowDuplicateProperties = false })!;
 
     public static Dictionary<string, string> LocalSettings() =>
         Json("local.settings.json")["Values"]!.AsObject().ToDictionary(v => v.Key, v => v.Value!.GetValue<string>());

@@ -1,5 +1,6 @@
 using OrdersStream.Kafka;
 using OrdersStream.TestKit.Servers;
+using OrdersStream.TestKit;
 
 namespace OrdersStream.FunctionApp.Tests;
 
@@ -19,5 +20,5 @@ public sealed class TopicTests(PostgresServer postgres, KafkaServer kafka)
     }
 
     private static async Task<int?> PartitionsAsync(AppStream app) =>
-        (await new TopicAdmin(app.Options).DescribeClusterAsync(TimeSpan.FromSeconds(15), TestContext.Current.CancellationToken)).Partitions;
+        (await new TopicAdmin(app.Options).DescribeClusterAsync(Waiting.Patience, TestContext.Current.CancellationToken)).Partitions;
 }

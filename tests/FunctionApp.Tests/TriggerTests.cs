@@ -8,7 +8,9 @@ using OrdersStream.Store;
 
 namespace OrdersStream.FunctionApp.Tests;
 
-/// <summary>What the platform reads off the functions: each value here was lost data, or an app that does not start, with another.</summary>
+/// <summary>
+/// What the platform reads off the functions: each value here was lost data, or an app that does not start, with another.
+/// </summary>
 public sealed partial class TriggerTests
 {
     private static readonly MethodInfo Capturing = typeof(PostgresToKafkaFunction).GetMethod(nameof(PostgresToKafkaFunction.RunAsync))!;
@@ -43,7 +45,9 @@ public sealed partial class TriggerTests
     {
         var retry = Storing.GetCustomAttribute<ExponentialBackoffRetryAttribute>()!;
         Assert.Equal(-1, retry.MaxRetryCount);
-        var (least, most) = (TimeSpan.Parse(retry.MinimumInterval, CultureInfo.InvariantCulture), TimeSpan.Parse(retry.MaximumInterval, CultureInfo.InvariantCulture));
+        var (least, most) = (
+            TimeSpan.Parse(retry.MinimumInterval, CultureInfo.InvariantCulture),
+            TimeSpan.Parse(retry.MaximumInterval, CultureInfo.InvariantCulture));
         Assert.InRange(least, TimeSpan.FromSeconds(1), most);
         Assert.InRange(most, least, TimeSpan.FromMinutes(1));
     }
@@ -66,11 +70,13 @@ public sealed partial class TriggerTests
 
     [Fact]
     public void every_function_hears_that_the_host_stops() =>
-        Assert.All([Capturing, Storing, Showing], method => Assert.Equal(typeof(CancellationToken), method.GetParameters()[^1].ParameterType));
+        Assert.All(
+            [Capturing, Storing, Showing], method => Assert.Equal(typeof(CancellationToken), method.GetParameters()[^1].ParameterType));
 
     [Fact]
     public void whatever_a_trigger_takes_from_the_environment_is_taken_whole() =>
-        Assert.All(new[] { Kafka.BrokerList, Kafka.Topic, Kafka.ConsumerGroup, Timer.Schedule }, value => Assert.Matches("^%[A-Z_]+%$", value));
+        Assert.All(
+            new[] { Kafka.BrokerList, Kafka.Topic, Kafka.ConsumerGroup, Timer.Schedule }, value => Assert.Matches("^%[A-Z_]+%$", value));
 
     [Fact]
     public void the_start_up_check_compares_what_the_trigger_was_built_with()
@@ -88,7 +94,8 @@ public sealed partial class TriggerTests
     [InlineData("SaslPlaintext", "ScramSha256", "sasl_plaintext", "SCRAM-SHA-256")]
     [InlineData("SaslSsl", "ScramSha512", "sasl_ssl", "SCRAM-SHA-512")]
     [InlineData("SaslSsl", "Plain", "sasl_ssl", "PLAIN")]
-    public void the_platforms_words_are_told_in_those_of_the_configuration(string protocol, string mechanism, string configured, string? sasl) =>
+    public void the_platforms_words_are_told_in_those_of_the_configuration(
+        string protocol, string mechanism, string configured, string? sasl) =>
         Assert.Equal(new KafkaTriggerBuild(configured, sasl), KafkaTriggerBuild.Of(protocol, mechanism));
 
     [GeneratedRegex("%([^%]*)%")]

@@ -13,7 +13,9 @@ public sealed class CopyStreamTests(PostgresServer postgres)
         await using var database = await postgres.CreateDatabaseAsync();
         await using var connection = await database.OpenSessionAsync();
         // Rows of every size around the receive buffer's.
-        const string Query = "COPY (SELECT i, repeat('x', CASE WHEN i % 2000 = 0 THEN 20000 WHEN i % 1500 = 0 THEN 8192 - i % 300 ELSE i % 50 END) FROM generate_series(1, 20000) i) TO STDOUT (FORMAT binary)";
+        const string Query =
+            "COPY (SELECT i, repeat('x', CASE WHEN i % 2000 = 0 THEN 20000 WHEN i % 1500 = 0 THEN 8192 - i % 300 ELSE i % 50 END) "
+            + "FROM generate_series(1, 20000) i) TO STDOUT (FORMAT binary)";
         var (expected, reads, _) = await ReadAsync(connection, Query, take: false);
         var (actual, fewerReads, taken) = await ReadAsync(connection, Query, take: true);
         Assert.Equal(expected, actual);

@@ -50,7 +50,8 @@ public sealed class DeliveryTests(PostgresServer postgres, KafkaServer kafka)
         var records = stream.TakeNewRecords();
         Assert.True(records.Select(r => r.Partition).Distinct().Count() > 1);
         // In turns, one record of each partition: as mixed as a delivery can be with each partition in its order.
-        var mixed = records.GroupBy(r => r.Partition).SelectMany(p => p.Select((r, i) => (Turn: i, Record: r))).OrderBy(x => x.Turn).Select(x => x.Record);
+        var mixed = records.GroupBy(r => r.Partition)
+            .SelectMany(p => p.Select((r, i) => (Turn: i, Record: r))).OrderBy(x => x.Turn).Select(x => x.Record);
 
         await stream.Instance.StoreAsync([.. mixed]);
 
@@ -121,13 +122,18 @@ public sealed class DeliveryTests(PostgresServer postgres, KafkaServer kafka)
         await using var stream = await WithRowsAsync(20);
         byte[][] poison =
         [
-            "not json"u8.ToArray(), "{\"id\": 1"u8.ToArray(), "[]"u8.ToArray(), "{\"id\": \"text\"}"u8.ToArray(), "{}"u8.ToArray(), [0xff, 0xfe, 0x00], [],
+            "not json"u8.ToArray(), "{\"id\": 1"u8.ToArray(), "[]"u8.ToArray(), "{\"id\": \"text\"}"u8.ToArray(), "{}"u8.ToArray(),
+            [0xff, 0xfe, 0x00], [],
         ];
         using (var foreign = new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = kafka.Brokers }).Build())
         {
             foreach (var value in poison)
-                await foreign.ProduceAsync(new TopicPartition(stream.Options.Kafka.Topic, 0), new Message<byte[], byte[]> { Key = "k"u8.ToArray(), Value = value }, Cancellation);
-            await foreign.ProduceAsync(new TopicPartition(stream.Options.Kafka.Topic, 0), new Message<byte[], byte[]> { Key = "k"u8.ToArray(), Value = null! }, Cancellation);
+                await foreign.ProduceAsync(
+                    new TopicPartition(stream.Options.Kafka.Topic, 0), new Message<byte[], byte[]> { Key = "k"u8.ToArray(), Value = value },
+                    Cancellation);
+            await foreign.ProduceAsync(
+                new TopicPartition(stream.Options.Kafka.Topic, 0), new Message<byte[], byte[]> { Key = "k"u8.ToArray(), Value = null! },
+                Cancellation);
         }
         await stream.ExecuteAsync("INSERT INTO items (id) SELECT generate_series(101, 120)");
         await stream.PollAsync();
@@ -156,7 +162,10 @@ public sealed class DeliveryTests(PostgresServer postgres, KafkaServer kafka)
             for (var id = 1; id <= 50; id++)
             {
                 var value = JsonSerializer.Serialize(new { id, name = $"n{id}", updated_at = "2026-01-01T00:00:00.000000Z" });
-                await foreign.ProduceAsync(stream.Options.Kafka.Topic, new Message<byte[], byte[]> { Key = Encoding.UTF8.GetBytes($"{id}"), Value = Encoding.UTF8.GetBytes(value) }, Cancellation);
+                await foreign.ProduceAsync(
+                    stream.Options.Kafka.Topic,
+                    new Message<byte[], byte[]> { Key = Encoding.UTF8.GetBytes($"{id}"), Value = Encoding.UTF8.GetBytes(value) },
+                    Cancellation);
             }
         }
 
@@ -176,12 +185,15 @@ public sealed class DeliveryTests(PostgresServer postgres, KafkaServer kafka)
 
     private static void QuarantineShouldHold(TestStream stream, IReadOnlyList<StreamRecord> records)
     {
-        var lines = stream.Lake.QuarantineLines.Select(l => JsonDocument.Parse(l).RootElement).ToDictionary(l => l.GetProperty("offset").GetInt64());
+        var lines = stream.Lake.QuarantineLines.Select(l => JsonDocument.Parse(l).RootElement)
+            .ToDictionary(l => l.GetProperty("offset").GetInt64());
         Assert.Equal(records.Select(r => r.Offset).Order(), lines.Keys.Order());
         foreach (var record in records)
         {
             var line = lines[record.Offset];
-            Assert.Equal((stream.Options.Kafka.Topic, record.Partition), (line.GetProperty("topic").GetString(), line.GetProperty("partition").GetInt32()));
+            Assert.Equal(
+                (stream.Options.Kafka.Topic, record.Partition),
+                (line.GetProperty("topic").GetString(), line.GetProperty("partition").GetInt32()));
             Assert.NotEmpty(line.GetProperty("reason").GetString()!);
             var value = line.GetProperty("value_base64");
             Assert.Equal(record.Value, value.ValueKind == JsonValueKind.Null ? null : value.GetBytesFromBase64());

@@ -56,7 +56,9 @@ public sealed class EmptyPollTests(PostgresServer postgres, KafkaServer kafka)
                 ActivityStopped = activity =>
                 {
                     if (activity.TagObjects.Any(t => t.Value as string == database))
-                        Texts.Add(string.Join(' ', activity.TagObjects.Where(t => t.Key is "db.query.text" or "db.statement").Select(t => t.Value)));
+                        Texts.Add(
+                            string.Join(
+                                ' ', activity.TagObjects.Where(t => t.Key is "db.query.text" or "db.statement").Select(t => t.Value)));
                 },
             };
             ActivitySource.AddActivityListener(listener);

@@ -129,7 +129,11 @@ public sealed class IdentityTests(PostgresServer postgres, KafkaServer kafka)
     }
 
     private static Dictionary<string, string> StateFiles(TestStream stream) =>
-        new[] { stream.Options.Streaming.LastProcessedTimestampLocation, stream.Options.Streaming.CheckpointLocation, stream.Options.Datalake.Path }
+        new[]
+        {
+            stream.Options.Streaming.LastProcessedTimestampLocation, stream.Options.Streaming.CheckpointLocation,
+            stream.Options.Datalake.Path,
+        }
             .Where(Directory.Exists)
             .SelectMany(d => Directory.EnumerateFiles(d, "*", SearchOption.AllDirectories))
             .ToDictionary(f => f, f => Convert.ToHexString(File.ReadAllBytes(f)));

@@ -40,7 +40,9 @@ public sealed class PagingTests(PostgresServer postgres, KafkaServer kafka)
         await stream.ExecuteAsync("INSERT INTO items (id) VALUES (5)");
         await stream.PollAsync();
         await plain.PollAsync();
-        await stream.ExecuteAsync("INSERT INTO items (id, updated_at) SELECT i, (SELECT updated_at FROM items WHERE id = 5) FROM generate_series(1, 9, 2) i ON CONFLICT DO NOTHING");
+        await stream.ExecuteAsync(
+            "INSERT INTO items (id, updated_at) SELECT i, (SELECT updated_at FROM items WHERE id = 5) FROM generate_series(1, 9, 2) i "
+            + "ON CONFLICT DO NOTHING");
 
         Assert.Equal(4, (await stream.PollAsync()).Rows);
         await plain.PollAsync();
@@ -54,7 +56,9 @@ public sealed class PagingTests(PostgresServer postgres, KafkaServer kafka)
     {
         // A page that is larger than a record may be: the row stands between others.
         await using var stream = await TestStream.CreateAsync(postgres, kafka, configure: PageBytes(64 * 1024 * 1024));
-        await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, CASE i WHEN 150 THEN repeat('x', 17 * 1024 * 1024) ELSE 'small' END FROM generate_series(1, 300) i");
+        await stream.ExecuteAsync(
+            "INSERT INTO items (id, name) SELECT i, CASE i WHEN 150 THEN repeat('x', 17 * 1024 * 1024) ELSE 'small' END "
+            + "FROM generate_series(1, 300) i");
 
         var failure = await Assert.ThrowsAnyAsync<KafkaException>(stream.PollAsync);
 
@@ -100,7 +104,8 @@ public sealed class PagingTests(PostgresServer postgres, KafkaServer kafka)
     {
         await using var stream = await TestStream.CreateAsync(postgres, kafka, configure: PageBytes(LeastPageBytes));
         await stream.PollAsync();
-        await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, repeat('x', CASE WHEN i % 2 = 0 THEN 200000 ELSE 10 END) FROM generate_series(1, 9) i");
+        await stream.ExecuteAsync(
+            "INSERT INTO items (id, name) SELECT i, repeat('x', CASE WHEN i % 2 = 0 THEN 200000 ELSE 10 END) FROM generate_series(1, 9) i");
 
         Assert.Equal(9, (await stream.PollAsync()).Rows);
         await stream.StoreAsync();

@@ -14,7 +14,8 @@ public sealed class PreparedTransactionTests(PostgresServer postgres, KafkaServe
     {
         await using var stream = await TestStream.CreateAsync(postgres, kafka);
         var name = stream.Database.Name;
-        await stream.ExecuteAsync($"BEGIN; INSERT INTO items (id, updated_at) VALUES (1000, now() - interval '1 day'); PREPARE TRANSACTION '{name}'");
+        await stream.ExecuteAsync(
+            $"BEGIN; INSERT INTO items (id, updated_at) VALUES (1000, now() - interval '1 day'); PREPARE TRANSACTION '{name}'");
         for (var id = 1; id <= 3; id++)
         {
             await stream.ExecuteAsync($"INSERT INTO items (id) VALUES ({id})");

@@ -30,7 +30,8 @@ public sealed class RoleTests(PostgresServer postgres, KafkaServer kafka)
     {
         await using var stream = await AsRoleAsync(PostgresServer.BlindRole, o => o with { LateCommitSeconds = 600 });
         await using var late = await stream.Database.OpenSessionAsync();
-        await late.ExecuteAsync("BEGIN; INSERT INTO items (id) VALUES (1000); INSERT INTO items (id, updated_at) VALUES (1001, now() - interval '500 s')");
+        await late.ExecuteAsync(
+            "BEGIN; INSERT INTO items (id) VALUES (1000); INSERT INTO items (id, updated_at) VALUES (1001, now() - interval '500 s')");
         await stream.ExecuteAsync("INSERT INTO items (id) VALUES (1)");
         Assert.Equal(1, (await stream.PollAsync()).Rows);
         await late.ExecuteAsync("COMMIT");
@@ -38,7 +39,9 @@ public sealed class RoleTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Equal(2, (await stream.PollAsync()).Rows);
         await stream.StoreAsync();
         await stream.LakeShouldEqualTableAsync();
-        Assert.Contains(stream.Log.Warnings, w => w.Contains("GRANT pg_read_all_stats", StringComparison.Ordinal) && w.Contains("600 s", StringComparison.Ordinal));
+        Assert.Contains(
+            stream.Log.Warnings,
+            w => w.Contains("GRANT pg_read_all_stats", StringComparison.Ordinal) && w.Contains("600 s", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -57,7 +60,8 @@ public sealed class RoleTests(PostgresServer postgres, KafkaServer kafka)
     [Fact]
     public async Task a_wrong_password_is_not_told()
     {
-        await using var stream = await AsRoleAsync(PostgresServer.PipelineRole, o => o with { User = "nobody_of_this_name", Password = "the-secret-word" });
+        await using var stream = await AsRoleAsync(
+            PostgresServer.PipelineRole, o => o with { User = "nobody_of_this_name", Password = "the-secret-word" });
 
         var failure = await Assert.ThrowsAnyAsync<Exception>(stream.PollAsync);
 
@@ -104,11 +108,14 @@ public sealed class RoleTests(PostgresServer postgres, KafkaServer kafka)
             $"""
             SELECT c.oid::regclass::text, p
             FROM pg_class c CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) p
-            WHERE c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-              AND NOT starts_with(c.relnamespace::regnamespace::text, 'pg_toast') AND has_table_privilege('{PostgresServer.PipelineRole}', c.oid, p)
+            WHERE c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+              AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+              AND NOT starts_with(c.relnamespace::regnamespace::text, 'pg_toast')
+              AND has_table_privilege('{PostgresServer.PipelineRole}', c.oid, p)
             """);
         var attributes = await orders.Database.TextRowsAsync(
-            $"SELECT concat_ws(' ', rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls) FROM pg_roles WHERE rolname = '{PostgresServer.PipelineRole}'");
+            "SELECT concat_ws(' ', rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls) FROM pg_roles "
+            + $"WHERE rolname = '{PostgresServer.PipelineRole}'");
         var memberships = await orders.Database.TextRowsAsync(
             $"SELECT roleid::regrole::text FROM pg_auth_members WHERE member = '{PostgresServer.PipelineRole}'::regrole");
 
@@ -121,7 +128,8 @@ public sealed class RoleTests(PostgresServer postgres, KafkaServer kafka)
     {
         var session = new NpgsqlConnection(new NpgsqlConnectionStringBuilder
         {
-            Host = database.Host, Port = database.Port, Database = database.Name, Username = PostgresServer.PipelineRole, Password = PostgresServer.RolePassword, Pooling = false,
+            Host = database.Host, Port = database.Port, Database = database.Name, Username = PostgresServer.PipelineRole,
+            Password = PostgresServer.RolePassword, Pooling = false,
         }.ConnectionString);
         await session.OpenAsync(TestContext.Current.CancellationToken);
         return session;

@@ -1,6 +1,4 @@
-using OrdersStream.TestKit.Programs;
 using OrdersStream.TestKit.Servers;
 
 [assembly: AssemblyFixture(typeof(PostgresServer))]
 [assembly: AssemblyFixture(typeof(KafkaServer))]
-[assembly: AssemblyFixture(typeof(PublishedProgram))]

@@ -15,10 +15,12 @@ public sealed class SourceConnectionTests
     public async Task a_network_that_goes_silent_under_a_statement_is_noticed()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "reads Linux's table of sockets");
-        await using var server = await LocalPostgres.StartAsync(new LocalPostgresOptions { Tcp = true }, TestContext.Current.CancellationToken);
+        await using var server = await LocalPostgres.StartAsync(
+            new LocalPostgresOptions { Tcp = true }, TestContext.Current.CancellationToken);
         var options = new PostgresOptions
         {
-            Host = "127.0.0.1", Port = server.Port, Db = "postgres", User = LocalPostgres.Superuser, Password = server.Password, Table = "none",
+            Host = "127.0.0.1", Port = server.Port, Db = "postgres", User = LocalPostgres.Superuser, Password = server.Password,
+            Table = "none",
         };
 
         await using var connection = await SourceConnection.OpenAsync(options, TestContext.Current.CancellationToken);

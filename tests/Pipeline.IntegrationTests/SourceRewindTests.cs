@@ -23,7 +23,9 @@ public sealed class SourceRewindTests(KafkaServer kafka)
         // Ten rows once more, and the new one; the old ones lie in the overlap of one hour but for one.
         Assert.Equal(10 + 9 + 1, stream.Dump().Records.Count);
         await new Oracle(stream.Database, stream.QualifiedTable, ["id"], stream.Lake).LakeShouldEqualTableAsync();
-        Assert.Contains(stream.Log.Warnings, w => w.Contains("published twice", StringComparison.Ordinal) && w.Contains("restarted", StringComparison.Ordinal));
+        Assert.Contains(
+            stream.Log.Warnings,
+            w => w.Contains("published twice", StringComparison.Ordinal) && w.Contains("restarted", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -40,7 +42,9 @@ public sealed class SourceRewindTests(KafkaServer kafka)
         await stream.LakeShouldEqualTableAsync();
     }
 
-    /// <summary>What is rolled back is not written to disk at once: after a crash the server gives the ids of such transactions again.</summary>
+    /// <summary>
+    /// What is rolled back is not written to disk at once: after a crash the server gives the ids of such transactions again.
+    /// </summary>
     [Fact]
     public async Task rows_with_ids_that_rolled_back_transactions_had_before_a_crash_are_not_missed()
     {
@@ -56,7 +60,8 @@ public sealed class SourceRewindTests(KafkaServer kafka)
             {
                 for (var i = 0; i < 5; i++) await session.ExecuteAsync("BEGIN; INSERT INTO items (id) VALUES (1000); ROLLBACK");
                 await session.ExecuteAsync("BEGIN; INSERT INTO items (id) VALUES (1000)");
-                await using (var command = new Npgsql.NpgsqlCommand("SELECT pg_current_xact_id()::text::bigint", session)) rolledBack = (long)(await command.ExecuteScalarAsync())!;
+                await using (var command = new Npgsql.NpgsqlCommand("SELECT pg_current_xact_id()::text::bigint", session))
+                    rolledBack = (long)(await command.ExecuteScalarAsync())!;
                 await session.ExecuteAsync("ROLLBACK");
             }
             await stream.PollAndStoreAsync();
@@ -121,7 +126,9 @@ public sealed class SourceRewindTests(KafkaServer kafka)
     private async Task<TestStream> CapturedAsync(PostgresServer server)
     {
         var stream = await TestStream.CreateAsync(server, kafka);
-        await stream.ExecuteAsync("INSERT INTO items (id, updated_at) SELECT i, now() - CASE i WHEN 1 THEN interval '1 day' ELSE '0' END FROM generate_series(1, 10) i");
+        await stream.ExecuteAsync(
+            "INSERT INTO items (id, updated_at) SELECT i, now() - CASE i WHEN 1 THEN interval '1 day' ELSE '0' END "
+            + "FROM generate_series(1, 10) i");
         await stream.PollAndStoreAsync();
         return stream;
     }

@@ -11,7 +11,8 @@ public sealed class SourceTableTests(PostgresServer postgres, KafkaServer kafka)
     public async Task a_key_may_have_several_columns()
     {
         await using var stream = await TestStream.CreateAsync(postgres, kafka,
-            "CREATE TABLE items (region text, number int, kind char(3), name text, updated_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (number, region, kind)); CREATE INDEX ON items (updated_at, number, region, kind)",
+            "CREATE TABLE items (region text, number int, kind char(3), name text, updated_at timestamptz NOT NULL DEFAULT now(), "
+            + "PRIMARY KEY (number, region, kind)); CREATE INDEX ON items (updated_at, number, region, kind)",
             configure: SmallPages);
         await InWindowsAsync(stream,
             "INSERT INTO items SELECT 'r' || i % 7, i / 7, 'k' || i % 2, 'name', now() FROM generate_series(1, 150) i",
@@ -24,10 +25,15 @@ public sealed class SourceTableTests(PostgresServer postgres, KafkaServer kafka)
     public async Task a_text_key_may_hold_any_character()
     {
         await using var stream = await TestStream.CreateAsync(postgres, kafka,
-            "CREATE TABLE items (key text PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now()); CREATE INDEX ON items (updated_at, key)",
+            "CREATE TABLE items (key text PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now()); "
+            + "CREATE INDEX ON items (updated_at, key)",
             configure: SmallPages);
         await InWindowsAsync(stream,
-            """INSERT INTO items SELECT k || i FROM generate_series(1, 9) i, unnest(ARRAY['', ' ', '''', '"', '\', '\\', E'\n', E'\t', '$1', '%s', '{}', 'Ü', 'ß', '食', '😀', '--', '/*', ';', 'NULL', '(1,2)']) k""",
+            """
+            INSERT INTO items SELECT k || i FROM generate_series(1, 9) i,
+            unnest(ARRAY[
+                '', ' ', '''', '"', '\', '\\', E'\n', E'\t', '$1', '%s', '{}', 'Ü', 'ß', '食', '😀', '--', '/*', ';', 'NULL', '(1,2)']) k
+            """,
             "UPDATE items SET updated_at = now()");
 
         await stream.LakeShouldEqualTableAsync("key");
@@ -37,7 +43,10 @@ public sealed class SourceTableTests(PostgresServer postgres, KafkaServer kafka)
     public async Task a_key_may_be_compared_by_the_rules_of_a_language()
     {
         await using var stream = await TestStream.CreateAsync(postgres, kafka,
-            """CREATE TABLE items (key text COLLATE "und-x-icu" PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now()); CREATE INDEX ON items (updated_at, key)""",
+            """
+            CREATE TABLE items (key text COLLATE "und-x-icu" PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now());
+            CREATE INDEX ON items (updated_at, key)
+            """,
             configure: SmallPages);
         await InWindowsAsync(stream,
             "INSERT INTO items SELECT k || i FROM generate_series(1, 40) i, unnest(ARRAY['a', 'A', 'ä', 'Z', 'z', '-', '_']) k",
@@ -62,7 +71,8 @@ public sealed class SourceTableTests(PostgresServer postgres, KafkaServer kafka)
     public async Task a_key_may_be_of_any_type_that_has_an_order(string type, string value)
     {
         await using var stream = await TestStream.CreateAsync(postgres, kafka,
-            $"CREATE TABLE items (key {type} PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now()); CREATE INDEX ON items (updated_at, key)", configure: SmallPages);
+            $"CREATE TABLE items (key {type} PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now()); "
+            + "CREATE INDEX ON items (updated_at, key)", configure: SmallPages);
         await InWindowsAsync(stream,
             $"INSERT INTO items SELECT {value} FROM generate_series(1, 100) i",
             "UPDATE items SET updated_at = now()");
@@ -82,7 +92,10 @@ public sealed class SourceTableTests(PostgresServer postgres, KafkaServer kafka)
                 "When It Changed" timestamptz NOT NULL DEFAULT now());
             CREATE INDEX ON "Odd ""schema"""."Größe ""of"" 'the' table; --" ("When It Changed", "The Key");
             """", table,
-            o => SmallPages(o) with { Postgres = SmallPages(o).Postgres with { Schema = "Odd \"schema\"", TimestampColumn = "When It Changed" } });
+            o => SmallPages(o) with
+            {
+                Postgres = SmallPages(o).Postgres with { Schema = "Odd \"schema\"", TimestampColumn = "When It Changed" },
+            });
         await InWindowsAsync(stream,
             $"INSERT INTO {stream.QualifiedTable} SELECT i, 'a', i, i, 'b', 'c', 'd' FROM generate_series(1, 50) i",
             $"UPDATE {stream.QualifiedTable} SET \"UPPER\" = 0, \"When It Changed\" = now() WHERE \"The Key\" % 2 = 0");
@@ -95,9 +108,11 @@ public sealed class SourceTableTests(PostgresServer postgres, KafkaServer kafka)
     {
         await using var stream = await TestStream.CreateAsync(postgres, kafka,
             "CREATE TABLE items (id bigint PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now())", configure: SmallPages);
-        await InWindowsAsync(stream, "INSERT INTO items SELECT generate_series(1, 50)", "UPDATE items SET updated_at = now() WHERE id < 10");
+        await InWindowsAsync(
+            stream, "INSERT INTO items SELECT generate_series(1, 50)", "UPDATE items SET updated_at = now() WHERE id < 10");
 
-        var statement = Assert.Single(stream.Log.Warnings, w => w.Contains("CREATE INDEX", StringComparison.Ordinal)).Split("CREATE INDEX")[1];
+        var statement = Assert.Single(stream.Log.Warnings, w => w.Contains("CREATE INDEX", StringComparison.Ordinal))
+            .Split("CREATE INDEX")[1];
         await stream.ExecuteAsync("CREATE INDEX" + statement.Split('\n')[0]);
         await stream.LakeShouldEqualTableAsync();
         await stream.RestartAsync();
@@ -120,7 +135,8 @@ public sealed class SourceTableTests(PostgresServer postgres, KafkaServer kafka)
     public async Task a_timestamp_may_be_null()
     {
         await using var stream = await TestStream.CreateAsync(postgres, kafka,
-            "CREATE TABLE items (id bigint PRIMARY KEY, name text, updated_at timestamptz); CREATE INDEX ON items (updated_at, id)", configure: SmallPages);
+            "CREATE TABLE items (id bigint PRIMARY KEY, name text, updated_at timestamptz); CREATE INDEX ON items (updated_at, id)",
+            configure: SmallPages);
         await InWindowsAsync(stream,
             "INSERT INTO items SELECT i, 'a', CASE WHEN i % 2 = 0 THEN now() END FROM generate_series(1, 60) i",
             "UPDATE items SET name = 'b' WHERE updated_at IS NULL AND id < 10",
@@ -136,7 +152,8 @@ public sealed class SourceTableTests(PostgresServer postgres, KafkaServer kafka)
     public async Task a_timestamp_without_a_zone_works()
     {
         await using var stream = await TestStream.CreateAsync(postgres, kafka,
-            "CREATE TABLE items (id bigint PRIMARY KEY, updated_at timestamp NOT NULL DEFAULT now()); CREATE INDEX ON items (updated_at, id)",
+            "CREATE TABLE items (id bigint PRIMARY KEY, updated_at timestamp NOT NULL DEFAULT now()); "
+            + "CREATE INDEX ON items (updated_at, id)",
             configure: o => SmallPages(o) with { Postgres = SmallPages(o).Postgres with { SlackSeconds = null } });
         await InWindowsAsync(stream,
             "SET TimeZone = 'America/Los_Angeles'; INSERT INTO items SELECT generate_series(1, 50)",
@@ -150,12 +167,15 @@ public sealed class SourceTableTests(PostgresServer postgres, KafkaServer kafka)
     {
         await using var stream = await TestStream.CreateAsync(postgres, kafka,
             """
-            CREATE TABLE items (id bigint, name text, updated_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (id)) PARTITION BY RANGE (id);
+            CREATE TABLE items (
+                id bigint, name text, updated_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (id)) PARTITION BY RANGE (id);
             CREATE TABLE items_low PARTITION OF items FOR VALUES FROM (0) TO (50);
             CREATE TABLE items_high PARTITION OF items FOR VALUES FROM (50) TO (1000);
             CREATE INDEX ON items (updated_at, id);
             """, configure: SmallPages);
-        await InWindowsAsync(stream, "INSERT INTO items SELECT i, 'a' FROM generate_series(1, 99) i", "UPDATE items SET name = 'b', updated_at = now() WHERE id % 5 = 0");
+        await InWindowsAsync(
+            stream, "INSERT INTO items SELECT i, 'a' FROM generate_series(1, 99) i",
+            "UPDATE items SET name = 'b', updated_at = now() WHERE id % 5 = 0");
 
         await stream.LakeShouldEqualTableAsync();
     }
@@ -188,7 +208,8 @@ public sealed class SourceTableTests(PostgresServer postgres, KafkaServer kafka)
         await using var stream = await TestStream.CreateAsync(postgres, kafka,
             "CREATE TABLE items (id bigint PRIMARY KEY, created_at timestamptz NOT NULL, updated_at timestamptz NOT NULL DEFAULT now())",
             configure: o => o with { Datalake = o.Datalake with { PartitionBy = "order_date" } });
-        await stream.ExecuteAsync("INSERT INTO items SELECT i, '2026-02-27 23:59:59Z'::timestamptz + i % 3 * interval '1 day' FROM generate_series(1, 30) i");
+        await stream.ExecuteAsync(
+            "INSERT INTO items SELECT i, '2026-02-27 23:59:59Z'::timestamptz + i % 3 * interval '1 day' FROM generate_series(1, 30) i");
         await stream.PollAndStoreAsync();
 
         await stream.LakeShouldEqualTableAsync();

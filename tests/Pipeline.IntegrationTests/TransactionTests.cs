@@ -54,13 +54,48 @@ public sealed class TransactionTests(PostgresServer postgres, KafkaServer kafka)
     {
         { "released", "INSERT INTO items (id) VALUES (1000); SAVEPOINT s; INSERT INTO items (id) VALUES (1001); RELEASE s", 2 },
         { "kept open", "SAVEPOINT s; INSERT INTO items (id) VALUES (1000)", 1 },
-        { "nested", "SAVEPOINT a; INSERT INTO items (id) VALUES (1000); SAVEPOINT b; INSERT INTO items (id) VALUES (1001); SAVEPOINT c; INSERT INTO items (id) VALUES (1002); RELEASE a", 3 },
-        { "rolled back", "INSERT INTO items (id) VALUES (1000); SAVEPOINT s; INSERT INTO items (id) VALUES (1001); ROLLBACK TO s; INSERT INTO items (id) VALUES (1002)", 2 },
-        { "nested and partly rolled back", "SAVEPOINT a; INSERT INTO items (id) VALUES (1000); SAVEPOINT b; INSERT INTO items (id) VALUES (1001); ROLLBACK TO b; SAVEPOINT c; INSERT INTO items (id) VALUES (1002); RELEASE c", 2 },
-        { "block that caught an error", "DO $$ BEGIN INSERT INTO items (id) VALUES (1000); BEGIN INSERT INTO items (id) VALUES (1001); INSERT INTO items (id) VALUES (1000); EXCEPTION WHEN unique_violation THEN INSERT INTO items (id) VALUES (1002); END; END $$", 2 },
-        { "block without an error", "DO $$ BEGIN BEGIN INSERT INTO items (id) VALUES (1000); EXCEPTION WHEN unique_violation THEN NULL; END; INSERT INTO items (id) VALUES (1001); END $$", 2 },
-        { "row of the parent touched again in a savepoint", "INSERT INTO items (id) VALUES (1000); SAVEPOINT s; UPDATE items SET name = 'again', updated_at = now() WHERE id IN (1000, 3)", 2 },
-        { "more savepoints than a session shows others", "DO $$ BEGIN FOR i IN 1000..1099 LOOP BEGIN INSERT INTO items (id) VALUES (i); EXCEPTION WHEN unique_violation THEN NULL; END; END LOOP; END $$", 100 },
+        {
+            "nested",
+            "SAVEPOINT a; INSERT INTO items (id) VALUES (1000); SAVEPOINT b; INSERT INTO items (id) VALUES (1001); SAVEPOINT c; "
+            + "INSERT INTO items (id) VALUES (1002); RELEASE a",
+            3
+        },
+        {
+            "rolled back",
+            "INSERT INTO items (id) VALUES (1000); SAVEPOINT s; INSERT INTO items (id) VALUES (1001); ROLLBACK TO s; "
+            + "INSERT INTO items (id) VALUES (1002)",
+            2
+        },
+        {
+            "nested and partly rolled back",
+            "SAVEPOINT a; INSERT INTO items (id) VALUES (1000); SAVEPOINT b; INSERT INTO items (id) VALUES (1001); ROLLBACK TO b; "
+            + "SAVEPOINT c; INSERT INTO items (id) VALUES (1002); RELEASE c",
+            2
+        },
+        {
+            "block that caught an error",
+            "DO $$ BEGIN INSERT INTO items (id) VALUES (1000); BEGIN INSERT INTO items (id) VALUES (1001); "
+            + "INSERT INTO items (id) VALUES (1000); EXCEPTION WHEN unique_violation THEN INSERT INTO items (id) VALUES (1002); END; "
+            + "END $$",
+            2
+        },
+        {
+            "block without an error",
+            "DO $$ BEGIN BEGIN INSERT INTO items (id) VALUES (1000); EXCEPTION WHEN unique_violation THEN NULL; END; "
+            + "INSERT INTO items (id) VALUES (1001); END $$",
+            2
+        },
+        {
+            "row of the parent touched again in a savepoint",
+            "INSERT INTO items (id) VALUES (1000); SAVEPOINT s; UPDATE items SET name = 'again', updated_at = now() WHERE id IN (1000, 3)",
+            2
+        },
+        {
+            "more savepoints than a session shows others",
+            "DO $$ BEGIN FOR i IN 1000..1099 LOOP BEGIN INSERT INTO items (id) VALUES (i); EXCEPTION WHEN unique_violation THEN NULL; END; "
+            + "END LOOP; END $$",
+            100
+        },
     };
 
     [Theory, MemberData(nameof(Subtransactions))]
@@ -91,7 +126,8 @@ public sealed class TransactionTests(PostgresServer postgres, KafkaServer kafka)
         await stream.ExecuteAsync("INSERT INTO items (id, name) VALUES (1, 'kept')");
         await stream.PollAsync();
         await using var session = await stream.Database.OpenSessionAsync();
-        await session.ExecuteAsync("BEGIN; INSERT INTO items (id) VALUES (2); UPDATE items SET name = 'undone', updated_at = now() WHERE id = 1");
+        await session.ExecuteAsync(
+            "BEGIN; INSERT INTO items (id) VALUES (2); UPDATE items SET name = 'undone', updated_at = now() WHERE id = 1");
         await stream.PollAsync();
         await session.ExecuteAsync("ROLLBACK");
         await stream.PollAndStoreAsync();

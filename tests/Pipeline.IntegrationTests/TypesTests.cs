@@ -26,15 +26,23 @@ public sealed class TypesTests(PostgresServer postgres, KafkaServer kafka)
         new("real", "0", "'-0'", "0.1", "1e-45", "3.4028235e38", "'NaN'", "'Infinity'", "'-Infinity'"),
         new("double precision", "0", "'-0'", "0.1", "5e-324", "1.7976931348623157e308", "1e21", "'NaN'", "'Infinity'", "'-Infinity'"),
         new("boolean", "true", "false"),
-        new("text", "''", "'plain'", """'"quoted" \ back''slash'""", "E'line\\nfeed\\ttab\\x01'", "'Größe 食 😀 ﷽'", "'null'", "repeat('long ', 5000)"),
+        new(
+            "text", "''", "'plain'", """'"quoted" \ back''slash'""",
+            "E'line\\nfeed\\ttab\\x01'", "'Größe 食 😀 ﷽'", "'null'", "repeat('long ', 5000)"),
         new("varchar(20)", "''", "'Ärger'"),
         new("char(5)", "'ab'", "'     '", "'abcde'"),
         new("name", "'a_name'"),
         new("mood", "'happy'", "'so so'", "'\"odd\"'"),
-        new("date", "'2026-02-28'", "'0001-01-01'", "'0044-03-15 BC'", "'4714-11-24 BC'", "'10000-01-01'", "'5874897-12-31'", "'infinity'", "'-infinity'"),
+        new(
+            "date", "'2026-02-28'", "'0001-01-01'", "'0044-03-15 BC'", "'4714-11-24 BC'", "'10000-01-01'", "'5874897-12-31'", "'infinity'",
+            "'-infinity'"),
         new("time", "'00:00'", "'23:59:59.999999'", "'24:00'", "'12:00:00.5'"),
-        new("timestamp", "'2026-02-28 12:00:00.123456'", "'1969-12-31 23:59:59.999999'", "'0044-03-15 01:02:03 BC'", "'4714-11-24 00:00:00 BC'", "'294246-12-31 23:59:59.999999'", "'infinity'", "'-infinity'"),
-        new("timestamptz", "'2026-02-28 12:00:00.123456+05:30'", "'1969-12-31 23:59:59.999999Z'", "'0044-03-15 01:02:03Z BC'", "'294246-12-31 23:59:59.999999Z'", "'infinity'", "'-infinity'"),
+        new(
+            "timestamp", "'2026-02-28 12:00:00.123456'", "'1969-12-31 23:59:59.999999'", "'0044-03-15 01:02:03 BC'",
+            "'4714-11-24 00:00:00 BC'", "'294246-12-31 23:59:59.999999'", "'infinity'", "'-infinity'"),
+        new(
+            "timestamptz", "'2026-02-28 12:00:00.123456+05:30'", "'1969-12-31 23:59:59.999999Z'", "'0044-03-15 01:02:03Z BC'",
+            "'294246-12-31 23:59:59.999999Z'", "'infinity'", "'-infinity'"),
         new("uuid", "'0B9CDD0C-3E5F-4A1E-8F52-6C1E2F9F2A10'", "'00000000-0000-0000-0000-000000000000'"),
         new("bytea", "''", "'\\x00'", "'\\xdeadbeef'", "decode(repeat('00ff', 3000), 'hex')"),
         new("json", """'{"a" :  1.50, "a": null}'""", "'null'", "'[]'", "'\"text\"'"),
@@ -76,7 +84,8 @@ public sealed class TypesTests(PostgresServer postgres, KafkaServer kafka)
         await using var stream = await TestStream.CreateAsync(postgres, kafka, Ddl + Table(cases.Select(c => c.Type + "[]")));
         await InsertAsync(stream, c =>
         [
-            $"ARRAY[]::{c.Type}[]", $"ARRAY[NULL]::{c.Type}[]", $"ARRAY[{string.Join(',', c.Values)}]::{c.Type}[]", $"ARRAY[NULL, {c.Values[^1]}, NULL]::{c.Type}[]",
+            $"ARRAY[]::{c.Type}[]", $"ARRAY[NULL]::{c.Type}[]", $"ARRAY[{string.Join(',', c.Values)}]::{c.Type}[]",
+            $"ARRAY[NULL, {c.Values[^1]}, NULL]::{c.Type}[]",
         ], cases);
 
         var poll = await stream.PollAsync();
@@ -86,7 +95,8 @@ public sealed class TypesTests(PostgresServer postgres, KafkaServer kafka)
         await stream.LakeShouldEqualTableAsync();
     }
 
-    public static TheoryData<string> Refused => ["interval", "time with time zone", "money", "inet", "point", "int4range", "tsvector", "xml", "bit(3)", "interval[]"];
+    public static TheoryData<string> Refused =>
+        ["interval", "time with time zone", "money", "inet", "point", "int4range", "tsvector", "xml", "bit(3)", "interval[]"];
 
     [Theory, MemberData(nameof(Refused))]
     public async Task a_type_that_is_not_carried_is_refused_by_name(string type)
@@ -131,7 +141,8 @@ public sealed class TypesTests(PostgresServer postgres, KafkaServer kafka)
     }
 
     private static string Table(IEnumerable<string> types) =>
-        $"CREATE TABLE items (id bigint PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now(), {string.Join(", ", types.Select((t, i) => $"c{i} {t}"))})";
+        "CREATE TABLE items (id bigint PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now(), "
+        + $"{string.Join(", ", types.Select((t, i) => $"c{i} {t}"))})";
 
     // Row n holds each type's n-th value, one type after the other being NULL beyond its last.
     private static async Task InsertAsync(TestStream stream, Func<TypeCase, string[]> valuesOf, TypeCase[]? cases = null)

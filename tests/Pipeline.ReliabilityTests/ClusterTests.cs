@@ -7,13 +7,12 @@ using OrdersStream.TestKit.Servers;
 namespace OrdersStream.ReliabilityTests;
 
 /// <summary>
-/// One of three brokers dies in mid-load, whatever it does for the pipeline: the other two hold all that was acknowledged, and both halves go
-/// on with them by themselves (invariants 1 to 3).
+/// One of three brokers dies in mid-load, whatever it does for the pipeline: the other two hold all that was acknowledged, and both halves
+/// go on with them by themselves (invariants 1 to 3).
 /// </summary>
 public sealed class ClusterTests(PostgresServer postgres)
 {
     private const int RowsMeanwhile = 150;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -22,7 +21,7 @@ public sealed class ClusterTests(PostgresServer postgres)
     {
         await using var kafka = await KafkaServer.StartClusterAsync();
         await using var stream = await TestStream.CreateAsync(postgres, kafka, configure: InThreeCopies);
-        await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
+        await using var run = stream.NewRun();
         using var giveUp = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(giveUp.Token);
         // Each by itself: where one stops by a failure, the other may wait for a broker for a long time before it stops too.
@@ -38,12 +37,13 @@ public sealed class ClusterTests(PostgresServer postgres)
 
             await stop.CancelAsync();
             await load;
-            await Task.WhenAll(halves).WaitAsync(Patience, Cancellation);
+            await Task.WhenAll(halves).WithPatienceAsync("both halves");
         }
         finally
         {
             await giveUp.CancelAsync();
-            await Task.WhenAll([load, .. halves]).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+            await Task.WhenAll([load, .. halves])
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         }
         Assert.True(await run.OnceAsync(null, Cancellation));
         await stream.LakeShouldEqualTableAsync();
@@ -54,7 +54,7 @@ public sealed class ClusterTests(PostgresServer postgres)
             await kafka.Cluster[broker].KillAsync();
             await Waiting.UntilAsync(() => kafka.Cluster.Misses(broker), running, () => $"broker {broker} is not missed by the others");
             await UntilMoreIsStoredAsync(stream, running);
-            await kafka.Cluster.StartAgainAsync(broker);
+            await kafka.Cluster[broker].StartAgainAsync();
             await Waiting.UntilAsync(() => kafka.Cluster.IsWhole(), running, () => $"broker {broker} did not catch up with the others");
         }
     }
@@ -71,16 +71,14 @@ public sealed class ClusterTests(PostgresServer postgres)
     {
         for (var first = 1; !stop.IsCancellationRequested; first += 20)
         {
-            await stream.ExecuteAsync($"INSERT INTO items (id, name) SELECT i, repeat('x', 100) FROM generate_series({first}, {first + 19}) i");
-            await stream.ExecuteAsync($"UPDATE items SET name = 'changed', updated_at = clock_timestamp() WHERE id BETWEEN {first - 30} AND {first - 20}");
+            await stream.ExecuteAsync(
+                $"INSERT INTO items (id, name) SELECT i, repeat('x', 100) FROM generate_series({first}, {first + 19}) i");
+            await stream.ExecuteAsync(
+                $"UPDATE items SET name = 'changed', updated_at = clock_timestamp() WHERE id BETWEEN {first - 30} AND {first - 20}");
             await Task.Delay(150, Cancellation); // a load, and no flood
         }
     }
 
-    private static Task UntilMoreIsStoredAsync(TestStream stream, Task running)
-    {
-        var rows = stream.Lake.Count() + RowsMeanwhile;
-        return Waiting.UntilAsync(
-            () => stream.Lake.Count() >= rows, running, () => $"the lake has {stream.Lake.Count()} of {rows} rows\n{stream.Log}");
-    }
+    private static Task UntilMoreIsStoredAsync(TestStream stream, Task running) =>
+        stream.UntilStoredAsync(stream.Lake.Count() + RowsMeanwhile, running);
 }

@@ -30,7 +30,8 @@ public abstract class ConnectionTests(FaultyServers servers)
             Proxy.Cut();
             await SaidAsync(stream);
             // Long enough that it would have been said again and again.
-            await Waiting.UntilAsync(() => Proxy.Refused >= before + 5, null, () => $"{Proxy.Refused - before} attempts were made");
+            await Waiting.UntilAsync(
+                () => Proxy.Refused >= before + 5, null, () => $"{Proxy.Refused - before} attempts were made", () => Proxy.Refused);
         },
         () =>
         {
@@ -77,8 +78,8 @@ public abstract class ConnectionTests(FaultyServers servers)
         });
 
     /// <summary>Until a half has met the fault and said so.</summary>
-    private protected static Task SaidAsync(TestStream stream) => Waiting.UntilAsync(
-        () => stream.Log.Lines.Any(line => line.Id == 9002), null, () => $"no half has met the fault\n{stream.Log}");
+    private protected static Task SaidAsync(TestStream stream) => stream.UntilAsync(
+        () => stream.Log.Lines.Any(line => line.Id == 9002), null, () => "no half has met the fault");
 }
 
 /// <summary>Between the pipeline and Postgres.</summary>
@@ -104,12 +105,15 @@ public sealed class PostgresConnectionTests(FaultyServers servers) : ConnectionT
     public Task a_session_terminated_in_the_middle_of_a_copy() => Servers.SurvivesAsync(
         async stream =>
         {
-            // More than fits into any buffer on the way, and a network that takes a while with it: the copy is still under way when it is met.
+            // More than fits into any buffer on the way, and a network that takes a while with it: the copy is still under way when it is
+            // met.
             Proxy.Delay = TimeSpan.FromMilliseconds(100);
-            await stream.ExecuteAsync("UPDATE items SET name = repeat(md5(id::text), 1000), updated_at = clock_timestamp() WHERE id <= 200");
+            await stream.ExecuteAsync(
+                "UPDATE items SET name = repeat(md5(id::text), 1000), updated_at = clock_timestamp() WHERE id <= 200");
             await Waiting.UntilAsync(
                 async () => await stream.Database.ScalarAsync<long>(
-                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'orders-stream' AND state = 'active' AND query LIKE 'COPY%'") > 0,
+                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'orders-stream' "
+                    + "AND state = 'active' AND query LIKE 'COPY%'") > 0,
                 null, () => "no copy was met");
         },
         () =>

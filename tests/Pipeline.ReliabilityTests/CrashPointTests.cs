@@ -38,11 +38,17 @@ public abstract class CrashPointTests(PostgresServer postgres, KafkaServer kafka
         if (point != CrashPoint.CommitPruned) return 0;
         // More entries than are kept whatever their age, and all of them old.
         Assert.True(await CrashStream.OnceAsync(stream));
+        stream.TakeNewRecords();
         for (var i = 0; i < 20; i++)
         {
             await stream.ExecuteAsync("UPDATE items SET name = name || '.', updated_at = clock_timestamp() WHERE id <= 4");
-            await stream.PollAndStoreAsync();
+            await stream.PollAsync();
         }
+        // Read at once and stored one window after the other.
+        var windows = stream.TakeNewRecords().GroupBy(r => Convert.ToHexString(r.Key!))
+            .SelectMany(key => key.Select((record, window) => (record, window))).ToLookup(r => r.window, r => r.record);
+        Assert.Equal(20, windows.Count);
+        foreach (var window in windows.OrderBy(w => w.Key)) await stream.Instance.StoreAsync([.. window]);
         await stream.RestartAsync();
         foreach (var entry in Directory.GetFiles(stream.Options.Streaming.CheckpointLocation, "0*.json", SearchOption.AllDirectories))
             File.SetLastWriteTimeUtc(entry, TimeProvider.System.GetUtcNow().UtcDateTime.AddDays(-2));
@@ -110,7 +116,9 @@ public sealed class KillInStorageTests(PostgresServer postgres, KafkaServer kafk
 /// <summary>Ends one after the other.</summary>
 public sealed class CrashAfterCrashTests(PostgresServer postgres, KafkaServer kafka)
 {
-    /// <summary>The first process ends behind its first step, the next behind its second, and so on: recovery itself is cut off everywhere.</summary>
+    /// <summary>
+    /// The first process ends behind its first step, the next behind its second, and so on: recovery itself is cut off everywhere.
+    /// </summary>
     [Fact]
     public async Task crashes_while_crashes_are_made_up_for_change_nothing()
     {

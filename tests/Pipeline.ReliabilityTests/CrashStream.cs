@@ -18,7 +18,7 @@ internal static class CrashStream
     /// <returns>Whether it came to its end.</returns>
     public static async Task<bool> OnceAsync(TestStream stream, Action<CrashPoint>? onReached = null)
     {
-        await using var run = new TestRun(stream.Options, new ShortPauses(), stream.Log, new CrashPoints(onReached));
+        await using var run = stream.NewRun(crashPoints: new CrashPoints(onReached), time: new ShortPauses());
         try
         {
             return await run.OnceAsync(null, TestContext.Current.CancellationToken);
@@ -30,7 +30,8 @@ internal static class CrashStream
     }
 
     private static bool IsCrash(Exception? e) =>
-        e is CrashException || (e is AggregateException a ? a.InnerExceptions.Any(IsCrash) : e?.InnerException is { } inner && IsCrash(inner));
+        e is CrashException
+            || (e is AggregateException a ? a.InnerExceptions.Any(IsCrash) : e?.InnerException is { } inner && IsCrash(inner));
 
     private static PipelineOptions SmallSteps(PipelineOptions options) => options with
     {

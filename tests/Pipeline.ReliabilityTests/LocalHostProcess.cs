@@ -5,6 +5,7 @@ using OrdersStream.Durable;
 using OrdersStream.LocalHost.CommandLine;
 using OrdersStream.LocalHost.Terminal;
 using OrdersStream.LocalHost.Verbs;
+using OrdersStream.TestKit;
 using OrdersStream.TestKit.Programs;
 
 namespace OrdersStream.ReliabilityTests;
@@ -27,13 +28,16 @@ internal static class LocalHostProcess
     /// <summary>By a SIGTERM that nothing in it handled.</summary>
     public const int TerminatedExitCode = 128 + 15;
 
-    /// <summary>Variable of the child: seconds after which it is ended by force at SIGTERM, instead of its own number.</summary>
-    public const string StopSeconds = "ORDERS_STREAM_TEST_STOP_SECONDS";
+    // Seconds after which the child is ended by force at SIGTERM, instead of its own number.
+    private const string StopSeconds = "ORDERS_STREAM_TEST_STOP_SECONDS";
 
     private const string Reached = "reached the point";
 
     // Linux keeps account of each process' greatest size.
     private const string OwnStatus = "/proc/self/status", Peak = "VmHWM:";
+
+    /// <summary>The last resort of a stop is out of its way: what ends then has ended by itself.</summary>
+    public static void WithoutLastResort(ProcessStartInfo start) => start.Environment[StopSeconds] = "600";
 
     /// <summary>Starts a verb.</summary>
     /// <param name="options">The configuration, handed over as a file.</param>
@@ -41,17 +45,16 @@ internal static class LocalHostProcess
     /// <param name="armed">The point, its occurrence and what to do there; null: none.</param>
     /// <param name="configure">What is different at its start.</param>
     public static RunningProgram Start(
-        PipelineOptions options, string[] command, (CrashPoint Point, int Occurrence, OnPoint Then)? armed = null, Action<ProcessStartInfo>? configure = null)
+        PipelineOptions options, string[] command, (CrashPoint Point, int Occurrence, OnPoint Then)? armed = null,
+        Action<ProcessStartInfo>? configure = null)
     {
-        var folder = Directory.CreateTempSubdirectory("orders-stream-test-");
-        var configuration = Path.Combine(folder.FullName, "orders_stream.yml");
+        var folder = new TestFolder();
+        var configuration = folder.PathOf("orders_stream.yml");
         File.WriteAllText(configuration, ConfigurationLoader.Print(options));
-        var start = new ProcessStartInfo(Environment.ProcessPath!);
-        if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet") start.ArgumentList.Add(typeof(LocalHostProcess).Assembly.Location);
         var (point, occurrence, then) = armed ?? default;
-        foreach (var argument in (string[])[
-            Argument, point.ToString(), armed is null ? "0" : occurrence.ToString(CultureInfo.InvariantCulture), then.ToString(), command[0], "--config", configuration, .. command[1..]])
-            start.ArgumentList.Add(argument);
+        var start = ThisProgram.StartInfo(typeof(LocalHostProcess), [
+            Argument, point.ToString(), armed is null ? "0" : occurrence.ToString(CultureInfo.InvariantCulture), then.ToString(),
+            command[0], "--config", configuration, .. command[1..]]);
         start.Environment["Postgres__Password"] = options.Postgres.Password;
         configure?.Invoke(start);
         return new RunningProgram(start, folder);
@@ -78,11 +81,13 @@ internal static class LocalHostProcess
     /// <summary>The child's own side.</summary>
     public static async Task<int> RunAsync(string[] args)
     {
-        var (point, occurrence, then) = (Enum.Parse<CrashPoint>(args[0]), int.Parse(args[1], CultureInfo.InvariantCulture), Enum.Parse<OnPoint>(args[2]));
+        var (point, occurrence, then) = (
+            Enum.Parse<CrashPoint>(args[0]), int.Parse(args[1], CultureInfo.InvariantCulture), Enum.Parse<OnPoint>(args[2]));
         using var signals = new StopSignals();
         using var term = new ManualResetEventSlim();
         using var registration = signals.Token.Register(term.Set);
-        if (Environment.GetEnvironmentVariable(StopSeconds) is { } seconds) RunVerb.StopTimeout = TimeSpan.FromSeconds(int.Parse(seconds, CultureInfo.InvariantCulture));
+        if (Environment.GetEnvironmentVariable(StopSeconds) is { } seconds)
+            RunVerb.StopTimeout = TimeSpan.FromSeconds(int.Parse(seconds, CultureInfo.InvariantCulture));
         var seen = 0;
         CrashPoints.OfProcess = new CrashPoints(reached =>
         {
@@ -92,7 +97,8 @@ internal static class LocalHostProcess
             term.Wait();
         });
         var exitCode = await Invocation.RunAsync(args[3..], signals.Token);
-        if (File.Exists(OwnStatus)) Console.WriteLine(File.ReadLines(OwnStatus).Single(line => line.StartsWith(Peak, StringComparison.Ordinal)));
+        if (File.Exists(OwnStatus))
+            Console.WriteLine(File.ReadLines(OwnStatus).Single(line => line.StartsWith(Peak, StringComparison.Ordinal)));
         return exitCode;
     }
 }

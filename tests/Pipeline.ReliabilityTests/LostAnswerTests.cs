@@ -12,7 +12,8 @@ public abstract class LostAnswerTests(PostgresServer postgres, KafkaServer kafka
 {
     private protected static readonly Error TimedOut = new(ErrorCode.Local_TimedOut, "the answer was lost");
 
-    private protected Task ChangesNothingAsync(CrashPoint step) => ChangesNothingAsync(step, IsKafkas(step) ? new KafkaException(TimedOut) : Lost());
+    private protected Task ChangesNothingAsync(CrashPoint step) =>
+        ChangesNothingAsync(step, IsKafkas(step) ? new KafkaException(TimedOut) : Lost());
 
     private protected async Task ChangesNothingAsync(CrashPoint step, Exception failure)
     {
@@ -44,7 +45,8 @@ public abstract class LostAnswerTests(PostgresServer postgres, KafkaServer kafka
         Assert.DoesNotContain(stream.Log.Lines, line => line.Level >= Microsoft.Extensions.Logging.LogLevel.Error);
     }
 
-    private protected static bool IsKafkas(CrashPoint step) => step is CrashPoint.PageProduced or CrashPoint.PageCommitted or CrashPoint.OffsetCommitted;
+    private protected static bool IsKafkas(CrashPoint step) =>
+        step is CrashPoint.PageProduced or CrashPoint.PageCommitted or CrashPoint.OffsetCommitted;
 
     private protected static IOException Lost() => new("the answer was lost");
 }
@@ -57,7 +59,8 @@ public sealed class LostAnswerInCaptureTests(PostgresServer postgres, KafkaServe
 
     /// <summary>The client thinks that the transaction must be aborted, and it is committed.</summary>
     [Fact]
-    public Task a_commit_that_was_done_and_asks_to_be_aborted_changes_nothing() => ChangesNothingAsync(CrashPoint.PageCommitted, new KafkaTxnRequiresAbortException(TimedOut));
+    public Task a_commit_that_was_done_and_asks_to_be_aborted_changes_nothing() =>
+        ChangesNothingAsync(CrashPoint.PageCommitted, new KafkaTxnRequiresAbortException(TimedOut));
 }
 
 /// <summary>In the storing half.</summary>
@@ -68,7 +71,8 @@ public sealed class LostAnswerInStorageTests(PostgresServer postgres, KafkaServe
 
     /// <summary>The rename was done, and so a second attempt finds the file that it should rename gone.</summary>
     [Fact]
-    public Task a_rename_that_was_done_and_finds_nothing_changes_nothing() => ChangesNothingAsync(CrashPoint.DataFileRenamed, new FileNotFoundException("the answer was lost"));
+    public Task a_rename_that_was_done_and_finds_nothing_changes_nothing() =>
+        ChangesNothingAsync(CrashPoint.DataFileRenamed, new FileNotFoundException("the answer was lost"));
 }
 
 /// <summary>In both halves, one after the other.</summary>

@@ -20,7 +20,9 @@ public sealed class PromotionTests(KafkaServer kafka)
         await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, 'captured' FROM generate_series(51, 70) i");
         await stream.PollAndStoreAsync();
         // Replicated and not captured when the primary is lost; and one that never commits, whose ids the new primary may give anew.
-        await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, 'not captured' FROM generate_series(71, 90) i; UPDATE items SET name = 'late', updated_at = clock_timestamp() WHERE id <= 10");
+        await stream.ExecuteAsync(
+            "INSERT INTO items (id, name) SELECT i, 'not captured' FROM generate_series(71, 90) i; "
+            + "UPDATE items SET name = 'late', updated_at = clock_timestamp() WHERE id <= 10");
         var lost = await stream.Database.OpenSessionAsync();
         await lost.ExecuteAsync("BEGIN; INSERT INTO items (id, name) VALUES (1000, 'lost')");
         await standby.CatchUpAsync(stream.Database);

@@ -6,11 +6,13 @@ using OrdersStream.TestKit.Servers;
 namespace OrdersStream.ReliabilityTests;
 
 /// <summary>
-/// A copy of a server, made by pg_basebackup, that can take its place: a streaming replica that is promoted, or a backup that is restored. Same
-/// address, next timeline.
+/// A copy of a server, made by pg_basebackup, that can take its place: a streaming replica that is promoted, or a backup that is restored.
+/// Same address, next timeline.
 /// </summary>
 internal sealed class ServerCopy : IAsyncDisposable
 {
+    private static readonly int PatienceSeconds = (int)Waiting.Patience.TotalSeconds;
+
     private readonly ServerFolder folder = ServerFolder.Create();
     private readonly PostgresBinaries binaries;
     private readonly UnprivilegedUser? user;
@@ -30,14 +32,19 @@ internal sealed class ServerCopy : IAsyncDisposable
 
     private static async Task<ServerCopy> CopyAsync(PostgresServer primary, Func<ServerCopy, Task> use, params string[] options)
     {
-        var binaries = await PostgresBinaries.FindAsync(Cancellation) ?? throw new InvalidOperationException("no Postgres programs, though the primary runs");
+        var binaries = await PostgresBinaries.FindAsync(Cancellation)
+            ?? throw new InvalidOperationException("no Postgres programs, though the primary runs");
         var copy = new ServerCopy(binaries, await UnprivilegedUser.ForRootAsync(Cancellation), primary);
         try
         {
             if (copy.user is not null) await copy.user.OwnAsync(copy.folder.Data, Cancellation);
             if (copy.user is not null) await copy.user.OwnAsync(copy.folder.Run, Cancellation);
             var (folder, port) = primary.Socket;
-            await copy.RunAsync("pg_basebackup", ["-h", folder, "-p", $"{port}", "-U", LocalPostgres.Superuser, "-D", copy.folder.Data, "-X", "stream", "-c", "fast", .. options]);
+            await copy.RunAsync(
+                "pg_basebackup",
+                [
+                    "-h", folder, "-p", $"{port}", "-U", LocalPostgres.Superuser, "-D", copy.folder.Data, "-X", "stream", "-c", "fast",
+                    .. options]);
             await use(copy);
             return copy;
         }
@@ -58,9 +65,9 @@ internal sealed class ServerCopy : IAsyncDisposable
     /// <summary>The primary is gone: listens where it listened, and is promoted.</summary>
     public async Task TakePlaceAsync()
     {
-        await RunAsync("pg_ctl", "stop", "-w", "-m", "fast", "-D", folder.Data);
+        await RunAsync("pg_ctl", "stop", "-w", "-t", $"{PatienceSeconds}", "-m", "fast", "-D", folder.Data);
         await StartAsync(primary.Socket.Folder);
-        await RunAsync("pg_ctl", "promote", "-w", "-D", folder.Data);
+        await RunAsync("pg_ctl", "promote", "-w", "-t", $"{PatienceSeconds}", "-D", folder.Data);
     }
 
     /// <summary>The primary is gone: recovers from its log up to a restore point, and goes on from there where it listened.</summary>
@@ -70,7 +77,8 @@ internal sealed class ServerCopy : IAsyncDisposable
     {
         await File.AppendAllTextAsync(
             Path.Combine(folder.Data, "postgresql.auto.conf"),
-            $"restore_command = 'cp \"{primaryData}/pg_wal/%f\" \"%p\"'\nrecovery_target_name = '{restorePoint}'\nrecovery_target_action = 'promote'\n", Cancellation);
+            $"restore_command = 'cp \"{primaryData}/pg_wal/%f\" \"%p\"'\nrecovery_target_name = '{restorePoint}'\nrecovery_target_action = "
+            + "'promote'\n", Cancellation);
         await File.WriteAllTextAsync(Path.Combine(folder.Data, "recovery.signal"), "", Cancellation);
         await StartAsync(primary.Socket.Folder);
         await UntilAsync("NOT pg_is_in_recovery()", primary.Socket.Folder);
@@ -85,7 +93,11 @@ internal sealed class ServerCopy : IAsyncDisposable
     private async Task UntilAsync(string condition, string socketFolder)
     {
         await using var connection = new NpgsqlConnection(
-            new NpgsqlConnectionStringBuilder { Host = socketFolder, Port = primary.Socket.Port, Username = LocalPostgres.Superuser, Database = "postgres", Pooling = false }.ConnectionString);
+            new NpgsqlConnectionStringBuilder
+            {
+                Host = socketFolder, Port = primary.Socket.Port, Username = LocalPostgres.Superuser, Database = "postgres",
+                Pooling = false, Timeout = PatienceSeconds, CommandTimeout = PatienceSeconds,
+            }.ConnectionString);
         await connection.OpenAsync(Cancellation);
         await using var holds = new NpgsqlCommand($"SELECT {condition}", connection);
         await Waiting.UntilAsync(async () => (bool)(await holds.ExecuteScalarAsync(Cancellation))!, null, () => $"not so: {condition}");
@@ -93,8 +105,9 @@ internal sealed class ServerCopy : IAsyncDisposable
 
     private async Task StartAsync(string socketFolder)
     {
-        await File.AppendAllTextAsync(Path.Combine(folder.Data, "postgresql.auto.conf"), $"unix_socket_directories = '{socketFolder}'\n", Cancellation);
-        await RunAsync("pg_ctl", "start", "-w", "-D", folder.Data, "-l", folder.LogFile);
+        await File.AppendAllTextAsync(
+            Path.Combine(folder.Data, "postgresql.auto.conf"), $"unix_socket_directories = '{socketFolder}'\n", Cancellation);
+        await RunAsync("pg_ctl", "start", "-w", "-t", $"{PatienceSeconds}", "-D", folder.Data, "-l", folder.LogFile);
     }
 
     private async Task RunAsync(string program, params string[] arguments)

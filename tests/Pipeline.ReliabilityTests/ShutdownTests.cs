@@ -1,14 +1,16 @@
 using OrdersStream.Durable;
+using OrdersStream.LocalHost.Verbs;
+using OrdersStream.TestKit;
 using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests;
 
-/// <summary>SIGTERM, as an orchestrator sends it, in every phase: the process drains or gives up within ten seconds, with exit code 0.</summary>
+/// <summary>
+/// SIGTERM, as an orchestrator sends it, in every phase: the process drains or gives up by itself, before any time-out of a client, with
+/// exit code 0. What does not has a last resort.
+/// </summary>
 public abstract class ShutdownTests(PostgresServer postgres, KafkaServer kafka)
 {
-    /// <summary>What a platform allows before it kills.</summary>
-    internal static readonly TimeSpan Allowed = TimeSpan.FromSeconds(10);
-
     private protected async Task EndsCleanlyAsync(CrashPoint phase)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "needs Unix signals");
@@ -20,12 +22,13 @@ public abstract class ShutdownTests(PostgresServer postgres, KafkaServer kafka)
                 if (point == CrashPoint.CommitCreated) throw new CrashException(point);
             }));
         var leftByAnother = TemporaryFiles(stream.Options.Datalake.Path);
-        using (var run = LocalHostProcess.Start(stream.Options, ["run"], (phase, 1, OnPoint.AwaitTerm)))
+        using (var run = LocalHostProcess.Start(stream.Options, ["run"], (phase, 1, OnPoint.AwaitTerm), LocalHostProcess.WithoutLastResort))
         {
             await run.UntilReachedAsync();
             await run.SignalAsync("TERM");
-            var (exitCode, output) = await run.EndAsync(Allowed);
+            var (exitCode, output) = await run.EndAsync(Waiting.LessThanATimeout);
             Assert.True(exitCode == 0, output);
+            Assert.Contains("stopping: asked to", output, StringComparison.Ordinal);
         }
         Assert.Empty(TemporaryFiles(stream.Options.Datalake.Path).Except(leftByAnother));
 
@@ -42,12 +45,13 @@ public abstract class ShutdownTests(PostgresServer postgres, KafkaServer kafka)
         await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, repeat('x', 50) FROM generate_series(1, 200) i");
         if (whileStandingBy) await stream.PollAndStoreAsync();
         else Assert.True(await CrashStream.OnceAsync(stream));
-        using (var run = LocalHostProcess.Start(stream.Options, ["run"]))
+        using (var run = LocalHostProcess.Start(stream.Options, ["run"], configure: LocalHostProcess.WithoutLastResort))
         {
             await run.UntilSaidAsync(whileStandingBy ? "standing by" : "nothing new since");
             await run.SignalAsync("TERM");
-            var (exitCode, output) = await run.EndAsync(Allowed);
+            var (exitCode, output) = await run.EndAsync(Waiting.LessThanATimeout);
             Assert.True(exitCode == 0, output);
+            Assert.Contains("stopping: asked to", output, StringComparison.Ordinal);
         }
         await stream.LakeShouldEqualTableAsync();
     }
@@ -55,6 +59,16 @@ public abstract class ShutdownTests(PostgresServer postgres, KafkaServer kafka)
     private static string[] TemporaryFiles(string lake) => Directory.Exists(lake)
         ? Directory.GetFiles(lake, "*.tmp", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 })
         : [];
+}
+
+/// <summary>Whatever hangs.</summary>
+public sealed class LastResortTests
+{
+    /// <summary>What a platform allows between SIGTERM and SIGKILL.</summary>
+    private static readonly TimeSpan Allowed = TimeSpan.FromSeconds(10);
+
+    [Fact]
+    public void a_process_ends_itself_before_a_platform_kills_it() => Assert.InRange(RunVerb.StopTimeout, TimeSpan.Zero, Allowed * 0.8);
 }
 
 /// <summary>In the capturing half.</summary>

@@ -1,18 +1,16 @@
 using System.Diagnostics;
 using OrdersStream.Durable;
+using OrdersStream.TestKit;
 
 namespace OrdersStream.ReliabilityTests;
 
-/// <summary>SIGTERM while a server is away or does not answer: no answer is waited for longer than a platform waits, and what became of it is found out by the next start.</summary>
+/// <summary>
+/// SIGTERM while a server is away or does not answer: no answer is waited for longer than a platform waits, and what became of it is found
+/// out by the next start.
+/// </summary>
 public abstract class ShutdownWithoutServerTests(FaultyServers servers)
 {
     private static readonly TimeSpan Forever = TimeSpan.FromDays(1);
-
-    /// <summary>Far more than a stop takes that ends by itself, on a busy machine too, and less than one that waits for the server.</summary>
-    private static readonly TimeSpan ByItself = TimeSpan.FromSeconds(30);
-
-    // Out of the way: what ends by itself then has an end of its own.
-    private static void WithoutLastResort(ProcessStartInfo start) => start.Environment[LocalHostProcess.StopSeconds] = "120";
 
     /// <summary>What is wrong with the server.</summary>
     public enum Fault
@@ -26,9 +24,11 @@ public abstract class ShutdownWithoutServerTests(FaultyServers servers)
     private protected async Task EndsInTimeAsync(Fault fault, CrashPoint phase)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "needs Unix signals");
-        await using var stream = await servers.CreateStreamAsync(configure: o => o with { Postgres = o.Postgres with { PageBytes = 1024 }, Datalake = o.Datalake with { FileBytes = 1024 } });
+        await using var stream = await servers.CreateStreamAsync(
+            configure: o => o with { Postgres = o.Postgres with { PageBytes = 1024 }, Datalake = o.Datalake with { FileBytes = 1024 } });
         await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, repeat('x', 50) FROM generate_series(1, 200) i");
-        using (var run = LocalHostProcess.Start(stream.Options, ["run"], (phase, 2, OnPoint.AwaitTerm), IsWaitedFor(fault) ? WithoutLastResort : null))
+        Action<ProcessStartInfo>? configure = IsWaitedFor(fault) ? LocalHostProcess.WithoutLastResort : null;
+        using (var run = LocalHostProcess.Start(stream.Options, ["run"], (phase, 2, OnPoint.AwaitTerm), configure))
         {
             await run.UntilReachedAsync();
             try
@@ -39,7 +39,7 @@ public abstract class ShutdownWithoutServerTests(FaultyServers servers)
                 var (exitCode, output) = await run.EndAsync();
                 var took = Stopwatch.GetElapsedTime(signalled);
                 Assert.True(exitCode == 0, output);
-                Assert.True(took < (IsWaitedFor(fault) ? ByItself : ShutdownTests.Allowed), $"it took {took}\n{output}");
+                Assert.True(took < Waiting.LessThanATimeout, $"it took {took}\n{output}");
                 if (IsWaitedFor(fault)) Assert.Contains("stopping: asked to", output, StringComparison.Ordinal);
             }
             finally
@@ -53,7 +53,10 @@ public abstract class ShutdownWithoutServerTests(FaultyServers servers)
         Assert.Equal(200, stream.Lake.Count());
     }
 
-    /// <summary>Each wait for such a server has an end of its own. A client that is owed an answer for good cannot be closed: there the last resort ends the process.</summary>
+    /// <summary>
+    /// Each wait for such a server has an end of its own. A client that is owed an answer for good cannot be closed: there the last resort
+    /// ends the process.
+    /// </summary>
     private static bool IsWaitedFor(Fault fault) => fault is Fault.BrokerKilled or Fault.BrokerHangs;
 
     private async Task BreakAsync(Fault fault)
@@ -86,14 +89,18 @@ public abstract class ShutdownWithoutServerTests(FaultyServers servers)
 }
 
 /// <summary>In the capturing half, between a page and its commit.</summary>
-public sealed class CaptureShutdownWithoutServerTests(FaultyServers servers) : ShutdownWithoutServerTests(servers), IClassFixture<FaultyServers>
+public sealed class CaptureShutdownWithoutServerTests(
+    FaultyServers servers) : ShutdownWithoutServerTests(servers), IClassFixture<FaultyServers>
 {
-    [Theory, InlineData(Fault.BrokerKilled), InlineData(Fault.BrokerHangs), InlineData(Fault.BrokerAnswersLost), InlineData(Fault.PostgresHangs)]
+    [
+        Theory, InlineData(Fault.BrokerKilled), InlineData(Fault.BrokerHangs), InlineData(Fault.BrokerAnswersLost),
+        InlineData(Fault.PostgresHangs)]
     public Task a_term_signal_before_a_pages_commit_waits_for_no_server(Fault fault) => EndsInTimeAsync(fault, CrashPoint.PageProduced);
 }
 
 /// <summary>In the storing half, between a commit of the lake and the end of the group's membership.</summary>
-public sealed class StorageShutdownWithoutServerTests(FaultyServers servers) : ShutdownWithoutServerTests(servers), IClassFixture<FaultyServers>
+public sealed class StorageShutdownWithoutServerTests(
+    FaultyServers servers) : ShutdownWithoutServerTests(servers), IClassFixture<FaultyServers>
 {
     [Theory, InlineData(Fault.BrokerKilled), InlineData(Fault.BrokerHangs)]
     public Task a_term_signal_in_a_commit_of_the_lake_waits_for_no_broker(Fault fault) => EndsInTimeAsync(fault, CrashPoint.CommitCreated);

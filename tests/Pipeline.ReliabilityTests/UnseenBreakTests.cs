@@ -7,8 +7,8 @@ using OrdersStream.TestKit.Servers;
 namespace OrdersStream.ReliabilityTests;
 
 /// <summary>
-/// A session that ends while nobody waits for its answer: the next statement meets a connection that is gone already, which the driver reports
-/// as a mistake of its caller.
+/// A session that ends while nobody waits for its answer: the next statement meets a connection that is gone already, which the driver
+/// reports as a mistake of its caller.
 /// </summary>
 public sealed class UnseenBreakTests(PostgresServer postgres, KafkaServer kafka)
 {
@@ -34,7 +34,8 @@ public sealed class UnseenBreakTests(PostgresServer postgres, KafkaServer kafka)
 
     private async Task<TestStream> CreateAsync(Func<PostgresOptions, PostgresOptions> configure)
     {
-        var stream = await TestStream.CreateAsync(postgres, kafka, configure: o => o with { Postgres = configure(o.Postgres with { PageBytes = 65_536 }) });
+        var stream = await TestStream.CreateAsync(
+            postgres, kafka, configure: o => o with { Postgres = configure(o.Postgres with { PageBytes = 65_536 }) });
         await stream.ExecuteAsync($"INSERT INTO items (id, name) SELECT i, repeat(md5(i::text), 1000) FROM generate_series(1, {Rows}) i");
         stream.OnReached = point =>
         {

@@ -5,7 +5,8 @@ namespace OrdersStream.Site.Tests;
 /// <summary>The page by keyboard, for a screen reader, on a phone, in light and dark.</summary>
 public sealed class AccessTests(Browser browser)
 {
-    private const string Focused = "() => document.activeElement.id || document.activeElement.className || document.activeElement.localName";
+    private const string Focused =
+        "() => document.activeElement.id || document.activeElement.className || document.activeElement.localName";
 
     [Fact]
     public async Task everything_is_reached_and_read_out_by_keyboard()
@@ -52,15 +53,27 @@ public sealed class AccessTests(Browser browser)
         await watched.ShownAsync();
         var page = watched.Page;
         Assert.Equal("en", await page.EvaluateAsync<string>("() => document.documentElement.lang"));
-        Assert.Equal((1, 1, 1, 1), (await page.Locator("h1").CountAsync(), await page.Locator("main").CountAsync(), await page.Locator("body > header").CountAsync(), await page.Locator("body > footer").CountAsync()));
+        Assert.Equal(
+            (1, 1, 1, 1),
+            (
+                await page.Locator("h1").CountAsync(), await page.Locator("main").CountAsync(),
+                await page.Locator("body > header").CountAsync(), await page.Locator("body > footer").CountAsync()));
         foreach (var heading in new[] { "Path", "What is wrong", "Last hour", "Capture", "Lake", "Partitions", "Newest files" })
-            Assert.Equal(1, await page.GetByRole(AriaRole.Region, new() { Name = heading, Exact = true }).Or(page.Locator("none")).First.CountAsync());
+            Assert.Equal(
+                1,
+                await page.GetByRole(AriaRole.Region, new() { Name = heading, Exact = true }).Or(page.Locator("none")).First.CountAsync());
         Assert.Equal(0, await page.EvaluateAsync<int>("() => [...document.querySelectorAll('th')].filter(h => !h.scope).length"));
         foreach (var chart in new[] { "Rows per second", "Changes not yet in Kafka", "Records waiting in Kafka" })
             Assert.True(await page.GetByRole(AriaRole.Slider, new() { Name = chart }).IsVisibleAsync());
         // Only what changes seldom is announced: the figures are no live region.
-        Assert.Equal(["announce"], await page.EvaluateAsync<string[]>("() => [...document.querySelectorAll('[role=status], [role=alert], [aria-live]')].map(e => e.id)"));
-        Assert.Equal(0, await page.EvaluateAsync<int>("() => new Set([...document.querySelectorAll('[id]')].map(e => e.id)).size - document.querySelectorAll('[id]').length"));
+        Assert.Equal(
+            ["announce"],
+            await page.EvaluateAsync<string[]>(
+                "() => [...document.querySelectorAll('[role=status], [role=alert], [aria-live]')].map(e => e.id)"));
+        Assert.Equal(
+            0,
+            await page.EvaluateAsync<int>(
+                "() => new Set([...document.querySelectorAll('[id]')].map(e => e.id)).size - document.querySelectorAll('[id]').length"));
     }
 
     [Theory]
@@ -82,16 +95,29 @@ public sealed class AccessTests(Browser browser)
     public async Task text_can_be_read_in_light_and_dark(ColorScheme scheme)
     {
         await using var served = await ServedStatus.StartAsync(Statuses.Wrong);
-        await using var watched = await browser.OpenAsync(served.Address, new() { ColorScheme = scheme, ReducedMotion = ReducedMotion.Reduce });
+        await using var watched = await browser.OpenAsync(
+            served.Address, new() { ColorScheme = scheme, ReducedMotion = ReducedMotion.Reduce });
         await watched.ShownAsync();
-        Assert.Equal(scheme == ColorScheme.Dark, await watched.Page.EvaluateAsync<bool>("() => parseInt(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0]) < 60"));
+        Assert.Equal(
+            scheme == ColorScheme.Dark,
+            await watched.Page.EvaluateAsync<bool>(
+                "() => parseInt(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0]) < 60"));
         // 4.5 to 1: what WCAG asks of text.
         Assert.Empty(await watched.Page.EvaluateAsync<string[]>(
             """
             () => {
               const parts = c => c.match(/[\d.]+/g).map(Number);
-              const light = c => { const [r, g, b] = parts(c).map(v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-              const behind = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor; if (parts(c)[3] !== 0) return c; } return 'rgb(255, 255, 255)'; };
+              const light = c => {
+                const [r, g, b] = parts(c).map(v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+                return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+              };
+              const behind = e => {
+                for (; e; e = e.parentElement) {
+                  const c = getComputedStyle(e).backgroundColor;
+                  if (parts(c)[3] !== 0) return c;
+                }
+                return 'rgb(255, 255, 255)';
+              };
               const ratio = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
               return [...document.querySelectorAll('body *')]
                 .filter(e => e.checkVisibility() && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
@@ -110,7 +136,11 @@ public sealed class AccessTests(Browser browser)
     {
         await using var served = await ServedStatus.StartAsync(name == "dark" ? Statuses.Wrong : () => Statuses.Well());
         await using var watched = await browser.OpenAsync(
-            served.Address, new() { ColorScheme = name == "dark" ? ColorScheme.Dark : ColorScheme.Light, ViewportSize = new() { Width = width, Height = 900 } });
+            served.Address,
+            new()
+            {
+                ColorScheme = name == "dark" ? ColorScheme.Dark : ColorScheme.Light, ViewportSize = new() { Width = width, Height = 900 },
+            });
         await watched.ShownAsync();
         var picture = await watched.Page.ScreenshotAsync(new() { FullPage = true });
         Assert.InRange(picture.Length, 10_000, 2_000_000);

@@ -9,7 +9,11 @@ public sealed class Browser : IAsyncLifetime
     /// <summary>Path of a Chromium to use.</summary>
     private const string Chromium = "ORDERS_STREAM_TEST_CHROMIUM";
 
-    private static readonly string[] Known = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"];
+    private static readonly string[] Known =
+    [
+        "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome",
+        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    ];
 
     private IPlaywright? playwright;
     private IBrowser? browser;
@@ -24,7 +28,8 @@ public sealed class Browser : IAsyncLifetime
             // Nothing but the page: a browser of its own has much to ask elsewhere.
             Args =
             [
-                "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+                "--disable-component-update", "--disable-sync",
             ],
         });
     }
@@ -32,7 +37,8 @@ public sealed class Browser : IAsyncLifetime
     /// <summary>A page in a context of its own, watched from its first request on.</summary>
     public async Task<WatchedPage> OpenAsync(Uri address, BrowserNewPageOptions? options = null)
     {
-        if (browser is null) TestEnvironment.MissingServer($"needs Chromium: install Debian's package chromium, or set {Chromium} to its path");
+        if (browser is null)
+            TestEnvironment.MissingServer($"needs Chromium: install Debian's package chromium, or set {Chromium} to its path");
         return await WatchedPage.OpenAsync(browser!, address, options ?? new());
     }
 

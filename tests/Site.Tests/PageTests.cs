@@ -11,10 +11,14 @@ public sealed class PageTests(Browser browser)
         await watched.SaysAsync("health-word", "All is well");
         Assert.Equal(
             ("842", "2.1 s behind", "838", "3,994 records waiting", "1,234,567 rows"),
-            (await watched.TextAsync("published-rate"), await watched.TextAsync("capture-lag"), await watched.TextAsync("stored-rate"), await watched.TextAsync("lake-lag"), await watched.TextAsync("lake-rows")));
+            (
+                await watched.TextAsync("published-rate"), await watched.TextAsync("capture-lag"), await watched.TextAsync("stored-rate"),
+                await watched.TextAsync("lake-lag"), await watched.TextAsync("lake-rows")));
         Assert.Contains("as the process itself has seen it", await watched.TextAsync("seen-by"));
         Assert.Contains("Nothing: no problem", await watched.TextAsync("no-findings"));
-        Assert.Equal((4, 10), (await watched.Page.Locator("#partitions tbody tr").CountAsync(), await watched.Page.Locator("#files tbody tr").CountAsync()));
+        Assert.Equal(
+            (4, 10),
+            (await watched.Page.Locator("#partitions tbody tr").CountAsync(), await watched.Page.Locator("#files tbody tr").CountAsync()));
         Assert.Contains("44.6 KiB", await watched.TextAsync("files"));
         Assert.Contains("session 815", await watched.TextAsync("capture"));
         NothingWentElsewhere(watched, served.Address);
@@ -26,7 +30,9 @@ public sealed class PageTests(Browser browser)
         await using var served = await ServedStatus.StartAsync(Statuses.Wrong);
         await using var watched = await browser.OpenAsync(served.Address);
         await watched.SaysAsync("health-word", "Something is wrong");
-        Assert.Equal(("not reachable", "lag not known", "initial load not done"), (await watched.TextAsync("topic-state"), await watched.TextAsync("lake-lag"), await watched.TextAsync("capture-lag")));
+        Assert.Equal(
+            ("not reachable", "lag not known", "initial load not done"),
+            (await watched.TextAsync("topic-state"), await watched.TextAsync("lake-lag"), await watched.TextAsync("capture-lag")));
         Assert.Equal("initial load · 50 % · 2 min left", await watched.TextAsync("capture-now"));
         Assert.Equal(0.5, await watched.Page.Locator("#window-progress").EvaluateAsync<double>("p => p.value"));
         var findings = await watched.Page.Locator("#findings li").AllTextContentsAsync();
@@ -35,7 +41,8 @@ public sealed class PageTests(Browser browser)
         Assert.Contains("Check kafka.brokers and that the brokers run.19 times since 11:58:00", findings[1]);
         Assert.StartsWith("warningno index", findings[2]);
         Assert.EndsWith("it works again", findings[3]);
-        Assert.Equal(["2amount is no number", "1the value is no JSON object"], await watched.Page.Locator("#causes li").AllTextContentsAsync());
+        Assert.Equal(
+            ["2amount is no number", "1the value is no JSON object"], await watched.Page.Locator("#causes li").AllTextContentsAsync());
         Assert.Equal("–", await watched.Page.Locator("#partitions tbody tr td").Nth(1).TextContentAsync());
         Assert.StartsWith("Something is wrong", await watched.Page.TitleAsync());
     }
@@ -52,7 +59,11 @@ public sealed class PageTests(Browser browser)
         Assert.Contains(markup, await watched.TextAsync("findings"));
         Assert.Contains(markup, await watched.TextAsync("files"));
         Assert.Contains(markup, await watched.TextAsync("causes"));
-        Assert.Equal(0, await watched.Page.Locator("img, script:not([src='status.js']), [onerror], [onload], [onfocus], a[href^=javascript], svg:not(.plot svg)").CountAsync());
+        Assert.Equal(
+            0,
+            await watched.Page.Locator(
+                "img, script:not([src='status.js']), [onerror], [onload], [onfocus], a[href^=javascript], "
+                + "svg:not(.plot svg)").CountAsync());
         NothingWentElsewhere(watched, served.Address);
     }
 
@@ -67,7 +78,8 @@ public sealed class PageTests(Browser browser)
 
         await served.StopAsync();
         await watched.SaysAsync("health-word", "Contact lost");
-        Assert.Matches(@"Contact lost at \d\d:\d\d:\d\d UTC, \d+ s ago\. What is shown is from 12:00:00\.", await watched.TextAsync("contact"));
+        Assert.Matches(
+            @"Contact lost at \d\d:\d\d:\d\d UTC, \d+ s ago\. What is shown is from 12:00:00\.", await watched.TextAsync("contact"));
         await watched.SaysAsync("announce", "Contact lost");
 
         rows = 2_000;
@@ -84,12 +96,16 @@ public sealed class PageTests(Browser browser)
         await using var served = await ServedStatus.StartAsync(() => Statuses.Well(Interlocked.Increment(ref asked)));
         await using var watched = await browser.OpenAsync(served.Address);
         await watched.ShownAsync();
-        await watched.Page.EvaluateAsync("() => { Object.defineProperty(document, 'hidden', { value: true, configurable: true }); document.dispatchEvent(new Event('visibilitychange')); }");
+        await watched.Page.EvaluateAsync(
+            "() => { Object.defineProperty(document, 'hidden', { value: true, configurable: true }); "
+            + "document.dispatchEvent(new Event('visibilitychange')); }");
         var before = Asked(watched);
         // Longer than two of its periods.
         await watched.Page.WaitForTimeoutAsync(4_500);
         Assert.InRange(Asked(watched), before, before + 1);
-        await watched.Page.EvaluateAsync("() => { Object.defineProperty(document, 'hidden', { value: false, configurable: true }); document.dispatchEvent(new Event('visibilitychange')); }");
+        await watched.Page.EvaluateAsync(
+            "() => { Object.defineProperty(document, 'hidden', { value: false, configurable: true }); "
+            + "document.dispatchEvent(new Event('visibilitychange')); }");
         await watched.SaysAsync("health-word", "All is well");
         Assert.True(await watched.Page.Locator("#contact").IsHiddenAsync());
 

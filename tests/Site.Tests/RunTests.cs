@@ -1,4 +1,5 @@
 using System.Net;
+using OrdersStream.TestKit;
 using OrdersStream.TestKit.Programs;
 using OrdersStream.TestKit.Servers;
 
@@ -31,7 +32,7 @@ public sealed class RunTests(PostgresServer postgres, KafkaServer kafka, Browser
         Assert.DoesNotContain("Asha", await watched.Page.ContentAsync());
 
         await stop.CancelAsync();
-        await running.WaitAsync(TimeSpan.FromSeconds(60), Token);
+        await running.WithPatienceAsync("both halves");
     }
 
     [Fact]

@@ -51,7 +51,9 @@ public sealed class ServedStatus : IAsyncDisposable
 
     /// <summary>A further server of the same page.</summary>
     public Task<StatusServer> StartAtAsync(IPEndPoint address) =>
-        StatusServer.StartAsync(address, site, new StatusSampler(site, new FlowHistory(), TimeProvider.System), TimeProvider.System, TestContext.Current.CancellationToken);
+        StatusServer.StartAsync(
+            address, site, new StatusSampler(site, new FlowHistory(), TimeProvider.System), TimeProvider.System,
+            TestContext.Current.CancellationToken);
 
     private async Task StartAsync(IPEndPoint address)
     {

@@ -14,16 +14,27 @@ internal static class Statuses
         At = At,
         Process = new("LocalHost", At.AddHours(-2), ["PostgresToKafka", "KafkaToLake"]),
         Source = new(
-            "public.ab12_orders", "db.example:5432/food_delivery_db", Reachable: true, "15.8", 1_200_000, true, "exact: open transactions are seen, however long they take",
-            new(4711, "orders-stream", "10.0.0.7", At.AddHours(-2).UtcDateTime), new("open", At.AddSeconds(-12).UtcDateTime, 12.3, 815, "psql")),
+            "public.ab12_orders", "db.example:5432/food_delivery_db", Reachable: true, "15.8", 1_200_000, true,
+            "exact: open transactions are seen, however long they take",
+            new(4711, "orders-stream", "10.0.0.7", At.AddHours(-2).UtcDateTime),
+            new("open", At.AddSeconds(-12).UtcDateTime, 12.3, 815, "psql")),
         Topic = new("ab12_food_orders_raw", "kafka.example:9092", Reachable: true, "3.9-IV0", 1, true),
         Lake = new(
             "/datalake/food/ab12/output/orders", Reachable: true, rows, 321, 0,
-            [.. Enumerable.Range(0, 10).Select(i => new LakeFileStatus($"order_date=2026-03-01/part-{i % 4}-{9_000 - i}-{9_999 - i}.parquet", i % 4, 1_000, 45_678, At.AddSeconds(-i)))], []),
+            [
+                .. Enumerable.Range(0, 10).Select(
+                    i => new LakeFileStatus(
+                        $"order_date=2026-03-01/part-{i % 4}-{9_000 - i}-{9_999 - i}.parquet", i % 4, 1_000, 45_678, At.AddSeconds(-i)))],
+            []),
         Capture = new(512, 1_240_000, At.AddSeconds(-2).UtcDateTime, At.AddSeconds(-12).UtcDateTime, null, 2.1),
-        Partitions = [.. Enumerable.Range(0, 4).Select(p => new PartitionStatus(p, 0, 310_000, 309_000 + p, 1_000 - p, 308_642, 0, 80, At.AddSeconds(-1)))],
+        Partitions =
+        [
+            .. Enumerable.Range(0, 4)
+                .Select(p => new PartitionStatus(p, 0, 310_000, 309_000 + p, 1_000 - p, 308_642, 0, 80, At.AddSeconds(-1))),
+        ],
         Flow = new("process", At.AddHours(-1), 842.4, 838, [.. Enumerable.Range(0, 700).Select(i => new FlowSample(
-            At.AddSeconds(-3_500 + i * 5), 800 + 200 * Math.Sin(i / 40.0), 790 + 220 * Math.Sin(i / 40.0 - 0.3), 2 + i % 3, 900 + i % 7 * 50))]),
+            At.AddSeconds(-3_500 + i * 5), 800 + 200 * Math.Sin(i / 40.0), 790 + 220 * Math.Sin(i / 40.0 - 0.3), 2 + i % 3,
+            900 + i % 7 * 50))]),
     };
 
     /// <summary>Kafka is down in an initial load, and records are in quarantine.</summary>
@@ -31,22 +42,38 @@ internal static class Statuses
     {
         Health = Health.Wrong,
         Topic = new("ab12_food_orders_raw", "kafka.example:9092", Reachable: false),
-        Lake = Well().Lake with { Quarantined = 3, QuarantineCauses = [new("amount is no number", 2), new("the value is no JSON object", 1)] },
-        Capture = new(1, 600_000, null, null, new(1, "initial load", 60, 600_000, 1_200_000, 0.5, At.AddMinutes(-2).UtcDateTime, 5_000, 120)),
-        Partitions = [.. Enumerable.Range(0, 4).Select(p => new PartitionStatus(p, null, null, 309_000 + p, null, 308_642, p == 2 ? 3 : 0, 80, At.AddSeconds(-1)))],
+        Lake = Well().Lake with
+        {
+            Quarantined = 3, QuarantineCauses = [new("amount is no number", 2), new("the value is no JSON object", 1)],
+        },
+        Capture = new(
+            1, 600_000, null, null, new(1, "initial load", 60, 600_000, 1_200_000, 0.5, At.AddMinutes(-2).UtcDateTime, 5_000, 120)),
+        Partitions =
+        [
+            .. Enumerable.Range(0, 4)
+                .Select(p => new PartitionStatus(p, null, null, 309_000 + p, null, 308_642, p == 2 ? 3 : 0, 80, At.AddSeconds(-1))),
+        ],
         Problems = ["Kafka failed (Local_Transport: broker transport failure). Check kafka.brokers and that the brokers run."],
         Warnings = ["no index begins with updated_at: every poll reads the whole table"],
         Failures =
         [
-            new("PostgresToKafka", FailureAction.Retry, "Postgres did not answer in time.", "Check the server and the network.", At.AddMinutes(-30), At.AddMinutes(-29), 4, Over: true),
-            new("KafkaToLake", FailureAction.Retry, "Kafka failed (1/1 brokers are down).", "Check kafka.brokers and that the brokers run.", At.AddMinutes(-2), At, 19, Over: false),
+            new(
+                "PostgresToKafka", FailureAction.Retry, "Postgres did not answer in time.", "Check the server and the network.",
+                At.AddMinutes(-30), At.AddMinutes(-29), 4, Over: true),
+            new(
+                "KafkaToLake", FailureAction.Retry, "Kafka failed (1/1 brokers are down).", "Check kafka.brokers and that the brokers run.",
+                At.AddMinutes(-2), At, 19, Over: false),
         ],
     };
 
     /// <summary>The same with markup in every text that comes from elsewhere.</summary>
     public static PipelineStatus WithMarkup(string markup) => Wrong() with
     {
-        Source = Well().Source with { Table = $"public.{markup}", Address = markup, CaptureMode = markup, Version = markup, Poller = new(1, markup, markup, At.UtcDateTime) },
+        Source = Well().Source with
+        {
+            Table = $"public.{markup}", Address = markup, CaptureMode = markup, Version = markup,
+            Poller = new(1, markup, markup, At.UtcDateTime),
+        },
         Topic = new(markup, markup, Reachable: true, markup, 1, true),
         Lake = Well().Lake with { Path = markup, NewestFiles = [new(markup, 0, 1, 1, At)], QuarantineCauses = [new(markup, 1)] },
         Process = new(markup, At, [markup]),

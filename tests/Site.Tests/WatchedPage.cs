@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.Playwright;
+using OrdersStream.TestKit;
 
 namespace OrdersStream.Site.Tests;
 
@@ -18,7 +19,7 @@ public sealed class WatchedPage : IAsyncDisposable
     public static async Task<WatchedPage> OpenAsync(IBrowser browser, Uri address, BrowserNewPageOptions options)
     {
         var watched = new WatchedPage(await browser.NewPageAsync(options));
-        watched.Page.SetDefaultTimeout(30_000);
+        watched.Page.SetDefaultTimeout((float)Waiting.Patience.TotalMilliseconds);
         watched.Page.Request += (_, request) => watched.Requests.Enqueue(request.Url);
         watched.Page.PageError += (_, error) => watched.Complaints.Enqueue(error);
         watched.Page.Console += (_, message) =>

@@ -19,7 +19,8 @@ public sealed class CapturedLog : ILoggerProvider, ILogger
 
     public ILogger CreateLogger(string categoryName) => this;
 
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+    public void Log<TState>(
+        LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
         lines.Enqueue(new LogLine(eventId.Id, logLevel, formatter(state, exception) + (exception is null ? "" : "\n" + exception)));
 
     public bool IsEnabled(LogLevel logLevel) => true;

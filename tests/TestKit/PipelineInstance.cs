@@ -11,18 +11,22 @@ namespace OrdersStream.TestKit;
 public sealed class PipelineInstance(PipelineOptions options, CapturedLog log, Action<CrashPoint> onReached) : IAsyncDisposable
 {
     private static readonly TimeSpan NoLimit = TimeSpan.FromMinutes(5);
+
     private readonly PipelineStream stream = TestRun.NewStream(options, TimeProvider.System, log, new CrashPoints(onReached));
 
-    public PostgresToKafka Capture => stream.Capture;
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     /// <summary>Stores one delivered batch.</summary>
-    public Task<BatchResult> StoreAsync(IReadOnlyList<StreamRecord> records) => stream.Store.StoreAsync(records, TestContext.Current.CancellationToken);
+    public Task<BatchResult> StoreAsync(IReadOnlyList<StreamRecord> records) =>
+        LateAnswers.AskAgainAsync(() => stream.Store.StoreAsync(records, Cancellation));
 
     /// <summary>One poll to the end of its window.</summary>
-    public Task<PollResult> PollAsync() => Capture.PollAsync(NoLimit, TestContext.Current.CancellationToken);
+    public Task<PollResult> PollAsync() => PollAsync(NoLimit);
 
     /// <summary>One poll that publishes one page and leaves the rest of the window for later.</summary>
-    public Task<PollResult> PollOnePageAsync() => Capture.PollAsync(TimeSpan.Zero, TestContext.Current.CancellationToken);
+    public Task<PollResult> PollOnePageAsync() => PollAsync(TimeSpan.Zero);
 
     public ValueTask DisposeAsync() => stream.DisposeAsync();
+
+    private Task<PollResult> PollAsync(TimeSpan budget) => LateAnswers.AskAgainAsync(() => stream.Capture.PollAsync(budget, Cancellation));
 }

@@ -34,13 +34,15 @@ public sealed class TestRun : IAsyncDisposable
     public ILogger Logger => Stream.Logger;
 
     /// <summary>A stream of a process of its own.</summary>
-    public static PipelineStream NewStream(PipelineOptions options, TimeProvider time, ILoggerProvider log, CrashPoints? crashPoints = null) => new(
+    public static PipelineStream NewStream(
+        PipelineOptions options, TimeProvider time, ILoggerProvider log, CrashPoints? crashPoints = null) => new(
         options,
         new ProcessContext(
             time, crashPoints ?? CrashPoints.None, log.CreateLogger,
             new ProcessStatus("LocalHost", time.GetUtcNow(), [nameof(PostgresToKafka), nameof(KafkaToLake)])));
 
-    public Task UntilStoppedAsync(PipelineHalf? only, IReadOnlyList<int>? partitions, CancellationToken stop, CancellationToken cancellationToken) =>
+    public Task UntilStoppedAsync(
+        PipelineHalf? only, IReadOnlyList<int>? partitions, CancellationToken stop, CancellationToken cancellationToken) =>
         run.UntilStoppedAsync(only, partitions, stop, cancellationToken);
 
     public Task<bool> OnceAsync(PipelineHalf? only, CancellationToken cancellationToken) => run.OnceAsync(only, cancellationToken);

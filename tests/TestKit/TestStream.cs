@@ -22,15 +22,14 @@ public sealed class TestStream : IAsyncDisposable
         """;
 
     private readonly KafkaServer kafka;
-    private readonly DirectoryInfo folder;
+    private readonly TestFolder folder;
     private readonly Dictionary<int, long> delivered = [];
     private readonly List<PipelineInstance> instances = [];
 
-    private TestStream(TestDatabase database, KafkaServer kafka, DirectoryInfo folder, PipelineOptions options)
+    private TestStream(TestDatabase database, KafkaServer kafka, TestFolder folder, PipelineOptions options)
     {
         (Database, this.kafka, this.folder, Options) = (database, kafka, folder, options);
         Lake = new LakeReader(options.Datalake.Path);
-        Instance = NewInstance();
     }
 
     public TestDatabase Database { get; }
@@ -44,24 +43,42 @@ public sealed class TestStream : IAsyncDisposable
 
     public LakeReader Lake { get; }
 
-    /// <summary>The process that the test is about.</summary>
-    public PipelineInstance Instance { get; private set; }
+    /// <summary>The process that the test is about, from when it is first asked for.</summary>
+    public PipelineInstance Instance
+    {
+        get => field ??= NewInstance();
+        private set;
+    }
 
     /// <param name="postgres">The server.</param>
     /// <param name="kafka">The broker.</param>
     /// <param name="ddl">Makes the table.</param>
     /// <param name="table">Its name as Postgres stores it.</param>
-    /// <param name="configure">What this test configures otherwise. There is no slack unless it says so, so that bounds are seen to hold by themselves.</param>
-    public static async Task<TestStream> CreateAsync(
-        PostgresServer postgres, KafkaServer kafka, string ddl = Items, string table = "items", Func<PipelineOptions, PipelineOptions>? configure = null)
+    /// <param name="configure">What this test configures otherwise. There is no slack unless it says so, so that bounds are seen to hold by
+    /// themselves.</param>
+    public static Task<TestStream> CreateAsync(
+        PostgresServer postgres, KafkaServer kafka, string ddl = Items, string table = "items",
+        Func<PipelineOptions, PipelineOptions>? configure = null) =>
+        CreateAsync(postgres, kafka, database => database.ExecuteAsync(ddl), (database, folder) =>
+        {
+            var options = Bare(StreamOptions.For(database.Login, table, kafka, "test-", folder));
+            return configure?.Invoke(options) ?? options;
+        });
+
+    /// <param name="postgres">The server.</param>
+    /// <param name="kafka">The broker.</param>
+    /// <param name="makeTableAsync">Makes the table in the database.</param>
+    /// <param name="optionsIn">The configuration, of the database and the folder of its files.</param>
+    internal static async Task<TestStream> CreateAsync(
+        PostgresServer postgres, KafkaServer kafka, Func<TestDatabase, Task> makeTableAsync,
+        Func<TestDatabase, string, PipelineOptions> optionsIn)
     {
         var database = await postgres.CreateDatabaseAsync();
         try
         {
-            await database.ExecuteAsync(ddl);
-            var folder = Directory.CreateTempSubdirectory("orders-stream-test-");
-            var options = OptionsFor(database, kafka, table, folder.FullName);
-            return new TestStream(database, kafka, folder, configure?.Invoke(options) ?? options);
+            await makeTableAsync(database);
+            var folder = new TestFolder();
+            return new TestStream(database, kafka, folder, optionsIn(database, folder.Path));
         }
         catch
         {
@@ -78,6 +95,14 @@ public sealed class TestStream : IAsyncDisposable
         return instance;
     }
 
+    /// <summary>A process with both loops, as LocalHost has them.</summary>
+    /// <param name="configure">What it configures otherwise.</param>
+    /// <param name="crashPoints">Those of this run; null: nothing listens.</param>
+    /// <param name="time">The clock; null: the system's.</param>
+    public TestRun NewRun(
+        Func<PipelineOptions, PipelineOptions>? configure = null, CrashPoints? crashPoints = null, TimeProvider? time = null) =>
+        new(configure?.Invoke(Options) ?? Options, time ?? TimeProvider.System, Log, crashPoints);
+
     /// <summary>The process ends and is started again, perhaps with another configuration.</summary>
     public async Task RestartAsync(Func<PipelineOptions, PipelineOptions>? configure = null)
     {
@@ -86,15 +111,52 @@ public sealed class TestStream : IAsyncDisposable
         Instance = NewInstance();
     }
 
-    /// <summary>The server lets go of a poller's lock when it notices that the session is closed, a moment after the client closed it.</summary>
+    /// <summary>
+    /// The server lets go of a poller's lock when it notices that the session is closed, a moment after the client closed it.
+    /// </summary>
     public Task UntilNobodyPollsAsync() => Database.UntilAsync(
-        "the lock is free", "SELECT NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))");
+        "the lock is free",
+        "SELECT NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database "
+        + "WHERE datname = current_database()))");
 
     /// <summary>The server ends the sessions of this stream's pollers, whatever they are doing, and has let go of their lock.</summary>
     public async Task EndPollersSessionsAsync()
     {
-        await ExecuteAsync("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orders-stream' AND datname = current_database()");
+        await ExecuteAsync(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orders-stream' "
+            + "AND datname = current_database()");
         await UntilNobodyPollsAsync();
+    }
+
+    /// <summary>
+    /// Waits for what comes about in this stream: whatever its processes write, or warn of, is a reason to go on waiting.
+    /// </summary>
+    /// <param name="condition">What is waited for.</param>
+    /// <param name="running">The processes that bring it about.</param>
+    /// <param name="actual">What is there instead, for the failure.</param>
+    public Task UntilAsync(Func<bool> condition, Task? running, Func<string> actual) =>
+        Waiting.UntilAsync(condition, running, () => $"{actual()}\n{Log}", Progress);
+
+    /// <summary>Waits until the lake has so many rows.</summary>
+    public Task UntilStoredAsync(long rows, Task running)
+    {
+        var files = -1;
+        return UntilAsync(IsSo, running, () => $"the lake has {Lake.Count()} of {rows} rows");
+
+        // A count of rows is dear, and the same where no file has come.
+        bool IsSo()
+        {
+            var before = files;
+            files = Lake.Files.Count;
+            return files != before && Lake.Count() >= rows;
+        }
+    }
+
+    /// <summary>How far its processes have got.</summary>
+    private object Progress()
+    {
+        var files = folder.Files().ToList();
+        return (files.Count, files.Select(f => f.LastWriteTimeUtc).DefaultIfEmpty().Max(), Log.Warnings.Count());
     }
 
     /// <summary>Statements on the source, each committed by itself.</summary>
@@ -149,34 +211,15 @@ public sealed class TestStream : IAsyncDisposable
     {
         foreach (var instance in instances) await instance.DisposeAsync();
         await Database.DisposeAsync();
-        folder.Delete(recursive: true);
+        folder.Dispose();
     }
 
     private static string Quoted(string name) => $"\"{name.Replace("\"", "\"\"")}\"";
 
-    private static PipelineOptions OptionsFor(TestDatabase database, KafkaServer kafka, string table, string folder) => new()
+    /// <summary>No slack, and files of no value's folder.</summary>
+    private static PipelineOptions Bare(PipelineOptions options) => options with
     {
-        Postgres = new PostgresOptions
-        {
-            Host = database.Host,
-            Port = database.Port,
-            Db = database.Name,
-            User = database.Superuser,
-            Password = database.SuperuserPassword,
-            Table = table,
-            SlackSeconds = 0,
-        },
-        Kafka = new KafkaOptions
-        {
-            Brokers = kafka.Brokers,
-            Topic = "test-" + Guid.NewGuid().ToString("N")[..12],
-            BrokerTellsTopicIds = kafka.IsReal,
-        },
-        Datalake = new DatalakeOptions { Path = Path.Combine(folder, "lake"), PartitionBy = "none" },
-        Streaming = new StreamingOptions
-        {
-            CheckpointLocation = Path.Combine(folder, "checkpoint"),
-            LastProcessedTimestampLocation = Path.Combine(folder, "lastprocess"),
-        },
+        Postgres = options.Postgres with { SlackSeconds = 0 },
+        Datalake = options.Datalake with { PartitionBy = "none" },
     };
 }

@@ -17,8 +17,10 @@ internal static class OrderBytes
 
     public static readonly TableSchema Schema = new(
         [
-            new("order_id", new(ColumnKind.BigInt, "bigint"), false), new("customer_name", Varchar, false), new("restaurant_name", Varchar, false), new("item", Varchar, false),
-            new("amount", new(ColumnKind.Numeric, "numeric(10,2)", 10, 2), false), new("order_status", new(ColumnKind.Text, "character varying(50)"), false),
+            new("order_id", new(ColumnKind.BigInt, "bigint"), false), new("customer_name", Varchar, false),
+            new("restaurant_name", Varchar, false), new("item", Varchar, false),
+            new("amount", new(ColumnKind.Numeric, "numeric(10,2)", 10, 2), false),
+            new("order_status", new(ColumnKind.Text, "character varying(50)"), false),
             new("created_at", Timestamp, false), new("updated_at", Timestamp, false),
         ],
         [0], 7);

@@ -2,7 +2,10 @@ using Confluent.Kafka;
 
 namespace OrdersStream.Benchmarks.Limits;
 
-/// <summary>All partitions of a topic from the first committed record to the last, thrown away; timed from the first on, when the connections are there.</summary>
+/// <summary>
+/// All partitions of a topic from the first committed record to the last, thrown away; timed from the first on, when the connections are
+/// there.
+/// </summary>
 internal static class ConsumeLimit
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -32,10 +35,13 @@ internal static class ConsumeLimit
     }
 
     /// <summary>With limits as a pipeline of little memory sets them.</summary>
-    public static IConsumer<byte[], byte[]> NewConsumer(string brokers, string topic) => new ConsumerBuilder<byte[], byte[]>(new ConsumerConfig
-    {
-        BootstrapServers = brokers, GroupId = topic + "-limit", IsolationLevel = IsolationLevel.ReadCommitted, EnableAutoCommit = false, EnableAutoOffsetStore = false,
-        EnablePartitionEof = true, ConsumeResultFields = "none", FetchQueueBackoffMs = 5, QueuedMaxMessagesKbytes = 16 * 1024, QueuedMinMessages = 100_000,
-        MaxPartitionFetchBytes = 256 * 1024, FetchWaitMaxMs = 100,
-    }).Build();
+    public static IConsumer<byte[], byte[]> NewConsumer(string brokers, string topic) =>
+        new ConsumerBuilder<byte[], byte[]>(new ConsumerConfig
+        {
+            BootstrapServers = brokers, GroupId = topic + "-limit", IsolationLevel = IsolationLevel.ReadCommitted, EnableAutoCommit = false,
+            EnableAutoOffsetStore = false,
+            EnablePartitionEof = true, ConsumeResultFields = "none", FetchQueueBackoffMs = 5, QueuedMaxMessagesKbytes = 16 * 1024,
+            QueuedMinMessages = 100_000,
+            MaxPartitionFetchBytes = 256 * 1024, FetchWaitMaxMs = 100,
+        }).Build();
 }

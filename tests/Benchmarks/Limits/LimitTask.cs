@@ -36,7 +36,8 @@ internal sealed record LimitTask(Limit Limit, long Rows)
     /// <summary>The child's own side: does it, and prints the rows and the time of the operation alone.</summary>
     public static async Task<int> RunAsync(CancellationToken cancellationToken)
     {
-        var task = JsonSerializer.Deserialize<LimitTask>(Environment.GetEnvironmentVariable(Variable) ?? throw new BenchmarkException($"{Variable} is not set"))!;
+        var task = JsonSerializer.Deserialize<LimitTask>(
+            Environment.GetEnvironmentVariable(Variable) ?? throw new BenchmarkException($"{Variable} is not set"))!;
         var result = task.Limit switch
         {
             Limit.Copy => await CopyLimit.RunAsync(task, cancellationToken),

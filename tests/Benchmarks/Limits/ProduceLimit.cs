@@ -15,7 +15,8 @@ internal static class ProduceLimit
         var records = SampleRecords.Read(task.File!);
         using var producer = new ProducerBuilder<byte[], byte[]>(new ProducerConfig
         {
-            BootstrapServers = task.Brokers, TransactionalId = task.Topic, EnableIdempotence = true, Acks = Acks.All, EnableDeliveryReports = false,
+            BootstrapServers = task.Brokers, TransactionalId = task.Topic, EnableIdempotence = true, Acks = Acks.All,
+            EnableDeliveryReports = false,
             CompressionType = CompressionType.Lz4, LingerMs = 5, BatchSize = 1024 * 1024, BatchNumMessages = 10_000,
             QueueBufferingMaxKbytes = 64 * 1024, QueueBufferingMaxMessages = 10_000_000,
         }).Build();

@@ -15,8 +15,10 @@ internal static class WriteLimit
     private static readonly DataField<string> Item = new("item", false);
     private static readonly DecimalDataField Amount = new("amount", 10, 2, isNullable: false);
     private static readonly DataField<string> Status = new("order_status", false);
-    private static readonly DateTimeDataField CreatedAt = new("created_at", DateTimeFormat.Timestamp, isAdjustedToUTC: true, unit: DateTimeTimeUnit.Micros, isNullable: false);
-    private static readonly DateTimeDataField UpdatedAt = new("updated_at", DateTimeFormat.Timestamp, isAdjustedToUTC: true, unit: DateTimeTimeUnit.Micros, isNullable: false);
+    private static readonly DateTimeDataField CreatedAt = new(
+        "created_at", DateTimeFormat.Timestamp, isAdjustedToUTC: true, unit: DateTimeTimeUnit.Micros, isNullable: false);
+    private static readonly DateTimeDataField UpdatedAt = new(
+        "updated_at", DateTimeFormat.Timestamp, isAdjustedToUTC: true, unit: DateTimeTimeUnit.Micros, isNullable: false);
     private static readonly DataField<string> Op = new("_op", false);
     private static readonly DataField<int> Partition = new("_partition", false);
     private static readonly DataField<long> Offset = new("_offset", false);
@@ -69,10 +71,12 @@ internal static class WriteLimit
         var ids = Enumerable.Range(1, rows).Select(n => (long)n).ToArray();
         var now = TimeProvider.System.GetUtcNow().UtcDateTime;
         return new(
-            ids, [.. ids.Select(Orders.Customer)], [.. ids.Select(Orders.Restaurant)], [.. ids.Select(Orders.Item)], [.. ids.Select(Orders.Amount)], [.. ids.Select(Orders.Status)],
+            ids, [.. ids.Select(Orders.Customer)], [.. ids.Select(Orders.Restaurant)], [.. ids.Select(Orders.Item)],
+            [.. ids.Select(Orders.Amount)], [.. ids.Select(Orders.Status)],
             [.. ids.Select(_ => now)], [.. ids.Select(n => now.AddTicks(-10 * n))], [.. ids.Select(_ => "upsert")], new int[rows]);
     }
 
     private sealed record OrderColumns(
-        long[] Ids, string[] Customers, string[] Restaurants, string[] Items, decimal[] Amounts, string[] Statuses, DateTime[] Created, DateTime[] Updated, string[] Ops, int[] Partitions);
+        long[] Ids, string[] Customers, string[] Restaurants, string[] Items, decimal[] Amounts, string[] Statuses, DateTime[] Created,
+        DateTime[] Updated, string[] Ops, int[] Partitions);
 }

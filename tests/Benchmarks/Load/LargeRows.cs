@@ -14,7 +14,8 @@ internal static class LargeRows
             $"""
              CREATE TABLE {Table} (id bigint PRIMARY KEY, document text NOT NULL, updated_at timestamptz NOT NULL DEFAULT now());
              CREATE INDEX ON {Table} (updated_at, id);
-             INSERT INTO {Table} (id, document) SELECT n, (SELECT string_agg(md5(n || '/' || part), '') FROM generate_series(1, 31250) part) FROM generate_series(1, {rows}) n;
+             INSERT INTO {Table} (id, document)
+             SELECT n, (SELECT string_agg(md5(n || '/' || part), '') FROM generate_series(1, 31250) part) FROM generate_series(1, {rows}) n;
              GRANT SELECT ON {Table} TO PUBLIC
              """, cancellationToken);
         await source.SettleAsync(cancellationToken);

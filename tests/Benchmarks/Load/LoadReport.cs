@@ -36,18 +36,26 @@ internal static class LoadReport
     {
         var quiet = all.Where(run => !run.Any(m => m.IsDisturbed)).ToList();
         if (quiet.Count == all.Count) report.Notes.Add($"runs that count: {all.Count} of {all.Count}");
-        else if (quiet.Count > 0) report.Notes.Add($"runs that count: {quiet.Count} of {all.Count}; in the OTHERS, which are left out, other processes took more than a tenth of the machine");
-        else report.Notes.Add($"runs that count: NONE of {all.Count}: other processes took more than a tenth of the machine in each of them");
+        else if (quiet.Count > 0) report.Notes.Add(
+            $"runs that count: {quiet.Count} of {all.Count}; "
+            + "in the OTHERS, which are left out, other processes took more than a tenth of the machine");
+        else report.Notes.Add(
+            $"runs that count: NONE of {all.Count}: other processes took more than a tenth of the machine in each of them");
         return quiet.Count > 0 ? quiet : [.. all];
     }
 
     private static string Name(Limit limit) => limit.ToString().ToLowerInvariant();
 
     private static void AddSpeed(
-        Report report, List<IReadOnlyList<Measurement>> runs, string what, string[]? speedLimits = null, Target? speed = null, string? cpuLimit = null, Target? cpu = null)
+        Report report, List<IReadOnlyList<Measurement>> runs, string what, string[]? speedLimits = null, Target? speed = null,
+        string? cpuLimit = null, Target? cpu = null)
     {
-        report.Add(what, "rows/s", "N0", Figure.Of(Each(runs, what, m => m.RowsPerSecond)), ShareOf(runs, what, speedLimits, m => m.RowsPerSecond), speed);
-        report.Add(what, "rows per CPU-second", "N0", Figure.Of(Each(runs, what, m => m.RowsPerCpuSecond)), ShareOf(runs, what, cpuLimit is null ? null : [cpuLimit], m => m.RowsPerCpuSecond), cpu);
+        report.Add(
+            what, "rows/s", "N0", Figure.Of(Each(runs, what, m => m.RowsPerSecond)), ShareOf(runs, what, speedLimits, m => m.RowsPerSecond),
+            speed);
+        report.Add(
+            what, "rows per CPU-second", "N0", Figure.Of(Each(runs, what, m => m.RowsPerCpuSecond)),
+            ShareOf(runs, what, cpuLimit is null ? null : [cpuLimit], m => m.RowsPerCpuSecond), cpu);
     }
 
     private static void AddRest(Report report, List<IReadOnlyList<Measurement>> runs, string what)
@@ -58,7 +66,9 @@ internal static class LoadReport
         report.Add(what, "files", "0", Figure.Of(Each(runs, what, m => m.Files?.Count)));
         // Of all files of all runs: the last ones of a backlog hold what is left.
         var files = runs.SelectMany(run => run.Where(m => m.What == what)).SelectMany(m => m.Files ?? []).ToList();
-        report.Add(what, "rows a file", "N0", Figure.Of(files.Select(f => (double?)f.Rows)), target: what == LoadRun.ToLake ? Target.AtLeast(100_000) : null);
+        report.Add(
+            what, "rows a file", "N0", Figure.Of(files.Select(f => (double?)f.Rows)),
+            target: what == LoadRun.ToLake ? Target.AtLeast(100_000) : null);
         report.Add(what, "KiB a file", "N0", Figure.Of(files.Select(f => (double?)f.Bytes / 1024)));
     }
 

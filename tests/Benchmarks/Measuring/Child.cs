@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using OrdersStream.TestKit.Programs;
 
 namespace OrdersStream.Benchmarks.Measuring;
 
@@ -9,7 +10,10 @@ namespace OrdersStream.Benchmarks.Measuring;
 /// <param name="PeakRssBytes">The most memory that it had resident.</param>
 internal sealed record ChildCost(double WallSeconds, double CpuSeconds, long PeakRssBytes);
 
-/// <summary>A child process that is measured. One at a time: the kernel sums up the processor time of all that have ended.</summary>
+/// <summary>
+/// A child process that is measured. One at a time, and nothing else is started meanwhile, not even to send a signal: the kernel sums up
+/// the processor time of all that have ended.
+/// </summary>
 internal sealed partial class Child : IDisposable
 {
     private const int RusageChildren = -1;
@@ -49,15 +53,14 @@ internal sealed partial class Child : IDisposable
     }
 
     /// <summary>This program again, with other arguments.</summary>
-    public static Child StartSelf(IEnumerable<string> arguments, params (string Name, string? Value)[] environment)
-    {
-        string[] self = Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet" ? [typeof(Child).Assembly.Location] : [];
-        return Start(Environment.ProcessPath!, [.. self, .. arguments], environment);
-    }
+    public static Child StartSelf(IEnumerable<string> arguments, params (string Name, string? Value)[] environment) =>
+        Start(ThisProgram.StartInfo(typeof(Child), arguments), environment);
 
-    public static Child Start(string program, IEnumerable<string> arguments, params (string Name, string? Value)[] environment)
+    public static Child Start(string program, IEnumerable<string> arguments, params (string Name, string? Value)[] environment) =>
+        Start(new ProcessStartInfo(program, arguments), environment);
+
+    private static Child Start(ProcessStartInfo start, (string Name, string? Value)[] environment)
     {
-        var start = new ProcessStartInfo(program, arguments);
         foreach (var (name, value) in environment) start.Environment[name] = value;
         return new Child(start);
     }
@@ -77,7 +80,9 @@ internal sealed partial class Child : IDisposable
     }
 
     public BenchmarkException Failed(string how) =>
-        new($"{Path.GetFileName(process.StartInfo.FileName)} {string.Join(' ', process.StartInfo.ArgumentList)}: {how}\n  {string.Join("\n  ", Output.TakeLast(20))}");
+        new(
+            $"{Path.GetFileName(process.StartInfo.FileName)} {string.Join(' ', process.StartInfo.ArgumentList)}: "
+            + $"{how}\n  {string.Join("\n  ", Output.TakeLast(20))}");
 
     public void Dispose()
     {
@@ -112,7 +117,8 @@ internal sealed partial class Child : IDisposable
     {
         try
         {
-            return File.ReadLines($"/proc/{Id}/status").FirstOrDefault(l => l.StartsWith("VmHWM", StringComparison.Ordinal)) is { } line ? Machine.Number(line) * 1024 : null;
+            return File.ReadLines($"/proc/{Id}/status").FirstOrDefault(l => l.StartsWith("VmHWM", StringComparison.Ordinal)) is { } line
+                ? Machine.Number(line) * 1024 : null;
         }
         catch (IOException)
         {

@@ -11,9 +11,11 @@ internal static class Machine
 
     public static string Describe()
     {
-        var model = File.ReadLines("/proc/cpuinfo").FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal))?.Split(':')[1].Trim() ?? "processor";
+        var model = File.ReadLines("/proc/cpuinfo")
+            .FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal))?.Split(':')[1].Trim() ?? "processor";
         var kilobytes = Number(File.ReadLines("/proc/meminfo").First(l => l.StartsWith("MemTotal", StringComparison.Ordinal)));
-        return $"{Environment.ProcessorCount} cores ({model}), {kilobytes / 1024.0 / 1024:0.0} GiB, {RuntimeInformation.OSDescription}, {RuntimeInformation.FrameworkDescription}";
+        return $"{Environment.ProcessorCount} cores ({model}), {kilobytes / 1024.0 / 1024:0.0} GiB, {RuntimeInformation.OSDescription}, "
+            + $"{RuntimeInformation.FrameworkDescription}";
     }
 
     /// <summary>Seconds in which some core was busy or taken away, since the machine was started; the cores' sum.</summary>

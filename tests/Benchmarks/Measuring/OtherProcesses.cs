@@ -32,7 +32,9 @@ internal sealed class OtherProcesses(IEnumerable<int> ports)
     {
         var sockets = new[] { "/proc/net/tcp", "/proc/net/tcp6" }.Where(File.Exists).SelectMany(f => File.ReadLines(f).Skip(1))
             .Select(l => l.Split(' ', StringSplitOptions.RemoveEmptyEntries))
-            .Where(f => f[3] == "0A" && int.Parse(f[1][(f[1].LastIndexOf(':') + 1)..], NumberStyles.HexNumber, CultureInfo.InvariantCulture) == port)
+            .Where(
+                f => f[3] == "0A"
+                    && int.Parse(f[1][(f[1].LastIndexOf(':') + 1)..], NumberStyles.HexNumber, CultureInfo.InvariantCulture) == port)
             .Select(f => $"socket:[{f[9]}]").ToHashSet();
         return ProcessTimes.All().Select(p => p.Id).Where(id => Descriptors(id).Any(sockets.Contains));
     }

@@ -36,7 +36,8 @@ internal sealed partial record ProcessTimes(int Id, int Parent, double Seconds)
     }
 
     public static IEnumerable<ProcessTimes> All() =>
-        Directory.EnumerateDirectories("/proc").Select(d => int.TryParse(Path.GetFileName(d), out var id) ? Of(id) : null).OfType<ProcessTimes>();
+        Directory.EnumerateDirectories("/proc")
+            .Select(d => int.TryParse(Path.GetFileName(d), out var id) ? Of(id) : null).OfType<ProcessTimes>();
 
     [LibraryImport("libc", EntryPoint = "clock_gettime")]
     private static partial int GetTime(int clock, [Out] long[] time);

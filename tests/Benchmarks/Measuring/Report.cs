@@ -44,7 +44,8 @@ internal sealed class Report(string command, DateTimeOffset takenAt)
 {
     private static readonly JsonSerializerOptions Json = new()
     {
-        WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
         Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
@@ -75,7 +76,8 @@ internal sealed class Report(string command, DateTimeOffset takenAt)
         string[] header = ["", "median", "lowest", "highest", "share", "target", ""];
         var rows = lines.Select(l => l.Cells()).Prepend(header).ToList();
         var widths = Enumerable.Range(0, header.Length).Select(i => rows.Max(r => r[i].Length)).ToArray();
-        var text = new StringBuilder().AppendLine(command).AppendLine(takenAt.ToString("yyyy-MM-dd HH:mm 'UTC'", CultureInfo.InvariantCulture)).AppendLine(Machine.Describe());
+        var text = new StringBuilder().AppendLine(command)
+            .AppendLine(takenAt.ToString("yyyy-MM-dd HH:mm 'UTC'", CultureInfo.InvariantCulture)).AppendLine(Machine.Describe());
         foreach (var note in Notes) text.AppendLine(note);
         text.AppendLine().AppendLine(Row(header));
         for (var i = 0; i < lines.Count; i++)
@@ -85,8 +87,11 @@ internal sealed class Report(string command, DateTimeOffset takenAt)
         }
         return text.ToString();
 
-        string Row(string[] cells) => string.Join("  ", cells.Select((c, i) => i is >= 1 and <= 3 ? c.PadLeft(widths[i]) : c.PadRight(widths[i]))).TrimEnd();
+        string Row(string[] cells) =>
+            string.Join("  ", cells.Select((c, i) => i is >= 1 and <= 3 ? c.PadLeft(widths[i]) : c.PadRight(widths[i]))).TrimEnd();
     }
 
-    private string Document() => JsonSerializer.Serialize(new { command, takenAt, machine = Machine.Describe(), notes = Notes, figures = lines, measurements = Measurements }, Json);
+    private string Document() =>
+        JsonSerializer.Serialize(
+            new { command, takenAt, machine = Machine.Describe(), notes = Notes, figures = lines, measurements = Measurements }, Json);
 }

@@ -2,12 +2,14 @@ using Confluent.Kafka;
 using Npgsql;
 using OrdersStream.Configuration;
 using OrdersStream.Kafka;
+using OrdersStream.TestKit;
 
 namespace OrdersStream.Benchmarks.Running;
 
 /// <summary>A stream of its own for one measurement: topic, group, lake, position. They go with it.</summary>
 internal sealed class BenchmarkStream : IAsyncDisposable
 {
+    // Nobody waits for a topic that is of no use any more.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
     private readonly bool brokerIsReal;
     private readonly string folder;
@@ -15,15 +17,9 @@ internal sealed class BenchmarkStream : IAsyncDisposable
     public BenchmarkStream(Servers servers, NpgsqlConnectionStringBuilder source, string table, string parent)
     {
         brokerIsReal = servers.Kafka.IsReal;
-        folder = Path.Combine(parent, Guid.NewGuid().ToString("N")[..12]);
-        Options = new()
-        {
-            Postgres = new() { Host = source.Host!, Port = source.Port, Db = source.Database!, User = source.Username!, Password = source.Password, Table = table },
-            Kafka = new() { Brokers = servers.Kafka.Brokers, Topic = "bench-" + Path.GetFileName(folder), BrokerTellsTopicIds = brokerIsReal },
-            Datalake = new() { Path = Path.Combine(folder, "lake") },
-            Streaming = new() { CheckpointLocation = Path.Combine(folder, "checkpoint"), LastProcessedTimestampLocation = Path.Combine(folder, "lastprocess"), BatchInterval = 1 },
-        };
-        Directory.CreateDirectory(folder);
+        folder = Directory.CreateDirectory(Path.Combine(parent, UniqueName.Of("stream-"))).FullName;
+        var options = StreamOptions.For(source, table, servers.Kafka, "bench-", folder);
+        Options = options with { Streaming = options.Streaming with { BatchInterval = 1 } };
         File.WriteAllText(ConfigurationFile, ConfigurationLoader.Print(Options));
     }
 
@@ -39,7 +35,8 @@ internal sealed class BenchmarkStream : IAsyncDisposable
         Directory.Delete(folder, recursive: true);
         // The in-process broker answers no such calls, and ends with this process.
         if (!brokerIsReal) return;
-        using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Options.Kafka.Brokers }).SetLogHandler((_, _) => { }).Build();
+        using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Options.Kafka.Brokers })
+            .SetLogHandler((_, _) => { }).Build();
         try
         {
             await admin.DeleteTopicsAsync([Options.Kafka.Topic], new() { RequestTimeout = Patience });

@@ -3,24 +3,31 @@ using OrdersStream.TestKit.Programs;
 
 namespace OrdersStream.Benchmarks.Running;
 
-/// <summary>LocalHost as a user would install it: published, in Release, in a folder of its own.</summary>
+/// <summary>LocalHost as a user would install it: published, in Release.</summary>
 internal sealed class PublishedHost
 {
     private readonly string program;
 
     private PublishedHost(string program) => this.program = program;
 
-    public static async Task<PublishedHost> PublishAsync(string folder, Progress progress, CancellationToken cancellationToken)
+    public static async Task<PublishedHost> PublishAsync(Progress progress, CancellationToken cancellationToken)
     {
-        progress.Say("publishing LocalHost");
+        progress.Say("publishing LocalHost, where it is not as the sources are");
         try
         {
-            return new(await PublishedProgram.PublishAsync(Path.Combine(folder, "host"), [], cancellationToken));
+            return new(await NativeBuild.ProgramAsync(cancellationToken));
         }
         catch (InvalidOperationException e)
         {
             throw new BenchmarkException(e.Message);
         }
+    }
+
+    /// <summary>For whoever needs it after this.</summary>
+    public static async Task<int> PublishOnlyAsync(CancellationToken cancellationToken)
+    {
+        Console.WriteLine((await PublishAsync(new Progress(), cancellationToken)).program);
+        return 0;
     }
 
     /// <summary>Starts a verb that needs no configuration.</summary>

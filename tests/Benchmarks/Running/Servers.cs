@@ -24,7 +24,8 @@ internal sealed class Servers : IAsyncDisposable
     /// <summary>What a report says of the broker.</summary>
     public string BrokerNote => Kafka.IsReal
         ? $"broker: Kafka at {Kafka.Brokers}"
-        : $"broker: IN-PROCESS, since neither {TestEnvironment.Kafka} nor {TestEnvironment.KafkaLauncher} is set: these figures are no figures of Kafka";
+        : $"broker: IN-PROCESS, since neither {TestEnvironment.Kafka} nor {TestEnvironment.KafkaLauncher} is set: "
+            + "these figures are no figures of Kafka";
 
     public static async Task<Servers> StartAsync(Progress progress)
     {
@@ -45,13 +46,18 @@ internal sealed class Servers : IAsyncDisposable
         }
     }
 
-    /// <summary>A new broker makes its own topics, of transactions and of groups, when the first client asks for one: seconds that are not the pipeline's.</summary>
+    /// <summary>
+    /// A new broker makes its own topics, of transactions and of groups, when the first client asks for one: seconds that are not the
+    /// pipeline's.
+    /// </summary>
     private static void WarmUp(KafkaServer kafka)
     {
         if (!kafka.IsReal) return;
-        using var producer = new ProducerBuilder<Null, Null>(new ProducerConfig { BootstrapServers = kafka.Brokers, TransactionalId = "warm-up" }).Build();
+        using var producer = new ProducerBuilder<Null, Null>(
+            new ProducerConfig { BootstrapServers = kafka.Brokers, TransactionalId = "warm-up" }).Build();
         producer.InitTransactions(Patience);
-        using var consumer = new ConsumerBuilder<Ignore, Ignore>(new ConsumerConfig { BootstrapServers = kafka.Brokers, GroupId = "warm-up" }).Build();
+        using var consumer = new ConsumerBuilder<Ignore, Ignore>(
+            new ConsumerConfig { BootstrapServers = kafka.Brokers, GroupId = "warm-up" }).Build();
         consumer.Committed([], Patience);
     }
 

@@ -10,7 +10,8 @@ internal sealed class TopicLook(string brokers, string topic, int partitions) : 
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
-    private readonly IAdminClient admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = brokers }).SetLogHandler((_, _) => { }).Build();
+    private readonly IAdminClient admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = brokers })
+        .SetLogHandler((_, _) => { }).Build();
     private bool exists;
 
     /// <summary>Seconds from a moment to the first committed record; null when it did not come.</summary>
@@ -32,12 +33,14 @@ internal sealed class TopicLook(string brokers, string topic, int partitions) : 
     public async Task<long> EndAsync()
     {
         // By name, the question itself would create the topic on many brokers.
-        exists = exists || await Task.Run(() => admin.GetMetadata(Patience).Topics.Any(t => t.Topic == topic && t.Partitions.Count == partitions));
+        exists = exists
+            || await Task.Run(() => admin.GetMetadata(Patience).Topics.Any(t => t.Topic == topic && t.Partitions.Count == partitions));
         if (!exists) return 0;
         try
         {
             var ends = await admin.ListOffsetsAsync(
-                Enumerable.Range(0, partitions).Select(p => new TopicPartitionOffsetSpec { TopicPartition = new(topic, p), OffsetSpec = OffsetSpec.Latest() }),
+                Enumerable.Range(0, partitions)
+                    .Select(p => new TopicPartitionOffsetSpec { TopicPartition = new(topic, p), OffsetSpec = OffsetSpec.Latest() }),
                 new ListOffsetsOptions { IsolationLevel = IsolationLevel.ReadCommitted, RequestTimeout = Patience });
             return ends.ResultInfos.Sum(r => r.TopicPartitionOffsetError.Offset.Value);
         }

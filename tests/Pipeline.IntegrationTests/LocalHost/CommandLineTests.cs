@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Programs;
 
 namespace OrdersStream.IntegrationTests.LocalHost;
 
@@ -6,9 +8,9 @@ namespace OrdersStream.IntegrationTests.LocalHost;
 public sealed class CommandLineTests : IDisposable
 {
     private const string Secret = "Zq7xWv9k";
-    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("orders-stream-");
+    private readonly TestFolder folder = new();
 
-    public void Dispose() => folder.Delete(recursive: true);
+    public void Dispose() => folder.Dispose();
 
     [Theory]
     [InlineData("")]
@@ -22,7 +24,10 @@ public sealed class CommandLineTests : IDisposable
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
         Assert.Contains("Examples:", result.Output);
         Assert.Contains("Exit codes:", result.Output);
-        if (verb is "run" or "verify" or "status") Assert.All(["--print-config", "--set", "--rollnumber", "last_processed_timestamp_location"], word => Assert.Contains(word, result.Output));
+        if (verb is "run" or "verify" or "status")
+            Assert.All(
+                ["--print-config", "--set", "--rollnumber", "last_processed_timestamp_location"],
+                word => Assert.Contains(word, result.Output));
     }
 
     [Fact]
@@ -40,7 +45,8 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("run --password " + Secret, "unknown option '--password'")]
     [InlineData("run --only both", "Argument 'both' not recognized. Must be one of: 'postgres-to-kafka' 'kafka-to-lake'")]
     [InlineData("run --log-level loud", "--log-level is none of trace|debug|information|warning|error|critical|none")]
-    [InlineData("run --ui example:1", "--ui is 'example:1', which is no port and no address:port of this machine (8081, 0.0.0.0:8080, [::1]:8080)")]
+    [InlineData(
+        "run --ui example:1", "--ui is 'example:1', which is no port and no address:port of this machine (8081, 0.0.0.0:8080, [::1]:8080)")]
     [InlineData("--seconds 0", "--seconds is 0, which is not in 1 to 86400")]
     public async Task a_bad_command_line_exits_with_2_and_one_line_each(string arguments, string expected)
     {
@@ -85,30 +91,28 @@ public sealed class CommandLineTests : IDisposable
             ["run", "--config", ConfigFile, "--set", "postgres.port=2", "--print-config"],
             new() { ["Postgres__Password"] = Secret, ["ROLLNUMBER"] = "24BCS001" });
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
-        Assert.All(["  port: 2", "  password: \"********\"", "  table: \"24BCS001_orders\"", "  jdbc_url: \"jdbc:postgresql://127.0.0.1:2/d\""], line => Assert.Contains(line, Lines(result.Output)));
+        Assert.All(
+            ["  port: 2", "  password: \"********\"", "  table: \"24BCS001_orders\"", "  jdbc_url: \"jdbc:postgresql://127.0.0.1:2/d\""],
+            line => Assert.Contains(line, Lines(result.Output)));
         Assert.DoesNotContain(Secret, result.Output);
         Assert.DoesNotContain('\e', result.Output);
-        Assert.Equal([ConfigFile], folder.GetFileSystemInfos().Select(f => f.FullName));
+        Assert.Equal([ConfigFile], Directory.GetFileSystemEntries(folder.Path));
     }
 
-    private string ConfigFile => Path.Combine(folder.FullName, "test.yml");
+    private string ConfigFile => folder.PathOf("test.yml");
 
     private static string[] Lines(string text) => text.Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries);
 
-    private async Task<(int ExitCode, string Output, string Error)> RunAsync(string[] arguments, Dictionary<string, string>? environment = null)
+    private async Task<(int ExitCode, string Output, string Error)> RunAsync(
+        string[] arguments, Dictionary<string, string>? environment = null)
     {
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "orders-stream.dll"), .. arguments])
         {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            WorkingDirectory = folder.FullName,
+            WorkingDirectory = folder.Path,
         };
         start.Environment.Remove("ROLLNUMBER");
         foreach (var (name, value) in environment ?? []) start.Environment[name] = value;
-        using var process = Process.Start(start)!;
-        var output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
-        var error = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
-        await process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
-        return (process.ExitCode, await output, await error);
+        using var program = new RunningProgram(start);
+        return await program.EndApartAsync();
     }
 }

@@ -8,11 +8,11 @@ namespace OrdersStream.IntegrationTests.LocalHost;
 /// <summary>The main command as a process of its own, as a newcomer runs it.</summary>
 public sealed class DemonstrationTests : IDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("orders-stream-test-").FullName;
+    private readonly TestFolder folder = new();
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    private string Demo => Path.Combine(folder, "demo");
+    private string Demo => folder.PathOf("demo");
 
     [Fact]
     public async Task it_ends_with_an_equal_lake_and_a_second_run_begins_anew()
@@ -69,22 +69,26 @@ public sealed class DemonstrationTests : IDisposable
         Assert.Equal(["mine.txt"], Directory.GetFileSystemEntries(Demo).Select(Path.GetFileName));
     }
 
-    public void Dispose() => Directory.Delete(folder, recursive: true);
+    public void Dispose() => folder.Dispose();
 
-    private static RunningProgram Start(params string[] arguments) => new(new ProcessStartInfo("dotnet", [typeof(DemoVerb).Assembly.Location, .. arguments]));
+    private static RunningProgram Start(params string[] arguments) =>
+        new(new ProcessStartInfo("dotnet", [typeof(DemoVerb).Assembly.Location, .. arguments]));
 
     /// <summary>The process id of its private server, once the traffic runs.</summary>
     private static async Task<int> ServerOfAsync(RunningProgram process)
     {
         await process.UntilSaidAsync("Ctrl+C");
         Assert.False(process.HasExited);
-        foreach (var candidate in Directory.GetDirectories("/tmp", "orders-stream-pg-*").Concat(Directory.GetDirectories(Path.GetTempPath(), "orders-stream-pg-*")))
+        var candidates = Directory.GetDirectories("/tmp", "orders-stream-pg-*");
+        foreach (var candidate in candidates.Concat(Directory.GetDirectories(Path.GetTempPath(), "orders-stream-pg-*")))
             if (OwnerOf(candidate).Contains($":{process.Id},", StringComparison.Ordinal))
                 return int.Parse((await File.ReadAllLinesAsync(Path.Combine(candidate, "data", "postmaster.pid"), Token))[0]);
         throw new InvalidOperationException("the demonstration runs without a server folder");
     }
 
-    /// <summary>Who a server's folder belongs to; empty: it is just being made or removed, as those of other processes are at any time.</summary>
+    /// <summary>
+    /// Who a server's folder belongs to; empty: it is just being made or removed, as those of other processes are at any time.
+    /// </summary>
     private static string OwnerOf(string folder)
     {
         try

@@ -1,5 +1,6 @@
 using Confluent.Kafka;
 using OrdersStream.Demo.Servers;
+using OrdersStream.TestKit;
 
 namespace OrdersStream.IntegrationTests.LocalHost;
 
@@ -10,10 +11,12 @@ public sealed class EmbeddedBrokerTests
     {
         using var broker = EmbeddedBroker.Start(TestContext.Current.CancellationToken);
         using var producer = new ProducerBuilder<string, string>(new ProducerConfig { BootstrapServers = broker.BootstrapServers }).Build();
-        var sent = await producer.ProduceAsync("t", new Message<string, string> { Key = "k", Value = "v" }, TestContext.Current.CancellationToken);
-        using var consumer = new ConsumerBuilder<string, string>(new ConsumerConfig { BootstrapServers = broker.BootstrapServers, GroupId = "g" }).Build();
+        var sent = await producer.ProduceAsync(
+            "t", new Message<string, string> { Key = "k", Value = "v" }, TestContext.Current.CancellationToken);
+        using var consumer = new ConsumerBuilder<string, string>(
+            new ConsumerConfig { BootstrapServers = broker.BootstrapServers, GroupId = "g" }).Build();
         consumer.Assign(new TopicPartitionOffset(sent.TopicPartition, 0));
-        Assert.Equal("v", consumer.Consume(TimeSpan.FromSeconds(60))?.Message.Value);
+        Assert.Equal("v", consumer.Consume(Waiting.Patience)?.Message.Value);
     }
 
     [Fact]

@@ -5,7 +5,7 @@ namespace OrdersStream.IntegrationTests.LocalHost;
 /// <summary>A folder of Postgres programs of which <c>initdb</c> never ends.</summary>
 internal sealed class HangingPrograms : IDisposable
 {
-    private readonly DirectoryInfo folder = System.IO.Directory.CreateTempSubdirectory("orders-stream-test-");
+    private readonly TestFolder folder = new();
 
     public HangingPrograms()
     {
@@ -17,7 +17,7 @@ internal sealed class HangingPrograms : IDisposable
         Add("initdb", $"echo \"$$ $2\" > '{Begun}.new' && mv '{Begun}.new' '{Begun}' && exec sleep 600");
     }
 
-    public string Directory => folder.FullName;
+    public string Directory => folder.Path;
 
     private string Begun => Path.Combine(Directory, "begun");
 
@@ -30,7 +30,7 @@ internal sealed class HangingPrograms : IDisposable
         return (int.Parse(begun[0]), begun[1]);
     }
 
-    public void Dispose() => folder.Delete(recursive: true);
+    public void Dispose() => folder.Dispose();
 
     private void Add(string name, string script)
     {

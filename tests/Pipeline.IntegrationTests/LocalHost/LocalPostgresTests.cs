@@ -26,7 +26,11 @@ public sealed class LocalPostgresTests
     public async Task settings_given_win()
     {
         await using var server = await LocalPostgres.StartAsync(
-            new LocalPostgresOptions { Settings = new Dictionary<string, string> { ["max_prepared_transactions"] = "7", ["fsync"] = "on" } }, Token);
+            new LocalPostgresOptions
+            {
+                Settings = new Dictionary<string, string> { ["max_prepared_transactions"] = "7", ["fsync"] = "on" },
+            },
+            Token);
         Assert.Equal("7", await ScalarAsync(server.ConnectionString(), "SHOW max_prepared_transactions"));
         Assert.Equal("on", await ScalarAsync(server.ConnectionString(), "SHOW fsync"));
     }
@@ -82,7 +86,8 @@ public sealed class LocalPostgresTests
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => starting);
         Assert.False(Directory.Exists(Path.GetDirectoryName(data)), data);
-        await Waiting.UntilAsync(() => !Processes.IsAlive(process), running: null, () => $"initdb, process {process}, outlives the start that was cancelled");
+        await Waiting.UntilAsync(
+            () => !Processes.IsAlive(process), running: null, () => $"initdb, process {process}, outlives the start that was cancelled");
     }
 
     [Fact]
@@ -104,7 +109,8 @@ public sealed class LocalPostgresTests
         for (var round = 1; round <= 20; round++)
         {
             var folder = ServerFolder.Create();
-            for (var i = 0; i < 50; i++) File.WriteAllText(Path.Combine(Directory.CreateDirectory(Path.Combine(folder.Data, $"{i}", "x")).FullName, "y"), "z");
+            for (var i = 0; i < 50; i++)
+                File.WriteAllText(Path.Combine(Directory.CreateDirectory(Path.Combine(folder.Data, $"{i}", "x")).FullName, "y"), "z");
             Parallel.For(0, 4, new ParallelOptions { MaxDegreeOfParallelism = 4 }, _ =>
             {
                 folder.Remove();
@@ -138,7 +144,8 @@ public sealed class LocalPostgresTests
     [InlineData("postgres (PostgreSQL) 9.6.24", 9)]
     [InlineData("postgres (PostgreSQL) 18beta2", 18)]
     [InlineData("postgres (EDB) x", null)]
-    public void the_major_version_is_read_from_the_programs_own_line(string line, int? major) => Assert.Equal(major, PostgresBinaries.MajorOf(line));
+    public void the_major_version_is_read_from_the_programs_own_line(string line, int? major) =>
+        Assert.Equal(major, PostgresBinaries.MajorOf(line));
 
     [Fact]
     public void the_user_for_root_is_postgres_else_nobody()

@@ -10,8 +10,6 @@ namespace OrdersStream.IntegrationTests.LocalHost;
 
 public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
-
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -28,7 +26,7 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
         await pipeline.Database.ExecuteAsync("UPDATE t_orders SET amount = amount + 1");
         await stored.ReachesAsync(48, running);
         await stop.CancelAsync();
-        await running.WaitAsync(Patience, Token);
+        await running.WithPatienceAsync("both halves");
 
         await using var after = pipeline.Run();
         Assert.Equal((24, 0), (await after.Stream.Comparison.CompareAsync(Token)) is var c ? (c.Equal, c.OnTheWay) : default);
@@ -41,8 +39,7 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
         await using var capture = pipeline.Run();
         await capture.OnceAsync(PipelineHalf.PostgresToKafka, Token);
         // A batch interval that never passes.
-        await using var run = new TestRun(
-            pipeline.Options with { Streaming = pipeline.Options.Streaming with { BatchInterval = 3_600 } }, TimeProvider.System, pipeline.Log());
+        await using var run = pipeline.Run(o => o with { Streaming = o.Streaming with { BatchInterval = 3_600 } });
         using var stop = new CancellationTokenSource();
         var stored = new Counter();
         run.Stream.Store.Stored = batch => stored.Add(batch.Rows);
@@ -54,7 +51,7 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
         await Waiting.UntilAsync(() => stored.Value + run.Stream.Store.Waiting == 48, storing, Actual);
         Assert.Equal((first, first), (stored.Value, (await run.Stream.Status.ReadAsync(Token)).Lake.Rows));
         await stop.CancelAsync();
-        await storing.WaitAsync(Patience, Token);
+        await storing.WithPatienceAsync("the storing half");
         Assert.Equal(48, (await run.Stream.Status.ReadAsync(Token)).Lake.Rows);
 
         string Actual() => $"{stored.Value} rows are stored, {run.Stream.Store.Waiting} wait";
@@ -65,20 +62,17 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await using (var capture = pipeline.Run()) await capture.OnceAsync(PipelineHalf.PostgresToKafka, Token);
-        await using var run = new TestRun(
-            pipeline.Options with
-            {
-                Streaming = pipeline.Options.Streaming with { BatchInterval = 3_600 },
-                Datalake = pipeline.Options.Datalake with { BatchRows = 5 },
-            },
-            TimeProvider.System, pipeline.Log());
+        await using var run = pipeline.Run(o => o with
+        {
+            Streaming = o.Streaming with { BatchInterval = 3_600 }, Datalake = o.Datalake with { BatchRows = 5 },
+        });
         using var stop = new CancellationTokenSource();
         var stored = new Counter();
         run.Stream.Store.Stored = batch => stored.Add(batch.Rows);
         var storing = run.KafkaToLake.RunAsync([0, 1, 2, 3], stop.Token);
         await stored.ReachesAsync(20, storing);
         await stop.CancelAsync();
-        await storing.WaitAsync(Patience, Token);
+        await storing.WithPatienceAsync("the storing half");
     }
 
     [Theory]
@@ -89,14 +83,14 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await using (var capture = pipeline.Run()) await capture.OnceAsync(PipelineHalf.PostgresToKafka, Token);
         using var stop = new CancellationTokenSource();
-        await using var run = new TestRun(pipeline.Options, TimeProvider.System, pipeline.Log(), new CrashPoints(reached =>
+        await using var run = pipeline.Run(crashPoints: new CrashPoints(reached =>
         {
             if (reached == at) stop.Cancel();
         }));
         var stored = new Counter();
         run.Stream.Store.Stored = batch => stored.Add(batch.Rows);
         // One partition, one batch: what is under way is all of it.
-        await run.KafkaToLake.RunAsync([0], stop.Token).WaitAsync(Patience, Token);
+        await run.KafkaToLake.RunAsync([0], stop.Token).WithPatienceAsync("the storing half");
         Assert.NotEqual(0, stored.Value);
         Assert.Equal(stored.Value, (await run.Stream.Status.ReadAsync(Token)).Lake.Rows);
     }
@@ -120,7 +114,7 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
             await pipeline.Database.ExecuteAsync("UPDATE t_orders SET amount = amount + 1");
         }
         await stop.CancelAsync();
-        await running.WaitAsync(Patience, Token);
+        await running.WithPatienceAsync("both halves");
         await one.OnceAsync(null, Token);
 
         await using var after = pipeline.Run();
@@ -154,12 +148,12 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
             },
             Task.WhenAny(first, second).Unwrap(), () => $"one member stored {byOne.Value} rows, the other {byTwo.Value}");
         await stopOne.CancelAsync();
-        await first.WaitAsync(Patience, Token);
+        await first.WithPatienceAsync("the first member");
         await pipeline.Database.ExecuteAsync("UPDATE t_orders SET amount = amount + 1");
         var target = byTwo.Value + 24;
         await byTwo.ReachesAsync(target, second);
         await stop.CancelAsync();
-        await second.WaitAsync(Patience, Token);
+        await second.WithPatienceAsync("the second member");
         await two.OnceAsync(null, Token);
 
         await using var after = pipeline.Run();
@@ -174,13 +168,12 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
     public async Task a_stop_is_heard_while_a_server_is_away(bool atOnce)
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
-        await using var run = new TestRun(
-            pipeline.Options with { Postgres = pipeline.Options.Postgres with { Host = "127.0.0.1", Port = 1 } }, TimeProvider.System, pipeline.Log());
+        await using var run = pipeline.Run(o => o with { Postgres = o.Postgres with { Host = "127.0.0.1", Port = 1 } });
         using var stop = new CancellationTokenSource();
         var running = run.UntilStoppedAsync(PipelineHalf.PostgresToKafka, null, stop.Token, atOnce ? stop.Token : CancellationToken.None);
         await Waiting.UntilAsync(() => !pipeline.Warnings.IsEmpty, running, () => "the trouble was not told");
         await stop.CancelAsync();
-        await running.WaitAsync(Patience, Token);
+        await running.WithPatienceAsync("both halves");
         Assert.Single(pipeline.Warnings);
     }
 
@@ -188,10 +181,9 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
     public async Task a_half_that_stops_ends_the_other_and_tells_why()
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
-        await using var run = new TestRun(
-            pipeline.Options with { Postgres = pipeline.Options.Postgres with { Table = "no_such_table" } }, TimeProvider.System, pipeline.Log());
+        await using var run = pipeline.Run(o => o with { Postgres = o.Postgres with { Table = "no_such_table" } });
         var stopped = await Assert.ThrowsAsync<HalfStoppedException>(
-            () => run.UntilStoppedAsync(null, [0, 1, 2, 3], CancellationToken.None, Token).WaitAsync(Patience, Token));
+            () => run.UntilStoppedAsync(null, [0, 1, 2, 3], CancellationToken.None, Token).WithPatienceAsync("both halves"));
         Assert.Equal(nameof(PostgresToKafka), stopped.Half);
         Assert.Contains("no_such_table", stopped.Verdict.Problem);
     }
@@ -214,9 +206,9 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
         {
             while (Value < target)
             {
-                var wait = changed.WaitAsync(Patience, Token);
+                var wait = changed.WaitAsync(Waiting.Patience, Token);
                 if (await Task.WhenAny(wait, running) == running) await running;
-                Assert.True(await wait, $"waited {Patience.TotalSeconds} s for {target} rows to be stored, and {Value} were");
+                Assert.True(await wait, $"waited {Waiting.Patience.TotalSeconds} s for {target} rows to be stored, and {Value} were");
             }
         }
     }

@@ -1,5 +1,6 @@
 using Npgsql;
 using OrdersStream.Demo.Servers;
+using OrdersStream.TestKit;
 
 namespace OrdersStream.IntegrationTests.LocalHost;
 
@@ -14,7 +15,8 @@ public sealed class OrdersScriptTests(OrdersScriptTests.Server server) : IClassF
 
         public LocalPostgres Postgres { get; private set; } = null!;
 
-        public async ValueTask InitializeAsync() => Postgres = await LocalPostgres.StartAsync(new LocalPostgresOptions(), CancellationToken.None);
+        public async ValueTask InitializeAsync() =>
+            Postgres = await LocalPostgres.StartAsync(new LocalPostgresOptions(), CancellationToken.None);
 
         public async Task<string> FreshDatabaseAsync()
         {
@@ -52,7 +54,8 @@ public sealed class OrdersScriptTests(OrdersScriptTests.Server server) : IClassF
         await using var connection = await OpenAsync(server.Postgres.ConnectionString(database));
         Assert.Equal(true, await ScalarAsync(connection, """
             INSERT INTO demo_orders (customer_name, restaurant_name, item, amount, created_at, updated_at)
-            VALUES ('a', 'b', 'c', 1, '2001-01-01Z', '2001-01-01Z') RETURNING updated_at > now() - interval '1 minute' AND created_at = '2001-01-01Z'
+            VALUES ('a', 'b', 'c', 1, '2001-01-01Z', '2001-01-01Z')
+            RETURNING updated_at > now() - interval '1 minute' AND created_at = '2001-01-01Z'
             """));
         Assert.Equal(true, await ScalarAsync(connection, """
             UPDATE demo_orders SET updated_at = '2001-01-01Z', created_at = '2002-02-02Z'
@@ -67,7 +70,8 @@ public sealed class OrdersScriptTests(OrdersScriptTests.Server server) : IClassF
         await using var connection = await OpenAsync(server.Postgres.ConnectionString(database));
         await using var transaction = await connection.BeginTransactionAsync(Token);
         var first = (DateTime)(await ScalarAsync(connection, "UPDATE demo_orders SET amount = 1 WHERE order_id = 1 RETURNING updated_at"))!;
-        var second = (DateTime)(await ScalarAsync(connection, "UPDATE demo_orders SET amount = 2 WHERE order_id = 1 RETURNING updated_at"))!;
+        var second = (DateTime)(
+            await ScalarAsync(connection, "UPDATE demo_orders SET amount = 2 WHERE order_id = 1 RETURNING updated_at"))!;
         Assert.True(second > first);
     }
 
@@ -75,7 +79,8 @@ public sealed class OrdersScriptTests(OrdersScriptTests.Server server) : IClassF
     public async Task a_status_outside_the_list_is_refused()
     {
         var database = await ApplyAsync("demo", "reader_e");
-        var refused = await Assert.ThrowsAsync<PostgresException>(() => ScalarAsync(database, "UPDATE demo_orders SET order_status = 'LOST' WHERE order_id = 1"));
+        var refused = await Assert.ThrowsAsync<PostgresException>(
+            () => ScalarAsync(database, "UPDATE demo_orders SET order_status = 'LOST' WHERE order_id = 1"));
         Assert.Equal(PostgresErrorCodes.CheckViolation, refused.SqlState);
     }
 
@@ -87,8 +92,14 @@ public sealed class OrdersScriptTests(OrdersScriptTests.Server server) : IClassF
         await using var connection = await OpenAsync(server.Postgres.ConnectionStringOf("reader_f", "secret", database));
         Assert.True((long)(await ScalarAsync(connection, "SELECT count(*) FROM demo_orders"))! >= 20);
         Assert.Equal(true, await ScalarAsync(connection, "SELECT pg_has_role('pg_read_all_stats', 'MEMBER')"));
-        foreach (var refused in new[] { "DELETE FROM demo_orders", "UPDATE demo_orders SET amount = 0", "SELECT * FROM secrets", "CREATE ROLE x" })
-            Assert.Equal(PostgresErrorCodes.InsufficientPrivilege, (await Assert.ThrowsAsync<PostgresException>(() => ScalarAsync(connection, refused))).SqlState);
+        foreach (
+            var refused in new[]
+            {
+                "DELETE FROM demo_orders", "UPDATE demo_orders SET amount = 0", "SELECT * FROM secrets", "CREATE ROLE x",
+            })
+            Assert.Equal(
+                PostgresErrorCodes.InsufficientPrivilege,
+                (await Assert.ThrowsAsync<PostgresException>(() => ScalarAsync(connection, refused))).SqlState);
     }
 
     [Fact]
@@ -140,30 +151,25 @@ public sealed class OrdersScriptTests(OrdersScriptTests.Server server) : IClassF
     {
         var beside = (await PostgresBinaries.FindAsync(Token))!.Program("psql");
         var psql = File.Exists(beside) ? beside : "psql";
-        var script = Path.Combine(Path.GetTempPath(), $"orders-{Path.GetRandomFileName()}.sql");
+        using var folder = new TestFolder();
+        var script = folder.PathOf("orders.sql");
         await File.WriteAllTextAsync(script, OrdersScript.Text(), Token);
-        try
-        {
-            var ours = await ApplyAsync("same", "reader_i");
-            var theirs = await server.FreshDatabaseAsync();
-            var answer = await ChildProgram.TryRunAsync(
-                [psql, "-X", "-q", "-h", server.Postgres.Host, "-p", $"{server.Postgres.Port}", "-U", LocalPostgres.Superuser, "-d", theirs,
-                    "-v", "rollnumber=same", "-v", "pipeline_role=reader_i", "-f", script], null, Token);
-            Assert.SkipWhen(answer is null, "no psql on this machine");
-            Assert.True(answer!.ExitCode == 0, answer.Output);
-            const string shape = """
-                SELECT (SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod) || ' ' || attnotnull, ', ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'same_orders'::regclass)
-                    || (SELECT string_agg(indexdef, ', ' ORDER BY indexname) FROM pg_indexes WHERE tablename = 'same_orders')
-                    || (SELECT string_agg(pg_get_triggerdef(oid), ', ') FROM pg_trigger WHERE tgrelid = 'same_orders'::regclass)
-                    || (SELECT relacl::text FROM pg_class WHERE oid = 'same_orders'::regclass)
-                    || (SELECT count(*) || string_agg(customer_name, ',' ORDER BY order_id) FROM same_orders)
-                """;
-            Assert.Equal(await ScalarAsync(ours, shape), await ScalarAsync(theirs, shape));
-        }
-        finally
-        {
-            File.Delete(script);
-        }
+        var ours = await ApplyAsync("same", "reader_i");
+        var theirs = await server.FreshDatabaseAsync();
+        var answer = await ChildProgram.TryRunAsync(
+            [psql, "-X", "-q", "-h", server.Postgres.Host, "-p", $"{server.Postgres.Port}", "-U", LocalPostgres.Superuser, "-d", theirs,
+                "-v", "rollnumber=same", "-v", "pipeline_role=reader_i", "-f", script], null, Token);
+        Assert.SkipWhen(answer is null, "no psql on this machine");
+        Assert.True(answer!.ExitCode == 0, answer.Output);
+        const string shape = """
+            SELECT (SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod) || ' ' || attnotnull, ', ' ORDER BY attnum)
+                    FROM pg_attribute WHERE attrelid = 'same_orders'::regclass)
+                || (SELECT string_agg(indexdef, ', ' ORDER BY indexname) FROM pg_indexes WHERE tablename = 'same_orders')
+                || (SELECT string_agg(pg_get_triggerdef(oid), ', ') FROM pg_trigger WHERE tgrelid = 'same_orders'::regclass)
+                || (SELECT relacl::text FROM pg_class WHERE oid = 'same_orders'::regclass)
+                || (SELECT count(*) || string_agg(customer_name, ',' ORDER BY order_id) FROM same_orders)
+            """;
+        Assert.Equal(await ScalarAsync(ours, shape), await ScalarAsync(theirs, shape));
     }
 
     private async Task<string> ApplyAsync(string rollnumber, string role)

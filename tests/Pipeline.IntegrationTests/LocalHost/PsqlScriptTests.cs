@@ -24,7 +24,9 @@ public sealed class PsqlScriptTests
         const string script = "\\if :{?x}\n\\else\n\\set x default\n\\getenv x X\n\\endif\nSELECT :'x';";
         Assert.Equal("SELECT 'default';\n", PsqlScript.ToSql(script, Nothing, Nothing));
         Assert.Equal("SELECT 'env';\n", PsqlScript.ToSql(script, Nothing, new Dictionary<string, string> { ["X"] = "env" }));
-        Assert.Equal("SELECT 'given';\n", PsqlScript.ToSql(script, new Dictionary<string, string> { ["x"] = "given" }, new Dictionary<string, string> { ["X"] = "env" }));
+        Assert.Equal(
+            "SELECT 'given';\n",
+            PsqlScript.ToSql(script, new Dictionary<string, string> { ["x"] = "given" }, new Dictionary<string, string> { ["X"] = "env" }));
     }
 
     [Fact]

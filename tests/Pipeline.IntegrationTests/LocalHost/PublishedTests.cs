@@ -8,10 +8,11 @@ using OrdersStream.TestKit.Servers;
 namespace OrdersStream.IntegrationTests.LocalHost;
 
 /// <summary>
-/// What is published is compiled by another compiler where the machine can link, and trimmed: whatever finds a type or a member by its name may be missing there. So the
-/// published program does once what the other tests try in many ways.
+/// What is published is compiled by another compiler where the machine can link, and trimmed: whatever finds a type or a member by its name
+/// may be missing there. So the published program does once what the other tests try in many ways.
 /// </summary>
 public sealed partial class PublishedTests(PostgresServer postgres, KafkaServer kafka, PublishedProgram program)
+    : IClassFixture<PublishedProgram>
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -43,7 +44,8 @@ public sealed partial class PublishedTests(PostgresServer postgres, KafkaServer 
         {
             var line = await run.ReadLineAsync();
             if (Address().Match(line) is { Success: true } address) page = new Uri(address.Value);
-            if (Stored().Match(line) is { Success: true } batch) stored += int.Parse(batch.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
+            if (Stored().Match(line) is { Success: true } batch)
+                stored += int.Parse(batch.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
         }
 
         Assert.NotNull(page);
@@ -60,7 +62,7 @@ public sealed partial class PublishedTests(PostgresServer postgres, KafkaServer 
     [Fact]
     public async Task the_demonstration_plays_to_its_end()
     {
-        using var demonstration = await program.StartAsync(["--seconds", "2", "--rate", "50", "--no-ui"]);
+        using var demonstration = program.Start(["--seconds", "2", "--rate", "50", "--no-ui"]);
         var end = await demonstration.EndAsync();
         Succeeded(end);
         Assert.Contains("missing 0, different 0, too many 0, stored twice 0   equal", end.Output, StringComparison.Ordinal);
@@ -71,7 +73,8 @@ public sealed partial class PublishedTests(PostgresServer postgres, KafkaServer 
     {
         await using var stream = await TestStream.CreateAsync(postgres, kafka);
 
-        var (exitCode, output) = await program.RunAsync(stream.Options, "run", "--set", "postgres.port=x", "--set", "kafka.compression=zip");
+        var (exitCode, output) = await program.RunAsync(
+            stream.Options, "run", "--set", "postgres.port=x", "--set", "kafka.compression=zip");
 
         Assert.Equal(2, exitCode);
         Assert.Contains("postgres.port is 'x', which is no whole number; it must be 1 to 65535", output, StringComparison.Ordinal);

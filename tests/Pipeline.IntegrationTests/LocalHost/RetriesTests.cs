@@ -16,7 +16,9 @@ public sealed class RetriesTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     private Retries NewRetries(TimeSpan? giveUpAfter = null, TimeProvider? time = null) =>
-        new("Half", journal, time ?? TimeProvider.System, new LineLogger(LogLevel.Information, TimeProvider.System, lines.Add, colours: false), giveUpAfter);
+        new(
+            "Half", journal, time ?? TimeProvider.System,
+            new LineLogger(LogLevel.Information, TimeProvider.System, lines.Add, colours: false), giveUpAfter);
 
     [Fact]
     public async Task trouble_is_told_when_it_begins_and_when_it_is_over_and_not_in_between()

@@ -1,6 +1,7 @@
 using Confluent.Kafka;
 using Npgsql;
 using OrdersStream.TestKit.Servers;
+using OrdersStream.TestKit;
 
 namespace OrdersStream.IntegrationTests.Servers;
 
@@ -56,8 +57,9 @@ public sealed class ServersTests(PostgresServer postgres, KafkaServer kafka)
     {
         kafka.RequireReal("records of aborted transactions stay hidden");
         var topic = "servers-" + Guid.NewGuid().ToString("N");
-        using var producer = new ProducerBuilder<string, string>(new ProducerConfig { BootstrapServers = kafka.Brokers, TransactionalId = topic }).Build();
-        producer.InitTransactions(TimeSpan.FromSeconds(30));
+        using var producer = new ProducerBuilder<string, string>(
+            new ProducerConfig { BootstrapServers = kafka.Brokers, TransactionalId = topic }).Build();
+        producer.InitTransactions(Waiting.Patience);
         Produce("aborted", p => p.AbortTransaction());
         Produce("committed", p => p.CommitTransaction());
 
@@ -67,7 +69,7 @@ public sealed class ServersTests(PostgresServer postgres, KafkaServer kafka)
         }).Build();
         consumer.Assign(new TopicPartitionOffset(topic, 0, Offset.Beginning));
         var seen = new List<string>();
-        while (consumer.Consume(TimeSpan.FromSeconds(30)) is { IsPartitionEOF: false } record) seen.Add(record.Message.Value);
+        while (consumer.Consume(Waiting.Patience) is { IsPartitionEOF: false } record) seen.Add(record.Message.Value);
 
         Assert.Equal(["committed"], seen);
 

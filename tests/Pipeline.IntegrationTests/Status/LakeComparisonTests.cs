@@ -35,7 +35,8 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await pipeline.OnceAsync();
         await pipeline.Database.ExecuteAsync("UPDATE t_orders SET amount = amount + 1 WHERE order_id <= 3");
-        await pipeline.Database.ExecuteAsync("INSERT INTO t_orders (customer_name, restaurant_name, item, amount) VALUES ('a', 'b', 'c', 1)");
+        await pipeline.Database.ExecuteAsync(
+            "INSERT INTO t_orders (customer_name, restaurant_name, item, amount) VALUES ('a', 'b', 'c', 1)");
 
         var compared = await CompareAsync(pipeline);
         Assert.True(compared.IsEqual);
@@ -49,7 +50,8 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
         await pipeline.OnceAsync();
         // Dated back behind the slack, as no client can with the trigger on.
         await pipeline.Database.ExecuteAsync(
-            "ALTER TABLE t_orders DISABLE TRIGGER orders_stream_set_times; UPDATE t_orders SET amount = 77, updated_at = updated_at - interval '1 day' WHERE order_id = 7");
+            "ALTER TABLE t_orders DISABLE TRIGGER orders_stream_set_times; "
+            + "UPDATE t_orders SET amount = 77, updated_at = updated_at - interval '1 day' WHERE order_id = 7");
         await pipeline.OnceAsync();
         await AdvanceHorizonAsync(pipeline);
 
@@ -67,7 +69,8 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
         await pipeline.Database.ExecuteAsync(
             """
             ALTER TABLE t_orders DISABLE TRIGGER orders_stream_set_times;
-            INSERT INTO t_orders (order_id, customer_name, restaurant_name, item, amount, updated_at) VALUES (1000, 'a', 'b', 'c', 1, now() - interval '1 day')
+            INSERT INTO t_orders (order_id, customer_name, restaurant_name, item, amount, updated_at)
+            VALUES (1000, 'a', 'b', 'c', 1, now() - interval '1 day')
             """);
         await AdvanceHorizonAsync(pipeline);
 
@@ -161,17 +164,21 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
     private async Task<ComparisonResult> CompareAsync(TestPipeline pipeline, int versionsMax = 1_000_000)
     {
         var options = pipeline.Options;
-        var comparison = new LakeComparison(options, new TopicAdmin(options), new TopicReader(options), TimeProvider.System) { VersionsMax = versionsMax };
+        var comparison = new LakeComparison(options, new TopicAdmin(options), new TopicReader(options), TimeProvider.System)
+        {
+            VersionsMax = versionsMax,
+        };
         return await comparison.CompareAsync(Token);
     }
 
     /// <summary>
-    /// A row that is seen is published and takes the horizon along, until it lies above all that was committed so far: transactions of other
-    /// tests, on the same server, may hold it back.
+    /// A row that is seen is published and takes the horizon along, until it lies above all that was committed so far: transactions of
+    /// other tests, on the same server, may hold it back.
     /// </summary>
     private static async Task AdvanceHorizonAsync(TestPipeline pipeline)
     {
-        var committed = ulong.Parse(await pipeline.Database.ScalarAsync<string>("SELECT pg_current_xact_id()::text"), CultureInfo.InvariantCulture);
+        var committed = ulong.Parse(
+            await pipeline.Database.ScalarAsync<string>("SELECT pg_current_xact_id()::text"), CultureInfo.InvariantCulture);
         var file = new WatermarkFile(pipeline.Options);
         for (var round = 0; file.Read()?.Horizon is not { } horizon || horizon.Xmin < committed; round++)
         {

@@ -47,7 +47,7 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await pipeline.Database.ExecuteAsync($"GRANT SELECT ON t_orders TO {PostgresServer.BlindRole}");
-        await using var blind = Changed(pipeline, o => o with { Postgres = o.Postgres with { User = PostgresServer.BlindRole } });
+        await using var blind = pipeline.Run(o => o with { Postgres = o.Postgres with { User = PostgresServer.BlindRole } });
         var status = await blind.Stream.Status.ReadAsync(Token);
         Assert.Contains(status.Warnings, w => w.Contains("pg_read_all_stats", StringComparison.Ordinal));
     }
@@ -57,9 +57,11 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await pipeline.OnceAsync();
-        await using var run = Changed(pipeline, o => o with { Postgres = o.Postgres with { Host = "127.0.0.1", Port = 1 } });
+        await using var run = pipeline.Run(o => o with { Postgres = o.Postgres with { Host = "127.0.0.1", Port = 1 } });
         var status = await run.Stream.Status.ReadAsync(Token);
-        Assert.Equal("Postgres cannot be reached (ConnectionRefused). Check postgres.host and postgres.port, and that the server runs.", Assert.Single(status.Problems));
+        Assert.Equal(
+            "Postgres cannot be reached (ConnectionRefused). Check postgres.host and postgres.port, and that the server runs.",
+            Assert.Single(status.Problems));
         Assert.Equal((24, 0), (status.Lake.Rows, status.Lag));
         Assert.Equal((Health.Wrong, false, true), (status.Health, status.Source.Reachable, status.Topic.Reachable));
     }
@@ -86,8 +88,10 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
         await pipeline.OnceAsync();
         var status = await ReadAsync(pipeline);
         Assert.Equal(Math.Min(10, status.Lake.Files), status.Lake.NewestFiles.Length);
-        Assert.All(status.Lake.NewestFiles, f => Assert.Equal(new FileInfo(Path.Combine(pipeline.Options.Datalake.Path, f.Path)).Length, f.Bytes));
-        Assert.Equal(status.Lake.NewestFiles.OrderByDescending(f => f.CommittedAt).Select(f => f.Path), status.Lake.NewestFiles.Select(f => f.Path));
+        Assert.All(
+            status.Lake.NewestFiles, f => Assert.Equal(new FileInfo(Path.Combine(pipeline.Options.Datalake.Path, f.Path)).Length, f.Bytes));
+        Assert.Equal(
+            status.Lake.NewestFiles.OrderByDescending(f => f.CommittedAt).Select(f => f.Path), status.Lake.NewestFiles.Select(f => f.Path));
     }
 
     [Fact]
@@ -95,7 +99,7 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await pipeline.Database.ExecuteAsync("ANALYZE t_orders");
-        await using var slow = Changed(pipeline, o => o with { Postgres = o.Postgres with { PageBytes = 1_024 } });
+        await using var slow = pipeline.Run(o => o with { Postgres = o.Postgres with { PageBytes = 1_024 } });
         var poll = await slow.Stream.Capture.PollAsync(TimeSpan.Zero, Token);
         Assert.False(poll.WindowDone);
 
@@ -110,7 +114,7 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         Assert.Null((await ReadAsync(pipeline)).Source.Poller);
-        await using var polling = Changed(pipeline, o => o with { Postgres = o.Postgres with { ApplicationName = "the poller" } });
+        await using var polling = pipeline.Run(o => o with { Postgres = o.Postgres with { ApplicationName = "the poller" } });
         await polling.Stream.Capture.PollAsync(TimeSpan.FromMinutes(1), Token);
         Assert.Equal("the poller", (await ReadAsync(pipeline)).Source.Poller?.Application);
     }
@@ -122,7 +126,8 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
         Assert.Null((await ReadAsync(pipeline)).Source.OldestTransaction);
         await using (var session = await pipeline.Database.OpenSessionAsync())
         {
-            await session.ExecuteAsync("BEGIN; SET LOCAL application_name = 'slow client'; UPDATE t_orders SET item = item WHERE order_id = 1");
+            await session.ExecuteAsync(
+                "BEGIN; SET LOCAL application_name = 'slow client'; UPDATE t_orders SET item = item WHERE order_id = 1");
             var open = (await ReadAsync(pipeline)).Source.OldestTransaction!;
             Assert.Equal(("open", session.ProcessID, "slow client"), (open.Kind, open.Pid, open.Application));
             await session.ExecuteAsync("PREPARE TRANSACTION 'status test'");
@@ -149,7 +154,9 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await pipeline.OnceAsync();
-        await pipeline.Database.ExecuteAsync($"CREATE TABLE other (LIKE t_orders INCLUDING ALL); DROP TABLE t_orders; ALTER TABLE other RENAME TO t_orders; GRANT SELECT ON t_orders TO {PostgresServer.PipelineRole}");
+        await pipeline.Database.ExecuteAsync(
+            "CREATE TABLE other (LIKE t_orders INCLUDING ALL); DROP TABLE t_orders; ALTER TABLE other RENAME TO t_orders; "
+            + $"GRANT SELECT ON t_orders TO {PostgresServer.PipelineRole}");
         var status = await ReadAsync(pipeline);
         Assert.Equal((Health.Wrong, true), (status.Health, status.Source.Reachable));
         Assert.Contains("belongs to", Assert.Single(status.Problems));
@@ -169,7 +176,7 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await pipeline.OnceAsync();
-        await using var run = Changed(pipeline, o => o with { Kafka = o.Kafka with { Brokers = "127.0.0.1:1" } });
+        await using var run = pipeline.Run(o => o with { Kafka = o.Kafka with { Brokers = "127.0.0.1:1" } });
         var status = await run.Stream.Status.ReadAsync(Token);
         Assert.Equal((Health.Wrong, true, false), (status.Health, status.Source.Reachable, status.Topic.Reachable));
         Assert.Equal(24, status.Lake.Rows);
@@ -182,7 +189,10 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await pipeline.OnceAsync();
-        File.WriteAllText(Directory.GetFiles(pipeline.Options.Streaming.LastProcessedTimestampLocation, "watermark.json", SearchOption.AllDirectories).Single(), "{");
+        File.WriteAllText(
+            Directory.GetFiles(pipeline.Options.Streaming.LastProcessedTimestampLocation, "watermark.json", SearchOption.AllDirectories)
+                .Single(),
+            "{");
         var status = await ReadAsync(pipeline);
         Assert.Equal((Health.Unknown, 24), (status.Health, status.Lake.Rows));
         Assert.Contains("watermark", Assert.Single(status.Problems));
@@ -207,7 +217,4 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
         await using var run = pipeline.Run();
         return await run.Stream.Status.ReadAsync(Token);
     }
-
-    private static TestRun Changed(TestPipeline pipeline, Func<PipelineOptions, PipelineOptions> change) =>
-        new(change(pipeline.Options), TimeProvider.System, new LineLogger(Microsoft.Extensions.Logging.LogLevel.None, TimeProvider.System, _ => { }, colours: false));
 }

@@ -64,10 +64,12 @@ public sealed class DamagedStateTests(PostgresServer postgres, KafkaServer kafka
     {
         await using var stream = await StoredAsync();
         long offset;
-        using (var other = new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = stream.Options.Kafka.Brokers }).SetLogHandler((_, _) => { }).Build())
+        var config = new ProducerConfig { BootstrapServers = stream.Options.Kafka.Brokers };
+        using (var other = new ProducerBuilder<byte[], byte[]>(config).SetLogHandler((_, _) => { }).Build())
         {
             var sent = await other.ProduceAsync(
-                new TopicPartition(stream.Options.Kafka.Topic, 2), new() { Headers = new Headers { { "position", Encoding.UTF8.GetBytes(position) } } }, Cancellation);
+                new TopicPartition(stream.Options.Kafka.Topic, 2),
+                new() { Headers = new Headers { { "position", Encoding.UTF8.GetBytes(position) } } }, Cancellation);
             offset = sent.Offset.Value;
         }
 
@@ -88,13 +90,14 @@ public sealed class DamagedStateTests(PostgresServer postgres, KafkaServer kafka
     {
         "watermark" => Directory.GetFiles(stream.Options.Streaming.LastProcessedTimestampLocation).Single(),
         "topic" => Directory.GetFiles(stream.Options.Streaming.CheckpointLocation, "topic.json", SearchOption.AllDirectories).Single(),
-        _ => Directory.GetFiles(Path.Combine(stream.Options.Streaming.CheckpointLocation, kind), "*.json", SearchOption.AllDirectories).Where(f => Path.GetFileName(f) != "topic.json").Max(StringComparer.Ordinal)!,
+        _ => Directory.GetFiles(Path.Combine(stream.Options.Streaming.CheckpointLocation, kind), "*.json", SearchOption.AllDirectories)
+            .Where(f => Path.GetFileName(f) != "topic.json").Max(StringComparer.Ordinal)!,
     };
 
     private static async Task StopsAsync(TestStream stream, PipelineHalf half, params string[] said)
     {
         var files = Files(stream);
-        await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
+        await using var run = stream.NewRun();
         var stopped = await Assert.ThrowsAsync<HalfStoppedException>(() => run.OnceAsync(half, Cancellation));
         Assert.Equal((half.ToString(), FailureAction.Stop, false), (stopped.Half, stopped.Verdict.Action, stopped.Verdict.IsDefect));
         Assert.All(said, words => Assert.Contains(words, stopped.Verdict.Problem, StringComparison.Ordinal));
@@ -111,6 +114,11 @@ public sealed class DamagedStateTests(PostgresServer postgres, KafkaServer kafka
     }
 
     private static Dictionary<string, string> Files(TestStream stream) =>
-        new[] { stream.Options.Streaming.LastProcessedTimestampLocation, stream.Options.Streaming.CheckpointLocation, stream.Options.Datalake.Path }
-            .SelectMany(folder => Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories)).ToDictionary(f => f, f => Convert.ToHexString(File.ReadAllBytes(f)));
+        new[]
+        {
+            stream.Options.Streaming.LastProcessedTimestampLocation, stream.Options.Streaming.CheckpointLocation,
+            stream.Options.Datalake.Path,
+        }
+            .SelectMany(folder => Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))
+                .ToDictionary(f => f, f => Convert.ToHexString(File.ReadAllBytes(f)));
 }

@@ -13,13 +13,11 @@ public enum DiskOf
 }
 
 /// <summary>
-/// Both halves run, the disk of one folder fails while they write there, and is mended: they go on by themselves, the lake is the table, each
-/// row version is in the topic once, and no hidden file is left.
+/// Both halves run, the disk of one folder fails while they write there, and is mended: they go on by themselves, the lake is the table,
+/// each row version is in the topic once, and no hidden file is left.
 /// </summary>
 public abstract class FailingDisk(PostgresServer postgres, KafkaServer kafka)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
-
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     private protected abstract void Strike(SmallDisk disk, DiskOf folder);
@@ -35,7 +33,8 @@ public abstract class FailingDisk(PostgresServer postgres, KafkaServer kafka)
     protected async Task SurvivesAsync(DiskOf folder, CrashPoint? at, bool restarts = false)
     {
         kafka.RequireReal("what an aborted transaction published stays hidden");
-        await using var stream = await TestStream.CreateAsync(postgres, kafka, configure: o => o with { Streaming = o.Streaming with { BatchInterval = 1 } });
+        await using var stream = await TestStream.CreateAsync(
+            postgres, kafka, configure: o => o with { Streaming = o.Streaming with { BatchInterval = 1 } });
         using var disk = SmallDisk.MountAt(FolderOf(stream, folder));
         var armed = false;
         var points = new CrashPoints(reached =>
@@ -45,11 +44,11 @@ public abstract class FailingDisk(PostgresServer postgres, KafkaServer kafka)
         await using (var run = new Running(stream, points))
         {
             await InsertAsync(stream, 1);
-            await UntilStoredAsync(stream, 100, run);
+            await stream.UntilStoredAsync(100, run.Task);
             if (at is null) Strike(disk, folder);
             Volatile.Write(ref armed, true);
             await InsertAsync(stream, 101);
-            await Waiting.UntilAsync(() => Troubles(stream) > 0, run.Task, () => $"no half has met the fault\n{stream.Log}");
+            await stream.UntilAsync(() => Troubles(stream) > 0, run.Task, () => "no half has met the fault");
             Assert.InRange(stream.Lake.Count(), 100, 200); // a reader meets whole files only
             if (!restarts) await MendAsync(stream, disk, run);
         }
@@ -57,7 +56,7 @@ public abstract class FailingDisk(PostgresServer postgres, KafkaServer kafka)
         {
             var before = Troubles(stream);
             await using var again = new Running(stream, points);
-            await Waiting.UntilAsync(() => Troubles(stream) > before, again.Task, () => $"no half has met the fault again\n{stream.Log}");
+            await stream.UntilAsync(() => Troubles(stream) > before, again.Task, () => "no half has met the fault again");
             await MendAsync(stream, disk, again);
         }
 
@@ -71,10 +70,11 @@ public abstract class FailingDisk(PostgresServer postgres, KafkaServer kafka)
     {
         Mend(disk);
         await InsertAsync(stream, 201);
-        await UntilStoredAsync(stream, 300, run);
+        await stream.UntilStoredAsync(300, run.Task);
     }
 
-    private int Troubles(TestStream stream) => stream.Log.Lines.Count(line => line.Id == 9002 && line.Message.Contains(Problem, StringComparison.Ordinal));
+    private int Troubles(TestStream stream) =>
+        stream.Log.Lines.Count(line => line.Id == 9002 && line.Message.Contains(Problem, StringComparison.Ordinal));
 
     private static string FolderOf(TestStream stream, DiskOf folder) => folder switch
     {
@@ -88,10 +88,8 @@ public abstract class FailingDisk(PostgresServer postgres, KafkaServer kafka)
 
     /// <summary>Text that does not compress: a file of these rows is larger than what a full disk has left.</summary>
     private static Task InsertAsync(TestStream stream, int first) => stream.ExecuteAsync(
-        $"INSERT INTO items (id, name) SELECT i, (SELECT string_agg(md5((i * j)::text), '') FROM generate_series(1, 8) j) FROM generate_series({first}, {first + 99}) i");
-
-    private static Task UntilStoredAsync(TestStream stream, int rows, Running run) => Waiting.UntilAsync(
-        () => stream.Lake.Count() >= rows, run.Task, () => $"the lake has {stream.Lake.Count()} of {rows} rows\n{stream.Log}");
+        "INSERT INTO items (id, name) SELECT i, (SELECT string_agg(md5((i * j)::text), '') FROM generate_series(1, 8) j) "
+        + $"FROM generate_series({first}, {first + 99}) i");
 
     /// <summary>One process with both halves at work.</summary>
     private sealed class Running : IAsyncDisposable
@@ -101,7 +99,7 @@ public abstract class FailingDisk(PostgresServer postgres, KafkaServer kafka)
 
         public Running(TestStream stream, CrashPoints points)
         {
-            run = new TestRun(stream.Options, TimeProvider.System, stream.Log, points);
+            run = stream.NewRun(crashPoints: points);
             Task = run.UntilStoppedAsync(null, [0, 1, 2, 3], stop.Token, Cancellation);
         }
 
@@ -110,7 +108,7 @@ public abstract class FailingDisk(PostgresServer postgres, KafkaServer kafka)
         public async ValueTask DisposeAsync()
         {
             await stop.CancelAsync();
-            await Task.WaitAsync(Patience, Cancellation);
+            await Task.WithPatienceAsync("both halves");
             await run.DisposeAsync();
             stop.Dispose();
         }
@@ -131,7 +129,8 @@ public sealed class FullDiskTests(PostgresServer postgres, KafkaServer kafka) : 
     [Theory]
     [InlineData(DiskOf.Lake, null)]
     [InlineData(DiskOf.Watermark, CrashPoint.PageCommitted)]
-    public Task a_process_that_starts_while_there_is_no_room_waits_for_it(DiskOf folder, CrashPoint? at) => SurvivesAsync(folder, at, restarts: true);
+    public Task a_process_that_starts_while_there_is_no_room_waits_for_it(DiskOf folder, CrashPoint? at) =>
+        SurvivesAsync(folder, at, restarts: true);
 
     /// <summary>A file of rows can be begun, and not ended.</summary>
     private protected override void Strike(SmallDisk disk, DiskOf folder) => disk.Fill(room: folder == DiskOf.Lake ? 8 * 1024 : 0);
@@ -152,7 +151,8 @@ public sealed class ReadOnlyDiskTests(PostgresServer postgres, KafkaServer kafka
     public Task writable_again_is_all_that_is_needed(DiskOf folder, CrashPoint? at) => SurvivesAsync(folder, at);
 
     [Fact]
-    public Task a_process_that_starts_on_a_read_only_lake_in_mid_commit_waits() => SurvivesAsync(DiskOf.Lake, CrashPoint.CommitCreated, restarts: true);
+    public Task a_process_that_starts_on_a_read_only_lake_in_mid_commit_waits() =>
+        SurvivesAsync(DiskOf.Lake, CrashPoint.CommitCreated, restarts: true);
 
     private protected override void Strike(SmallDisk disk, DiskOf folder) => disk.MakeReadOnly();
 

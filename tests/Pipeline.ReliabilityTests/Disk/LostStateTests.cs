@@ -5,7 +5,10 @@ using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests.Disk;
 
-/// <summary>State that is gone is found again: the position in the topic, the commit log in the files of the lake. Nothing is published or stored twice.</summary>
+/// <summary>
+/// State that is gone is found again: the position in the topic, the commit log in the files of the lake. Nothing is published or stored
+/// twice.
+/// </summary>
 public sealed class LostStateTests(PostgresServer postgres, KafkaServer kafka)
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -90,7 +93,8 @@ public sealed class LostStateTests(PostgresServer postgres, KafkaServer kafka)
     {
         await using var stream = await CreateAsync(60);
         Assert.True(await CrashStream.OnceAsync(stream));
-        var log = Directory.GetDirectories(Path.Combine(stream.Options.Streaming.CheckpointLocation, "commits"), "0", SearchOption.AllDirectories).Single();
+        var log = Directory.GetDirectories(
+            Path.Combine(stream.Options.Streaming.CheckpointLocation, "commits"), "0", SearchOption.AllDirectories).Single();
         string[] leftovers =
         [
             Path.Combine(stream.Options.Datalake.Path, $".part-0-0-999.parquet.{new string('a', 32)}.tmp"),
@@ -116,14 +120,17 @@ public sealed class LostStateTests(PostgresServer postgres, KafkaServer kafka)
 
     private static async Task PoisonAsync(TestStream stream, int partition)
     {
-        using var other = new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = stream.Options.Kafka.Brokers }).SetLogHandler((_, _) => { }).Build();
-        await other.ProduceAsync(new TopicPartition(stream.Options.Kafka.Topic, partition), new() { Value = [(byte)partition] }, Cancellation);
+        using var other = new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = stream.Options.Kafka.Brokers })
+            .SetLogHandler((_, _) => { }).Build();
+        await other.ProduceAsync(
+            new TopicPartition(stream.Options.Kafka.Topic, partition), new() { Value = [(byte)partition] }, Cancellation);
     }
 
     private static void Lose(TestStream stream, string lost)
     {
         var commits = Path.Combine(stream.Options.Streaming.CheckpointLocation, "commits");
-        var logs = Directory.GetDirectories(commits, "*", SearchOption.AllDirectories).Where(d => Directory.GetFiles(d, "0*.json").Length > 0).ToList();
+        var logs = Directory.GetDirectories(commits, "*", SearchOption.AllDirectories)
+            .Where(d => Directory.GetFiles(d, "0*.json").Length > 0).ToList();
         Assert.Equal(4, logs.Count);
         if (lost == "all") Directory.Delete(commits, recursive: true);
         else if (lost == "a partition") Directory.Delete(logs.Single(l => Path.GetFileName(l) == "2"), recursive: true);

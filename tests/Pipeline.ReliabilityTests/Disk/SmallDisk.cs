@@ -4,7 +4,9 @@ using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests.Disk;
 
-/// <summary>A file system of its own at one folder, in memory, that a test fills and makes read-only. Mounting takes root on Linux.</summary>
+/// <summary>
+/// A file system of its own at one folder, in memory, that a test fills and makes read-only. Mounting takes root on Linux.
+/// </summary>
 internal sealed class SmallDisk : IDisposable
 {
     private const int RoomKiB = 16 * 1024;

@@ -10,8 +10,8 @@ using OrdersStream.TestKit.Servers;
 namespace OrdersStream.ReliabilityTests.Fuzzing;
 
 /// <summary>
-/// Whatever another producer writes between the rows, on a real broker: it is in quarantine whole, with its cause and its position, and the rows
-/// before, between and behind it are in the lake.
+/// Whatever another producer writes between the rows, on a real broker: it is in quarantine whole, with its cause and its position, and the
+/// rows before, between and behind it are in the lake.
 /// </summary>
 public sealed class BadInputTests(PostgresServer postgres, KafkaServer kafka)
 {
@@ -55,32 +55,42 @@ public sealed class BadInputTests(PostgresServer postgres, KafkaServer kafka)
     public async Task what_is_no_row_is_quarantined_with_its_cause_and_position_and_everything_else_goes_on()
     {
         kafka.RequireReal("a record may be as large as the topic allows");
-        await using var stream = await TestStream.CreateAsync(postgres, kafka, configure: o => o with { Streaming = o.Streaming with { BatchInterval = 1 } });
+        await using var stream = await TestStream.CreateAsync(
+            postgres, kafka, configure: o => o with { Streaming = o.Streaming with { BatchInterval = 1 } });
         await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, 'row ' || i FROM generate_series(1, 50) i");
         var produced = new List<(TopicPartitionOffset At, byte[]? Key, byte[]? Value, string Cause)>();
         using var stop = new CancellationTokenSource();
-        await using (var run = new TestRun(stream.Options, TimeProvider.System, stream.Log))
+        await using (var run = stream.NewRun())
         {
             var running = run.UntilStoppedAsync(null, [0, 1, 2, 3], stop.Token, Cancellation);
-            await UntilAsync(stream, running, () => stream.Lake.Count() >= 50);
-            using (var other = new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = kafka.Brokers, MessageMaxBytes = 16 * 1024 * 1024 }).SetLogHandler((_, _) => { }).Build())
+            await stream.UntilStoredAsync(50, running);
+            var config = new ProducerConfig { BootstrapServers = kafka.Brokers, MessageMaxBytes = 16 * 1024 * 1024 };
+            using (var other = new ProducerBuilder<byte[], byte[]>(config).SetLogHandler((_, _) => { }).Build())
             {
                 for (var i = 0; i < Bad.Length; i++)
                 {
                     var (key, value, cause) = Bad[i];
-                    if (i % 5 == 0) await stream.ExecuteAsync($"INSERT INTO items (id, name) SELECT i, 'row ' || i FROM generate_series({51 + i}, {55 + i}) i");
-                    var sent = await other.ProduceAsync(new TopicPartition(stream.Options.Kafka.Topic, i % 4), new() { Key = key!, Value = value! }, Cancellation);
+                    if (i % 5 == 0)
+                        await stream.ExecuteAsync(
+                            $"INSERT INTO items (id, name) SELECT i, 'row ' || i FROM generate_series({51 + i}, {55 + i}) i");
+                    var sent = await other.ProduceAsync(
+                        new TopicPartition(stream.Options.Kafka.Topic, i % 4), new() { Key = key!, Value = value! }, Cancellation);
                     produced.Add((sent.TopicPartitionOffset, key, value, cause));
                 }
             }
             await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, 'row ' || i FROM generate_series(101, 120) i");
-            await UntilAsync(stream, running, () => stream.Lake.Rows($"SELECT 1 FROM {stream.Lake.Source} WHERE id = 120").Count == 1 && stream.Lake.QuarantineLines.Count >= Bad.Length);
+            await UntilAsync(
+                stream, running,
+                () =>
+                    stream.Lake.Rows($"SELECT 1 FROM {stream.Lake.Source} WHERE id = 120").Count == 1
+                        && stream.Lake.QuarantineLines.Count >= Bad.Length);
             await stop.CancelAsync();
-            await running.WaitAsync(Cancellation);
+            await running.WithPatienceAsync("both halves");
         }
 
         await new Oracle(stream.Database, stream.QualifiedTable, ["id"], stream.Lake).LakeShouldEqualTableAsync();
-        var lines = stream.Lake.QuarantineLines.Select(l => JsonElement.Parse(l)).ToDictionary(l => (l.GetProperty("partition").GetInt32(), l.GetProperty("offset").GetInt64()));
+        var lines = stream.Lake.QuarantineLines.Select(l => JsonElement.Parse(l))
+            .ToDictionary(l => (l.GetProperty("partition").GetInt32(), l.GetProperty("offset").GetInt64()));
         Assert.Equal(produced.Count, lines.Count);
         foreach (var (at, key, value, cause) in produced)
         {
@@ -90,13 +100,16 @@ public sealed class BadInputTests(PostgresServer postgres, KafkaServer kafka)
             Assert.Equal(value, Held(line, "value_base64"));
         }
         // The log tells where, and why (invariant 8).
-        Assert.Contains(stream.Log.Warnings, w => Regex.IsMatch(w, "quarantine") && w.Contains("not a JSON object", StringComparison.Ordinal));
+        Assert.Contains(
+            stream.Log.Warnings, w => Regex.IsMatch(w, "quarantine") && w.Contains("not a JSON object", StringComparison.Ordinal));
         Assert.DoesNotContain(stream.Log.Lines, line => line.Level >= Microsoft.Extensions.Logging.LogLevel.Error);
     }
 
-    private static Task UntilAsync(TestStream stream, Task running, Func<bool> condition) => Waiting.UntilAsync(condition, running, () => $"the lake has {stream.Lake.Count()} rows, quarantine {stream.Lake.QuarantineLines.Count}\n{stream.Log}");
+    private static Task UntilAsync(TestStream stream, Task running, Func<bool> condition) => stream.UntilAsync(
+        condition, running, () => $"the lake has {stream.Lake.Count()} rows, quarantine {stream.Lake.QuarantineLines.Count}");
 
-    private static byte[]? Held(JsonElement line, string name) => line.GetProperty(name) is { ValueKind: JsonValueKind.String } held ? held.GetBytesFromBase64() : null;
+    private static byte[]? Held(JsonElement line, string name) =>
+        line.GetProperty(name) is { ValueKind: JsonValueKind.String } held ? held.GetBytesFromBase64() : null;
 
     private static byte[] Bytes(string text) => Encoding.UTF8.GetBytes(text);
 

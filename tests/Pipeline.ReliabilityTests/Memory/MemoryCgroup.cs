@@ -4,12 +4,15 @@ using System.Globalization;
 namespace OrdersStream.ReliabilityTests.Memory;
 
 /// <summary>
-/// A control group of Linux that holds processes to so much memory, as a container does: the kernel kills one that wants more. Its swap is none,
-/// and pages of files that were read or written count until they are needed elsewhere.
+/// A control group of Linux that holds processes to so much memory, as a container does: the kernel kills one that wants more. Its swap is
+/// none, and pages of files that were read or written count until they are needed elsewhere.
 /// </summary>
 internal sealed class MemoryCgroup : IAsyncDisposable
 {
-    /// <summary>Where the controller of memory is, and how its limits of memory, and of memory with swap or of swap, are called: version 1, version 2.</summary>
+    /// <summary>
+    /// Where the controller of memory is, and how its limits of memory, and of memory with swap or of swap, are called: version 1, version
+    /// 2.
+    /// </summary>
     private static readonly (string Root, string Limit, string Swap, bool SwapIncludesMemory)[] Controllers =
     [
         ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.memsw.limit_in_bytes", true),
@@ -22,7 +25,8 @@ internal sealed class MemoryCgroup : IAsyncDisposable
 
     private MemoryCgroup(string folder) => this.folder = folder;
 
-    /// <returns>Null where this process may make none: it is not root, or the controller is not mounted or belongs to somebody else.</returns>
+    /// <returns>Null where this process may make none: it is not root, or the controller is not mounted or belongs to somebody
+    /// else.</returns>
     public static MemoryCgroup? TryCreate(long bytes)
     {
         foreach (var (root, limit, swap, swapIncludesMemory) in Controllers)
@@ -64,7 +68,9 @@ internal sealed class MemoryCgroup : IAsyncDisposable
         foreach (var argument in command) start.ArgumentList.Add(argument);
     }
 
-    /// <summary>All processes in it have ended; the kernel may notice a moment later. One that stays is empty, and in nobody's way.</summary>
+    /// <summary>
+    /// All processes in it have ended; the kernel may notice a moment later. One that stays is empty, and in nobody's way.
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
         for (var attempt = 1; attempt <= 20 && Directory.Exists(folder); attempt++)

@@ -44,7 +44,9 @@ public sealed class MemoryTests(PostgresServer postgres, KafkaServer kafka)
 
         Assert.Equal(
             [[$"{rows}", $"{rows}", "1", $"{rows}", "0"]],
-            stream.Lake.Rows($"SELECT count(*), count(DISTINCT id), min(id), max(id), count(*) FILTER (name IS DISTINCT FROM {name}) FROM {stream.Lake.Source}"));
+            stream.Lake.Rows(
+                $"SELECT count(*), count(DISTINCT id), min(id), max(id), count(*) FILTER (name IS DISTINCT FROM {name}) "
+                + $"FROM {stream.Lake.Source}"));
     }
 
     private static async Task FitsAsync(PipelineOptions options, PipelineHalf half, int rows)
@@ -53,11 +55,13 @@ public sealed class MemoryTests(PostgresServer postgres, KafkaServer kafka)
         await using var cgroup = MemoryCgroup.TryCreate(Limit);
         using var run = LocalHostProcess.Start(
             options, ["run", "--once", "--only", half == PipelineHalf.PostgresToKafka ? "postgres-to-kafka" : "kafka-to-lake"],
-            configure: cgroup is not null ? cgroup.Hold : start => start.Environment["DOTNET_GCHeapHardLimit"] = (Limit * 3 / 4).ToString("x", CultureInfo.InvariantCulture));
+            configure: cgroup is not null ? cgroup.Hold : start =>
+                start.Environment["DOTNET_GCHeapHardLimit"] = (Limit * 3 / 4).ToString("x", CultureInfo.InvariantCulture));
         var (exitCode, output) = await run.EndAsync(Patience);
         Assert.True(exitCode == 0, output);
         var peak = LocalHostProcess.PeakMiB(output);
-        TestContext.Current.TestOutputHelper?.WriteLine($"{half}, {rows:N0} rows, {(cgroup is null ? "a limited heap" : "in a cgroup")}: {peak} MiB at most");
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{half}, {rows:N0} rows, {(cgroup is null ? "a limited heap" : "in a cgroup")}: {peak} MiB at most");
         Assert.True(peak <= Limit / MiB, $"{half} took {peak} MiB for {rows:N0} rows; {Limit / MiB} MiB is the limit");
     }
 }

@@ -5,7 +5,9 @@ using OrdersStream.TestKit;
 
 namespace OrdersStream.ReliabilityTests.Security;
 
-/// <summary>Kafka over SASL_SSL with SCRAM, Postgres over TLS with verify-full: rows pass, and whoever is not who it should be is refused.</summary>
+/// <summary>
+/// Kafka over SASL_SSL with SCRAM, Postgres over TLS with verify-full: rows pass, and whoever is not who it should be is refused.
+/// </summary>
 public sealed class EncryptedConnectionTests(GuardedServers servers) : IClassFixture<GuardedServers>
 {
     private const string WrongPassword = "wrong-secret-word";
@@ -17,7 +19,7 @@ public sealed class EncryptedConnectionTests(GuardedServers servers) : IClassFix
     {
         await using var stream = await servers.CreateStreamAsync();
         await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, 'row ' || i FROM generate_series(1, 500) i");
-        await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
+        await using var run = stream.NewRun();
 
         Assert.True(await run.OnceAsync(null, Cancellation));
 
@@ -32,7 +34,8 @@ public sealed class EncryptedConnectionTests(GuardedServers servers) : IClassFix
         await stream.PollAsync();
 
         Assert.Equal("TLSv1.3", await stream.Database.ScalarAsync<string>(
-            "SELECT version FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'orders-stream' AND datname = current_database()"));
+            "SELECT version FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'orders-stream' "
+            + "AND datname = current_database()"));
     }
 
     [Fact]
@@ -57,7 +60,8 @@ public sealed class EncryptedConnectionTests(GuardedServers servers) : IClassFix
 
     [Theory, InlineData(null), InlineData(PipelineHalf.KafkaToLake)]
     public Task a_broker_whose_certificate_has_another_name_is_refused(PipelineHalf? half) => IsRefusedAsync(
-        o => o with { Kafka = o.Kafka with { Brokers = o.Kafka.Brokers.Replace("localhost", "127.0.0.1", StringComparison.Ordinal) } }, "host name", half);
+        o => o with { Kafka = o.Kafka with { Brokers = o.Kafka.Brokers.Replace("localhost", "127.0.0.1", StringComparison.Ordinal) } },
+        "host name", half);
 
     [Theory, InlineData(null), InlineData(PipelineHalf.KafkaToLake)]
     public Task a_wrong_password_for_kafka_is_refused(PipelineHalf? half) => IsRefusedAsync(
@@ -68,7 +72,7 @@ public sealed class EncryptedConnectionTests(GuardedServers servers) : IClassFix
     {
         await using var stream = await servers.CreateStreamAsync(wrong);
         await stream.ExecuteAsync("INSERT INTO items (id) VALUES (1)");
-        await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
+        await using var run = stream.NewRun();
 
         var refused = await Assert.ThrowsAsync<HalfStoppedException>(() => run.OnceAsync(half, Cancellation));
 

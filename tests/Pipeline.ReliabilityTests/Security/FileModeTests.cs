@@ -21,10 +21,12 @@ public sealed class FileModeTests(PostgresServer postgres, KafkaServer kafka)
 
         await UnderOpenUmaskAsync(async () =>
         {
-            await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
+            await using var run = stream.NewRun();
             Assert.True(await run.OnceAsync(null, TestContext.Current.CancellationToken));
-            using var producer = new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = stream.Options.Kafka.Brokers }).SetLogHandler((_, _) => { }).Build();
-            await producer.ProduceAsync(stream.Options.Kafka.Topic, new() { Value = "no row"u8.ToArray() }, TestContext.Current.CancellationToken);
+            using var producer = new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = stream.Options.Kafka.Brokers })
+                .SetLogHandler((_, _) => { }).Build();
+            await producer.ProduceAsync(
+                stream.Options.Kafka.Topic, new() { Value = "no row"u8.ToArray() }, TestContext.Current.CancellationToken);
             await stream.ExecuteAsync("UPDATE items SET name = 'c', updated_at = clock_timestamp() WHERE id = 1");
             Assert.True(await run.OnceAsync(null, TestContext.Current.CancellationToken));
         });
@@ -35,7 +37,8 @@ public sealed class FileModeTests(PostgresServer postgres, KafkaServer kafka)
         {
             Assert.NotEmpty(Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories));
             Assert.All(Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories), file => HasMode(FileMode, file));
-            Assert.All(Directory.EnumerateDirectories(folder, "*", SearchOption.AllDirectories).Append(folder), f => HasMode(FolderMode, f));
+            Assert.All(
+                Directory.EnumerateDirectories(folder, "*", SearchOption.AllDirectories).Append(folder), f => HasMode(FolderMode, f));
         }
     }
 

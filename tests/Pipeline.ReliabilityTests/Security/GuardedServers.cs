@@ -8,7 +8,9 @@ using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests.Security;
 
-/// <summary>A broker that talks SASL_SSL and a Postgres that talks TLS, with certificates made for them, and clients that prove who they are.</summary>
+/// <summary>
+/// A broker that talks SASL_SSL and a Postgres that talks TLS, with certificates made for them, and clients that prove who they are.
+/// </summary>
 public sealed class GuardedServers : IAsyncLifetime
 {
     private const string KafkaUser = "orders-stream-test";
@@ -37,7 +39,8 @@ public sealed class GuardedServers : IAsyncLifetime
     public async Task<TestStream> CreateStreamAsync(Func<PipelineOptions, PipelineOptions>? configure = null)
     {
         await StartAsync();
-        return await TestStream.CreateAsync(postgres!, kafka!, TestStream.Items + $"GRANT SELECT ON items TO {PostgresServer.PipelineRole};",
+        return await TestStream.CreateAsync(
+            postgres!, kafka!, TestStream.Items + $"GRANT SELECT ON items TO {PostgresServer.PipelineRole};",
             configure: o => configure is null ? Guarded(o) : configure(Guarded(o)));
     }
 
@@ -71,14 +74,12 @@ public sealed class GuardedServers : IAsyncLifetime
         },
     };
 
-    /// <summary>With the first test, so that a missing server is that test's outcome.</summary>
+    /// <summary>With the first test, so that a missing server is that test's outcome; one beside the other.</summary>
     private async Task StartAsync()
     {
         if (kafka is not null) return;
         await certificates.GiveToPostgresAsync(Cancellation);
-        postgres ??= await PostgresServer.StartOwnOverTcpAsync(
-            ("ssl", "on"), ("ssl_cert_file", certificates.Server), ("ssl_key_file", certificates.ServerKey));
-        var broker = await KafkaServer.StartOwnAsync(
+        var starting = KafkaServer.StartOwnAsync(
             $"{ports[0]}",
             $"listeners=PLAINTEXT://127.0.0.1:{ports[0]},SASL_SSL://127.0.0.1:{ports[1]},CONTROLLER://127.0.0.1:{ports[2]}",
             $"advertised.listeners=PLAINTEXT://127.0.0.1:{ports[0]},SASL_SSL://localhost:{ports[1]}",
@@ -89,13 +90,17 @@ public sealed class GuardedServers : IAsyncLifetime
             $"ssl.keystore.location={certificates.ServerStore}",
             "ssl.truststore.type=PEM",
             $"ssl.truststore.location={certificates.Authority}");
+        postgres ??= await PostgresServer.StartOwnOverTcpAsync(
+            ("ssl", "on"), ("ssl_cert_file", certificates.Server), ("ssl_key_file", certificates.ServerKey));
+        var broker = await starting;
         await CreateUserAsync(broker.Brokers);
         kafka = broker;
     }
 
     private static async Task CreateUserAsync(string brokers)
     {
-        using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = brokers }).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
+        using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = brokers })
+            .SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
         await admin.AlterUserScramCredentialsAsync([new UserScramCredentialUpsertion
         {
             User = KafkaUser,

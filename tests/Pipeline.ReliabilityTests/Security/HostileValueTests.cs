@@ -16,8 +16,10 @@ public sealed class HostileValueTests(PostgresServer postgres, KafkaServer kafka
 
     private static readonly string?[] Values =
     [
-        "../x", "x/../../../escaped", "/etc/x", "..\\x", "C:\\x", ".", "..", "...", ".hidden", "trailing.", "", null, new string('a', 5_000), new string('a', 4_999) + "b",
-        new string('é', 2_500), "Zürich", "花椒豆腐", "🍕", "line\nbreak", "tab\there", "%2F", "..%2F..%2Fx", "a=b", "*?[x]", "~", "$HOME", "`id`", "'; --", "\u202egnp", " ", "CON",
+        "../x", "x/../../../escaped", "/etc/x", "..\\x", "C:\\x", ".", "..", "...", ".hidden", "trailing.", "", null,
+        new string('a', 5_000), new string('a', 4_999) + "b",
+        new string('é', 2_500), "Zürich", "花椒豆腐", "🍕", "line\nbreak", "tab\there", "%2F", "..%2F..%2Fx", "a=b", "*?[x]", "~", "$HOME",
+        "`id`", "'; --", "\u202egnp", " ", "CON",
         "__HIVE_DEFAULT_PARTITION__", "_quarantine",
     ];
 
@@ -29,7 +31,8 @@ public sealed class HostileValueTests(PostgresServer postgres, KafkaServer kafka
         await using var stream = await CreateAsync();
         await using (var session = await stream.Database.OpenSessionAsync())
         {
-            await using var insert = new Npgsql.NpgsqlCommand("INSERT INTO items SELECT i, 'row ' || i, v FROM unnest($1) WITH ORDINALITY u(v, i)", session)
+            await using var insert = new Npgsql.NpgsqlCommand(
+                "INSERT INTO items SELECT i, 'row ' || i, v FROM unnest($1) WITH ORDINALITY u(v, i)", session)
             {
                 Parameters = { new() { Value = Values } },
             };
@@ -59,7 +62,8 @@ public sealed class HostileValueTests(PostgresServer postgres, KafkaServer kafka
 
         LiesInItsFolders(stream);
         Assert.Equal(4, stream.Lake.Count() + stream.Lake.QuarantineLines.Count);
-        Assert.Equal([["1", "here"], ["4", "there"]], stream.Lake.Rows($"SELECT id, city FROM {stream.Lake.Source} WHERE id IN (1, 4) ORDER BY id"));
+        Assert.Equal(
+            [["1", "here"], ["4", "there"]], stream.Lake.Rows($"SELECT id, city FROM {stream.Lake.Source} WHERE id IN (1, 4) ORDER BY id"));
     }
 
     private Task<TestStream> CreateAsync() => TestStream.CreateAsync(postgres, kafka, Ddl,
@@ -67,26 +71,36 @@ public sealed class HostileValueTests(PostgresServer postgres, KafkaServer kafka
 
     private static async Task OnceAsync(TestStream stream)
     {
-        await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
+        await using var run = stream.NewRun();
         Assert.True(await run.OnceAsync(null, Cancellation));
     }
 
     private static async Task ProduceAsync(TestStream stream, string value)
     {
-        using var producer = new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = stream.Options.Kafka.Brokers }).SetLogHandler((_, _) => { }).Build();
-        await producer.ProduceAsync(stream.Options.Kafka.Topic, new() { Key = "theirs"u8.ToArray(), Value = Encoding.UTF8.GetBytes(value) }, Cancellation);
+        using var producer = new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = stream.Options.Kafka.Brokers })
+            .SetLogHandler((_, _) => { }).Build();
+        await producer.ProduceAsync(
+            stream.Options.Kafka.Topic, new() { Key = "theirs"u8.ToArray(), Value = Encoding.UTF8.GetBytes(value) }, Cancellation);
     }
 
-    /// <summary>Each file lies in one folder right below the lake's, and nothing lies beside the three folders of the configuration.</summary>
+    /// <summary>
+    /// Each file lies in one folder right below the lake's, and nothing lies beside the three folders of the configuration.
+    /// </summary>
     private static void LiesInItsFolders(TestStream stream)
     {
         var lake = stream.Options.Datalake.Path;
         var root = Path.GetDirectoryName(lake)!;
-        Assert.Equal(["checkpoint", "lake", "lastprocess"], Directory.EnumerateFileSystemEntries(root).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            ["checkpoint", "lake", "lastprocess"],
+            Directory.EnumerateFileSystemEntries(root).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         Assert.False(Path.Exists(Path.Combine(Path.GetTempPath(), "escaped")));
-        Assert.All(Directory.EnumerateFileSystemEntries(lake), folder => Assert.Matches(@"\A(city=[A-Za-z0-9_.%-]+|_quarantine)\z", Path.GetFileName(folder)));
+        Assert.All(
+            Directory.EnumerateFileSystemEntries(lake),
+            folder => Assert.Matches(@"\A(city=[A-Za-z0-9_.%-]+|_quarantine)\z", Path.GetFileName(folder)));
         Assert.All(FoldersOf(lake), folder => Assert.Empty(Directory.EnumerateDirectories(folder)));
-        Assert.All(Directory.EnumerateFileSystemEntries(root, "*", SearchOption.AllDirectories), entry => Assert.Null(new FileInfo(entry).LinkTarget));
+        Assert.All(
+            Directory.EnumerateFileSystemEntries(root, "*", SearchOption.AllDirectories),
+            entry => Assert.Null(new FileInfo(entry).LinkTarget));
     }
 
     private static List<string> FoldersOf(string lake) => [.. Directory.EnumerateDirectories(lake, "city=*")];

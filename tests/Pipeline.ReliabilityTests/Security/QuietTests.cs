@@ -8,7 +8,10 @@ using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests.Security;
 
-/// <summary>Whatever fails, no value of a row and no secret is told: not by a line of the log, an exception, the status document or a metric (invariant 9).</summary>
+/// <summary>
+/// Whatever fails, no value of a row and no secret is told: not by a line of the log, an exception, the status document or a metric
+/// (invariant 9).
+/// </summary>
 public sealed class QuietTests(PostgresServer postgres, KafkaServer kafka)
 {
     /// <summary>In each text value, key and password of these streams; the number is in each row.</summary>
@@ -19,8 +22,6 @@ public sealed class QuietTests(PostgresServer postgres, KafkaServer kafka)
         CREATE TABLE items (code text PRIMARY KEY, name text, amount numeric(12,3), updated_at timestamptz NOT NULL DEFAULT now());
         CREATE INDEX ON items (updated_at, code);
         """;
-
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly StringBuilder said = new();
 
@@ -34,9 +35,12 @@ public sealed class QuietTests(PostgresServer postgres, KafkaServer kafka)
         var time = "\"updated_at\":\"2026-01-01T00:00:00.000000Z\"";
         string[] poison =
         [
-            Mark, $"[\"{Mark}\"]", $"{{{marked}", $"{{{marked}}}", $"{{{marked},\"updated_at\":\"{Mark}\"}}", $"{{{marked},{time},\"{Mark}\":1}}", $"{{{marked},{marked},{time}}}",
-            $"{{\"code\":{NumberMark},\"name\":\"{Mark}\",\"amount\":1,{time}}}", $"{{\"code\":\"{Mark}\",\"name\":null,\"amount\":\"{Mark}\",{time}}}",
-            $"{{\"code\":\"{Mark}\",\"name\":null,\"amount\":{NumberMark}{NumberMark}.1,{time}}}", $"{{\"code\":null,\"name\":\"{Mark}\",\"amount\":1,{time}}}",
+            Mark, $"[\"{Mark}\"]", $"{{{marked}", $"{{{marked}}}", $"{{{marked},\"updated_at\":\"{Mark}\"}}",
+            $"{{{marked},{time},\"{Mark}\":1}}", $"{{{marked},{marked},{time}}}",
+            $"{{\"code\":{NumberMark},\"name\":\"{Mark}\",\"amount\":1,{time}}}",
+            $"{{\"code\":\"{Mark}\",\"name\":null,\"amount\":\"{Mark}\",{time}}}",
+            $"{{\"code\":\"{Mark}\",\"name\":null,\"amount\":{NumberMark}{NumberMark}.1,{time}}}",
+            $"{{\"code\":null,\"name\":\"{Mark}\",\"amount\":1,{time}}}",
         ];
         foreach (var value in poison) await ProduceAsync(stream, value, []);
         await ProduceAsync(stream, $"{{{marked},{time}}}", new Headers { { "op", Encoding.UTF8.GetBytes(Mark) } });
@@ -72,7 +76,8 @@ public sealed class QuietTests(PostgresServer postgres, KafkaServer kafka)
     [Fact]
     public async Task about_a_server_whose_words_hold_a_value()
     {
-        await using var stream = await CreateAsync(o => o with { Postgres = o.Postgres with { User = PostgresServer.PipelineRole, Password = PostgresServer.RolePassword } });
+        await using var stream = await CreateAsync(
+            o => o with { Postgres = o.Postgres with { User = PostgresServer.PipelineRole, Password = PostgresServer.RolePassword } });
         await stream.ExecuteAsync(
             """
             CREATE FUNCTION check_row(name text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'a bad row: %', name; END $$;
@@ -96,7 +101,8 @@ public sealed class QuietTests(PostgresServer postgres, KafkaServer kafka)
     public async Task about_state_files_that_are_torn(string which)
     {
         await using var stream = await CreateAsync();
-        var folder = which == "watermark" ? stream.Options.Streaming.LastProcessedTimestampLocation : stream.Options.Streaming.CheckpointLocation;
+        var folder = which == "watermark"
+            ? stream.Options.Streaming.LastProcessedTimestampLocation : stream.Options.Streaming.CheckpointLocation;
         var files = Directory.EnumerateFiles(folder, "*.json", SearchOption.AllDirectories)
             .Where(f => which == "watermark" || f.Contains("schemas", StringComparison.Ordinal) == (which == "schemas")).ToList();
         Assert.NotEmpty(files);
@@ -175,7 +181,8 @@ public sealed class QuietTests(PostgresServer postgres, KafkaServer kafka)
     {
         await using var stream = await CreateAsync();
         await stream.ExecuteAsync(
-            "UPDATE items SET name = name || '!' WHERE code LIKE '%1'; DELETE FROM items WHERE code LIKE '%2'; INSERT INTO items VALUES ('q7Zmark-late', 'q7Zmark', 987654321, '2020-01-01')");
+            "UPDATE items SET name = name || '!' WHERE code LIKE '%1'; DELETE FROM items WHERE code LIKE '%2'; "
+            + "INSERT INTO items VALUES ('q7Zmark-late', 'q7Zmark', 987654321, '2020-01-01')");
         await VerifyAsync(stream);
         IsQuiet(stream, "LAKE AND TABLE DIFFER");
     }
@@ -184,8 +191,11 @@ public sealed class QuietTests(PostgresServer postgres, KafkaServer kafka)
     private async Task<TestStream> CreateAsync(Func<PipelineOptions, PipelineOptions>? configure = null)
     {
         kafka.RequireReal("topics are deleted, state names their ids");
-        var stream = await TestStream.CreateAsync(postgres, kafka, Ddl + $"GRANT SELECT ON items TO {PostgresServer.PipelineRole};", configure: o => Marked(configure is null ? o : configure(o)));
-        await stream.ExecuteAsync($"INSERT INTO items SELECT '{Mark}-' || i, '{Mark} name', {NumberMark}.125 FROM generate_series(1, 50) i");
+        var stream = await TestStream.CreateAsync(
+            postgres, kafka, Ddl + $"GRANT SELECT ON items TO {PostgresServer.PipelineRole};",
+            configure: o => Marked(configure is null ? o : configure(o)));
+        await stream.ExecuteAsync(
+            $"INSERT INTO items SELECT '{Mark}-' || i, '{Mark} name', {NumberMark}.125 FROM generate_series(1, 50) i");
         await OnceAsync(stream, stops: false);
         return stream;
     }
@@ -197,9 +207,10 @@ public sealed class QuietTests(PostgresServer postgres, KafkaServer kafka)
         Streaming = options.Streaming with { BatchInterval = 1 },
     };
 
-    private async Task OnceAsync(TestStream stream, Func<PipelineOptions, PipelineOptions>? configure = null, PipelineHalf? half = null, bool stops = true)
+    private async Task OnceAsync(
+        TestStream stream, Func<PipelineOptions, PipelineOptions>? configure = null, PipelineHalf? half = null, bool stops = true)
     {
-        await using var run = new TestRun(configure?.Invoke(stream.Options) ?? stream.Options, TimeProvider.System, stream.Log);
+        await using var run = stream.NewRun(configure);
         try
         {
             await run.OnceAsync(half, Cancellation);
@@ -216,17 +227,17 @@ public sealed class QuietTests(PostgresServer postgres, KafkaServer kafka)
 
     private async Task UntilTroubleAsync(TestStream stream, Func<PipelineOptions, PipelineOptions> configure, int attempts = 1)
     {
-        await using var run = new TestRun(configure(stream.Options), TimeProvider.System, stream.Log);
+        await using var run = stream.NewRun(configure);
         using var stop = new CancellationTokenSource();
         var running = run.UntilStoppedAsync(null, [0], stop.Token, stop.Token);
-        for (var begun = TimeProvider.System.GetTimestamp(); run.Stream.Failures.Recent.Sum(f => f.Times) < attempts; await Task.Delay(50, Cancellation))
-        {
-            if (running.IsCompleted) await running;
-            Assert.True(TimeProvider.System.GetElapsedTime(begun) < Patience, "no trouble was met");
-        }
+        await Waiting.UntilAsync(
+            () =>
+                Attempts() >= attempts, running, () => $"{Attempts()} of {attempts} attempts met trouble\n{stream.Log}", () => Attempts());
         await HearPageAsync(run);
         await stop.CancelAsync();
-        await running.WaitAsync(Patience, Cancellation);
+        await running.WithPatienceAsync("both halves");
+
+        int Attempts() => run.Stream.Failures.Recent.Sum(f => f.Times);
     }
 
     private async Task HearPageAsync(TestRun run)
@@ -253,8 +264,11 @@ public sealed class QuietTests(PostgresServer postgres, KafkaServer kafka)
 
     private static async Task ProduceAsync(TestStream stream, string value, Headers headers)
     {
-        using var producer = new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = stream.Options.Kafka.Brokers }).SetLogHandler((_, _) => { }).Build();
-        await producer.ProduceAsync(stream.Options.Kafka.Topic, new() { Key = Encoding.UTF8.GetBytes(Mark), Value = Encoding.UTF8.GetBytes(value), Headers = headers }, Cancellation);
+        using var producer = new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = stream.Options.Kafka.Brokers })
+            .SetLogHandler((_, _) => { }).Build();
+        await producer.ProduceAsync(
+            stream.Options.Kafka.Topic,
+            new() { Key = Encoding.UTF8.GetBytes(Mark), Value = Encoding.UTF8.GetBytes(value), Headers = headers }, Cancellation);
     }
 
     /// <param name="stream">Its log is searched, with all that was heard.</param>
@@ -264,6 +278,9 @@ public sealed class QuietTests(PostgresServer postgres, KafkaServer kafka)
         var all = $"{stream.Log}\n{said}";
         Assert.Contains(expected, all, StringComparison.Ordinal);
         foreach (var mark in new[] { Mark, NumberMark, Convert.ToBase64String(Encoding.UTF8.GetBytes(Mark))[..8] })
-            Assert.True(!all.Contains(mark, StringComparison.OrdinalIgnoreCase), $"'{mark}' was told:\n{string.Join('\n', all.Split('\n').Where(l => l.Contains(mark, StringComparison.OrdinalIgnoreCase)))}");
+            Assert.True(
+                !all.Contains(mark, StringComparison.OrdinalIgnoreCase),
+                $"'{mark}' was told:\n"
+                + $"{string.Join('\n', all.Split('\n').Where(l => l.Contains(mark, StringComparison.OrdinalIgnoreCase)))}");
     }
 }

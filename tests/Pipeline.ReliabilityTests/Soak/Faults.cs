@@ -86,7 +86,9 @@ internal sealed class Faults(FaultyServers servers, TestStream stream, Instances
             }),
             1 => ("Postgres restarted", () => servers.Postgres!.RestartAsync()),
             2 => ("Postgres crashed", () => servers.Postgres!.CrashAsync()),
-            3 => ("sessions terminated", () => ExecuteAsync("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orders-stream'")),
+            3 => (
+                "sessions terminated",
+                () => ExecuteAsync("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orders-stream'")),
             4 => ("vacuum freeze", () => ExecuteAsync("VACUUM (FREEZE) items")),
             5 => ("leftover file", LeaveFileAsync),
             6 => ($"{side} reset", () =>
@@ -131,7 +133,9 @@ internal sealed class Faults(FaultyServers servers, TestStream stream, Instances
         for (var number = 0; number < Instances.Count; number++) instances.Start(number);
     }
 
-    /// <summary>As docs/operations.md has it done: a hidden file might hold what the lost log had committed, so no commit is left half done.</summary>
+    /// <summary>
+    /// As docs/operations.md has it done: a hidden file might hold what the lost log had committed, so no commit is left half done.
+    /// </summary>
     private async Task LoseCommitLogAsync()
     {
         await instances.OnceAsync("--only", "kafka-to-lake");
@@ -141,7 +145,9 @@ internal sealed class Faults(FaultyServers servers, TestStream stream, Instances
 
     /// <summary>As a writer leaves it that was killed: of no commit, and torn.</summary>
     private Task LeaveFileAsync() => File.WriteAllTextAsync(
-        Path.Combine(stream.Options.Datalake.Path, $".part-0-{long.MaxValue - 1}-{long.MaxValue}.parquet.{writerPrefix}-1-{random.Next()}.tmp"), "torn", Cancellation);
+        Path.Combine(
+            stream.Options.Datalake.Path, $".part-0-{long.MaxValue - 1}-{long.MaxValue}.parquet.{writerPrefix}-1-{random.Next()}.tmp"),
+        "torn", Cancellation);
 
     // It may not have been made again since the last time.
     private static void Remove(string folder)
@@ -152,5 +158,6 @@ internal sealed class Faults(FaultyServers servers, TestStream stream, Instances
     private static string CommitLogs(TestStream stream) => Path.Combine(stream.Options.Streaming.CheckpointLocation, "commits");
 
     public static IReadOnlyList<string> TemporaryFiles(TestStream stream) =>
-        Directory.GetFiles(stream.Options.Datalake.Path, "*.tmp", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 });
+        Directory.GetFiles(
+            stream.Options.Datalake.Path, "*.tmp", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 });
 }

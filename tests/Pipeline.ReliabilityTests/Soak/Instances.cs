@@ -3,6 +3,7 @@ using System.Text;
 using OrdersStream.Configuration;
 using OrdersStream.Demo.Servers;
 using OrdersStream.Durable;
+using OrdersStream.TestKit;
 using OrdersStream.TestKit.Programs;
 
 namespace OrdersStream.ReliabilityTests.Soak;
@@ -15,16 +16,14 @@ internal sealed class Instances(PipelineOptions options) : IDisposable
 {
     public const int Count = 2;
 
-    /// <summary>Generous: it only tells what has come to a standstill from what is slow on a busy machine.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
-
     private readonly Instance?[] instances = new Instance?[Count];
 
     /// <summary>Processes that died at the point that was armed in them.</summary>
     public int DiedAtPoint { get; private set; }
 
     public void Start(int number, (CrashPoint Point, int Occurrence)? armed = null) =>
-        instances[number] = new Instance(LocalHostProcess.Start(options, ["run"], armed is { } a ? (a.Point, a.Occurrence, OnPoint.Die) : null), armed is not null);
+        instances[number] = new Instance(
+            LocalHostProcess.Start(options, ["run"], armed is { } a ? (a.Point, a.Occurrence, OnPoint.Die) : null), armed is not null);
 
     /// <summary>Starts those anew that died at their point.</summary>
     public void Tend()
@@ -33,7 +32,9 @@ internal sealed class Instances(PipelineOptions options) : IDisposable
         {
             if (instances[number] is not { Ended.IsCompleted: true } ended) continue;
             var (exitCode, output) = ended.Ended.GetAwaiter().GetResult();
-            Assert.True(ended.IsArmed && exitCode == LocalHostProcess.KilledExitCode, $"instance {number} ended by itself with {exitCode}\n{Tail(output)}");
+            Assert.True(
+                ended.IsArmed && exitCode == LocalHostProcess.KilledExitCode,
+                $"instance {number} ended by itself with {exitCode}\n{Tail(output)}");
             DiedAtPoint++;
             ended.Dispose();
             Start(number);
@@ -53,7 +54,9 @@ internal sealed class Instances(PipelineOptions options) : IDisposable
         var (exitCode, isArmed, output) = await EndAsync(number, "TERM");
         // One that was only just started has said nothing, and hears no signal yet.
         var isUnborn = exitCode == LocalHostProcess.TerminatedExitCode && output.Length == 0;
-        Assert.True(exitCode == 0 || isUnborn || (isArmed && exitCode == LocalHostProcess.KilledExitCode), $"instance {number} ended with {exitCode} at SIGTERM\n{Tail(output)}");
+        Assert.True(
+            exitCode == 0 || isUnborn || (isArmed && exitCode == LocalHostProcess.KilledExitCode),
+            $"instance {number} ended with {exitCode} at SIGTERM\n{Tail(output)}");
     }
 
     public Task SignalAsync(int number, string signal) => instances[number]!.Process.SignalAsync(signal);
@@ -72,7 +75,8 @@ internal sealed class Instances(PipelineOptions options) : IDisposable
     {
         var words = new StringBuilder();
         for (var number = 0; number < Count; number++)
-            if (instances[number] is not null) words.AppendLine(CultureInfo.InvariantCulture, $"instance {number}:\n{Tail((await EndAsync(number, "KILL")).Output)}");
+            if (instances[number] is not null)
+                words.AppendLine(CultureInfo.InvariantCulture, $"instance {number}:\n{Tail((await EndAsync(number, "KILL")).Output)}");
         return words.ToString();
     }
 
@@ -92,9 +96,15 @@ internal sealed class Instances(PipelineOptions options) : IDisposable
 
     private static async Task<ChildResult> EndAsync(Instance instance, string who)
     {
-        if (await Task.WhenAny(instance.Ended, Task.Delay(Patience)) == instance.Ended) return await instance.Ended;
-        await instance.Process.SignalAsync("KILL");
-        throw new TimeoutException($"{who} did not end within {Patience.TotalSeconds} s\n{Tail((await instance.Ended).Output)}");
+        try
+        {
+            return await instance.Ended.WithPatienceAsync($"{who} to end", Waiting.PatienceMax);
+        }
+        catch (TimeoutException e)
+        {
+            await instance.Process.SignalAsync("KILL");
+            throw new TimeoutException($"{e.Message}\n{Tail((await instance.Ended).Output)}", e);
+        }
     }
 
     // The end of a log says why.

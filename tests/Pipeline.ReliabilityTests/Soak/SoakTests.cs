@@ -41,7 +41,8 @@ public sealed class SoakTests(FaultyServers servers, ITestOutputHelper output) :
         traffic.Begin();
         await UntilProgressAsync(stream, instances, "the start");
         var faults = new Faults(servers, stream, instances, new Random(seed));
-        await DisturbAsync(faults, stream, instances, new Random(seed), () => TimeProvider.System.GetElapsedTime(begun).TotalSeconds < seconds);
+        await DisturbAsync(
+            faults, stream, instances, new Random(seed), () => TimeProvider.System.GetElapsedTime(begun).TotalSeconds < seconds);
         await traffic.EndAsync();
 
         await UntilDrainedAsync(stream, instances);
@@ -52,11 +53,16 @@ public sealed class SoakTests(FaultyServers servers, ITestOutputHelper output) :
         Assert.Equal(topic.Records.Select(r => (r.Partition, r.Offset)).Order(), stream.Lake.Positions().Order());
         Assert.Empty(stream.Lake.QuarantineLines);
         var rows = await stream.Database.ScalarAsync<long>("SELECT count(*) FROM items");
-        output.WriteLine($"seed {seed}, {TimeProvider.System.GetElapsedTime(begun).TotalSeconds:0} s, {traffic.Committed} transactions, {rows} rows, {topic.Records.Count} versions, "
-            + $"faults: {string.Join(", ", faults.Struck.Select(f => $"{f.Value} x {f.Key}"))}, {instances.DiedAtPoint} x died at a crash point; lost 0, twice 0");
+        output.WriteLine(
+            $"seed {seed}, {TimeProvider.System.GetElapsedTime(begun).TotalSeconds:0} s, "
+            + $"{traffic.Committed} transactions, {rows} rows, {topic.Records.Count} versions, "
+            + $"faults: {string.Join(", ", faults.Struck.Select(f => $"{f.Value} x {f.Key}"))}, "
+                + $"{instances.DiedAtPoint} x died at a crash point; lost 0, twice 0");
     }
 
-    /// <summary>A soak that failed may leave a server that cannot be tidied up: that is told, and its own failure stays the one that is reported.</summary>
+    /// <summary>
+    /// A soak that failed may leave a server that cannot be tidied up: that is told, and its own failure stays the one that is reported.
+    /// </summary>
     private async Task DisposeAsync(TestStream stream, bool failed)
     {
         try
@@ -69,7 +75,9 @@ public sealed class SoakTests(FaultyServers servers, ITestOutputHelper output) :
         }
     }
 
-    /// <summary>One fault after the other. After half of them the stream is seen to go on before the next one comes; the others find it as it is.</summary>
+    /// <summary>
+    /// One fault after the other. After half of them the stream is seen to go on before the next one comes; the others find it as it is.
+    /// </summary>
     private async Task DisturbAsync(Faults faults, TestStream stream, Instances instances, Random random, Func<bool> goesOn)
     {
         while (goesOn())
@@ -84,7 +92,8 @@ public sealed class SoakTests(FaultyServers servers, ITestOutputHelper output) :
     private static async Task UntilProgressAsync(TestStream stream, Instances instances, string fault)
     {
         var before = stream.Lake.Files.Count;
-        await UntilAsync(() => stream.Lake.Files.Count > before, instances, () => $"after {fault} the lake stays at {before} files");
+        await UntilAsync(
+            stream, () => stream.Lake.Files.Count > before, instances, () => $"after {fault} the lake stays at {before} files");
     }
 
     /// <summary>Until what is in the table is in the topic, and what is in the topic in the lake.</summary>
@@ -92,28 +101,42 @@ public sealed class SoakTests(FaultyServers servers, ITestOutputHelper output) :
     {
         var last = await stream.Database.ScalarAsync<long>("INSERT INTO items (name) VALUES ('the last one') RETURNING id");
         await UntilAsync(
-            () => stream.Lake.Rows($"SELECT 1 FROM {stream.Lake.Source} WHERE id = {last}").Count > 0, instances,
-            () => $"row {last}, the last one, is not in the lake, which has {stream.Lake.Count()} of the {stream.Dump().Records.Count} records in the topic");
+            stream, () => stream.Lake.Rows($"SELECT 1 FROM {stream.Lake.Source} WHERE id = {last}").Count > 0, instances,
+            () =>
+                $"row {last}, the last one, is not in the lake, which has {stream.Lake.Count()} of the {stream.Dump().Records.Count} "
+                + "records in the topic");
         var records = stream.Dump().Records.Count;
-        await UntilAsync(() => stream.Lake.Count() >= records, instances, () => $"the lake has {stream.Lake.Count()} of {records} records");
+        await UntilAsync(
+            stream, () => stream.Lake.Count() >= records, instances, () => $"the lake has {stream.Lake.Count()} of {records} records");
     }
 
     /// <summary>What killed writers left goes when it is a day old, and nothing that is in the lake goes with it.</summary>
     private static async Task NoTemporaryFileStaysAsync(TestStream stream, Instances instances)
     {
-        foreach (var file in Faults.TemporaryFiles(stream)) File.SetLastWriteTimeUtc(file, TimeProvider.System.GetUtcNow().UtcDateTime.AddDays(-2));
+        foreach (var file in Faults.TemporaryFiles(stream))
+            File.SetLastWriteTimeUtc(file, TimeProvider.System.GetUtcNow().UtcDateTime.AddDays(-2));
         await stream.ExecuteAsync("UPDATE items SET name = 'swept', updated_at = clock_timestamp() WHERE name = 'the last one'");
         await instances.OnceAsync();
         Assert.Empty(Faults.TemporaryFiles(stream));
     }
 
-    private static async Task UntilAsync(Func<bool> condition, Instances instances, Func<string> actual)
+    /// <summary>For as long as the instances that are tended make progress; their last words are told where they do not.</summary>
+    private static async Task UntilAsync(TestStream stream, Func<bool> condition, Instances instances, Func<string> actual)
     {
-        for (var begun = TimeProvider.System.GetTimestamp(); !condition(); await Task.Delay(200, Cancellation))
+        try
         {
+            await stream.UntilAsync(IsSo, running: null, actual);
+        }
+        catch (TimeoutException e)
+        {
+            Assert.Fail($"{e.Message}\n{await instances.LastWordsAsync()}");
+        }
+
+        bool IsSo()
+        {
+            if (condition()) return true;
             instances.Tend();
-            if (TimeProvider.System.GetElapsedTime(begun) >= Instances.Patience)
-                Assert.Fail($"waited {Instances.Patience.TotalSeconds} s; {actual()}\n{await instances.LastWordsAsync()}");
+            return false;
         }
     }
 

@@ -4,8 +4,8 @@ using OrdersStream.TestKit.Servers;
 namespace OrdersStream.ReliabilityTests.Soak;
 
 /// <summary>
-/// Sessions that write until they are told to end: late commits, savepoints kept and rolled back, failed blocks, prepared transactions. What
-/// becomes of a transaction whose session breaks is Postgres' business: the table is what the lake is compared with.
+/// Sessions that write until they are told to end: late commits, savepoints kept and rolled back, failed blocks, prepared transactions.
+/// What becomes of a transaction whose session breaks is Postgres' business: the table is what the lake is compared with.
 /// </summary>
 internal sealed class Traffic(TestDatabase database, int seed) : IAsyncDisposable
 {
@@ -108,8 +108,9 @@ internal sealed class Traffic(TestDatabase database, int seed) : IAsyncDisposabl
 
         private string Update() =>
             $"""
-             UPDATE items SET name = 's{number} t{transactions} ' || repeat('y', {random.Next(40)}), updated_at = clock_timestamp() WHERE id IN
-             (SELECT id FROM items WHERE id >= (SELECT coalesce(max(id), 0) FROM items) * {random.Next(100)} / 100 ORDER BY id LIMIT {random.Next(1, 12)} FOR UPDATE SKIP LOCKED)
+             UPDATE items SET name = 's{number} t{transactions} ' || repeat('y', {random.Next(40)}), updated_at = clock_timestamp()
+             WHERE id IN (SELECT id FROM items WHERE id >= (SELECT coalesce(max(id), 0) FROM items) * {random.Next(100)} / 100
+                          ORDER BY id LIMIT {random.Next(1, 12)} FOR UPDATE SKIP LOCKED)
              """;
 
         private async Task EndPreparedAsync(NpgsqlConnection connection)
@@ -122,6 +123,8 @@ internal sealed class Traffic(TestDatabase database, int seed) : IAsyncDisposabl
         }
 
         /// <summary>Think time; at the end nobody waits for it.</summary>
-        private Task PauseAsync(int ms) => Task.Delay(ms, traffic.end.Token).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        private Task PauseAsync(int ms) =>
+            Task.Delay(ms, traffic.end.Token)
+                .ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
     }
 }

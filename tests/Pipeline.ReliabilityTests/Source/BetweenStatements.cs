@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace OrdersStream.ReliabilityTests.Source;
 
 /// <summary>
-/// Lets something happen when the poller's n-th statement has been answered, before it sends the next: Npgsql tells anyone who traces it, and
-/// waits for them.
+/// Lets something happen when the poller's n-th statement has been answered, before it sends the next: Npgsql tells anyone who traces it,
+/// and waits for them.
 /// </summary>
 internal sealed class BetweenStatements : IDisposable
 {

@@ -4,8 +4,8 @@ using OrdersStream.TestKit.Servers;
 namespace OrdersStream.ReliabilityTests.Source;
 
 /// <summary>
-/// One generated history: several clients' transactions, their statements interleaved by chance with those of a poller that takes small pages,
-/// is cut off and starts again. One statement at a time and a server of its own, so that a seed is the whole history.
+/// One generated history: several clients' transactions, their statements interleaved by chance with those of a poller that takes small
+/// pages, is cut off and starts again. One statement at a time and a server of its own, so that a seed is the whole history.
 /// </summary>
 internal sealed class History : IAsyncDisposable
 {
@@ -67,7 +67,8 @@ internal sealed class History : IAsyncDisposable
 
     private Task StepAsync() => dice.Of(
         (40, SessionStepAsync), (5, poller.DrainAsync), (3, poller.PollOnePageAsync), (4, () => poller.PollWhileAsync(SessionStepsAsync)),
-        (1, poller.StoreAsync), (1, poller.RestartAsync), (1, poller.CrashAsync), (2, EndPreparedAsync), (2, () => OutsideAsync("VACUUM (FREEZE) items")));
+        (1, poller.StoreAsync), (1, poller.RestartAsync), (1, poller.CrashAsync), (2, EndPreparedAsync),
+        (2, () => OutsideAsync("VACUUM (FREEZE) items")));
 
     private async Task SessionStepsAsync()
     {
@@ -108,7 +109,8 @@ internal sealed class History : IAsyncDisposable
 
         Assert.Equal(model.Current.Order(), await TableAsync());
         await stream.LakeShouldEqualTableAsync();
-        MissedByPlainPoll = model.Current.Count(version => !poller.Plain.Versions.Any(v => v.Id == $"{version.Key}" && HistoryPoller.LabelOf(v.Name!) == version.Label));
+        MissedByPlainPoll = model.Current.Count(
+            version => !poller.Plain.Versions.Any(v => v.Id == $"{version.Key}" && HistoryPoller.LabelOf(v.Name!) == version.Label));
     }
 
     private async Task LateCommitAsync(HistorySession late, HistorySession meanwhile)
@@ -123,7 +125,8 @@ internal sealed class History : IAsyncDisposable
     }
 
     private async Task<IEnumerable<(int, string)>> TableAsync() =>
-        (await stream.Database.TextRowsAsync("SELECT id::text, name FROM items")).Select(row => (int.Parse(row[0]!), HistoryPoller.LabelOf(row[1]!))).Order();
+        (await stream.Database.TextRowsAsync("SELECT id::text, name FROM items"))
+            .Select(row => (int.Parse(row[0]!), HistoryPoller.LabelOf(row[1]!))).Order();
 
     public async ValueTask DisposeAsync()
     {

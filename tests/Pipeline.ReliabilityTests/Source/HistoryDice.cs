@@ -1,6 +1,8 @@
 namespace OrdersStream.ReliabilityTests.Source;
 
-/// <summary>Everything that chance decides in one history, from one seed; and what it came to, for whoever has to understand a failure.</summary>
+/// <summary>
+/// Everything that chance decides in one history, from one seed; and what it came to, for whoever has to understand a failure.
+/// </summary>
 internal sealed class HistoryDice(int seed)
 {
     private readonly Random random = new(seed);

@@ -96,8 +96,15 @@ internal sealed class HistorySession(NpgsqlConnection connection, HistoryModel m
         var strength = (RowLock)dice.Next(4);
         var keys = Keys(strength).Where(key => model.Sees(transaction!, key)).ToList();
         foreach (var key in keys) transaction!.Hold(key, strength);
-        var words = strength switch { RowLock.KeyShare => "KEY SHARE", RowLock.Share => "SHARE", RowLock.NoKeyUpdate => "NO KEY UPDATE", _ => "UPDATE" };
-        // In a block, which is over with the statement. A SELECT of its own keeps its last page pinned until the session's next statement, and VACUUM (FREEZE) waits for that.
+        var words = strength switch
+        {
+            RowLock.KeyShare => "KEY SHARE",
+            RowLock.Share => "SHARE",
+            RowLock.NoKeyUpdate => "NO KEY UPDATE",
+            _ => "UPDATE",
+        };
+        // In a block, which is over with the statement. A SELECT of its own keeps its last page pinned until the session's next statement,
+        // and VACUUM (FREEZE) waits for that.
         await ExecuteAsync($"DO $$ BEGIN PERFORM FROM items WHERE id = ANY ({Array(keys)}) FOR {words}; END $$");
     }
 
@@ -110,7 +117,8 @@ internal sealed class HistorySession(NpgsqlConnection connection, HistoryModel m
         transaction.RollBackTo(transaction.Savepoints);
         var instead = Write().Sql;
         transaction.Release(transaction.Savepoints);
-        await ExecuteAsync($"DO $$ BEGIN {before} BEGIN {undone} PERFORM 1 / 0; EXCEPTION WHEN division_by_zero THEN {instead} END; END $$");
+        await ExecuteAsync(
+            $"DO $$ BEGIN {before} BEGIN {undone} PERFORM 1 / 0; EXCEPTION WHEN division_by_zero THEN {instead} END; END $$");
     }
 
     private async Task ManyBlocksAsync()
@@ -119,7 +127,8 @@ internal sealed class HistorySession(NpgsqlConnection connection, HistoryModel m
         var label = dice.NextName("v");
         transaction!.Write(key, label);
         await ExecuteAsync(
-            $"DO $$ BEGIN FOR i IN 1..{CachedSubtransactions + 6} LOOP BEGIN {Update([key], label, "now()")} EXCEPTION WHEN division_by_zero THEN NULL; END; END LOOP; END $$");
+            $"DO $$ BEGIN FOR i IN 1..{CachedSubtransactions + 6} LOOP BEGIN {Update([key], label, "now()")} EXCEPTION WHEN "
+            + "division_by_zero THEN NULL; END; END LOOP; END $$");
     }
 
     /// <summary>An error outside any block: only a savepoint saves what was before it.</summary>
@@ -137,7 +146,8 @@ internal sealed class HistorySession(NpgsqlConnection connection, HistoryModel m
         foreach (var key in there[true].Concat(there[false])) transaction!.Write(key, label);
         var sql = "";
         if (there[true].Any()) sql += Update(there[true], label, clock);
-        if (there[false].Any()) sql += $"INSERT INTO items (id, name, updated_at) SELECT k, {Name(label)}, {clock} FROM unnest({Array(there[false])}) k;";
+        if (there[false].Any())
+            sql += $"INSERT INTO items (id, name, updated_at) SELECT k, {Name(label)}, {clock} FROM unnest({Array(there[false])}) k;";
         return (sql, there.Sum(keys => keys.Count()));
     }
 
@@ -150,7 +160,9 @@ internal sealed class HistorySession(NpgsqlConnection connection, HistoryModel m
     private static string Array(IEnumerable<int> keys) => $"'{{{string.Join(',', keys)}}}'::bigint[]";
 
     private List<int> Keys(RowLock strength) =>
-        [.. Enumerable.Range(0, 1 + dice.Next(3)).Select(_ => dice.NextKey()).Distinct().Where(key => model.MayHold(transaction!, key, strength))];
+        [
+            .. Enumerable.Range(0, 1 + dice.Next(3)).Select(_ => dice.NextKey()).Distinct()
+                .Where(key => model.MayHold(transaction!, key, strength))];
 
     private async Task<int> ExecuteAsync(string sql)
     {

@@ -34,8 +34,10 @@ public sealed class HistoryTests(KafkaServer kafka)
             (histories, versions, missed) = (histories + 1, versions + history.Published, missed + history.MissedByPlainPoll);
         }
         while (Number("HISTORY_SEED") is null && TimeProvider.System.GetElapsedTime(begun) < TimeSpan.FromSeconds(seconds));
-        TestContext.Current.TestOutputHelper?.WriteLine($"{histories} histories, {versions} row versions, of which a plain poll misses {missed} that are current at the end");
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{histories} histories, {versions} row versions, of which a plain poll misses {missed} that are current at the end");
     }
 
-    private static int? Number(string name) => TestEnvironment.Read(name) is { } text ? int.Parse(text, CultureInfo.InvariantCulture) : null;
+    private static int? Number(string name) =>
+        TestEnvironment.Read(name) is { } text ? int.Parse(text, CultureInfo.InvariantCulture) : null;
 }

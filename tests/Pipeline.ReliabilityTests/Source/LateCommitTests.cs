@@ -50,7 +50,8 @@ public sealed class LateCommitTests(PostgresServer postgres, KafkaServer kafka)
                 sessions.Add(await stream.Database.OpenSessionAsync());
                 // Far more than a session shows to others: who may see a row is looked up in pg_subtrans.
                 await sessions[s].ExecuteAsync(
-                    $"BEGIN; DO $$ BEGIN FOR i IN 1..{Subtransactions} LOOP BEGIN INSERT INTO items (id) VALUES ({1000 * (s + 1)} + i); EXCEPTION WHEN unique_violation THEN NULL; END; END LOOP; END $$");
+                    $"BEGIN; DO $$ BEGIN FOR i IN 1..{Subtransactions} LOOP BEGIN INSERT INTO items (id) VALUES ({1000 * (s + 1)} + i); "
+                    + "EXCEPTION WHEN unique_violation THEN NULL; END; END LOOP; END $$");
                 await stream.ExecuteAsync($"INSERT INTO items (id) VALUES ({s + 1})");
                 Assert.Equal(1, (await stream.PollAsync()).Rows);
             }
@@ -87,7 +88,8 @@ public sealed class LateCommitTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Equal(1, (await stream.PollAsync()).Rows);
         await plain.PollAsync();
 
-        // The locker writes what it holds, the other lets go: the row comes with the commit, and the one that was locked only does not come again.
+        // The locker writes what it holds, the other lets go: the row comes with the commit, and the one that was locked only does not come
+        // again.
         if (other.Length > 0) await second.ExecuteAsync("ROLLBACK");
         await first.ExecuteAsync("UPDATE items SET name = 'written', updated_at = now() WHERE id = 1");
         Assert.Equal(0, (await stream.PollAsync()).Rows);
@@ -101,13 +103,17 @@ public sealed class LateCommitTests(PostgresServer postgres, KafkaServer kafka)
     {
         // Room on the page and no index on what is changed: the new version is chained to the old one, and no index leads to it.
         await using var stream = await TestStream.CreateAsync(
-            postgres, kafka, "CREATE TABLE items (id bigint PRIMARY KEY, name text, updated_at timestamptz NOT NULL DEFAULT now()) WITH (fillfactor = 20)");
+            postgres, kafka,
+            "CREATE TABLE items (id bigint PRIMARY KEY, name text, updated_at timestamptz NOT NULL DEFAULT now()) WITH (fillfactor = 20)");
         await stream.ExecuteAsync("INSERT INTO items (id) SELECT generate_series(1, 20)");
         Assert.Equal(20, (await stream.PollAsync()).Rows);
         var plain = new PlainPoll(stream.Database);
         await using var late = await stream.Database.OpenSessionAsync();
-        await late.ExecuteAsync("BEGIN; UPDATE items SET name = 'late', updated_at = now() WHERE id <= 10; SAVEPOINT s; UPDATE items SET name = 'later', updated_at = now() WHERE id = 1");
-        await using (var hot = new NpgsqlCommand("SELECT pg_stat_get_xact_tuples_hot_updated('items'::regclass)", late)) Assert.Equal(11L, await hot.ExecuteScalarAsync(TestContext.Current.CancellationToken));
+        await late.ExecuteAsync(
+            "BEGIN; UPDATE items SET name = 'late', updated_at = now() WHERE id <= 10; SAVEPOINT s; "
+            + "UPDATE items SET name = 'later', updated_at = now() WHERE id = 1");
+        await using (var hot = new NpgsqlCommand("SELECT pg_stat_get_xact_tuples_hot_updated('items'::regclass)", late))
+            Assert.Equal(11L, await hot.ExecuteScalarAsync(TestContext.Current.CancellationToken));
         await stream.ExecuteAsync("UPDATE items SET updated_at = clock_timestamp() WHERE id = 20");
         Assert.Equal(1, (await stream.PollAsync()).Rows);
         await plain.PollAsync();
@@ -130,7 +136,10 @@ public sealed class LateCommitTests(PostgresServer postgres, KafkaServer kafka)
 
         // Frozen are now: one that is published and above that horizon's xmin, and two that are not published.
         await stream.ExecuteAsync("VACUUM (FREEZE) items");
-        Assert.True(await stream.Database.ScalarAsync<bool>("SELECT bool_and(age(i.xmin) > age(c.relfrozenxid)) FROM items i, pg_class c WHERE c.oid = 'items'::regclass"), "the rows are not frozen");
+        Assert.True(
+            await stream.Database.ScalarAsync<bool>(
+                "SELECT bool_and(age(i.xmin) > age(c.relfrozenxid)) FROM items i, pg_class c WHERE c.oid = 'items'::regclass"),
+            "the rows are not frozen");
 
         await ShouldArriveLateAsync(stream, plain, 2);
         await stream.ExecuteAsync("VACUUM (FREEZE) items");
@@ -141,10 +150,13 @@ public sealed class LateCommitTests(PostgresServer postgres, KafkaServer kafka)
     [Fact]
     public async Task rows_of_several_transactions_with_one_timestamp_arrive_when_each_commits()
     {
-        await using var stream = await TestStream.CreateAsync(postgres, kafka, configure: o => o with { Postgres = o.Postgres with { PageBytes = 1024 } });
+        await using var stream = await TestStream.CreateAsync(
+            postgres, kafka, configure: o => o with { Postgres = o.Postgres with { PageBytes = 1024 } });
         var plain = new PlainPoll(stream.Database);
         // Not earlier than any of the transactions' starts, and of many rows: pages end between equal ones.
-        var insert = $"INSERT INTO items (id, name, updated_at) SELECT i, repeat('x', 100), '{await stream.Database.ScalarAsync<string>("SELECT (now() + interval '1 h')::text")}' FROM generate_series";
+        var insert =
+            "INSERT INTO items (id, name, updated_at) SELECT i, repeat('x', 100), "
+            + $"'{await stream.Database.ScalarAsync<string>("SELECT (now() + interval '1 h')::text")}' FROM generate_series";
         await using var one = await stream.Database.OpenSessionAsync();
         await using var two = await stream.Database.OpenSessionAsync();
         await one.ExecuteAsync($"BEGIN; {insert}(1, 50, 2) i");
@@ -228,13 +240,16 @@ public sealed class LateCommitTests(PostgresServer postgres, KafkaServer kafka)
     [Fact]
     public async Task without_a_view_of_others_transactions_those_within_the_delay_arrive_and_it_is_said_once()
     {
-        await using var stream = await TestStream.CreateAsync(postgres, kafka, $"{TestStream.Items} GRANT SELECT ON items TO {PostgresServer.BlindRole};", configure: o => o with
+        var ddl = $"{TestStream.Items} GRANT SELECT ON items TO {PostgresServer.BlindRole};";
+        await using var stream = await TestStream.CreateAsync(postgres, kafka, ddl, configure: o => o with
         {
             Postgres = o.Postgres with { User = PostgresServer.BlindRole, Password = PostgresServer.RolePassword, LateCommitSeconds = 600 },
         });
         var plain = new PlainPoll(stream.Database);
         await using var late = await stream.Database.OpenSessionAsync();
-        await late.ExecuteAsync("BEGIN; INSERT INTO items (id, updated_at) VALUES (1000, now() - interval '590 s'); SAVEPOINT s; INSERT INTO items (id) VALUES (1001)");
+        await late.ExecuteAsync(
+            "BEGIN; INSERT INTO items (id, updated_at) VALUES (1000, now() - interval '590 s'); SAVEPOINT s; "
+            + "INSERT INTO items (id) VALUES (1001)");
         for (var poll = 1; poll <= 5; poll++)
         {
             await stream.ExecuteAsync($"INSERT INTO items (id) VALUES ({poll})");

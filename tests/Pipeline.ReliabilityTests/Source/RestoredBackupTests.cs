@@ -6,7 +6,7 @@ using OrdersStream.TestKit.Servers;
 namespace OrdersStream.ReliabilityTests.Source;
 
 /// <summary>The source is lost and comes back from a backup: as itself at an earlier moment, or as another system.</summary>
-public sealed class RestoredBackupTests(KafkaServer kafka)
+public sealed class RestoredBackupTests(PostgresServer postgres, KafkaServer kafka)
 {
     [Fact]
     public async Task a_source_restored_to_an_earlier_moment_is_read_again_and_nothing_that_is_there_is_missed()
@@ -17,7 +17,9 @@ public sealed class RestoredBackupTests(KafkaServer kafka)
         await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, 'not captured yet' FROM generate_series(51, 70) i");
         await stream.ExecuteAsync("SELECT pg_create_restore_point('the good moment')");
         // Captured, and then undone by the restore; their transaction ids are given anew.
-        await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, 'undone' FROM generate_series(71, 90) i; UPDATE items SET name = 'undone', updated_at = clock_timestamp() WHERE id <= 20");
+        await stream.ExecuteAsync(
+            "INSERT INTO items (id, name) SELECT i, 'undone' FROM generate_series(71, 90) i; "
+            + "UPDATE items SET name = 'undone', updated_at = clock_timestamp() WHERE id <= 20");
         await stream.PollAndStoreAsync();
         var data = await stream.Database.ScalarAsync<string>("SELECT current_setting('data_directory')");
         await server.EndAsync();
@@ -33,30 +35,34 @@ public sealed class RestoredBackupTests(KafkaServer kafka)
         Assert.Equal(90, await stream.Database.ScalarAsync<long>("SELECT count(*) FROM items"));
         // What was captured and undone stays in the lake under keys that the table no longer has.
         await new Oracle(stream.Database, stream.QualifiedTable, ["id"], stream.Lake).LakeShouldEqualTableAsync("id NOT BETWEEN 71 AND 90");
-        Assert.Single(stream.Log.Warnings, w => w.Contains("published twice", StringComparison.Ordinal) && w.Contains("restored", StringComparison.Ordinal));
+        Assert.Single(
+            stream.Log.Warnings,
+            w => w.Contains("published twice", StringComparison.Ordinal) && w.Contains("restored", StringComparison.Ordinal));
     }
 
     /// <summary>Everything is as it was, but for the system: a process ends, says what to do, and leaves its state alone.</summary>
     [Fact]
     public async Task a_dump_restored_on_another_system_ends_the_process_with_what_to_do()
     {
-        await using var server = await PostgresServer.StartOwnAsync();
+        var servers = await Task.WhenAll(PostgresServer.StartOwnAsync(), PostgresServer.StartOwnAsync());
+        await using var server = servers[0];
+        await using var another = servers[1];
         await using var stream = await CapturedAsync(server, kafka);
         await stream.Instance.DisposeAsync();
-        await using var another = await PostgresServer.StartOwnAsync();
         await using var restored = await another.CreateDatabaseAsync(stream.Database.Name);
         await restored.ExecuteAsync(TestStream.Items + "INSERT INTO items (id, name) SELECT i, 'before' FROM generate_series(1, 50) i");
         const string Oid = "SELECT 'items'::regclass::oid::text";
         Assert.Equal(await stream.Database.ScalarAsync<string>(Oid), await restored.ScalarAsync<string>(Oid));
 
-        await ShouldEndWithAsync(stream, "The position of this stream belongs to", o => o with { Postgres = o.Postgres with { Host = restored.Host, Port = restored.Port } });
+        await ShouldEndWithAsync(
+            stream, "The position of this stream belongs to",
+            o => o with { Postgres = o.Postgres with { Host = restored.Host, Port = restored.Port } });
     }
 
     [Fact]
     public async Task another_table_under_the_same_name_ends_the_process_with_what_to_do()
     {
-        await using var server = await PostgresServer.StartOwnAsync();
-        await using var stream = await CapturedAsync(server, kafka);
+        await using var stream = await CapturedAsync(postgres, kafka);
         await stream.Instance.DisposeAsync();
         await stream.ExecuteAsync("DROP TABLE items; " + TestStream.Items + "INSERT INTO items (id) VALUES (1000)");
 
@@ -67,8 +73,7 @@ public sealed class RestoredBackupTests(KafkaServer kafka)
     public async Task a_topic_made_anew_ends_the_process_with_what_to_do()
     {
         kafka.RequireReal("topics have an id of their own");
-        await using var server = await PostgresServer.StartOwnAsync();
-        await using var stream = await CapturedAsync(server, kafka);
+        await using var stream = await CapturedAsync(postgres, kafka);
         await stream.Instance.DisposeAsync();
         await kafka.RecreateTopicAsync(stream.Options.Kafka.Topic);
 
@@ -95,7 +100,11 @@ public sealed class RestoredBackupTests(KafkaServer kafka)
     }
 
     private static Dictionary<string, string> Files(TestStream stream) =>
-        new[] { stream.Options.Streaming.LastProcessedTimestampLocation, stream.Options.Streaming.CheckpointLocation, stream.Options.Datalake.Path }
+        new[]
+        {
+            stream.Options.Streaming.LastProcessedTimestampLocation, stream.Options.Streaming.CheckpointLocation,
+            stream.Options.Datalake.Path,
+        }
             .SelectMany(folder => Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))
             .ToDictionary(file => file, file => Convert.ToHexString(File.ReadAllBytes(file)));
 }

@@ -9,12 +9,15 @@ public sealed class LakeReader(string path)
     public string Path { get; } = path;
 
     public IReadOnlyList<string> Files =>
-        Directory.Exists(Path) ? [.. Directory.EnumerateFiles(Path, "*.parquet", SearchOption.AllDirectories).Order(StringComparer.Ordinal)] : [];
+        Directory.Exists(Path)
+            ? [.. Directory.EnumerateFiles(Path, "*.parquet", SearchOption.AllDirectories).Order(StringComparer.Ordinal)] : [];
 
     /// <summary>Quarantined records, one JSON object a line.</summary>
     public IReadOnlyList<string> QuarantineLines =>
         Directory.Exists(Path)
-            ? [.. Directory.EnumerateFiles(Path, "*.jsonl", SearchOption.AllDirectories).Order(StringComparer.Ordinal).SelectMany(File.ReadLines)]
+            ? [
+                .. Directory.EnumerateFiles(Path, "*.jsonl", SearchOption.AllDirectories)
+                    .Order(StringComparer.Ordinal).SelectMany(File.ReadLines)]
             : [];
 
     /// <summary>What stands for the lake in a FROM clause.</summary>
@@ -33,7 +36,8 @@ public sealed class LakeReader(string path)
         while (reader.Read())
         {
             var row = new string?[reader.FieldCount];
-            for (var i = 0; i < row.Length; i++) row[i] = reader.IsDBNull(i) ? null : Convert.ToString(reader.GetValue(i), CultureInfo.InvariantCulture);
+            for (var i = 0; i < row.Length; i++)
+                row[i] = reader.IsDBNull(i) ? null : Convert.ToString(reader.GetValue(i), CultureInfo.InvariantCulture);
             rows.Add(row);
         }
         return rows;

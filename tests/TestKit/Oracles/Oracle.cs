@@ -14,7 +14,8 @@ public sealed class Oracle(TestDatabase database, string qualifiedTable, IReadOn
     public async Task LakeShouldEqualTableAsync(string where = "true")
     {
         var columns = await SourceColumn.OfAsync(database, qualifiedTable);
-        var table = ByKey(columns, await database.TextRowsAsync($"SELECT {List(columns, c => c.PostgresText)} FROM {qualifiedTable} WHERE {where}"));
+        var table = ByKey(
+            columns, await database.TextRowsAsync($"SELECT {List(columns, c => c.PostgresText)} FROM {qualifiedTable} WHERE {where}"));
         var stored = ByKey(columns, lake.Rows(NewestVersions(columns, where)));
 
         var missing = table.Keys.Except(stored.Keys).ToList();
@@ -22,7 +23,8 @@ public sealed class Oracle(TestDatabase database, string qualifiedTable, IReadOn
         var changed = table.Where(t => stored.TryGetValue(t.Key, out var s) && !s.SequenceEqual(t.Value))
             .SelectMany(t => Differences(columns, t.Key, t.Value, stored[t.Key])).ToList();
         Assert.True(missing.Count + extra.Count + changed.Count == 0,
-            $"the lake has {stored.Count} keys, the table {table.Count}\nmissing: {Some(missing)}\nextra: {Some(extra)}\nchanged: {Some(changed)}");
+            $"the lake has {stored.Count} keys, the table {table.Count}\nmissing: {Some(missing)}\nextra: {Some(extra)}\nchanged: "
+            + $"{Some(changed)}");
         NoRecordShouldBeStoredTwice();
     }
 
@@ -32,7 +34,8 @@ public sealed class Oracle(TestDatabase database, string qualifiedTable, IReadOn
     private string NewestVersions(List<SourceColumn> columns, string where)
     {
         var key = string.Join(", ", keyColumns.Select(k => $"\"{k.Replace("\"", "\"\"")}\""));
-        return $"SELECT {List(columns, c => c.DuckDbText)} FROM (SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY _offset DESC) AS _newest FROM {lake.Source} WHERE {where}) WHERE _newest = 1";
+        return $"SELECT {List(columns, c => c.DuckDbText)} FROM (SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY _offset DESC) AS "
+            + $"_newest FROM {lake.Source} WHERE {where}) WHERE _newest = 1";
     }
 
     private Dictionary<string, string?[]> ByKey(List<SourceColumn> columns, List<string?[]> rows)

@@ -16,7 +16,9 @@ public sealed class PlainPoll(TestDatabase database)
 
     public async Task PollAsync()
     {
-        foreach (var row in await database.TextRowsAsync($"SELECT id::text, updated_at::text, name FROM items WHERE updated_at > '{last}' ORDER BY updated_at"))
+        foreach (
+            var row in await database.TextRowsAsync(
+                $"SELECT id::text, updated_at::text, name FROM items WHERE updated_at > '{last}' ORDER BY updated_at"))
         {
             Found.Add(row[0]!);
             Versions.Add((row[0]!, row[2]));

@@ -17,12 +17,14 @@ public sealed record SourceColumn(string Name, string Type, bool IsArray)
     /// <summary>The value as Postgres prints it.</summary>
     public string PostgresText =>
         !IsArray ? PostgresElement(Quoted)
-        : $"CASE WHEN {Quoted} IS NOT NULL THEN (SELECT 'n=' || count(*) || coalesce(string_agg(chr(30) || coalesce({PostgresElement("e")}, chr(31)), '' ORDER BY i), '') FROM unnest({Quoted}) WITH ORDINALITY AS u(e, i)) END";
+        : $"CASE WHEN {Quoted} IS NOT NULL THEN (SELECT 'n=' || count(*) || coalesce(string_agg(chr(30) || "
+            + $"coalesce({PostgresElement("e")}, chr(31)), '' ORDER BY i), '') FROM unnest({Quoted}) WITH ORDINALITY AS u(e, i)) END";
 
     /// <summary>The value as DuckDB prints it.</summary>
     public string DuckDbText =>
         !IsArray ? DuckDbElement(Quoted)
-        : $"CASE WHEN {Quoted} IS NOT NULL THEN 'n=' || len({Quoted}) || array_to_string(list_transform({Quoted}, lambda e: chr(30) || coalesce({DuckDbElement("e")}, chr(31))), '') END";
+        : $"CASE WHEN {Quoted} IS NOT NULL THEN 'n=' || len({Quoted}) || array_to_string(list_transform({Quoted}, lambda e: "
+            + $"chr(30) || coalesce({DuckDbElement("e")}, chr(31))), '') END";
 
     private string PostgresElement(string value) => Type switch
     {
@@ -36,7 +38,8 @@ public sealed record SourceColumn(string Name, string Type, bool IsArray)
     {
         "bytea" => $"lower(hex({value}))",
         // Printed with a zone, a late timestamp loses its microseconds to a double.
-        "timestamptz" => $"CASE WHEN isinf({value}) THEN CAST({value} AS VARCHAR) ELSE CAST(make_timestamp(epoch_us({value})) AS VARCHAR) END",
+        "timestamptz" =>
+            $"CASE WHEN isinf({value}) THEN CAST({value} AS VARCHAR) ELSE CAST(make_timestamp(epoch_us({value})) AS VARCHAR) END",
         _ => $"CAST({value} AS VARCHAR)",
     };
 
@@ -44,7 +47,8 @@ public sealed record SourceColumn(string Name, string Type, bool IsArray)
     public string? Comparable(string? text) =>
         text is null ? null
         : !IsArray ? ComparableText.Of(Type, text)
-        : string.Join(Separator, text.Split(Separator).Select((part, i) => i == 0 || part == NullElement ? part : ComparableText.Of(Type, part)));
+        : string.Join(
+            Separator, text.Split(Separator).Select((part, i) => i == 0 || part == NullElement ? part : ComparableText.Of(Type, part)));
 
     public static async Task<List<SourceColumn>> OfAsync(TestDatabase database, string qualifiedTable) =>
     [

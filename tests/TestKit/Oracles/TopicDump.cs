@@ -7,10 +7,10 @@ namespace OrdersStream.TestKit.Oracles;
 /// <summary>What a reader of committed records finds in the topic, up to its present end.</summary>
 public sealed record TopicDump(IReadOnlyList<StreamRecord> Records)
 {
-    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(30);
-
-    /// <summary>A commit that is answered becomes visible a moment later. What stays hidden for longer belongs to a transaction that nobody ended.</summary>
-    private static readonly TimeSpan VisibleAfter = TimeSpan.FromSeconds(5);
+    /// <summary>
+    /// A commit that is answered becomes visible a moment later. What stays hidden for longer belongs to a transaction that nobody ended.
+    /// </summary>
+    private static readonly TimeSpan VisibleAfter = TimeSpan.FromSeconds(10);
 
     /// <param name="brokers">Bootstrap address.</param>
     /// <param name="topic">It is there already.</param>
@@ -19,17 +19,23 @@ public sealed record TopicDump(IReadOnlyList<StreamRecord> Records)
     {
         using var consumer = Consumer(brokers, IsolationLevel.ReadCommitted);
         using var admin = new DependentAdminClientBuilder(consumer.Handle).Build();
-        var partitions = admin.GetMetadata(topic, AnswerTimeout).Topics.Single().Partitions.Select(p => p.PartitionId).ToList();
+        var partitions = admin.GetMetadata(topic, Waiting.Patience).Topics.Single().Partitions.Select(p => p.PartitionId).ToList();
         var ends = Ends(brokers, topic, partitions);
-        consumer.Assign(partitions.Select(p => new TopicPartitionOffset(topic, p, from is not null && from.TryGetValue(p, out var offset) ? offset : Offset.Beginning)));
+        consumer.Assign(
+            partitions.Select(
+                p => new TopicPartitionOffset(
+                    topic, p, from is not null && from.TryGetValue(p, out var offset) ? offset : Offset.Beginning)));
 
         var records = new List<StreamRecord>();
         var (open, hidden) = (partitions.ToHashSet(), new HashSet<int>());
         while (open.Count > 0)
         {
-            var result = consumer.Consume(open.SetEquals(hidden) ? VisibleAfter : AnswerTimeout);
+            var result = consumer.Consume(open.SetEquals(hidden) ? VisibleAfter : Waiting.Patience);
             if (result is null && open.SetEquals(hidden)) break;
-            if (result is null) throw new TimeoutException($"reading {topic}: {records.Count} records, {open.Count} of {partitions.Count} partitions not at their end after {AnswerTimeout}");
+            if (result is null)
+                throw new TimeoutException(
+                    $"reading {topic}: {records.Count} records, {open.Count} of {partitions.Count} partitions not at their end after "
+                    + $"{Waiting.Patience}");
             if (!result.IsPartitionEOF) records.Add(StreamRecord.From(result));
             else if (result.Offset.Value < ends[result.Partition.Value]) hidden.Add(result.Partition.Value);
             else open.Remove(result.Partition.Value);
@@ -42,18 +48,20 @@ public sealed record TopicDump(IReadOnlyList<StreamRecord> Records)
     private static Dictionary<int, long> Ends(string brokers, string topic, List<int> partitions)
     {
         using var consumer = Consumer(brokers, IsolationLevel.ReadUncommitted);
-        return partitions.ToDictionary(p => p, p => consumer.QueryWatermarkOffsets(new TopicPartition(topic, p), AnswerTimeout).High.Value);
+        return partitions.ToDictionary(
+            p => p, p => consumer.QueryWatermarkOffsets(new TopicPartition(topic, p), Waiting.Patience).High.Value);
     }
 
-    private static IConsumer<byte[], byte[]> Consumer(string brokers, IsolationLevel isolation) => new ConsumerBuilder<byte[], byte[]>(new ConsumerConfig
-    {
-        BootstrapServers = brokers,
-        GroupId = "topic-dump",
-        IsolationLevel = isolation,
-        EnableAutoCommit = false,
-        EnablePartitionEof = true,
-        FetchWaitMaxMs = 50,
-    }).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
+    private static IConsumer<byte[], byte[]> Consumer(string brokers, IsolationLevel isolation) =>
+        new ConsumerBuilder<byte[], byte[]>(new ConsumerConfig
+        {
+            BootstrapServers = brokers,
+            GroupId = "topic-dump",
+            IsolationLevel = isolation,
+            EnableAutoCommit = false,
+            EnablePartitionEof = true,
+            FetchWaitMaxMs = 50,
+        }).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
 
     /// <summary>Key and value of each record.</summary>
     public IEnumerable<(string? Key, string? Value)> Texts => Records.Select(r => (Text(r.Key), Text(r.Value)));

@@ -7,15 +7,13 @@ namespace OrdersStream.TestKit.Programs;
 /// <summary>A program while it runs; it ends with this at the latest.</summary>
 public sealed class RunningProgram : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
-
     private readonly Process process;
     private readonly Task<string> errors;
-    private readonly DirectoryInfo? folder;
+    private readonly TestFolder? folder;
 
     /// <param name="start">What to start; its output is read by this.</param>
     /// <param name="folder">A folder that is deleted when the program has ended.</param>
-    public RunningProgram(ProcessStartInfo start, DirectoryInfo? folder = null)
+    public RunningProgram(ProcessStartInfo start, TestFolder? folder = null)
     {
         start.RedirectStandardOutput = start.RedirectStandardError = true;
         process = Process.Start(start)!;
@@ -35,15 +33,15 @@ public sealed class RunningProgram : IDisposable
     /// <exception cref="InvalidOperationException">There is none: it has ended.</exception>
     public async Task<string> ReadLineAsync()
     {
-        if (await process.StandardOutput.ReadLineAsync(Cancellation).AsTask().WaitAsync(Patience, Cancellation) is { } line) return line;
-        await process.WaitForExitAsync(Cancellation).WaitAsync(Patience, Cancellation);
+        if (await process.StandardOutput.ReadLineAsync(Cancellation).AsTask().WithPatienceAsync("its next line") is { } line) return line;
+        await process.WaitForExitAsync(Cancellation).WithPatienceAsync("its end");
         throw new InvalidOperationException($"it ended with {process.ExitCode}\n{await errors}");
     }
 
-    /// <summary>Reads on until a line holds these words.</summary>
+    /// <summary>Reads on until a line holds these words; each line that comes is a reason to go on waiting.</summary>
     public Task UntilSaidAsync(string words)
     {
-        return ReadAsync().WaitAsync(Patience, Cancellation);
+        return ReadAsync().WithPatienceAsync($"a line with '{words}'", Waiting.PatienceMax);
 
         async Task ReadAsync()
         {
@@ -58,13 +56,29 @@ public sealed class RunningProgram : IDisposable
         await kill.WaitForExitAsync(Cancellation);
     }
 
+    /// <summary>SIGKILL, and waits for the end: nothing in it is run any more.</summary>
+    public async Task KillAsync()
+    {
+        process.Kill();
+        await process.WaitForExitAsync(Cancellation).WithPatienceAsync("the end of a process that was killed");
+    }
+
     /// <summary>Waits for the end.</summary>
+    /// <param name="patience">How long; null: until it is certain that it hangs.</param>
     /// <returns>What it said on its error stream, and then since the last line that was read.</returns>
     public async Task<ChildResult> EndAsync(TimeSpan? patience = null)
     {
+        var (exitCode, output, error) = await EndApartAsync(patience);
+        return new ChildResult(exitCode, error + output);
+    }
+
+    /// <inheritdoc cref="EndAsync"/>
+    /// <returns>What it said since the last line that was read, and what it said on its error stream.</returns>
+    public async Task<(int ExitCode, string Output, string Error)> EndApartAsync(TimeSpan? patience = null)
+    {
         var output = process.StandardOutput.ReadToEndAsync(Cancellation);
-        await process.WaitForExitAsync(Cancellation).WaitAsync(patience ?? Patience, Cancellation);
-        return new ChildResult(process.ExitCode, await errors + await output);
+        await process.WaitForExitAsync(Cancellation).WithPatienceAsync("the program's end", patience);
+        return (process.ExitCode, await output, await errors);
     }
 
     public void Dispose()
@@ -75,6 +89,6 @@ public sealed class RunningProgram : IDisposable
             process.WaitForExit();
         }
         process.Dispose();
-        folder?.Delete(recursive: true);
+        folder?.Dispose();
     }
 }

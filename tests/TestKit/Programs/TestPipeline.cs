@@ -1,54 +1,46 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 using OrdersStream.Configuration;
 using OrdersStream.Demo.Servers;
+using OrdersStream.Durable;
 using OrdersStream.LocalHost.Terminal;
 using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.TestKit.Programs;
 
-/// <summary>A database with the orders table, a topic, and folders of one test's own.</summary>
+/// <summary>
+/// A stream of the orders table, which db/orders.sql makes, read with the least rights; its processes say their warnings as a terminal
+/// shows them.
+/// </summary>
 public sealed class TestPipeline : IAsyncDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("orders-stream-test-").FullName;
+    private readonly TestStream stream;
 
-    private TestPipeline(TestDatabase database, KafkaServer kafka)
-    {
-        Database = database;
-        Options = new PipelineOptions
-        {
-            Postgres = new()
-            {
-                Host = database.Host, Port = database.Port, Db = database.Name, User = PostgresServer.PipelineRole, Password = PostgresServer.RolePassword,
-                Table = "t_orders", Sslmode = "disable",
-            },
-            Kafka = new() { Brokers = kafka.Brokers, Topic = "t" + Guid.NewGuid().ToString("N"), BrokerTellsTopicIds = kafka.IsReal },
-            Datalake = new() { Path = Path.Combine(folder, "lake") },
-            Streaming = new()
-            {
-                CheckpointLocation = Path.Combine(folder, "checkpoints"), LastProcessedTimestampLocation = Path.Combine(folder, "lastprocess"), BatchInterval = 1,
-            },
-        };
-    }
+    private TestPipeline(TestStream stream) => this.stream = stream;
 
-    public TestDatabase Database { get; }
-    public PipelineOptions Options { get; init; }
+    public TestDatabase Database => stream.Database;
+
+    public PipelineOptions Options => stream.Options;
 
     /// <summary>What was logged, warnings and worse.</summary>
     public ConcurrentQueue<string> Warnings { get; } = [];
 
-    public static async Task<TestPipeline> CreateAsync(PostgresServer postgres, KafkaServer kafka)
-    {
-        var database = await postgres.CreateDatabaseAsync();
-        await using var session = await database.OpenSessionAsync();
-        await session.ExecuteAsync(PsqlScript.ToSql(
-            OrdersScript.Text(),
-            new Dictionary<string, string> { ["rollnumber"] = "t", ["pipeline_role"] = PostgresServer.PipelineRole, ["pipeline_password"] = PostgresServer.RolePassword },
-            new Dictionary<string, string>()));
-        return new TestPipeline(database, kafka);
-    }
+    public static async Task<TestPipeline> CreateAsync(PostgresServer postgres, KafkaServer kafka) =>
+        new(await TestStream.CreateAsync(postgres, kafka, MakeTableAsync, (database, folder) =>
+        {
+            var options = StreamOptions.For(database.LoginOf(PostgresServer.PipelineRole), "t_orders", kafka, "t", folder);
+            return options with
+            {
+                Postgres = options.Postgres with { Sslmode = "disable" },
+                Streaming = options.Streaming with { BatchInterval = 1 },
+            };
+        }));
 
-    public TestRun Run() => new(Options, TimeProvider.System, Log());
+    /// <param name="configure">What this process configures otherwise.</param>
+    /// <param name="crashPoints">Those of this run; null: nothing listens.</param>
+    public TestRun Run(Func<PipelineOptions, PipelineOptions>? configure = null, CrashPoints? crashPoints = null) =>
+        new(configure?.Invoke(Options) ?? Options, TimeProvider.System, Log(), crashPoints);
 
     public LineLogger Log() => new(LogLevel.Warning, TimeProvider.System, Warnings.Enqueue, colours: false);
 
@@ -58,9 +50,9 @@ public sealed class TestPipeline : IAsyncDisposable
         Assert.True(await run.OnceAsync(null, TestContext.Current.CancellationToken));
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        await Database.DisposeAsync();
-        Directory.Delete(folder, recursive: true);
-    }
+    public ValueTask DisposeAsync() => stream.DisposeAsync();
+
+    private static Task MakeTableAsync(TestDatabase database) => OrdersScript.ApplyAsync(
+        new NpgsqlConnectionStringBuilder(database.Login.ConnectionString) { Pooling = false }.ConnectionString,
+        "t", PostgresServer.PipelineRole, PostgresServer.RolePassword, TestContext.Current.CancellationToken);
 }

@@ -4,13 +4,12 @@ namespace OrdersStream.TestKit.Servers;
 
 /// <summary>
 /// Three brokers around one ZooKeeper, as docker-compose has it for one: every partition in three copies, of which two must hold a record
-/// before it is acknowledged. The offsets of groups and the state of transactions lie in one partition each, so that one broker leads each of them.
+/// before it is acknowledged. The offsets of groups and the state of transactions lie in one partition each, so that one broker leads each
+/// of them.
 /// </summary>
 public sealed class BrokerCluster : IAsyncDisposable
 {
     private const int Brokers = 3;
-    private const int StartsMax = 4;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     private static readonly string[] Settings =
     [
@@ -55,7 +54,7 @@ public sealed class BrokerCluster : IAsyncDisposable
     public int LeaderOf(string topic, int partition)
     {
         using var admin = NewAdmin();
-        return admin.GetMetadata(topic, Patience).Topics.Single().Partitions.Single(p => p.PartitionId == partition).Leader;
+        return admin.GetMetadata(topic, Waiting.Patience).Topics.Single().Partitions.Single(p => p.PartitionId == partition).Leader;
     }
 
     /// <summary>Which broker assigns leaders now.</summary>
@@ -72,32 +71,16 @@ public sealed class BrokerCluster : IAsyncDisposable
     public bool Misses(int id)
     {
         using var admin = NewAdmin();
-        return admin.GetMetadata(Patience).Brokers.TrueForAll(b => b.BrokerId != id);
-    }
-
-    /// <summary>Starts a broker that was killed and is missed. On a busy machine its session may time out while it starts: it ends then, and is started once more.</summary>
-    public async Task StartAgainAsync(int id)
-    {
-        for (var start = 1;; start++)
-        {
-            try
-            {
-                await brokers[id].StartAgainAsync();
-                return;
-            }
-            catch (InvalidOperationException) when (start < StartsMax)
-            {
-                // Each start takes seconds: the name that this one may have left behind is free before the last.
-            }
-        }
+        return admin.GetMetadata(Waiting.Patience).Brokers.TrueForAll(b => b.BrokerId != id);
     }
 
     /// <summary>Every partition of every topic has all its copies: any one broker may be lost.</summary>
     public bool IsWhole()
     {
         using var admin = NewAdmin();
-        var cluster = admin.GetMetadata(Patience);
-        return cluster.Brokers.Count == Brokers && cluster.Topics.All(t => t.Partitions.All(p => p.Leader >= 0 && p.InSyncReplicas.Length == Brokers));
+        var cluster = admin.GetMetadata(Waiting.Patience);
+        return cluster.Brokers.Count == Brokers
+            && cluster.Topics.All(t => t.Partitions.All(p => p.Leader >= 0 && p.InSyncReplicas.Length == Brokers));
     }
 
     public async ValueTask DisposeAsync()
@@ -108,5 +91,6 @@ public sealed class BrokerCluster : IAsyncDisposable
     }
 
     private IAdminClient NewAdmin() =>
-        new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Addresses }).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
+        new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Addresses })
+            .SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
 }

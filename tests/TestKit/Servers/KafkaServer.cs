@@ -25,7 +25,8 @@ public sealed class KafkaServer : IAsyncLifetime
     public static async Task<KafkaServer> StartOwnAsync(params string[] properties)
     {
         // One that was killed is not let in again before its session has timed out.
-        var broker = await LaunchedBroker.StartAsync(RequireLauncher("a broker"), ["broker.session.timeout.ms=6000", "broker.heartbeat.interval.ms=500", .. properties]);
+        var broker = await LaunchedBroker.StartAsync(
+            RequireLauncher("a broker"), ["broker.session.timeout.ms=6000", "broker.heartbeat.interval.ms=500", .. properties]);
         return new KafkaServer { owned = broker, Brokers = broker.Address };
     }
 

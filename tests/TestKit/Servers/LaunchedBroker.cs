@@ -8,13 +8,17 @@ namespace OrdersStream.TestKit.Servers;
 /// </summary>
 public sealed class LaunchedBroker : IAsyncDisposable
 {
-    private static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(3);
+    private const int StartsMax = 4;
+
+    // Brokers that start take all of the machine: several at once would only make each of them slow.
+    private static readonly SemaphoreSlim Starting = new(2);
 
     private readonly string launcher;
     private readonly string folder;
     private readonly Process guard;
 
-    private LaunchedBroker(string launcher, string folder, Process guard) => (this.launcher, this.folder, this.guard) = (launcher, folder, guard);
+    private LaunchedBroker(string launcher, string folder, Process guard) =>
+        (this.launcher, this.folder, this.guard) = (launcher, folder, guard);
 
     public string Address { get; private set; } = "";
 
@@ -26,7 +30,7 @@ public sealed class LaunchedBroker : IAsyncDisposable
         var broker = new LaunchedBroker(launcher, folder, StartGuard(launcher, folder));
         try
         {
-            broker.Address = await broker.RunAsync(["start", folder, .. properties]);
+            broker.Address = await broker.StartAsync(properties);
             return broker;
         }
         catch
@@ -38,13 +42,14 @@ public sealed class LaunchedBroker : IAsyncDisposable
 
     /// <summary>A setting in force, as the broker's own file has it: the last line counts.</summary>
     public string Setting(string name) =>
-        File.ReadLines(Path.Combine(folder, "server.properties")).Last(line => line.StartsWith($"{name}=", StringComparison.Ordinal))[(name.Length + 1)..];
+        File.ReadLines(Path.Combine(folder, "server.properties"))
+            .Last(line => line.StartsWith($"{name}=", StringComparison.Ordinal))[(name.Length + 1)..];
 
     /// <summary>SIGKILL to the broker; its data stay.</summary>
     public Task KillAsync() => RunAsync(["kill", folder], answers: false);
 
     /// <summary>Starts a broker that was killed, on the same data and address.</summary>
-    public async Task StartAgainAsync() => await RunAsync(["start", folder]);
+    public Task StartAgainAsync() => StartAsync([]);
 
     public async ValueTask DisposeAsync()
     {
@@ -53,9 +58,36 @@ public sealed class LaunchedBroker : IAsyncDisposable
         guard.Dispose();
     }
 
+    /// <summary>
+    /// The launcher gives a broker some seconds to answer, and one that comes back may find its name taken until its old session has timed
+    /// out: on a busy machine either takes longer, and it is started once more.
+    /// </summary>
+    private async Task<string> StartAsync(string[] properties)
+    {
+        await Starting.WaitAsync();
+        try
+        {
+            for (var start = 1;; start++)
+            {
+                try
+                {
+                    return await RunAsync(["start", folder, .. properties]);
+                }
+                catch (InvalidOperationException) when (start < StartsMax)
+                {
+                    await KillAsync();
+                }
+            }
+        }
+        finally
+        {
+            Starting.Release();
+        }
+    }
+
     private async Task<string> RunAsync(string[] arguments, bool answers = true)
     {
-        using var timeout = new CancellationTokenSource(StartTimeout);
+        using var timeout = new CancellationTokenSource(Waiting.Patience);
         using var process = Process.Start(new ProcessStartInfo(launcher, arguments)
         {
             RedirectStandardInput = true,
@@ -68,7 +100,8 @@ public sealed class LaunchedBroker : IAsyncDisposable
         await process.WaitForExitAsync(timeout.Token);
         if (process.ExitCode != 0 || string.IsNullOrWhiteSpace(answer))
             throw new InvalidOperationException(
-                $"{TestEnvironment.KafkaLauncher}={launcher}: {arguments[0]} failed (exit code {process.ExitCode}): {await process.StandardError.ReadToEndAsync(timeout.Token)}\nthe broker's last lines:\n{EndOfLog()}");
+                $"{TestEnvironment.KafkaLauncher}={launcher}: {arguments[0]} failed (exit code {process.ExitCode}): "
+                + $"{await process.StandardError.ReadToEndAsync(timeout.Token)}\nthe broker's last lines:\n{EndOfLog()}");
         return answer.Trim();
     }
 
@@ -79,9 +112,9 @@ public sealed class LaunchedBroker : IAsyncDisposable
         return File.Exists(log) ? string.Join('\n', File.ReadLines(log).TakeLast(30)) : "";
     }
 
-    private static Process StartGuard(string launcher, string folder) =>
-        Process.Start(new ProcessStartInfo("sh", ["-c", "trap '' INT TERM HUP; cat > /dev/null; \"$0\" stop \"$1\" > /dev/null 2>&1; rm -rf \"$1\"", launcher, folder])
-        {
-            RedirectStandardInput = true,
-        })!;
+    private static Process StartGuard(string launcher, string folder)
+    {
+        const string Script = "trap '' INT TERM HUP; cat > /dev/null; \"$0\" stop \"$1\" > /dev/null 2>&1; rm -rf \"$1\"";
+        return Process.Start(new ProcessStartInfo("sh", ["-c", Script, launcher, folder]) { RedirectStandardInput = true })!;
+    }
 }

@@ -22,7 +22,7 @@ public sealed class PostgresServer : IAsyncLifetime
     private readonly bool overTcp;
     private LocalPostgres? local;
     private string? whyMissing;
-    private string adminConnectionString = "";
+    private NpgsqlConnectionStringBuilder admin = [];
 
     public PostgresServer()
     {
@@ -31,10 +31,12 @@ public sealed class PostgresServer : IAsyncLifetime
     private PostgresServer(Dictionary<string, string> settings, bool overTcp) => (ownSettings, this.overTcp) = (settings, overTcp);
 
     /// <summary>A private server for one test that does to it what others should not see.</summary>
-    public static Task<PostgresServer> StartOwnAsync(params (string Name, string Value)[] settings) => StartOwnAsync(overTcp: false, settings);
+    public static Task<PostgresServer> StartOwnAsync(params (string Name, string Value)[] settings) =>
+        StartOwnAsync(overTcp: false, settings);
 
     /// <summary>The same that listens on 127.0.0.1 too, and asks for passwords there.</summary>
-    public static Task<PostgresServer> StartOwnOverTcpAsync(params (string Name, string Value)[] settings) => StartOwnAsync(overTcp: true, settings);
+    public static Task<PostgresServer> StartOwnOverTcpAsync(params (string Name, string Value)[] settings) =>
+        StartOwnAsync(overTcp: true, settings);
 
     private static async Task<PostgresServer> StartOwnAsync(bool overTcp, (string Name, string Value)[] settings)
     {
@@ -66,21 +68,24 @@ public sealed class PostgresServer : IAsyncLifetime
     {
         if (ownSettings is null && TestEnvironment.Read(TestEnvironment.Postgres) is { } connectionString)
         {
-            adminConnectionString = connectionString;
+            admin = new(connectionString);
         }
         else
         {
             try
             {
-                local = await LocalPostgres.StartAsync(new LocalPostgresOptions { Settings = Settings(), Tcp = overTcp }, CancellationToken.None);
+                local = await LocalPostgres.StartAsync(
+                    new LocalPostgresOptions { Settings = Settings(), Tcp = overTcp }, CancellationToken.None);
             }
             catch (LocalPostgresException e)
             {
                 whyMissing = $"needs Postgres: {e.Message} Or set {TestEnvironment.Postgres} to the connection string of a superuser.";
                 return;
             }
-            adminConnectionString = local.ConnectionString("postgres");
+            admin = new(local.ConnectionString("postgres"));
         }
+        // The driver's own patience is shorter than a busy machine may take for a database.
+        admin.Timeout = admin.CommandTimeout = (int)Waiting.Patience.TotalSeconds;
         await CreateRolesAsync();
     }
 
@@ -89,15 +94,17 @@ public sealed class PostgresServer : IAsyncLifetime
     public async Task<TestDatabase> CreateDatabaseAsync(string? named = null)
     {
         if (whyMissing is not null) TestEnvironment.MissingServer(whyMissing);
-        var name = named ?? "test_" + Guid.NewGuid().ToString("N")[..12];
+        var name = named ?? UniqueName.Of("test_");
         await ExecuteAsync($"CREATE DATABASE {name} TEMPLATE template0");
-        return new TestDatabase(this, new NpgsqlConnectionStringBuilder(adminConnectionString) { Database = name, IncludeErrorDetail = true });
+        return new TestDatabase(
+            this, new NpgsqlConnectionStringBuilder(admin.ConnectionString) { Database = name, IncludeErrorDetail = true });
     }
 
     /// <summary>One statement in the maintenance database, outside any transaction.</summary>
     internal async Task ExecuteAsync(string sql)
     {
-        await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(adminConnectionString) { Pooling = false }.ConnectionString);
+        await using var connection = new NpgsqlConnection(
+            new NpgsqlConnectionStringBuilder(admin.ConnectionString) { Pooling = false }.ConnectionString);
         await connection.OpenAsync();
         await using var command = new NpgsqlCommand(sql, connection);
         await command.ExecuteNonQueryAsync();
@@ -126,7 +133,8 @@ public sealed class PostgresServer : IAsyncLifetime
     {
         foreach (var role in new[] { PipelineRole, BlindRole })
             await ExecuteAsync(
-                $"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN CREATE ROLE {role} LOGIN PASSWORD '{RolePassword}'; END IF; END $$");
+                $"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') "
+                + $"THEN CREATE ROLE {role} LOGIN PASSWORD '{RolePassword}'; END IF; END $$");
         await ExecuteAsync($"GRANT pg_read_all_stats TO {PipelineRole}");
     }
 }

@@ -22,6 +22,13 @@ public sealed class TestDatabase : IAsyncDisposable
     public string Superuser => connectionString.Username!;
     public string? SuperuserPassword => connectionString.Password;
 
+    /// <summary>The superuser's.</summary>
+    public NpgsqlConnectionStringBuilder Login => new(connectionString.ConnectionString);
+
+    /// <summary>Another role's, whose password is <see cref="PostgresServer.RolePassword"/>.</summary>
+    public NpgsqlConnectionStringBuilder LoginOf(string role) =>
+        new(connectionString.ConnectionString) { Username = role, Password = PostgresServer.RolePassword };
+
     /// <summary>A session of its own, as a client of the source has one.</summary>
     public async Task<NpgsqlConnection> OpenSessionAsync() => await source.OpenConnectionAsync();
 
@@ -44,7 +51,8 @@ public sealed class TestDatabase : IAsyncDisposable
     }
 
     /// <summary>Waits until the server says that a condition holds.</summary>
-    public Task UntilAsync(string what, string condition) => Waiting.UntilAsync(() => ScalarAsync<bool>(condition), null, () => $"not so: {what}");
+    public Task UntilAsync(string what, string condition) =>
+        Waiting.UntilAsync(() => ScalarAsync<bool>(condition), null, () => $"not so: {what}");
 
     /// <summary>All rows, each value as Postgres prints it (null for NULL); select text.</summary>
     public async Task<List<string?[]>> TextRowsAsync(string sql)

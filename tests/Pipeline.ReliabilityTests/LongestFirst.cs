@@ -1,0 +1,30 @@
+using OrdersStream.ReliabilityTests.Security;
+using OrdersStream.ReliabilityTests.Soak;
+using Xunit.Sdk;
+using Xunit.v3;
+
+namespace OrdersStream.ReliabilityTests;
+
+/// <summary>
+/// What takes longest begins first: the run is over when its longest class is, and one that begins last is waited for by nothing else.
+/// </summary>
+public sealed class LongestFirst : ITestCollectionOrderer
+{
+    private static readonly List<string?> Longest =
+    [
+        typeof(ClusterTests).FullName, typeof(PostgresConnectionTests).FullName, typeof(SoakTests).FullName,
+        typeof(CaptureShutdownWithoutServerTests).FullName,
+        typeof(KafkaConnectionTests).FullName, typeof(KillInStorageTests).FullName, typeof(StorageShutdownWithoutServerTests).FullName,
+        typeof(ExceptionInStorageTests).FullName, typeof(ShutdownInStorageTests).FullName, typeof(EncryptedConnectionTests).FullName,
+    ];
+
+    public IReadOnlyCollection<TTestCollection> OrderTestCollections<TTestCollection>(IReadOnlyCollection<TTestCollection> testCollections)
+        where TTestCollection : ITestCollection =>
+        [.. testCollections.OrderBy(Rank)];
+
+    private static int Rank<TTestCollection>(TTestCollection collection) where TTestCollection : ITestCollection
+    {
+        var rank = Longest.FindIndex(name => collection.TestCollectionDisplayName.Contains($"{name} ", StringComparison.Ordinal));
+        return rank < 0 ? Longest.Count : rank;
+    }
+}
