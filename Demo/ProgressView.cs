@@ -1,6 +1,5 @@
 using System.Globalization;
 using OrdersStream.Demo.Traffic;
-using OrdersStream.Diagnostics;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 

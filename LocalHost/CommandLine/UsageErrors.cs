@@ -17,8 +17,8 @@ internal static class UsageErrors
         foreach (var token in arguments.UnmatchedTokens)
         {
             var isOption = token.StartsWith('-');
-            if (isOption || !behindOption)
-                yield return $"unknown {(isOption ? "option" : "verb or argument")} '{Name(token)}'{NearestName.Suggestion(Name(token), known)}";
+            var kind = isOption ? "option" : "verb or argument";
+            if (isOption || !behindOption) yield return $"unknown {kind} '{Name(token)}'{NearestName.Suggestion(Name(token), known)}";
             behindOption = isOption && !token.Contains('=', StringComparison.Ordinal);
         }
         foreach (var error in arguments.Errors)

@@ -163,7 +163,9 @@ public sealed record KafkaOptions
     /// </summary>
     public bool BrokerTellsTopicIds { get; init; } = true;
 
-    /// <summary>False: records take the client's ordinary calls only, as where its package looks different. No key of the file: tests set it.</summary>
+    /// <summary>
+    /// False: records take the client's ordinary calls only, as where its package looks different. No key of the file: tests set it.
+    /// </summary>
     internal bool RecordsInPlace { get; init; } = true;
 
     /// <summary>The consumer group in force.</summary>

@@ -1,5 +1,4 @@
 using OrdersStream.Durable;
-using OrdersStream.Lake.Files;
 
 namespace OrdersStream.Lake;
 

@@ -3,14 +3,15 @@ using Npgsql;
 namespace OrdersStream.Postgres;
 
 /// <summary>
-/// Who may still commit rows of this database, and so holds a horizon's bound back: the one condition for taking a horizon and for whoever shows
-/// what holds it.
+/// Who may still commit rows of this database, and so holds a horizon's bound back: the one condition for taking a horizon and for
+/// whoever shows what holds it.
 /// </summary>
 internal static class OpenTransactions
 {
-    /// <summary>Rows of pg_stat_activity: sessions of this database but our own; a vacuum commits no rows, a walsender has no database.</summary>
+    /// <summary>Rows of pg_stat_activity: sessions of this database but our own. A vacuum commits no rows, a walsender has no database.</summary>
     public const string Sessions =
-        "pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type NOT IN ('autovacuum worker', 'walsender')";
+        "pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+        + "AND backend_type NOT IN ('autovacuum worker', 'walsender')";
 
     /// <summary>Rows of pg_prepared_xacts.</summary>
     public const string Prepared = "pg_prepared_xacts WHERE database = current_database()";
@@ -57,7 +58,8 @@ internal sealed record SourceActivity(
         var (rows, hidden) = (reader.GetInt64(3), reader.GetBoolean(4));
         await reader.NextResultAsync(cancellationToken);
         var poller = await reader.ReadAsync(cancellationToken)
-            ? new PollerSession(reader.GetInt32(0), reader.GetString(1), reader.IsDBNull(2) ? null : reader.GetString(2), reader.GetDateTime(3))
+            ? new PollerSession(
+                reader.GetInt32(0), reader.GetString(1), reader.IsDBNull(2) ? null : reader.GetString(2), reader.GetDateTime(3))
             : null;
         await reader.NextResultAsync(cancellationToken);
         var oldest = await reader.ReadAsync(cancellationToken)

@@ -60,7 +60,8 @@ public sealed class SchemaStore(string checkpointLocation, CrashPoints? crashPoi
     private static TableSchema ReadFile(string path, string fingerprint)
     {
         var schema = TableSchema.FromJson(File.ReadAllBytes(path));
-        return schema.Fingerprint == fingerprint ? schema : throw new FormatException($"its content has the fingerprint {schema.Fingerprint}");
+        if (schema.Fingerprint != fingerprint) throw new FormatException($"its content has the fingerprint {schema.Fingerprint}");
+        return schema;
     }
 
     /// <summary>A file that was altered is written again.</summary>

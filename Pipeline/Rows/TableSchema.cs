@@ -78,7 +78,8 @@ public sealed class TableSchema
                 root.GetProperty("key").EnumerateArray().Select(k => Index(k.GetString())).ToImmutableArray(),
                 Index(root.GetProperty("timestamp").GetString()));
         }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or ArgumentException or OverflowException)
+        catch (Exception e)
+            when (e is JsonException or KeyNotFoundException or InvalidOperationException or ArgumentException or OverflowException)
         {
             throw new FormatException("not a schema file: " + e.Message, e);
         }

@@ -1,5 +1,3 @@
-using OrdersStream.Diagnostics;
-
 namespace OrdersStream.Status;
 
 /// <summary>

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using OrdersStream.Diagnostics;
-using OrdersStream.Postgres;
 
 namespace OrdersStream.Status;
 

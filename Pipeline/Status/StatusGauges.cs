@@ -1,7 +1,6 @@
 using System.Diagnostics.Metrics;
 using System.Globalization;
 using OrdersStream.Diagnostics;
-using OrdersStream.Lake.Files;
 
 namespace OrdersStream.Status;
 

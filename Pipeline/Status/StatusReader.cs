@@ -4,7 +4,6 @@ using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
-using OrdersStream.Lake.Files;
 
 namespace OrdersStream.Status;
 

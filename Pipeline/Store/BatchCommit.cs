@@ -2,7 +2,6 @@ using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
-using OrdersStream.Lake.Files;
 using OrdersStream.ParquetFormat;
 
 namespace OrdersStream.Store;

@@ -1,7 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using OrdersStream.Diagnostics;
 using OrdersStream.Lake;
-using OrdersStream.Lake.Files;
 using OrdersStream.ParquetFormat;
 using OrdersStream.Rows;
 

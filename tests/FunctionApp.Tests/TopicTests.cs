@@ -1,6 +1,6 @@
 using OrdersStream.Kafka;
-using OrdersStream.TestKit.Servers;
 using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.FunctionApp.Tests;
 

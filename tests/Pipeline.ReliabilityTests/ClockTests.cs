@@ -1,5 +1,4 @@
 using OrdersStream.Durable;
-using OrdersStream.TestKit;
 using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests;

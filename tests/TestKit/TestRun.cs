@@ -1,12 +1,10 @@
 using Microsoft.Extensions.Logging;
-using OrdersStream.Capture;
 using OrdersStream.Configuration;
 using OrdersStream.Durable;
 using OrdersStream.Hosting;
 using OrdersStream.Hosting.Loops;
 using OrdersStream.Site.Server;
 using OrdersStream.Status;
-using OrdersStream.Store;
 
 namespace OrdersStream.TestKit;
 

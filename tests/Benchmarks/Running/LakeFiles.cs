@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using OrdersStream.Benchmarks.Measuring;
-using OrdersStream.Diagnostics;
 using OrdersStream.Lake;
 using OrdersStream.Lake.Files;
 

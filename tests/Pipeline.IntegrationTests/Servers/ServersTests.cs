@@ -1,7 +1,7 @@
 using Confluent.Kafka;
 using Npgsql;
-using OrdersStream.TestKit.Servers;
 using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.IntegrationTests.Servers;
 

@@ -1,9 +1,6 @@
-using OrdersStream.Configuration;
 using OrdersStream.Hosting.Loops;
-using OrdersStream.LocalHost.Terminal;
 using OrdersStream.Status;
 using OrdersStream.Store;
-using OrdersStream.TestKit;
 using OrdersStream.TestKit.Programs;
 using OrdersStream.TestKit.Servers;
 

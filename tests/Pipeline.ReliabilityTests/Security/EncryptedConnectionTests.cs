@@ -1,7 +1,6 @@
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Hosting.Loops;
-using OrdersStream.TestKit;
 
 namespace OrdersStream.ReliabilityTests.Security;
 

@@ -1,5 +1,4 @@
 using Mono.Cecil;
-using Mono.Cecil.Rocks;
 
 namespace OrdersStream.UnitTests.Architecture;
 
@@ -63,7 +62,8 @@ internal static class AssemblyUses
         [method.DeclaringType, method.ReturnType, .. method.Parameters.Select(p => p.ParameterType)];
 
     private static IEnumerable<TypeReference> Attributes(ICustomAttributeProvider provider) =>
-        provider.CustomAttributes.SelectMany(a => a.ConstructorArguments.Select(c => c.Value).OfType<TypeReference>().Append(a.AttributeType));
+        provider.CustomAttributes.SelectMany(
+            a => a.ConstructorArguments.Select(c => c.Value).OfType<TypeReference>().Append(a.AttributeType));
 
     /// <summary>A type and what it is made of.</summary>
     private static IEnumerable<TypeReference> Parts(TypeReference type) => type switch

@@ -46,7 +46,8 @@ public sealed partial class FloorsTests
         foreach (var file in SourceFiles(project))
         {
             if (NamespaceOf(file) is not { } name) continue;
-            var folder = Path.GetDirectoryName(Path.GetRelativePath(Path.Combine(Repository, project), file))!.Replace(Path.DirectorySeparatorChar, '.');
+            var inProject = Path.GetRelativePath(Path.Combine(Repository, project), file);
+            var folder = Path.GetDirectoryName(inProject)!.Replace(Path.DirectorySeparatorChar, '.');
             var room = project == "Pipeline" ? folder : folder.Length == 0 ? project : $"{project}.{folder}";
             Assert.Equal((file, room), (file, name));
             Assert.Contains(Floors.Rooms, r => r.Name == room);
@@ -74,7 +75,7 @@ public sealed partial class FloorsTests
     {
         for (var i = 0; i < rooms.Length; i++)
             foreach (var use in rooms[i].MayUse)
-                Assert.True(Array.FindIndex(rooms, r => r.Name == use) is var at && at >= 0 && at < i, $"{rooms[i].Name} uses {use}, which is not below it");
+                Assert.True(rooms[..i].Any(r => r.Name == use), $"{rooms[i].Name} uses {use}, which is not below it");
     }
 
     private static IEnumerable<string> Forbidden(string file) =>
@@ -92,7 +93,7 @@ public sealed partial class FloorsTests
 
     /// <summary>What is named may be a type in a room, too.</summary>
     private static string RoomOf(string name) =>
-        Floors.Rooms.Select(r => r.Name).Where(r => name == r || name.StartsWith(r + ".", StringComparison.Ordinal)).MaxBy(r => r.Length) ?? name;
+        Floors.Rooms.Select(r => r.Name).Where(r => $"{name}.".StartsWith($"{r}.", StringComparison.Ordinal)).MaxBy(r => r.Length) ?? name;
 
     private static string? NamespaceOf(string file) =>
         NamespaceLine().Match(File.ReadAllText(file)) is { Success: true } match ? match.Groups["room"].Value : null;

@@ -105,7 +105,8 @@ public sealed class StateFuzzTests : IDisposable
     {
         var path = folder["part-0-0-0.parquet"];
         File.WriteAllBytes(path, input);
-        return $"{LakeReader.ReadFooterAsync(new LakeFolder("/"), path, TestContext.Current.CancellationToken).GetAwaiter().GetResult().Rows}";
+        var footer = LakeReader.ReadFooterAsync(new LakeFolder("/"), path, TestContext.Current.CancellationToken).GetAwaiter().GetResult();
+        return $"{footer.Rows}";
     }
 
     private byte[] Parquet()

@@ -1,5 +1,4 @@
 using System.Diagnostics.Metrics;
-using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
@@ -48,7 +47,8 @@ public sealed class StreamSetTests
     [Fact]
     public void two_streams_share_no_topic_and_a_process_has_one_at_least()
     {
-        Assert.Contains("orders", Assert.Throws<ArgumentException>(() => new StreamSet([Options("orders"), Options("orders")], Process())).Message);
+        var shared = Assert.Throws<ArgumentException>(() => new StreamSet([Options("orders"), Options("orders")], Process()));
+        Assert.Contains("orders", shared.Message);
         Assert.Throws<ArgumentException>(() => new StreamSet([], Process()));
     }
 

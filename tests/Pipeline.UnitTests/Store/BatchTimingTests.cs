@@ -37,8 +37,9 @@ public sealed class BatchTimingTests
 
     [Fact]
     public void it_is_always_due_in_the_end() =>
-        Gen.Select(Gen.Double[0, 100], Gen.Double[0, 100], Gen.Bool, Gen.Bool, Gen.Bool).Sample((waited, since, hasCommitted, isBehind, isDrain) =>
+        Gen.Select(Gen.Double[0, 100], Gen.Double[0, 100], Gen.Bool.Array[3]).Sample((waited, since, flags) =>
         {
+            var (hasCommitted, isBehind, isDrain) = (flags[0], flags[1], flags[2]);
             var timing = isDrain ? Drain : Run;
             var now = timing.UntilDue(Seconds(waited), hasCommitted ? Seconds(since) : null, isBehind);
             var later = timing.UntilDue(Seconds(waited + 51), hasCommitted ? Seconds(since + 51) : null, isBehind);

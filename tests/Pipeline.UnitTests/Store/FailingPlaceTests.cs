@@ -1,5 +1,4 @@
 using OrdersStream.Durable;
-using OrdersStream.Store;
 
 namespace OrdersStream.UnitTests.Store;
 
