@@ -84,7 +84,7 @@ internal sealed class ConsumerSession(
     private void ReportHealth(LakeConsumer consumer, bool came)
     {
         if (came && !pace.CommitFailed) retries.Succeeded();
-        else if (!came && consumer.TakeTrouble() is { } error) retries.Note(error);
+        else if (!came && consumer.TakeFailure() is { } error) retries.Note(error);
         else retries.StopIfTooLong();
     }
 

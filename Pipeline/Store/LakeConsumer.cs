@@ -60,11 +60,11 @@ internal sealed class LakeConsumer : IDisposable
         consumer.Assign(partitions.Select(p => StartOf(new TopicPartition(topic, p))).ToList());
 
     /// <summary>Steps to the next record or end of a partition, where it has been received already.</summary>
-    /// <exception cref="KafkaException">The client reported trouble.</exception>
+    /// <exception cref="KafkaException">The client reported a failure.</exception>
     public bool TryNext() => records.TryNext();
 
     /// <summary>Waits for the next one. False: none came in time.</summary>
-    /// <exception cref="KafkaException">The client reported trouble that it does not mend by itself.</exception>
+    /// <exception cref="KafkaException">The client reported a failure that it does not mend by itself.</exception>
     public bool WaitNext(TimeSpan wait)
     {
         if (records.WaitNext(wait)) return true;
@@ -78,8 +78,8 @@ internal sealed class LakeConsumer : IDisposable
             ? default
             : batch.AddAsync(records.ToRecord(), cancellationToken);
 
-    /// <summary>Outage that the client goes on to mend: a consumer made anew would have to wait for its old membership to expire.</summary>
-    public KafkaException? TakeTrouble() => Interlocked.Exchange(ref error, null) is { } e ? new KafkaException(e) : null;
+    /// <summary>A failure that the client goes on to mend: a consumer made anew would have to wait for its old membership to expire.</summary>
+    public KafkaException? TakeFailure() => Interlocked.Exchange(ref error, null) is { } e ? new KafkaException(e) : null;
 
     public void Seek(int partition, long offset) => consumer.Seek(new TopicPartitionOffset(topic, partition, offset));
 
