@@ -79,7 +79,7 @@ internal static class StateEnvelope
         }
         catch (JsonException e)
         {
-            throw new FormatException("it is not a whole state file", e);
+            throw new FormatException("it is not whole JSON", e);
         }
     }
 

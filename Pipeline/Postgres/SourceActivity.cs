@@ -8,7 +8,9 @@ namespace OrdersStream.Postgres;
 /// </summary>
 internal static class OpenTransactions
 {
-    /// <summary>Rows of pg_stat_activity: sessions of this database but our own; a vacuum commits nothing, a walsender has no database.</summary>
+    /// <summary>
+    /// Rows of pg_stat_activity: sessions of this database but our own; a vacuum commits nothing, a walsender has no database.
+    /// </summary>
     public const string Sessions =
         "pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
         + "AND backend_type NOT IN ('autovacuum worker', 'walsender')";
