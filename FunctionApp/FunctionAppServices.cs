@@ -28,9 +28,16 @@ internal static class FunctionAppServices
             .AddSingleton(NewStream)
             .AddSingleton<StreamFunctions>()
             .AddSingleton<FunctionsTopic>()
-            .AddSingleton<MetricsExport>()
+            .AddSingleton(NewExport)
             .AddSingleton(provider =>
                 new StatusSite(provider.GetRequiredService<PipelineStream>(), provider.GetRequiredService<MetricsExport>()));
+    }
+
+    /// <summary>Made after the stream, and so gone before it: the last push still has all that the stream shows.</summary>
+    private static MetricsExport NewExport(IServiceProvider provider)
+    {
+        _ = provider.GetRequiredService<PipelineStream>();
+        return new MetricsExport();
     }
 
     private static PipelineStream NewStream(IServiceProvider provider)

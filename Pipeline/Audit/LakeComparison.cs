@@ -16,13 +16,19 @@ namespace OrdersStream.Audit;
 /// It may run beside both halves: the lake is read first and the table after it, so nothing in the lake is news to the table; and
 /// a row that changed behind the horizon of the last poll is not due yet.
 /// </summary>
-public sealed class LakeComparison(PipelineOptions options, TopicAdmin admin, TopicReader topic, TimeProvider time)
+/// <param name="options">The stream's configuration.</param>
+/// <param name="admin">Describes the topic.</param>
+/// <param name="topic">Tells the topic's ends.</param>
+/// <param name="openFiles">Opens where the lake and its commit log lie.</param>
+/// <param name="time">The clock.</param>
+public sealed class LakeComparison(
+    PipelineOptions options, TopicAdmin admin, TopicReader topic, Func<string, ILakeFiles> openFiles, TimeProvider time)
 {
     private const int ExamplesMax = 20;
     private static readonly TimeSpan CatchUpTimeout = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan CatchUpPause = TimeSpan.FromMilliseconds(500);
 
-    private readonly LakeFolder lake = new(options.Datalake.Path);
+    private readonly ILakeFiles lake = openFiles(options.Datalake.Path);
 
     /// <summary>Versions held at once; what is more is compared in several passes (invariant 7). A version takes about 130 bytes.</summary>
     internal int VersionsMax { get; init; } = 1_000_000;
@@ -55,7 +61,7 @@ public sealed class LakeComparison(PipelineOptions options, TopicAdmin admin, To
         var ends = await topic.PartitionEndsAsync(partitions, KafkaClients.AnswerTimeout, cancellationToken);
         for (var begun = time.GetTimestamp(); ;)
         {
-            var now = TopicCommits.Positions(new LakeFolder(options.Streaming.CheckpointLocation), options.Kafka.Topic);
+            var now = TopicCommits.Positions(openFiles(options.Streaming.CheckpointLocation), options.Kafka.Topic);
             var behind = ends.Where(e => now.GetValueOrDefault(e.Partition)?.NextRecord is var next && (next ?? e.Low) < e.High).ToList();
             if (behind.Count == 0) return;
             if (time.GetElapsedTime(begun) > CatchUpTimeout)

@@ -7,7 +7,7 @@ namespace OrdersStream.Capture;
 /// What the capturing half says of its polls: a line for each that did something,
 /// and else one a minute, so that silence means a failure.
 /// </summary>
-internal sealed class CaptureLog(TimeProvider time, ILogger logger)
+internal sealed class PollLog(TimeProvider time, ILogger logger)
 {
     public static readonly TimeSpan SilenceMax = TimeSpan.FromMinutes(1);
 

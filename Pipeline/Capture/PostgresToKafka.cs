@@ -52,7 +52,7 @@ public sealed class PostgresToKafka(
         options, new WatermarkFile(options), new SchemaStore(options.Streaming.CheckpointLocation, crashPoints, options.StreamName),
         crashPoints, time, metrics, logger);
 
-    private readonly CaptureLog log = new(time, logger);
+    private readonly PollLog log = new(time, logger);
     private NpgsqlConnection? connection;
     private CaptureSession? session;
 

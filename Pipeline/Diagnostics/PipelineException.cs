@@ -56,4 +56,6 @@ public class PipelineException(FailureVerdict verdict, Exception? inner = null) 
 public sealed class HalfStoppedException(string half, FailureVerdict verdict, Exception cause) : PipelineException(verdict, cause)
 {
     public string Half { get; } = half;
+
+    public override string Message => $"{Half}: {base.Message}";
 }

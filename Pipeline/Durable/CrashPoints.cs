@@ -21,7 +21,7 @@ public enum CrashPoint
     DirectorySynced,
     CommitPruned,
     RollForwardBegun,
-    OffsetCommitted,
+    OffsetsStored,
 }
 
 /// <summary>

@@ -43,11 +43,11 @@ public sealed class PipelineStream : IAsyncDisposable
         History = new FlowHistory();
         Logger = newLogger("OrdersStream");
         Capture = new PostgresToKafka(options, process.Time, process.CrashPoints, Metrics, newLogger("OrdersStream.PostgresToKafka"));
-        var surroundings = new StoreSurroundings(
-            OpenTopicAsync, TopicEndsAsync, PresentSchemaAsync, location => new LakeFolder(location, process.CrashPoints));
+        Func<string, ILakeFiles> openFiles = location => new LakeFolder(location, process.CrashPoints);
+        var surroundings = new StoreSurroundings(OpenTopicAsync, TopicEndsAsync, PresentSchemaAsync, openFiles);
         Store = new KafkaToLake(options, surroundings, process.Time, process.CrashPoints, Metrics, newLogger("OrdersStream.KafkaToLake"));
-        Status = new StatusReader(options, admin, topic, process.Process, History, Failures, process.Time);
-        Comparison = new LakeComparison(options, admin, topic, process.Time);
+        Status = new StatusReader(options, admin, topic, openFiles, process.Process, History, Failures, process.Time);
+        Comparison = new LakeComparison(options, admin, topic, openFiles, process.Time);
     }
 
     private readonly Func<string, ILogger> newLogger;

@@ -5,6 +5,7 @@ namespace OrdersStream.Hosting;
 
 /// <summary>
 /// The streams of one process. They share nothing but the process; the name of each stands in its lines where there are several.
+/// Each host has one stream so far.
 /// </summary>
 public sealed class StreamSet : IAsyncDisposable
 {

@@ -10,7 +10,7 @@ namespace OrdersStream.Lake;
 /// Which folder of the lake a row belongs in, by <c>datalake.partition_by</c>. A folder's name is made once per value,
 /// not once per row.
 /// </summary>
-internal sealed class LakeFolders
+internal sealed class HivePartitioning
 {
     /// <summary>The derived partition: the UTC date of created_at, where the table has none of the timestamp column.</summary>
     public const string OrderDate = "order_date";
@@ -31,7 +31,7 @@ internal sealed class LakeFolders
     private byte[] lastText = [];
     private string? lastFolder;
 
-    private LakeFolders(string name, int column, ColumnKind kind)
+    private HivePartitioning(string name, int column, ColumnKind kind)
     {
         this.name = name;
         this.column = column;
@@ -39,9 +39,9 @@ internal sealed class LakeFolders
     }
 
     /// <exception cref="PipelineException">The table has no such column, or one that makes no folder names.</exception>
-    public static LakeFolders For(TableSchema schema, string partitionBy)
+    public static HivePartitioning For(TableSchema schema, string partitionBy)
     {
-        if (partitionBy == None && schema.IndexOf(None) < 0) return new LakeFolders("", -1, default);
+        if (partitionBy == None && schema.IndexOf(None) < 0) return new HivePartitioning("", -1, default);
         var column = schema.IndexOf(partitionBy);
         if (column < 0 && partitionBy == OrderDate) column = OrderDateSource(schema);
         if (column < 0)
@@ -54,7 +54,7 @@ internal sealed class LakeFolders
             throw new PipelineException(FailureAction.Stop,
                 $"datalake.partition_by is '{partitionBy}', a column of type {type.PostgresName}, by which folders are not made.",
                 "Choose a column of type text, integer, boolean, uuid, date, timestamp or an enum, or 'order_date' or 'none'.");
-        return new LakeFolders(partitionBy, column, type.Kind);
+        return new HivePartitioning(partitionBy, column, type.Kind);
     }
 
     /// <summary>The row's folder relative to the lake's; the same string for the same value.</summary>

@@ -47,7 +47,10 @@ internal sealed class LogRecovery(ILakeFiles lake, string writerPrefix, TopicIde
                 if (!footer.Topic.Matches(topic)) continue;
                 state = state with { Rows = state.Rows + footer.Rows, Files = state.Files + 1 };
                 if (footer.LastOffset > newestRow)
-                (newestRow, state) = (footer.LastOffset, state with { Fingerprint = footer.SchemaFingerprint, FingerprintAssumed = false });
+                {
+                    newestRow = footer.LastOffset;
+                    state = state with { Fingerprint = footer.SchemaFingerprint, FingerprintAssumed = false };
+                }
             }
             state = state with { NextOffset = Math.Max(state.NextOffset, name.LastOffset + 1), PageEnded = false };
         }

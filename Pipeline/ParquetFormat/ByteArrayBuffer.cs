@@ -9,7 +9,7 @@ namespace OrdersStream.ParquetFormat;
 /// Text and binary values in one arena, already in the PLAIN encoding (a 32-bit length before each value), so that a page
 /// is one copy.
 /// </summary>
-internal sealed class BytesBuffer(ParquetColumn column) : ColumnBuffer(column)
+internal sealed class ByteArrayBuffer(ParquetColumn column) : ColumnBuffer(column)
 {
     public const int PrefixBytes = sizeof(int);
 

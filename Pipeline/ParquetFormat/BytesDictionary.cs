@@ -32,13 +32,13 @@ internal sealed class BytesDictionary
     public int BitWidth => Math.Max(1, 32 - BitOperations.LeadingZeroCount((uint)Math.Max(0, Count - 1)));
 
     public ReadOnlySpan<byte> this[int index] =>
-        plain.Written[(starts[index] + BytesBuffer.PrefixBytes)..(index + 1 < Count ? starts[index + 1] : plain.Length)];
+        plain.Written[(starts[index] + ByteArrayBuffer.PrefixBytes)..(index + 1 < Count ? starts[index + 1] : plain.Length)];
 
     /// <summary>Indices of the values of a page, right after <see cref="TryAdd"/>.</summary>
     public ReadOnlySpan<int> Indices(int count) => indices.AsSpan(0, count);
 
     /// <summary>False when the dictionary does not pay for the page: it is then as it was before, and closed.</summary>
-    public bool TryAdd(BytesBuffer page)
+    public bool TryAdd(ByteArrayBuffer page)
     {
         if (closed) return false;
         var (count, bytes) = (Count, plain.Length);
@@ -59,7 +59,7 @@ internal sealed class BytesDictionary
         closed = false;
     }
 
-    private bool TryIndex(BytesBuffer page, int countBefore)
+    private bool TryIndex(ByteArrayBuffer page, int countBefore)
     {
         for (var i = 0; i < page.Values; i++)
         {
@@ -88,8 +88,8 @@ internal sealed class BytesDictionary
     {
         starts[Count] = plain.Length;
         hashes[Count] = hash;
-        BinaryPrimitives.WriteInt32LittleEndian(plain.GetSpan(BytesBuffer.PrefixBytes), value.Length);
-        plain.Advance(BytesBuffer.PrefixBytes);
+        BinaryPrimitives.WriteInt32LittleEndian(plain.GetSpan(ByteArrayBuffer.PrefixBytes), value.Length);
+        plain.Advance(ByteArrayBuffer.PrefixBytes);
         plain.Append(value);
         Count++;
         if (Count == starts.Length) Grow();

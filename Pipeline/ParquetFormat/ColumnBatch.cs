@@ -16,7 +16,7 @@ public sealed class ColumnBatch
     private readonly DataPageEncoder encoder;
     private readonly ImmutableArray<ColumnChunkBuilder> chunks;
     private readonly ColumnBuffer[] columns;
-    private readonly BytesBuffer opColumn;
+    private readonly ByteArrayBuffer opColumn;
     private readonly ColumnBuffer partitionColumn;
     private readonly ColumnBuffer offsetColumn;
     private readonly List<EncodedRowGroup> groups = [];
@@ -34,7 +34,7 @@ public sealed class ColumnBatch
         this.encoder = encoder;
         chunks = [.. ParquetSchema.Columns(schema).Select(column => new ColumnChunkBuilder(ColumnBuffer.For(column), encoder.Blocks))];
         columns = [.. chunks.Select(c => c.Buffer)];
-        (opColumn, partitionColumn, offsetColumn) = ((BytesBuffer)columns[^3], columns[^2], columns[^1]);
+        (opColumn, partitionColumn, offsetColumn) = ((ByteArrayBuffer)columns[^3], columns[^2], columns[^1]);
     }
 
     public TableSchema Schema { get; }

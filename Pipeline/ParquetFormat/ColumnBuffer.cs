@@ -33,7 +33,7 @@ internal abstract class ColumnBuffer(ParquetColumn column)
         PhysicalType.DOUBLE => new DoubleBuffer(column),
         PhysicalType.BOOLEAN => new BooleanBuffer(column),
         PhysicalType.FIXED_LEN_BYTE_ARRAY => new DecimalBuffer(column),
-        PhysicalType.BYTE_ARRAY => new BytesBuffer(column),
+        PhysicalType.BYTE_ARRAY => new ByteArrayBuffer(column),
         _ => throw new ArgumentOutOfRangeException(nameof(column), column.Type.Physical, "no buffer for this physical type"),
     };
 

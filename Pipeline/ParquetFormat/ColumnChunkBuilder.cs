@@ -8,7 +8,7 @@ namespace OrdersStream.ParquetFormat;
 /// </summary>
 internal sealed class ColumnChunkBuilder(ColumnBuffer buffer, EncodedBlocks blocks)
 {
-    private readonly BytesDictionary? dictionary = buffer is BytesBuffer ? new() : null;
+    private readonly BytesDictionary? dictionary = buffer is ByteArrayBuffer ? new() : null;
     private EncodedBytes pages = new(blocks);
     private long slots, nulls, uncompressed;
     private bool anyIndexed;
@@ -68,7 +68,7 @@ internal sealed class ColumnChunkBuilder(ColumnBuffer buffer, EncodedBlocks bloc
     {
         if (dictionary is null) return false;
         var known = dictionary.Count;
-        var bytes = (BytesBuffer)Buffer;
+        var bytes = (ByteArrayBuffer)Buffer;
         if (!dictionary.TryAdd(bytes)) return false;
         for (var i = known; i < dictionary.Count; i++) bytes.AddBound(dictionary[i]);
         return true;

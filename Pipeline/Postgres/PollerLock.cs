@@ -12,15 +12,15 @@ namespace OrdersStream.Postgres;
 internal static class PollerLock
 {
     /// <returns>False when another session holds it.</returns>
-    public static async Task<bool> TryTakeAsync(NpgsqlConnection connection, string streamName, CancellationToken cancellationToken)
+    public static async Task<bool> TryTakeAsync(NpgsqlConnection connection, string publisherName, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand("SELECT pg_try_advisory_lock($1)", connection)
         {
-            Parameters = { new() { Value = KeyOf(streamName) } },
+            Parameters = { new() { Value = KeyOf(publisherName) } },
         };
         return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
-    internal static long KeyOf(string streamName) =>
-        BinaryPrimitives.ReadInt64BigEndian(SHA256.HashData(Encoding.UTF8.GetBytes(streamName)));
+    internal static long KeyOf(string publisherName) =>
+        BinaryPrimitives.ReadInt64BigEndian(SHA256.HashData(Encoding.UTF8.GetBytes(publisherName)));
 }

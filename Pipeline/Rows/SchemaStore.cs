@@ -77,5 +77,5 @@ public sealed class SchemaStore(string checkpointLocation, CrashPoints? crashPoi
         }
     }
 
-    private string PathOf(string fingerprint) => Path.Combine(directory, fingerprint + ".json");
+    private string PathOf(string fingerprint) => Path.GetFullPath(Path.Combine(directory, fingerprint + ".json"));
 }

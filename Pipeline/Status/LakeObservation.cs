@@ -12,9 +12,9 @@ internal sealed record LakeObservation(LakeStatus Status, ImmutableSortedDiction
 {
     private const int CommitsRead = 5, FilesShown = 10;
 
-    public static LakeObservation Read(PipelineOptions options, QuarantineCauses causes)
+    public static LakeObservation Read(PipelineOptions options, Func<string, ILakeFiles> openFiles, QuarantineCauses causes)
     {
-        var commits = TopicCommits.Find(new LakeFolder(options.Streaming.CheckpointLocation), options.Kafka.Topic);
+        var commits = TopicCommits.Find(openFiles(options.Streaming.CheckpointLocation), options.Kafka.Topic);
         var recent = commits?.RecentEntries(CommitsRead).ToList() ?? [];
         var newest = recent.Select(entries => entries[0]).ToList();
         var files =
@@ -26,7 +26,7 @@ internal sealed record LakeObservation(LakeStatus Status, ImmutableSortedDiction
         var quarantined = newest.Sum(e => e.State.Quarantined);
         var status = new LakeStatus(
             options.Datalake.Path, Reachable: true, newest.Sum(e => e.State.Rows), newest.Sum(e => e.State.Files), quarantined,
-            [.. files.Take(FilesShown)], quarantined > 0 ? causes.Read(new LakeFolder(options.Datalake.Path)) : []);
+            [.. files.Take(FilesShown)], quarantined > 0 ? causes.Read(openFiles(options.Datalake.Path)) : []);
         return new LakeObservation(status, newest.ToImmutableSortedDictionary(e => e.Partition, StoredPosition.Of));
     }
 }

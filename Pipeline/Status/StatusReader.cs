@@ -4,6 +4,7 @@ using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
+using OrdersStream.Lake.Files;
 
 namespace OrdersStream.Status;
 
@@ -12,7 +13,7 @@ namespace OrdersStream.Status;
 /// does not answer soon is reported as down, and the rest is read all the same.
 /// </summary>
 public sealed class StatusReader(
-    PipelineOptions options, TopicAdmin admin, TopicReader topic,
+    PipelineOptions options, TopicAdmin admin, TopicReader topic, Func<string, ILakeFiles> openFiles,
     ProcessStatus process, FlowHistory history, FailureJournal failures, TimeProvider time)
 {
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(4);
@@ -34,7 +35,7 @@ public sealed class StatusReader(
         var watermark = problems.Try(Part.State, () => new WatermarkFile(options).Read());
         // Invariant 6, as an observer sees it: capture would stop.
         if (watermark is not null && source is not null) problems.Try(Part.Source, () => watermark.Source.CheckSameTable(source.Identity));
-        var lake = problems.Try(Part.State, () => LakeObservation.Read(options, causes));
+        var lake = problems.Try(Part.State, () => LakeObservation.Read(options, openFiles, causes));
 
         var capture = watermark is null ? null : CaptureProgress.Describe(watermark, source, caughtUpAt);
         if (capture?.LagSeconds is 0) caughtUpAt = source!.Clock;

@@ -99,8 +99,8 @@ internal sealed class ConsumerSession(
         pace.CommittedAt = begun;
         retries.Succeeded();
         stored(outcome.Result);
-        consumer?.CommitOffsets(collected.Positions.Where(p => !outcome.Superseded.ContainsKey(p.Partition)));
-        crashPoints.Reached(CrashPoint.OffsetCommitted);
+        consumer?.StoreOffsets(collected.Positions.Where(p => !outcome.Superseded.ContainsKey(p.Partition)));
+        crashPoints.Reached(CrashPoint.OffsetsStored);
         foreach (var (partition, next) in outcome.Superseded) consumer?.Seek(partition, next);
         collected.Committed(outcome.Superseded);
     }

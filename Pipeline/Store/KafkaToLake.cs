@@ -105,22 +105,6 @@ public sealed class KafkaToLake(
 
     public void Dispose() => oneAtATime.Dispose();
 
-    /// <summary>Where a consumer of the partition begins: everything below is in the lake.</summary>
-    /// <exception cref="PipelineException">Kafka no longer has what comes next, or the log cannot be used.</exception>
-    internal async Task<long> NextOffsetAsync(int partition, CancellationToken cancellationToken)
-    {
-        await oneAtATime.WaitAsync(cancellationToken);
-        try
-        {
-            delivered ??= await OpenBatchAsync(cancellationToken);
-            return await delivered.NextOffsetAsync(partition, cancellationToken);
-        }
-        finally
-        {
-            oneAtATime.Release();
-        }
-    }
-
     /// <summary>A batch of its own, kept apart from others by the commit log, like those of two processes.</summary>
     /// <exception cref="PipelineException">The checkpoint belongs to another topic.</exception>
     internal async Task<LakeBatch> OpenBatchAsync(CancellationToken cancellationToken)

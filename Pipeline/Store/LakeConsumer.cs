@@ -78,15 +78,18 @@ internal sealed class LakeConsumer : IDisposable
             ? default
             : batch.AddAsync(records.ToRecord(), cancellationToken);
 
-    /// <summary>A failure that the client goes on to mend: a consumer made anew would have to wait for its old membership to expire.</summary>
+    /// <summary>
+    /// A failure that the client goes on to mend: a consumer made anew would have to wait for its old membership to expire.
+    /// </summary>
     public KafkaException? TakeFailure() => Interlocked.Exchange(ref error, null) is { } e ? new KafkaException(e) : null;
 
     public void Seek(int partition, long offset) => consumer.Seek(new TopicPartitionOffset(topic, partition, offset));
 
     /// <summary>
-    /// Tells the group how far the lake has got, for lag monitors. It does not wait: the client sends it by and by, and at the end.
+    /// What the group is to hear of how far the lake has got, for lag monitors. It does not wait: the client sends it by and by, and
+    /// at the end.
     /// </summary>
-    public void CommitOffsets(IEnumerable<(int Partition, long Next)> positions)
+    public void StoreOffsets(IEnumerable<(int Partition, long Next)> positions)
     {
         foreach (var (partition, next) in positions)
         {

@@ -66,7 +66,7 @@ internal sealed class PartitionBatches(StoreContext context)
 internal sealed class RowShape(TableSchema schema, string partitionBy)
 {
     private readonly MessageDecoder decoder = new(schema);
-    private readonly LakeFolders partitioner = LakeFolders.For(schema, partitionBy);
+    private readonly HivePartitioning partitioner = HivePartitioning.For(schema, partitionBy);
 
     public TableSchema Schema { get; } = schema;
     public DecodedRow Row { get; } = new(schema);

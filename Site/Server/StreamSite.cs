@@ -5,16 +5,16 @@ using OrdersStream.Hosting;
 namespace OrdersStream.Site.Server;
 
 /// <summary>
-/// All that shows a stream to the outside, for a host with a process of its own: status page, document, metrics. To be made before the
-/// halves begin: what they do is counted from here on.
+/// All that shows a stream to the outside, for a host with a process of its own: status page, document, metrics. To be asked for before
+/// the halves begin: what they do is counted from then on.
 /// </summary>
 public sealed class StreamSite(PipelineStream stream) : IDisposable
 {
-    private readonly Lazy<MetricsExport> export = new(() => new MetricsExport());
+    private MetricsExport? export;
     private StatusSite? answers;
 
     /// <summary>The answers to every request.</summary>
-    public StatusSite Answers => answers ??= new StatusSite(stream, export.Value);
+    public StatusSite Answers => answers ??= new StatusSite(stream, export ??= new MetricsExport());
 
     /// <summary>Serves the status page.</summary>
     /// <exception cref="PipelineException">The address cannot be taken.</exception>
@@ -27,7 +27,7 @@ public sealed class StreamSite(PipelineStream stream) : IDisposable
     public void Dispose()
     {
         answers?.Dispose();
-        if (export.IsValueCreated) export.Value.Dispose();
+        export?.Dispose();
     }
 
     private StatusSampler NewSampler() => new(Answers, stream.History, stream.Process.Time);

@@ -73,7 +73,7 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
     }
 
     [Fact]
-    public async Task a_poller_process_takes_over_within_an_interval_of_the_others_death()
+    public async Task a_poller_process_takes_over_after_the_others_death_without_waiting_for_a_timeout()
     {
         var interval = TimeSpan.FromSeconds(1);
         await using var stream = await TestStream.CreateAsync(

@@ -46,7 +46,7 @@ public abstract class LostAnswerTests(PostgresServer postgres, KafkaServer kafka
     }
 
     private protected static bool IsKafkas(CrashPoint step) =>
-        step is CrashPoint.PageProduced or CrashPoint.PageCommitted or CrashPoint.OffsetCommitted;
+        step is CrashPoint.PageProduced or CrashPoint.PageCommitted or CrashPoint.OffsetsStored;
 
     private protected static IOException Lost() => new("the answer was lost");
 }

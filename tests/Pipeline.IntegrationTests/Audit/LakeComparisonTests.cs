@@ -9,7 +9,7 @@ using OrdersStream.Lake.Files;
 using OrdersStream.TestKit.Programs;
 using OrdersStream.TestKit.Servers;
 
-namespace OrdersStream.IntegrationTests.Status;
+namespace OrdersStream.IntegrationTests.Audit;
 
 public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kafka)
 {
@@ -164,7 +164,8 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
     private async Task<ComparisonResult> CompareAsync(TestPipeline pipeline, int versionsMax = 1_000_000)
     {
         var options = pipeline.Options;
-        var comparison = new LakeComparison(options, new TopicAdmin(options), new TopicReader(options), TimeProvider.System)
+        var comparison = new LakeComparison(
+            options, new TopicAdmin(options), new TopicReader(options), place => new LakeFolder(place), TimeProvider.System)
         {
             VersionsMax = versionsMax,
         };

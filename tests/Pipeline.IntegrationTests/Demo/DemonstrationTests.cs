@@ -3,7 +3,7 @@ using OrdersStream.LocalHost.Verbs;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Programs;
 
-namespace OrdersStream.IntegrationTests.LocalHost;
+namespace OrdersStream.IntegrationTests.Demo;
 
 /// <summary>The main command as a process of its own, as a newcomer runs it.</summary>
 public sealed class DemonstrationTests : IDisposable

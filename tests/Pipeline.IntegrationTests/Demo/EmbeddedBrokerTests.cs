@@ -2,7 +2,7 @@ using Confluent.Kafka;
 using OrdersStream.Demo.Servers;
 using OrdersStream.TestKit;
 
-namespace OrdersStream.IntegrationTests.LocalHost;
+namespace OrdersStream.IntegrationTests.Demo;
 
 public sealed class EmbeddedBrokerTests
 {

@@ -1,9 +1,10 @@
 using Npgsql;
 using OrdersStream.Demo.Servers;
+using OrdersStream.IntegrationTests.LocalHost;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Programs;
 
-namespace OrdersStream.IntegrationTests.LocalHost;
+namespace OrdersStream.IntegrationTests.Demo;
 
 public sealed class LocalPostgresTests
 {

@@ -2,7 +2,7 @@ using Npgsql;
 using OrdersStream.Demo.Servers;
 using OrdersStream.TestKit;
 
-namespace OrdersStream.IntegrationTests.LocalHost;
+namespace OrdersStream.IntegrationTests.Demo;
 
 /// <summary>db/orders.sql on a private server, by Npgsql and, where there is one, by psql.</summary>
 public sealed class OrdersScriptTests(OrdersScriptTests.Server server) : IClassFixture<OrdersScriptTests.Server>

@@ -1,6 +1,6 @@
 using OrdersStream.Demo.Servers;
 
-namespace OrdersStream.IntegrationTests.LocalHost;
+namespace OrdersStream.IntegrationTests.Demo;
 
 public sealed class PsqlScriptTests
 {

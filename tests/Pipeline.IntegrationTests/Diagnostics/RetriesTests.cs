@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 using OrdersStream.Diagnostics;
 using OrdersStream.LocalHost.Terminal;
 
-namespace OrdersStream.IntegrationTests.LocalHost;
+namespace OrdersStream.IntegrationTests.Diagnostics;
 
 public sealed class RetriesTests
 {

@@ -2,11 +2,12 @@ using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Hosting.Loops;
+using OrdersStream.Lake.Files;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Programs;
 using OrdersStream.TestKit.Servers;
 
-namespace OrdersStream.IntegrationTests.LocalHost;
+namespace OrdersStream.IntegrationTests.Hosting;
 
 public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
 {

@@ -26,7 +26,7 @@ internal static class Floors
         new("Lake", "Memory", "Diagnostics", "Durable", "Kafka", "Rows", "ParquetFormat", "Lake.Files"),
         new("Capture", [.. Ground, "Kafka", "Kafka.Native", "Rows", "Postgres"]),
         new("Store", [.. Ground, "Kafka", "Kafka.Native", "Rows", "ParquetFormat", "Lake", "Lake.Files"]),
-        new("Status", "Configuration", "Diagnostics", "Durable", "Kafka", "Postgres", "Lake", "Lake.Files", "Capture"),
+        new("Status", "Configuration", "Diagnostics", "Kafka", "Postgres", "Lake", "Lake.Files", "Capture"),
         new("Audit", [.. Ground, "Kafka", "Rows", "Postgres", "Lake", "Lake.Files", "Capture"]),
         new("Hosting",
             "Configuration", "Diagnostics", "Durable", "Kafka", "Rows", "Postgres", "Lake.Files", "Capture", "Store", "Status", "Audit"),

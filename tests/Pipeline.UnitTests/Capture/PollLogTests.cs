@@ -2,13 +2,13 @@ using OrdersStream.Capture;
 
 namespace OrdersStream.UnitTests.Capture;
 
-public sealed class CaptureLogTests
+public sealed class PollLogTests
 {
     private readonly TestTime time = new();
     private readonly TestLog lines = new();
-    private readonly CaptureLog log;
+    private readonly PollLog log;
 
-    public CaptureLogTests() => log = new CaptureLog(time, lines);
+    public PollLogTests() => log = new PollLog(time, lines);
 
     [Fact]
     public void a_poll_that_published_is_told_and_so_is_its_lag()

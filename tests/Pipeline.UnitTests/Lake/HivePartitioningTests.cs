@@ -5,7 +5,7 @@ using OrdersStream.UnitTests.ParquetFormat;
 
 namespace OrdersStream.UnitTests.Lake;
 
-public sealed class LakeFoldersTests
+public sealed class HivePartitioningTests
 {
     private static readonly TableSchema Table = LakeRows.Schema(
         LakeRows.Column("updated_at", ColumnKind.TimestampTz),
@@ -35,7 +35,7 @@ public sealed class LakeFoldersTests
     public void without_created_at_order_date_is_that_of_the_timestamp_column()
     {
         var table = LakeRows.Schema(LakeRows.Column("updated_at", ColumnKind.TimestampTz));
-        Assert.Equal("order_date=1970-01-03", LakeFolders.For(table, "order_date").FolderOf(LakeRows.Row(table, 2 * Day)));
+        Assert.Equal("order_date=1970-01-03", HivePartitioning.For(table, "order_date").FolderOf(LakeRows.Row(table, 2 * Day)));
     }
 
     [Fact]
@@ -45,7 +45,7 @@ public sealed class LakeFoldersTests
             LakeRows.Column("updated_at", ColumnKind.TimestampTz),
             LakeRows.Column("created_at", ColumnKind.TimestampTz),
             LakeRows.Column("order_date", ColumnKind.Date));
-        Assert.Equal("order_date=1970-01-10", LakeFolders.For(table, "order_date").FolderOf(LakeRows.Row(table, 0L, 0L, 9L)));
+        Assert.Equal("order_date=1970-01-10", HivePartitioning.For(table, "order_date").FolderOf(LakeRows.Row(table, 0L, 0L, 9L)));
     }
 
     [Fact]
@@ -64,7 +64,7 @@ public sealed class LakeFoldersTests
     [Fact]
     public void the_same_value_gives_the_same_string()
     {
-        var partitioner = LakeFolders.For(Table, "status");
+        var partitioner = HivePartitioning.For(Table, "status");
         var folders = new[] { "a", "b", "a", "a", "b" }.Select(s => partitioner.FolderOf(LakeRows.Row(Table, 0L, 0L, s))).ToList();
         Assert.Equal(["status=a", "status=b", "status=a", "status=a", "status=b"], folders);
         Assert.Same(folders[0], folders[3]);
@@ -76,7 +76,7 @@ public sealed class LakeFoldersTests
     {
         foreach (var by in new[] { "order_date", "status" })
         {
-            var partitioner = LakeFolders.For(Table, by);
+            var partitioner = HivePartitioning.For(Table, by);
             DecodedRow[] rows = [LakeRows.Row(Table, 0L, 0L, "a"), LakeRows.Row(Table, 0L, Day, "b")];
             foreach (var row in rows) partitioner.FolderOf(row);
             var before = GC.GetAllocatedBytesForCurrentThread();
@@ -91,7 +91,7 @@ public sealed class LakeFoldersTests
     [InlineData("tags")]
     public void what_makes_no_folders_is_refused_by_name(string column)
     {
-        var e = Assert.Throws<PipelineException>(() => LakeFolders.For(Table, column));
+        var e = Assert.Throws<PipelineException>(() => HivePartitioning.For(Table, column));
         Assert.Equal(FailureAction.Stop, e.Action);
         Assert.Contains($"'{column}'", e.Problem);
     }
@@ -100,6 +100,6 @@ public sealed class LakeFoldersTests
     {
         var row = LakeRows.Row(Table, values);
         for (var i = values.Length; i < row.Cells.Length; i++) row.Cells[i].IsNull = true;
-        return LakeFolders.For(Table, partitionBy).FolderOf(row);
+        return HivePartitioning.For(Table, partitionBy).FolderOf(row);
     }
 }

@@ -40,7 +40,7 @@ public sealed class LogRecoveryTests : IDisposable
         TestLake.CopyFolder(copy.Path, lake.Checkpoint);
 
         using var instance = lake.NewInstance();
-        Assert.Equal(11, await instance.NextOffsetAsync(0, CancellationToken.None));
+        Assert.Equal(11, await lake.NextOffsetAsync(0));
         await instance.StoreAsync(Topic.All, CancellationToken.None);
         Topic.Page(0, 3);
         await instance.StoreAsync(Topic.All, CancellationToken.None);

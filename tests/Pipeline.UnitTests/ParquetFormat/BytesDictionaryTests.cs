@@ -66,7 +66,7 @@ public sealed class BytesDictionaryTests
     private bool TryAdd(string[] values)
     {
         var text = ParquetSchema.TypeOf(new ColumnType(ColumnKind.Text, "text"));
-        var column = new BytesBuffer(new ParquetColumn("v", text, Nullable: false));
+        var column = new ByteArrayBuffer(new ParquetColumn("v", text, Nullable: false));
         foreach (var value in values) column.AppendRow(Encoding.UTF8.GetBytes(value));
         return dictionary.TryAdd(column);
     }

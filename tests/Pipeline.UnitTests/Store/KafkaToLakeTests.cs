@@ -41,7 +41,7 @@ public sealed class KafkaToLakeTests : IDisposable
         using var instance = lake.NewInstance();
         for (var page = 0; page < 3; page++) await instance.StoreAsync(Topic.Page(0, 4), CancellationToken.None);
         await lake.AssertStoredOnceAsync();
-        Assert.Equal(14, await instance.NextOffsetAsync(0, CancellationToken.None));
+        Assert.Equal(14, await lake.NextOffsetAsync(0));
         Assert.Empty(Topic.Read);
     }
 

@@ -52,6 +52,13 @@ internal sealed class TestLake : IDisposable
         return await lake.StoreAsync(records, CancellationToken.None);
     }
 
+    /// <summary>Where a consumer of the partition would begin.</summary>
+    public async Task<long> NextOffsetAsync(int partition)
+    {
+        using var instance = NewInstance();
+        return await (await instance.OpenBatchAsync(CancellationToken.None)).NextOffsetAsync(partition, CancellationToken.None);
+    }
+
     /// <summary>Every (partition, offset) that a reader finds, in rows and in quarantine, sorted; doubled ones twice.</summary>
     public async Task<List<(int Partition, long Offset)>> StoredAsync()
     {
