@@ -112,7 +112,7 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
         };
         var once = run.OnceAsync(PipelineHalf.PostgresToKafka, Cancellation);
         Assert.True(await refused.WaitAsync(Waiting.Patience, Cancellation));
-        await stream.RestartAsync();
+        await stream.Instance.DisposeAsync();
         Assert.True(await once.WithPatienceAsync("the run to the end"));
         Assert.Single(stream.Dump().Records);
     }

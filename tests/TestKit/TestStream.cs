@@ -103,10 +103,14 @@ public sealed class TestStream : IAsyncDisposable
         Func<PipelineOptions, PipelineOptions>? configure = null, CrashPoints? crashPoints = null, TimeProvider? time = null) =>
         new(configure?.Invoke(Options) ?? Options, time ?? TimeProvider.System, Log, crashPoints);
 
-    /// <summary>The process ends and is started again, perhaps with another configuration.</summary>
+    /// <summary>
+    /// The process ends and is started again, perhaps with another configuration, and finds the poller's lock free. Not for tests with
+    /// another poller beside it.
+    /// </summary>
     public async Task RestartAsync(Func<PipelineOptions, PipelineOptions>? configure = null)
     {
         await Instance.DisposeAsync();
+        await UntilNobodyPollsAsync();
         Options = configure?.Invoke(Options) ?? Options;
         Instance = NewInstance();
     }

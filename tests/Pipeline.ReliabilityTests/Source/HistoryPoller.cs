@@ -77,7 +77,6 @@ internal sealed class HistoryPoller(TestStream stream, HistoryModel model, Histo
     {
         Note("restart");
         await stream.RestartAsync();
-        await stream.UntilNobodyPollsAsync();
     }
 
     public async Task StoreAsync()

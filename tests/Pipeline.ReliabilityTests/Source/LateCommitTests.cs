@@ -27,9 +27,7 @@ public sealed class LateCommitTests(PostgresServer postgres, KafkaServer kafka)
             await stream.ExecuteAsync($"INSERT INTO items (id) VALUES ({poll})");
             Assert.Equal(1, (await stream.PollAsync()).Rows);
             await plain.PollAsync();
-            if (poll != 6) continue;
-            await stream.RestartAsync();
-            await stream.UntilNobodyPollsAsync();
+            if (poll == 6) await stream.RestartAsync();
         }
         await late.ExecuteAsync("COMMIT");
 
