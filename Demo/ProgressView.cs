@@ -27,7 +27,7 @@ internal sealed class ProgressView(DemoProgress progress, TimeProvider time)
             while (progress.TryTakeNote(out var note)) Console.WriteLine(note);
             var f = rates.Add(progress.Figures);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{f.Elapsed.TotalSeconds,3:0} s  "
+                $"{(int)f.Elapsed.TotalSeconds,3} s  "
                 + $"orders {f.Orders,5:N0} ({rates.Of(x => x.Orders):N0}/s), changes {f.Changes,5:N0} ({rates.Of(x => x.Changes):N0}/s)"
                 + $"  ->  Kafka {f.Published,5:N0}  ->  lake {f.Stored,5:N0} in {f.Files:N0} files, lag {Lag(f):N0}"));
         });

@@ -33,7 +33,7 @@ public sealed class Page(int size)
     /// <summary>The last row. Set when the page is complete.</summary>
     public Cursor? Cursor { get; internal set; }
 
-    /// <summary>In memory that does not move once the page is complete; so does the value.</summary>
+    /// <summary>In memory that does not move once the page is complete; so is the value.</summary>
     public ReadOnlySpan<byte> Key(PageRecord record) => messages.Written.Slice(record.Start, record.KeyBytes);
 
     public ReadOnlySpan<byte> Value(PageRecord record) => messages.Written.Slice(record.Start + record.KeyBytes, record.ValueBytes);

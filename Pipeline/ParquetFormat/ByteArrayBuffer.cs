@@ -6,7 +6,7 @@ using Parquet.Meta;
 namespace OrdersStream.ParquetFormat;
 
 /// <summary>
-/// Text and binary values in one arena, already in the PLAIN encoding (a 32-bit length before each value), so that a page
+/// Text and binary values in one arena, already in the PLAIN encoding (a 32-bit length before each value), so that a data page
 /// is one copy.
 /// </summary>
 internal sealed class ByteArrayBuffer(ParquetColumn column) : ColumnBuffer(column)
@@ -59,7 +59,7 @@ internal sealed class ByteArrayBuffer(ParquetColumn column) : ColumnBuffer(colum
         var end = (long)arenaLength + PrefixBytes + value.Length;
         if (end > Array.MaxLength)
             throw new InvalidOperationException(
-                $"Column '{Column.Name}' of one page would hold {end} bytes; it can hold {Array.MaxLength}. "
+                $"Column '{Column.Name}' of one data page would hold {end} bytes; it can hold {Array.MaxLength}. "
                 + "A value is longer than a file can hold.");
         if (end > arena.Length) Grow(ref arena, (int)end);
         if (Values == starts.Length) Grow(ref starts, Values + 1);

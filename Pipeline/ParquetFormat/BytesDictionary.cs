@@ -7,8 +7,8 @@ using OrdersStream.Memory;
 namespace OrdersStream.ParquetFormat;
 
 /// <summary>
-/// The distinct values of a text column in one row group, and for the page added last each value's index among them. Columns
-/// such as a status or a restaurant shrink to a few bits a value. It closes where values hardly repeat: the pages that were
+/// The distinct values of a text column in one row group, and for the data page added last each value's index among them. Columns
+/// such as a status or a restaurant shrink to a few bits a value. It closes where values hardly repeat: the data pages that were
 /// added stay indexed, the rest of the row group is not.
 /// </summary>
 internal sealed class BytesDictionary
@@ -34,10 +34,10 @@ internal sealed class BytesDictionary
     public ReadOnlySpan<byte> this[int index] =>
         plain.Written[(starts[index] + ByteArrayBuffer.PrefixBytes)..(index + 1 < Count ? starts[index + 1] : plain.Length)];
 
-    /// <summary>Indices of the values of a page, right after <see cref="TryAdd"/>.</summary>
+    /// <summary>Indices of the values of a data page, right after <see cref="TryAdd"/>.</summary>
     public ReadOnlySpan<int> Indices(int count) => indices.AsSpan(0, count);
 
-    /// <summary>False when the dictionary does not pay for the page: it is then as it was before, and closed.</summary>
+    /// <summary>False when the dictionary does not pay for the data page: it is then as it was before, and closed.</summary>
     public bool TryAdd(ByteArrayBuffer page)
     {
         if (closed) return false;

@@ -5,7 +5,7 @@ using OrdersStream.Rows;
 namespace OrdersStream.ParquetFormat;
 
 /// <summary>
-/// Rows of one file to be: pages of columns, encoded as soon as they are full, in row groups. All rows are of one schema,
+/// Rows of one file to be: data pages of columns, encoded as soon as they are full, in row groups. All rows are of one schema,
 /// one Kafka partition and one lake partition, in offset order. After an exception it must be cleared.
 /// </summary>
 public sealed class ColumnBatch
@@ -23,7 +23,7 @@ public sealed class ColumnBatch
     private string lastOp = "";
     private byte[] lastOpBytes = [];
     private int partition;
-    private (int Rows, long Bytes) page;
+    private (int Rows, long Bytes) dataPage;
     private (int Rows, long Bytes) group;
 
     /// <param name="schema">Of all rows.</param>
@@ -74,14 +74,18 @@ public sealed class ColumnBatch
         LastOffset = offset;
         Bytes += bytes;
         Rows++;
-        page = (page.Rows + 1, page.Bytes + bytes);
-        if (page.Rows >= encoder.PageRows || page.Bytes >= encoder.PageBytes || group.Rows + page.Rows >= encoder.RowGroupRows) EndPage();
+        dataPage = (dataPage.Rows + 1, dataPage.Bytes + bytes);
+        if (dataPage.Rows >= encoder.DataPageRows || dataPage.Bytes >= encoder.DataPageBytes
+            || group.Rows + dataPage.Rows >= encoder.RowGroupRows)
+        {
+            EndDataPage();
+        }
     }
 
     /// <summary>Encodes what is not yet encoded.</summary>
     public void Finish()
     {
-        EndPage();
+        EndDataPage();
         EndGroup();
     }
 
@@ -91,19 +95,19 @@ public sealed class ColumnBatch
         foreach (var chunk in chunks) chunk.Clear();
         foreach (var chunk in groups.SelectMany(g => g.Chunks)) chunk.Clear();
         groups.Clear();
-        page = group = default;
+        dataPage = group = default;
         Rows = 0;
         Bytes = 0;
         FirstOffset = LastOffset = -1;
     }
 
-    private void EndPage()
+    private void EndDataPage()
     {
-        if (page.Rows == 0) return;
+        if (dataPage.Rows == 0) return;
         foreach (var column in columns) CheckRows(column);
-        foreach (var chunk in chunks) chunk.EndPage(encoder);
-        group = (group.Rows + page.Rows, group.Bytes + page.Bytes);
-        page = default;
+        foreach (var chunk in chunks) chunk.EndDataPage(encoder);
+        group = (group.Rows + dataPage.Rows, group.Bytes + dataPage.Bytes);
+        dataPage = default;
         if (group.Rows >= encoder.RowGroupRows || group.Bytes >= RowGroupBytes) EndGroup();
     }
 
@@ -116,8 +120,8 @@ public sealed class ColumnBatch
 
     private void CheckRows(ColumnBuffer column)
     {
-        if (column.Rows != page.Rows)
-            throw new InvalidOperationException($"Column '{column.Column.Name}' has {column.Rows} rows in a page of {page.Rows}.");
+        if (column.Rows != dataPage.Rows)
+            throw new InvalidOperationException($"Column '{column.Column.Name}' has {column.Rows} rows in a data page of {dataPage.Rows}.");
     }
 
     private void Check(DecodedRow row, int partition, long offset)

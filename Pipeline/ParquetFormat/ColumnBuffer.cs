@@ -7,7 +7,7 @@ using PhysicalType = Parquet.Meta.Type;
 namespace OrdersStream.ParquetFormat;
 
 /// <summary>
-/// One column of the page that is being filled, in the shape that Parquet stores: the values that are not null, one after
+/// One column of the data page that is being filled, in the shape that Parquet stores: the values that are not null, one after
 /// another, and beside them one byte of definition level a slot (a value, a null or an empty list) where the column is
 /// nullable or a list, and one of repetition level where it is a list. The arrays are kept from page to page, and given
 /// back when a page was far smaller than they are.

@@ -3,7 +3,7 @@ using Parquet.Meta;
 namespace OrdersStream.ParquetFormat;
 
 /// <summary>
-/// One column of a row group that grows page by page. Only the rows of the page that is being filled are held as values:
+/// One column of a row group that grows by data pages. Only the rows of the one that is being filled are held as values:
 /// the others are encoded already, a fraction of their size (invariant 7).
 /// </summary>
 internal sealed class ColumnChunkBuilder(ColumnBuffer buffer, EncodedBlocks blocks)
@@ -16,8 +16,8 @@ internal sealed class ColumnChunkBuilder(ColumnBuffer buffer, EncodedBlocks bloc
     /// <summary>Takes the rows of the page that is being filled.</summary>
     public ColumnBuffer Buffer { get; } = buffer;
 
-    /// <summary>Encodes the rows in the buffer as one page.</summary>
-    public void EndPage(DataPageEncoder encoder)
+    /// <summary>Encodes the rows in the buffer as one data page.</summary>
+    public void EndDataPage(DataPageEncoder encoder)
     {
         var indexed = TryIndex();
         if (!indexed) Buffer.AddBounds();

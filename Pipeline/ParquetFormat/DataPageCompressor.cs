@@ -5,7 +5,7 @@ using Snappier;
 
 namespace OrdersStream.ParquetFormat;
 
-/// <summary>Compresses pages by the configured codec and level; its arrays are reused from page to page.</summary>
+/// <summary>Compresses data pages by the configured codec and level; its arrays are reused from one to the next.</summary>
 internal sealed class DataPageCompressor : IDisposable
 {
     private readonly CompressionLevel gzipLevel;
@@ -37,7 +37,7 @@ internal sealed class DataPageCompressor : IDisposable
     public CompressionCodec Codec { get; }
 
     /// <summary>
-    /// The compressed page: valid until the next call, or as long as <paramref name="page"/> where nothing is compressed.
+    /// The compressed data page: valid until the next call, or as long as <paramref name="page"/> where nothing is compressed.
     /// </summary>
     public ReadOnlyMemory<byte> Compress(ReadOnlyMemory<byte> page) => Codec switch
     {

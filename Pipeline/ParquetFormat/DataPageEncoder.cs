@@ -6,18 +6,20 @@ using Parquet.Meta;
 
 namespace OrdersStream.ParquetFormat;
 
-/// <summary>Encodes and compresses pages, each with its header before it. Serves one thread and keeps its buffers.</summary>
+/// <summary>Encodes and compresses data pages, each with its header before it. Serves one thread and keeps its buffers.</summary>
 public sealed class DataPageEncoder(DatalakeOptions options) : IDisposable
 {
     private readonly DataPageCompressor compressor = new(options);
     private readonly ByteBuffer page = new(64 * 1024);
     private ParquetThrift? thrift;
 
-    /// <summary>Rows at which all columns of a file end their page: what is not yet encoded then stays in the processor's cache.</summary>
-    internal int PageRows { get; init; } = 10_000;
+    /// <summary>
+    /// Rows at which all columns of a file end their data page: what is not yet encoded then stays in the processor's cache.
+    /// </summary>
+    internal int DataPageRows { get; init; } = 10_000;
 
-    /// <summary>Decoded size of a file's rows at which their pages end even before (invariant 7).</summary>
-    internal int PageBytes { get; init; } = 4 * 1024 * 1024;
+    /// <summary>Decoded size of a file's rows at which their data pages end even before (invariant 7).</summary>
+    internal int DataPageBytes { get; init; } = 4 * 1024 * 1024;
 
     /// <summary>What encoded pages lie in.</summary>
     internal EncodedBlocks Blocks { get; } = new();

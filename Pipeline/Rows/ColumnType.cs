@@ -10,7 +10,7 @@ public enum ColumnKind
     Real,
     Double,
     Boolean,
-    /// <summary>text, varchar, char, name, citext-free text of any length, and enum labels.</summary>
+    /// <summary>text, varchar, char and name of any length, and the labels of an enum.</summary>
     Text,
     Date,
     Time,

@@ -9,12 +9,12 @@ internal sealed class FileBuffer(TableSchema schema, DataPageEncoder encoder)
     public ColumnBatch Columns { get; } = new(schema, encoder);
     public string Folder { get; set; } = "";
 
-    /// <summary>The most that the arrays of its page have held: about what it keeps when it is idle.</summary>
+    /// <summary>The most that the arrays of its data page have held: about what it keeps when it is idle.</summary>
     public long PeakBytes { get; private set; }
 
     public void Clear()
     {
-        PeakBytes = Math.Max(PeakBytes, Math.Min(Columns.Bytes, encoder.PageBytes));
+        PeakBytes = Math.Max(PeakBytes, Math.Min(Columns.Bytes, encoder.DataPageBytes));
         Columns.Clear();
     }
 }

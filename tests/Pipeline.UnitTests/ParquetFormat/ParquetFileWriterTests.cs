@@ -66,7 +66,8 @@ public sealed class ParquetFileWriterTests
             (long)i, i % 3 == 0 ? null : $"unique {i}", i % 5 == 0 ? null : $"few {i % 4_000 / 40}", i % 7 == 0 ? null : i / 4.0,
             i % 4 == 0 ? null : Enumerable.Range(0, i % 4).Select(e => e == 2 ? null : $"element {i} {e}").ToArray(), (long)(i / 3 % 2),
         }).ToArray();
-        var file = await WriteAsync(folder, Batch(schema, rows, encoder: new(new()) { PageRows = pageRows, PageBytes = pageBytes }));
+        DataPageEncoder encoder = new(new()) { DataPageRows = pageRows, DataPageBytes = pageBytes };
+        var file = await WriteAsync(folder, Batch(schema, rows, encoder: encoder));
 
         AssertSame(rows, DuckDb.Rows(file, schema));
         AssertSame(rows, await ReadAsync(file, schema));
@@ -79,7 +80,7 @@ public sealed class ParquetFileWriterTests
         var schema = Schema(Column("id", ColumnKind.BigInt, nullable: false), Column("text", ColumnKind.Text));
         static string? TextOf(int i) => i % 9 == 0 ? null : i is < 1_000 or >= 2_000 ? $"few {i % 3}" : $"unique {3_000 - i}";
         var rows = Enumerable.Range(0, 3_000).Select(i => new object?[] { (long)i, TextOf(i) }).ToArray();
-        var file = await WriteAsync(folder, Batch(schema, rows, encoder: new(new() { RowGroupRows = 2_500 }) { PageRows = 500 }));
+        var file = await WriteAsync(folder, Batch(schema, rows, encoder: new(new() { RowGroupRows = 2_500 }) { DataPageRows = 500 }));
 
         AssertSame(rows, DuckDb.Rows(file, schema));
         AssertSame(rows, await ReadAsync(file, schema));
@@ -144,7 +145,7 @@ public sealed class ParquetFileWriterTests
     public async Task several_files_are_written_at_once()
     {
         using var folder = new TempFolder();
-        DataPageEncoder encoder = new(new()) { PageRows = 50 };
+        DataPageEncoder encoder = new(new()) { DataPageRows = 50 };
         object?[][][] contents = [OrderRows(3_000), OrderRows(2_000), OrderRows(2_500)];
         var batches = contents.Select(rows => Batch(Orders, rows, encoder: encoder)).ToList();
         foreach (var batch in batches) batch.Finish();

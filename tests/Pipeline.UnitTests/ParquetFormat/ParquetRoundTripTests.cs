@@ -20,7 +20,7 @@ public sealed class ParquetRoundTripTests
         select Column("c", kind, nullable, kind == ColumnKind.Numeric && declared ? precision : null,
             kind == ColumnKind.Numeric && declared ? scale : null, isArray);
 
-    private static readonly Gen<(TableSchema Schema, object?[][] Rows, int RowGroupRows, int PageRows, int PageBytes)> Tables =
+    private static readonly Gen<(TableSchema Schema, object?[][] Rows, int RowGroupRows, int DataPageRows, int DataPageBytes)> Tables =
         from columns in Columns.Array[1, 6]
         let named = columns.Select((c, i) => c with { Name = $"c{i}" }).ToArray()
         from count in Gen.OneOf(Gen.Int[1, 40], Gen.Int[1, 1_000])
@@ -36,13 +36,15 @@ public sealed class ParquetRoundTripTests
         await Tables.SampleAsync(async table =>
         {
             using var folder = new TempFolder();
-            var file = await WriteAsync(folder, Batch(
-                table.Schema, table.Rows,
-                encoder: new(new() { RowGroupRows = table.RowGroupRows }) { PageRows = table.PageRows, PageBytes = table.PageBytes }));
+            var encoder = new DataPageEncoder(new() { RowGroupRows = table.RowGroupRows })
+            {
+                DataPageRows = table.DataPageRows, DataPageBytes = table.DataPageBytes,
+            };
+            var file = await WriteAsync(folder, Batch(table.Schema, table.Rows, encoder: encoder));
             AssertSame(table.Rows, DuckDb.Rows(file, table.Schema));
             AssertSame(table.Rows, await ReadAsync(file, table.Schema));
         }, iter: 60, threads: 1, print: t => $"{t.Schema.ToJson()} {t.Rows.Length} rows, {t.RowGroupRows} a row group, "
-            + $"{t.PageRows} rows or {t.PageBytes} bytes a page");
+            + $"{t.DataPageRows} rows or {t.DataPageBytes} bytes a page");
     }
 
     private static Gen<object?[]> RowOf(Column[] columns) =>

@@ -52,7 +52,7 @@ public sealed class ParquetStatisticsTests
             (long)i, (Int128)(i * 100), (Int128)i * 1_000_000_000_000_000_000, texts[(i + 50) % 7], (long)(i & 1),
             i == 50 ? long.MaxValue : i * 1_000_000L, i == -50 ? -(long)int.MaxValue : (long)i, new[] { (byte)(i + 128), (byte)200 },
         }).ToArray();
-        var file = await WriteAsync(folder, Batch(schema, rows, encoder: new(new() { RowGroupRows = 5 }) { PageRows = 2 }));
+        var file = await WriteAsync(folder, Batch(schema, rows, encoder: new(new() { RowGroupRows = 5 }) { DataPageRows = 2 }));
 
         Assert.Equal(101L, DuckDb.Scalar(file, "SELECT count(*) FROM $file WHERE i = d9 AND _offset >= 100"));
         for (var i = -50; i <= 50; i++)

@@ -87,7 +87,7 @@ public sealed class ParquetThriftTests
         Assert.IsType<PackageThrift>(ParquetThrift.Choose(() => new PackageThrift())());
 
     private static DataPageEncoder EncoderOf(Func<ParquetThrift> thrift, string compression = "snappy") =>
-        new(new DatalakeOptions { Compression = compression, RowGroupRows = 200 }) { PageRows = 100, NewThrift = thrift };
+        new(new DatalakeOptions { Compression = compression, RowGroupRows = 200 }) { DataPageRows = 100, NewThrift = thrift };
 
     /// <summary>With nulls, empty lists, values that repeat and others that do not, and one too long for the statistics.</summary>
     private static object?[][] Rows(int count) =>
