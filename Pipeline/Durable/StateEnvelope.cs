@@ -54,7 +54,9 @@ internal static class StateEnvelope
             // First: of a later version, nothing else is known.
             if (VersionOf(document) is var found && found != version)
                 throw new FormatException($"it is of format version {found}, and this program reads version {version}");
-            CheckSeal(file, isSealed || document.RootElement.TryGetProperty("checksum", out _));
+            // Whoever wrote an owner wrote a checksum: without one it was altered.
+            var root = document.RootElement;
+            CheckSeal(file, isSealed || root.TryGetProperty("checksum", out _) || root.TryGetProperty("owner", out _));
             if (owner is not null && document.RootElement.TryGetProperty("owner", out var known) && known.ValueEquals(owner) is false)
                 throw new FormatException($"it belongs to the stream '{known}', and this is '{owner}'");
             return document;
@@ -75,7 +77,8 @@ internal static class StateEnvelope
     {
         try
         {
-            return JsonDocument.Parse(file.ToArray());
+            // An editor's preamble: in a file without a checksum it was always passed over.
+            return JsonDocument.Parse((file.StartsWith(Encoding.UTF8.Preamble) ? file[Encoding.UTF8.Preamble.Length..] : file).ToArray());
         }
         catch (JsonException e)
         {

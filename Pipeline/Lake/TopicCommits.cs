@@ -70,7 +70,12 @@ internal sealed class TopicCommits
             if (HasEntries(checkpoint, folder)) throw AnotherTopic(checkpoint.Locate(folder), owner, topic);
         }
         var own = $"{Root}/{FolderName(topic)}";
-        checkpoint.TryCreate($"{own}/{OwnerFile}", WriteOwner(topic), CrashPoint.TopicOwnerWritten);
+        // Another storer may have made it just now; a folder that names its topic and whose file names another was altered.
+        if (!checkpoint.TryCreate($"{own}/{OwnerFile}", WriteOwner(topic), CrashPoint.TopicOwnerWritten)
+            && ReadOwner(checkpoint, own)?.Topic != topic.Topic)
+        {
+            throw Unusable(checkpoint, $"{own}/{OwnerFile}", "it names another topic than its folder", null);
+        }
         return new TopicCommits(checkpoint, own, topic);
     }
 
@@ -125,10 +130,17 @@ internal sealed class TopicCommits
                 root.GetProperty("clusterId").GetString()!, root.GetProperty("topic").GetString()!,
                 root.GetProperty("topicId").GetString());
         }
-        catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or FormatException)
+        catch (FormatException e)
         {
-            throw new PipelineException(FailureAction.Stop, $"'{checkpoint.Locate(path)}' cannot be used: {e.Message}.",
-                "Use the version of the program that wrote it, or restore the file from a backup.", e);
+            throw Unusable(checkpoint, path, e.Message, e);
+        }
+        catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException)
+        {
+            throw Unusable(checkpoint, path, "it is not the JSON of a topic's identity", e);
         }
     }
+
+    private static PipelineException Unusable(ILakeFiles checkpoint, string path, string why, Exception? cause) => new(
+        FailureAction.Stop, $"'{checkpoint.Locate(path)}' cannot be used: {why}.",
+        "Use the version of the program that wrote it, or restore the file from a backup.", cause);
 }

@@ -30,9 +30,9 @@ internal abstract class ParquetThrift
         {
             if (WriteTheSame(package(), new CompactThrift())) return package;
         }
-        catch (Exception e) when (e is MissingMemberException or TypeLoadException or FileNotFoundException)
+        catch (Exception)
         {
-            // A version that looks different.
+            // A version that looks different, or refuses what this one takes: to do without it is slower, and goes on.
         }
         return () => new CompactThrift();
     }

@@ -66,22 +66,22 @@ public sealed class TableSchema
     /// <inheritdoc cref="FromJson(string)"/>
     public static TableSchema FromJson(ReadOnlySpan<byte> file)
     {
+        using var document = StateEnvelope.Open(file, FormatVersion);
         try
         {
-            using var document = StateEnvelope.Open(file, FormatVersion);
             var root = document.RootElement;
             var columns = root.GetProperty("columns").EnumerateArray().Select(ReadColumn).ToImmutableArray();
             int Index(string? name) => columns.Select((c, i) => (c, i)).Where(x => x.c.Name == name).Select(x => (int?)x.i).FirstOrDefault()
-                ?? throw new FormatException("schema file names a key or timestamp column that it does not list");
+                ?? throw new KeyNotFoundException("a key or timestamp column that is not listed");
             return new TableSchema(
                 columns,
                 root.GetProperty("key").EnumerateArray().Select(k => Index(k.GetString())).ToImmutableArray(),
                 Index(root.GetProperty("timestamp").GetString()));
         }
-        catch (Exception e)
-            when (e is JsonException or KeyNotFoundException or InvalidOperationException or ArgumentException or OverflowException)
+        catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or ArgumentException or OverflowException
+            or FormatException)
         {
-            throw new FormatException("not a schema file: " + e.Message, e);
+            throw new FormatException("it is not the JSON of a schema", e);
         }
     }
 

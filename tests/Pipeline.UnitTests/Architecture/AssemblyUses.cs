@@ -20,6 +20,13 @@ internal static class AssemblyUses
         }
     }
 
+    /// <summary>Its types as "Room.Type", without those in others.</summary>
+    public static IReadOnlyList<string> TypesOf(string assembly)
+    {
+        using var module = ModuleDefinition.ReadModule(assembly);
+        return [.. from type in module.Types let room = RoomOf(type) where room is not null select $"{room}.{type.Name}"];
+    }
+
     /// <summary>The namespace below the root; null: it is no room's.</summary>
     private static string? RoomOf(TypeReference type)
     {
@@ -32,7 +39,7 @@ internal static class AssemblyUses
         .. type.BaseType is { } parent ? new[] { parent } : [],
         .. type.Interfaces.Select(i => i.InterfaceType),
         .. Attributes(type),
-        .. type.GenericParameters.SelectMany(p => p.Constraints.Select(c => c.ConstraintType)),
+        .. type.GenericParameters.SelectMany(Used),
         .. type.Fields.SelectMany(f => Attributes(f).Append(f.FieldType)),
         .. type.Properties.SelectMany(Attributes),
         .. type.Methods.SelectMany(Used),
@@ -42,12 +49,16 @@ internal static class AssemblyUses
     [
         method.ReturnType,
         .. Attributes(method),
+        .. Attributes(method.MethodReturnType),
         .. method.Parameters.SelectMany(p => Attributes(p).Append(p.ParameterType)),
-        .. method.GenericParameters.SelectMany(p => p.Constraints.Select(c => c.ConstraintType)),
+        .. method.GenericParameters.SelectMany(Used),
         .. method.HasBody ? method.Body.Variables.Select(v => v.VariableType) : [],
         .. method.HasBody ? method.Body.ExceptionHandlers.Where(h => h.CatchType is not null).Select(h => h.CatchType) : [],
         .. method.HasBody ? method.Body.Instructions.SelectMany(i => Operand(i.Operand)) : [],
     ];
+
+    private static IEnumerable<TypeReference> Used(GenericParameter parameter) =>
+        parameter.Constraints.Select(c => c.ConstraintType).Concat(Attributes(parameter));
 
     private static IEnumerable<TypeReference> Operand(object? operand) => operand switch
     {
@@ -62,8 +73,16 @@ internal static class AssemblyUses
         [method.DeclaringType, method.ReturnType, .. method.Parameters.Select(p => p.ParameterType)];
 
     private static IEnumerable<TypeReference> Attributes(ICustomAttributeProvider provider) =>
-        provider.CustomAttributes.SelectMany(
-            a => a.ConstructorArguments.Select(c => c.Value).OfType<TypeReference>().Append(a.AttributeType));
+        provider.CustomAttributes.SelectMany(a => a.ConstructorArguments
+            .Concat(a.Properties.Concat(a.Fields).Select(named => named.Argument)).SelectMany(Argument).Append(a.AttributeType));
+
+    private static IEnumerable<TypeReference> Argument(CustomAttributeArgument argument) => argument.Value switch
+    {
+        TypeReference type => [argument.Type, type],
+        CustomAttributeArgument boxed => Argument(boxed),
+        CustomAttributeArgument[] several => several.SelectMany(Argument),
+        _ => [argument.Type],
+    };
 
     /// <summary>A type and what it is made of.</summary>
     private static IEnumerable<TypeReference> Parts(TypeReference type) => type switch

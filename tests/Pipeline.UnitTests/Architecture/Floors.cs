@@ -48,6 +48,7 @@ internal static class Floors
         new("LocalHost.CommandLine", [
             "Configuration", "Diagnostics", "Hosting.Loops", "Site.Server", "Demo", "LocalHost.Terminal", "LocalHost.Verbs",
         ]),
+        new("LocalHost", "LocalHost.Terminal", "LocalHost.CommandLine"),
         new("FunctionApp", [
             "Configuration", "Durable", "Kafka", "Capture", "Store", "Status", "Hosting", "Hosting.Functions", "Site",
         ]),

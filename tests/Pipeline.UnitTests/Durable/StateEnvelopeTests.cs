@@ -59,6 +59,23 @@ public sealed class StateEnvelopeTests
     }
 
     [Fact]
+    public void a_file_with_an_owner_and_no_checksum_was_altered()
+    {
+        var text = Encoding.UTF8.GetString(Sealed);
+        var cut = Encoding.UTF8.GetBytes(text[..text.LastIndexOf(",\n  \"checksum\"", StringComparison.Ordinal)] + "\n}\n");
+        var refusal = Assert.Throws<FormatException>(() => StateEnvelope.Open(cut, 3));
+        Assert.Equal("its content does not match its checksum", refusal.Message);
+    }
+
+    [Fact]
+    public void an_editors_preamble_is_passed_over_where_there_is_no_checksum()
+    {
+        byte[] preamble = [.. Encoding.UTF8.Preamble];
+        StateEnvelope.Open([.. preamble, .. """{ "version": 1 }"""u8], 1).Dispose();
+        Refused([.. preamble, .. Sealed]);
+    }
+
+    [Fact]
     public void every_state_file_has_the_envelope()
     {
         var topic = new TopicIdentity("cluster", "orders", "id");

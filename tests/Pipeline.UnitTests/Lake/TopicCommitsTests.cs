@@ -57,6 +57,20 @@ public sealed class TopicCommitsTests : IDisposable
         Assert.Equal(before.Name, Open(Topic).Name);
     }
 
+    [Theory]
+    [InlineData("""{"version":1,"clusterId":"cluster-1","topic":null,"topicId":"id-1"}""", "it names another topic than its folder")]
+    [InlineData("""{"version":1}""", "it is not the JSON of a topic's identity")]
+    [InlineData("{", "it is not whole JSON")]
+    public void an_owner_that_was_altered_stops_it(string owner, string why)
+    {
+        Commit(Open(Topic));
+        var file = folder["commits", "id-1", "topic.json"];
+        File.WriteAllText(file, owner);
+        var e = Assert.Throws<PipelineException>(() => Open(Topic));
+        Assert.Equal((FailureAction.Stop, $"'{file}' cannot be used: {why}."), (e.Action, e.Problem));
+        Assert.Equal(owner, File.ReadAllText(file));
+    }
+
     [Fact]
     public void two_topics_share_a_checkpoint()
     {

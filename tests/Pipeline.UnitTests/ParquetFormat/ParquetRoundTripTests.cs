@@ -1,4 +1,5 @@
 using CsCheck;
+using OrdersStream.ParquetFormat;
 using OrdersStream.Rows;
 using static OrdersStream.UnitTests.ParquetFormat.LakeRows;
 

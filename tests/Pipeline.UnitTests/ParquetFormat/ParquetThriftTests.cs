@@ -76,6 +76,7 @@ public sealed class ParquetThriftTests
         Assert.IsType<CompactThrift>(ParquetThrift.Choose(() => new OtherPackage(header => NoSuchMethod(header)))());
         Assert.IsType<CompactThrift>(ParquetThrift.Choose(() => new OtherPackage(header => NoSuchType(header, header)))());
         Assert.IsType<CompactThrift>(ParquetThrift.Choose(() => new OtherPackage(_ => throw new FileNotFoundException()))());
+        Assert.IsType<CompactThrift>(ParquetThrift.Choose(() => new OtherPackage(_ => throw new InvalidOperationException()))());
     }
 
     [Fact]
