@@ -40,7 +40,8 @@ public abstract class ShutdownWithoutServerTests(FaultyServers servers)
                 var took = Stopwatch.GetElapsedTime(signalled);
                 Assert.True(exitCode == 0, output);
                 Assert.True(took < Waiting.LessThanATimeout, $"it took {took}\n{output}");
-                Assert.Contains(IsWaitedFor(fault) ? "stopping: asked to" : "stopping: something hangs", output, StringComparison.Ordinal);
+                // Where an answer is owed for good, the client's own end and the last resort come at about the same time.
+                Assert.Matches(IsWaitedFor(fault) ? "stopping: asked to" : "stopping: (asked to|something hangs)", output);
             }
             finally
             {
