@@ -13,6 +13,8 @@ namespace OrdersStream.Durable;
 /// </summary>
 internal static class StateEnvelope
 {
+    private const string NotWhole = "it is not a whole state file";
+
     private static ReadOnlySpan<byte> ObjectEnd => "\n}"u8;
     private static ReadOnlySpan<byte> ChecksumStart => ",\n  \"checksum\": \""u8;
     private static ReadOnlySpan<byte> ChecksumEnd => "\"\n}\n"u8;
@@ -51,20 +53,21 @@ internal static class StateEnvelope
         var document = Parse(file);
         try
         {
-            // First: of a later version, nothing else is known.
-            if (VersionOf(document) is var found && found != version)
-                throw new FormatException($"it is of format version {found}, and this program reads version {version}");
-            // Whoever wrote an owner wrote a checksum: without one it was altered.
             var root = document.RootElement;
-            CheckSeal(file, isSealed || root.TryGetProperty("checksum", out _) || root.TryGetProperty("owner", out _));
-            if (owner is not null && document.RootElement.TryGetProperty("owner", out var known) && known.ValueEquals(owner) is false)
+            // First: of a later version, nothing else is known.
+            if (!root.GetProperty("version").TryGetInt32(out var found)) throw new FormatException(NotWhole);
+            if (found != version) throw new FormatException($"it is of format version {found}, and this program reads version {version}");
+            // Whoever wrote an owner wrote a checksum: without one it was altered.
+            var hasOwner = root.TryGetProperty("owner", out var known);
+            CheckSeal(file, isSealed || hasOwner || root.TryGetProperty("checksum", out _));
+            if (owner is not null && hasOwner && !known.ValueEquals(owner))
                 throw new FormatException($"it belongs to the stream '{known}', and this is '{owner}'");
             return document;
         }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
+        catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException)
         {
             document.Dispose();
-            throw new FormatException("it is not a whole state file", e);
+            throw new FormatException(NotWhole, e);
         }
         catch
         {
@@ -83,18 +86,6 @@ internal static class StateEnvelope
         catch (JsonException e)
         {
             throw new FormatException("it is not whole JSON", e);
-        }
-    }
-
-    private static int VersionOf(JsonDocument document)
-    {
-        try
-        {
-            return document.RootElement.GetProperty("version").GetInt32();
-        }
-        catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or FormatException)
-        {
-            throw new FormatException("it is not a whole state file", e);
         }
     }
 

@@ -15,10 +15,7 @@ public sealed partial class FloorsTests
     // A program's first lines.
     private static readonly string WithoutNamespace = Path.Combine("LocalHost", "Program.cs");
 
-    private static readonly Lazy<HashSet<string>> TypesOfRooms = new(
-        () => [.. Compiled.SelectMany(assembly => AssemblyUses.TypesOf(PathOf(assembly)))]);
-
-    private static HashSet<string> Types => TypesOfRooms.Value;
+    private static readonly HashSet<string> Types = [.. Compiled.SelectMany(assembly => AssemblyUses.TypesOf(PathOf(assembly)))];
 
     public static TheoryData<string> Assemblies => [.. Compiled];
 
