@@ -96,10 +96,7 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await pipeline.OnceAsync();
-        var lake = new LakeFolder(pipeline.Options.Datalake.Path);
-        var path = LakeReader.Files(lake).First();
-        var rows = (await LakeReader.ReadFooterAsync(lake, path, Token)).Rows;
-        var file = lake.Locate(path);
+        var (file, rows) = await FirstFileAsync(pipeline);
         File.Copy(file, file.Replace(".parquet", "-copy.parquet"));
 
         var compared = await CompareAsync(pipeline);
@@ -112,10 +109,7 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await pipeline.OnceAsync();
-        var lake = new LakeFolder(pipeline.Options.Datalake.Path);
-        var path = LakeReader.Files(lake).First();
-        var rows = (await LakeReader.ReadFooterAsync(lake, path, Token)).Rows;
-        var file = lake.Locate(path);
+        var (file, rows) = await FirstFileAsync(pipeline);
         File.Delete(file);
         Assert.Equal(rows, (await CompareAsync(pipeline)).Missing);
     }
@@ -159,6 +153,13 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
         var comparing = CompareAsync(pipeline);
         await storing.OnceAsync(PipelineHalf.KafkaToLake, Token);
         Assert.Equal(24, (await comparing).Equal);
+    }
+
+    private static async Task<(string File, long Rows)> FirstFileAsync(TestPipeline pipeline)
+    {
+        var lake = new LakeFolder(pipeline.Options.Datalake.Path);
+        var path = LakeReader.Files(lake).First();
+        return (lake.Locate(path), (await LakeReader.ReadFooterAsync(lake, path, Token)).Rows);
     }
 
     private async Task<ComparisonResult> CompareAsync(TestPipeline pipeline, int versionsMax = 1_000_000)
