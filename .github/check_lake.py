@@ -12,7 +12,7 @@ SECONDS_MAX = 120
 # What the newest version of each order adds up to; and records that are there more than once.
 QUERY = """
     WITH versions AS (SELECT * FROM read_parquet('{folder}/**/*.parquet')),
-         newest AS (SELECT * FROM versions QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY _offset DESC) = 1)
+         newest AS (SELECT * FROM versions QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY _version DESC, _offset DESC) = 1)
     SELECT (SELECT concat_ws('|', count(*), sum(amount), count(*) FILTER (order_status = 'DELIVERED')) FROM newest),
            (SELECT count(*) - count(DISTINCT (_partition, _offset)) FROM versions)
 """

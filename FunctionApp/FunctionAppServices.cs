@@ -24,10 +24,16 @@ internal static class FunctionAppServices
         services.TryAddSingleton(FunctionsConfiguration.Load(appFolder, environment, KafkaSecurity.Build));
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(CrashPoints.OfProcess);
+        services.TryAddSingleton(BatchLimit.Of(appFolder, environment, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes));
         return services
             .AddSingleton(NewStream)
+            .AddSingleton(provider => new Watchdog(
+                provider.GetRequiredService<PipelineOptions>(), environment, provider.GetRequiredService<TimeProvider>()))
             .AddSingleton<StreamFunctions>()
             .AddSingleton<FunctionsTopic>()
+            .AddSingleton<FunctionsRows>()
+            .AddHostedService<AuditService>()
+            .AddHostedService<WatchdogService>()
             .AddSingleton(NewExport)
             .AddSingleton(provider =>
                 new StatusSite(provider.GetRequiredService<PipelineStream>(), provider.GetRequiredService<MetricsExport>()));
@@ -43,8 +49,9 @@ internal static class FunctionAppServices
     private static PipelineStream NewStream(IServiceProvider provider)
     {
         var time = provider.GetRequiredService<TimeProvider>();
+        var options = provider.GetRequiredService<PipelineOptions>();
         return new PipelineStream(
-            provider.GetRequiredService<PipelineOptions>(),
+            options with { Postgres = options.Postgres with { ApplicationName = WorkerName.Of(options.Postgres.ApplicationName) } },
             new ProcessContext(
                 time, provider.GetRequiredService<CrashPoints>(), provider.GetRequiredService<ILoggerFactory>().CreateLogger,
                 new ProcessStatus("FunctionApp", time.GetUtcNow(), [nameof(PostgresToKafka), nameof(KafkaToLake)])));

@@ -1,7 +1,9 @@
 using Microsoft.Azure.Functions.Worker.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
 using OrdersStream.Hosting.Functions;
 using OrdersStream.Site;
 
@@ -10,7 +12,10 @@ namespace OrdersStream.FunctionApp;
 /// <summary>The worker process: everything is checked before it tells the Functions host of any function.</summary>
 internal static class Program
 {
-    private const int BadConfiguration = 2;
+    private const int Failed = 1, BadConfiguration = 2;
+
+    /// <summary>Where the worker says of each failed run what the host says of it, too.</summary>
+    private const string RunsOfWorker = "Microsoft.Azure.Functions.Worker.FunctionsApplication";
 
     public static Task<int> Main(string[] args) => RunAsync(
         args, AppContext.BaseDirectory, ConfigurationLoader.ProcessEnvironment(), Console.Error);
@@ -18,21 +23,64 @@ internal static class Program
     internal static async Task<int> RunAsync(
         string[] args, string appFolder, IReadOnlyDictionary<string, string> environment, TextWriter errors)
     {
-        var builder = FunctionsApplication.CreateBuilder(args);
         try
         {
-            builder.Services.AddFunctionApp(appFolder, environment);
+            using var host = Build(args, appFolder, environment, errors);
+            await StartAsync(host.Services);
+            return await RunAsync(host, errors);
         }
         catch (ConfigurationException e)
         {
-            foreach (var fault in e.Faults) await errors.WriteLineAsync(fault.ToString());
+            foreach (var fault in e.Faults) await errors.WriteLineAsync(ConsoleLine.Error(fault.ToString()));
             return BadConfiguration;
         }
-        var host = builder.Build();
+        catch (Exception e)
+        {
+            var verdict = FailurePolicy.Judge(e);
+            await errors.WriteLineAsync(ConsoleLine.Error($"{verdict.Problem} {verdict.Check}"));
+            if (verdict.IsDefect) await errors.WriteLineAsync(FailurePolicy.TraceOf(e));
+            return Failed;
+        }
+    }
+
+    private static async Task<int> RunAsync(IHost host, TextWriter errors)
+    {
+        try
+        {
+            await host.RunAsync();
+            return 0;
+        }
+        catch (Exception e)
+        {
+            await errors.WriteLineAsync(
+                ConsoleLine.Error($"the Functions host cannot be reached, or is gone ({e.GetType().Name}: {e.Message})"));
+            return Failed;
+        }
+    }
+
+    /// <summary>The host does not hear of it, or is gone: what it would wait for would not come.</summary>
+    internal static void End(string why)
+    {
+        Console.Error.WriteLine(ConsoleLine.Error(why));
+        Environment.Exit(Failed);
+    }
+
+    internal static IHost Build(
+        string[] args, string appFolder, IReadOnlyDictionary<string, string> environment, TextWriter errors)
+    {
+        var builder = FunctionsApplication.CreateBuilder(args);
+        builder.Services.AddFunctionApp(appFolder, environment);
+        builder.Logging.AddProvider(new ConsoleLog(errors)).AddFilter(RunsOfWorker, LogLevel.None);
+        return builder.Build();
+    }
+
+    private static async Task StartAsync(IServiceProvider services)
+    {
         // It counts from when it is made: before the first trigger, not with the first request.
-        _ = host.Services.GetRequiredService<MetricsExport>();
-        await host.Services.GetRequiredService<FunctionsTopic>().PrepareAsync();
-        await host.RunAsync();
-        return 0;
+        _ = services.GetRequiredService<MetricsExport>();
+        // So that the halves are seen to be there before anything triggers them.
+        _ = services.GetRequiredService<StreamFunctions>();
+        await services.GetRequiredService<FunctionsTopic>().PrepareAsync();
+        await services.GetRequiredService<FunctionsRows>().CheckAsync();
     }
 }

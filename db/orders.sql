@@ -63,10 +63,10 @@ CREATE TABLE IF NOT EXISTS :"orders_table" (
 CREATE INDEX IF NOT EXISTS :"orders_index" ON :"orders_table" (updated_at, order_id);
 
 -- The pipeline relies on updated_at: it is set here whatever the client says, once the row is locked, and so is never earlier than
--- the transaction's start, and later with each version of a row.
+-- the transaction's start, and later with each version of a row. With its schema: no other clock, whatever the writer's search_path.
 CREATE OR REPLACE FUNCTION orders_stream_set_times() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    NEW.updated_at := clock_timestamp();
+    NEW.updated_at := pg_catalog.clock_timestamp();
     IF TG_OP = 'UPDATE' THEN
         NEW.created_at := OLD.created_at;
     END IF;
@@ -80,6 +80,10 @@ DECLARE
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = orders AND tgname = 'orders_stream_set_times') THEN
         EXECUTE format('CREATE TRIGGER orders_stream_set_times BEFORE INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION orders_stream_set_times()', orders);
+    END IF;
+    -- It fires for what logical replication applies, too. Who has disabled it keeps it so.
+    IF EXISTS (SELECT FROM pg_trigger WHERE tgrelid = orders AND tgname = 'orders_stream_set_times' AND tgenabled = 'O') THEN
+        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER orders_stream_set_times', orders);
     END IF;
 END
 $$;

@@ -36,6 +36,9 @@ public sealed class LocalPostgres : IAsyncDisposable
 
     public int MajorVersion => binaries.MajorVersion;
 
+    /// <summary>Ends CREATE DATABASE: the template is copied file by file, in a fifth of the time of its way through the log.</summary>
+    public string AsFiles => MajorVersion >= 15 ? " STRATEGY file_copy" : "";
+
     /// <summary>What Npgsql takes as host: the folder of the socket, or 127.0.0.1.</summary>
     public string Host => OperatingSystem.IsWindows() ? "127.0.0.1" : folder.Run;
 
@@ -103,7 +106,7 @@ public sealed class LocalPostgres : IAsyncDisposable
     {
         await using var connection = new NpgsqlConnection(ConnectionString("postgres") + ";Pooling=false");
         await connection.OpenAsync(cancellationToken);
-        await using var command = new NpgsqlCommand($"CREATE DATABASE \"{name.Replace("\"", "\"\"")}\"", connection);
+        await using var command = new NpgsqlCommand($"CREATE DATABASE \"{name.Replace("\"", "\"\"")}\"{AsFiles}", connection);
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 

@@ -1,4 +1,6 @@
+using System.Collections.Immutable;
 using System.CommandLine;
+using System.Globalization;
 using System.Net;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
@@ -20,6 +22,8 @@ internal static partial class Commands
         CustomParser = ParseLogLevel,
     };
 
+    private const string VerifyName = "verify", RepairName = "repair", RecaptureName = "recapture";
+
     public static RootCommand Root()
     {
         var root = new RootCommand("Orders Stream: captures a Postgres table into Kafka, and the topic into a Parquet data lake.");
@@ -27,6 +31,8 @@ internal static partial class Commands
         AddDemonstration(root, examples);
         root.Add(Run());
         root.Add(Verify());
+        root.Add(Repair());
+        root.Add(Recapture());
         root.Add(Status());
         root.Add(Config());
         HelpText.AddTo(root, examples);
@@ -66,10 +72,118 @@ internal static partial class Commands
 
     private static Command Verify()
     {
-        var showKeys = new Option<bool>("--show-keys") { Description = "Name the first differing rows by their keys" };
-        var command = new Command("verify", "Compares the lake with the source table; ends with 1 when they differ") { showKeys };
+        var showKeys = new Option<bool>("--show-keys", "--keys") { Description = "Name the first differing rows by their keys" };
+        var json = new Option<bool>("--json") { Description = "Print one JSON object" };
+        var (from, to) = (FromOption(), ToOption());
+        var since = new Option<TimeSpan?>("--since")
+        {
+            Description = "Only rows whose ordering column is not further back than this",
+            HelpName = "30s|15m|2h|7d",
+            CustomParser = ParseAge,
+        };
+        var command = new Command(
+            VerifyName,
+            "Compares the lake with the source table; ends with 0 when they agree, 1 when they differ, 2 when it cannot be told")
+        {
+            from, to, since, showKeys, json,
+        };
+        command.Validators.Add(arguments =>
+        {
+            if (arguments.GetResult(from) is not null && arguments.GetResult(since) is not null)
+                arguments.AddError("--since and --from both say where to begin: give one of them");
+        });
         return WithConfiguration(command, (arguments, pipeline, cancellationToken) => VerifyVerb.ExecuteAsync(
-            new VerifyOptions(pipeline, arguments.GetValue(showKeys), arguments.GetValue(LogLevelOption)), cancellationToken));
+            new VerifyOptions(
+                pipeline, arguments.GetValue(from) ?? TimeProvider.System.GetUtcNow().UtcDateTime - arguments.GetValue(since),
+                arguments.GetValue(to), arguments.GetValue(showKeys), arguments.GetValue(json), arguments.GetValue(LogLevelOption)),
+            cancellationToken));
+    }
+
+    /// <summary>The exit code of a command that failed: of one that gives a verdict, that there is none.</summary>
+    public static int ExitCodeOfFailure(ParseResult arguments) =>
+        arguments.CommandResult.Command.Name is VerifyName or RepairName or RecaptureName ? ExitCode.Unknown : ExitCode.Failure;
+
+    private static Option<bool> OnceOption() => new("--once")
+    {
+        Description = "Where nobody captures the table: publish and store here, what else is there included",
+    };
+
+    private static Option<DateTime?> FromOption() => new("--from")
+    {
+        Description = "Only rows whose ordering column is not below this time", HelpName = "time", CustomParser = ParseTime,
+    };
+
+    private static Option<DateTime?> ToOption() => new("--to")
+    {
+        Description = "Only rows whose ordering column is below this time", HelpName = "time", CustomParser = ParseTime,
+    };
+
+    private static Command Repair()
+    {
+        var dry = new Option<bool>("--dry-run") { Description = "Say what differs, and publish nothing" };
+        var once = OnceOption();
+        var command = new Command(
+            RepairName,
+            "Has rows that the lake lacks published again by the process that captures, and compares; ends as verify does") { dry, once };
+        return WithConfiguration(command, (arguments, pipeline, cancellationToken) => RepairVerbs.RepairAsync(
+            new RepairOptions(
+                pipeline, arguments.GetValue(dry), arguments.GetValue(once), arguments.GetValue(LogLevelOption)), cancellationToken));
+    }
+
+    private static Command Recapture()
+    {
+        var keys = new Option<(string? First, string? Last)>("--keys")
+        {
+            Description = "Only keys from one to another, both included; a key of several columns has commas between its values",
+            HelpName = "FROM..TO",
+            CustomParser = ParseKeys,
+        };
+        var (from, to) = (FromOption(), ToOption());
+        var once = OnceOption();
+        var command = new Command(
+            RecaptureName, "Has the whole table, or a part of it, published again by the process that captures; ends with 0, or 2 if not")
+        {
+            keys, from, to, once,
+        };
+        return WithConfiguration(command, (arguments, pipeline, cancellationToken) =>
+        {
+            var (first, last) = arguments.GetValue(keys);
+            return RepairVerbs.RecaptureAsync(
+                new RecaptureOptions(
+                    pipeline, KeyOf(first), KeyOf(last), arguments.GetValue(from), arguments.GetValue(to), arguments.GetValue(once),
+                    arguments.GetValue(LogLevelOption)),
+                cancellationToken);
+        });
+    }
+
+    private static ImmutableArray<string>? KeyOf(string? text) => string.IsNullOrEmpty(text) ? null : [.. text.Split(',')];
+
+    private static (string? First, string? Last) ParseKeys(System.CommandLine.Parsing.ArgumentResult result)
+    {
+        var text = result.Tokens[0].Value;
+        var dots = text.IndexOf("..", StringComparison.Ordinal);
+        if (dots >= 0 && text.Length > 2) return (text[..dots], text[(dots + 2)..]);
+        result.AddError("--keys is no FROM..TO (5..9, 5.. or ..9)");
+        return default;
+    }
+
+    private static DateTime? ParseTime(System.CommandLine.Parsing.ArgumentResult result)
+    {
+        const DateTimeStyles utc = DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal;
+        if (DateTime.TryParse(result.Tokens[0].Value, CultureInfo.InvariantCulture, utc, out var time)) return time;
+        result.AddError($"{result.Argument.Name} is no time (2026-11-30, 2026-11-30T08:15:00Z; UTC where no zone is given)");
+        return null;
+    }
+
+    private static TimeSpan? ParseAge(System.CommandLine.Parsing.ArgumentResult result)
+    {
+        var text = result.Tokens[0].Value;
+        var unit = text[^1] switch { 's' => 1, 'm' => 60, 'h' => 3_600, 'd' => 86_400, _ => 0 };
+        if (unit > 0 && int.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            && (long)number * unit is > 0 and < 1_000_000_000 and var seconds)
+            return TimeSpan.FromSeconds(seconds);
+        result.AddError("--since is no number with a unit (30s, 15m, 2h, 7d)");
+        return null;
     }
 
     private static Command Status()

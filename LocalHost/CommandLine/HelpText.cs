@@ -29,6 +29,17 @@ internal sealed class HelpText(HelpAction options, IReadOnlyList<string> firstEx
             "orders-stream run --print-config                     what is in force, secrets masked",
         ],
         ["verify"] = ["orders-stream verify --rollnumber 24BCS001"],
+        ["repair"] =
+        [
+            "orders-stream repair --rollnumber 24BCS001           while the pipeline runs elsewhere",
+            "orders-stream repair --dry-run                       what differs, and nothing else",
+        ],
+        ["recapture"] =
+        [
+            "orders-stream recapture --rollnumber 24BCS001        the whole table again",
+            "orders-stream recapture --keys 1000..1999",
+            "orders-stream recapture --from 2026-11-29 --to 2026-11-30",
+        ],
         ["status"] =
         [
             "orders-stream status --rollnumber 24BCS001",
@@ -75,10 +86,15 @@ internal sealed class HelpText(HelpAction options, IReadOnlyList<string> firstEx
                 SettingsReference.Sections.SelectMany(s => Wrap(s.Name.PadRight(11), s.Settings.Select(k => k.Key))));
         }
         AppendBlock(text, "Exit codes:", [command.Name == "status"
-            ? "0 all is well; 1 something is wrong, a server that is down included; "
-                + "2 it cannot be told, or bad command line or configuration"
+            ? "0 all is well: both halves were seen to run, and nothing waits for longer than status.lag_max; 1 something is wrong: "
+                + "a server is down, or something waits and nobody is at it; 2 it cannot be told, a half does not run though nothing "
+                + "waits, or bad command line or configuration"
             : "0 done, also after Ctrl+C; 1 failed, or lake and table differ; "
-                + "2 bad command line or configuration, nothing was started"]);
+                + "2 bad command line or configuration, nothing was started"
+                + (command.Name == "run" || isRoot
+                    ? "; 3 --once: not all is done, since another instance captures the table, "
+                        + "a transaction that did not end in time holds committed rows back, or it was told to end before"
+                    : "")]);
         return text.ToString();
     }
 

@@ -26,13 +26,13 @@ internal static class Invocation
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            return await ReportAsync(ExitCode.Failure, ["stopped before the end"]);
+            return await ReportAsync(Commands.ExitCodeOfFailure(arguments), ["stopped before the end"]);
         }
         catch (Exception e)
         {
             var verdict = FailurePolicy.Judge(e);
             IEnumerable<string> trace = verdict.IsDefect ? [FailurePolicy.TraceOf(e)] : [];
-            return await ReportAsync(ExitCode.Failure, [verdict.Problem, verdict.Check, .. trace]);
+            return await ReportAsync(Commands.ExitCodeOfFailure(arguments), [verdict.Problem, verdict.Check, .. trace]);
         }
     }
 

@@ -8,6 +8,15 @@ public static class ExitCode
     /// <summary>Something failed, or lake and table differ.</summary>
     public const int Failure = 1;
 
+    /// <summary>Of a command that gives a verdict: it cannot be told.</summary>
+    public const int Unknown = 2;
+
     /// <summary>The command line or the configuration cannot be used; nothing was started.</summary>
     public const int BadUsage = 2;
+
+    /// <summary>
+    /// Not all that was there is done, and nothing failed: another instance captures the table, committed rows wait for the end of
+    /// somebody's transaction, or it was told to end before.
+    /// </summary>
+    public const int NotAllDone = 3;
 }

@@ -36,7 +36,14 @@ public sealed class LineLogger(LogLevel least, TimeProvider time, Action<string>
         if (exception is not null && least <= LogLevel.Debug) line.AppendLine().Append(exception);
         else if (exception is not null && FailurePolicy.Judge(exception).IsDefect)
             line.AppendLine().Append(FailurePolicy.TraceOf(exception));
-        write(line.ToString());
+        try
+        {
+            write(line.ToString());
+        }
+        catch (IOException)
+        {
+            // A full disk behind the log, or a reader of it that is gone: the line is lost, and rows go on.
+        }
     }
 
     public void Dispose()

@@ -3,6 +3,7 @@ using System.Net;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
+using OrdersStream.Hosting;
 using OrdersStream.Hosting.Loops;
 using OrdersStream.LocalHost.Terminal;
 using OrdersStream.Site.Server;
@@ -27,7 +28,13 @@ public static class RunVerb
     /// </summary>
     internal static TimeSpan StopTimeout { get; set; } = TimeSpan.FromSeconds(7);
 
-    /// <returns>0 after a clean end, cancellation included; 1 when a half stopped by a failure.</returns>
+    /// <summary>How long a server may take to say what is left of a drain that was broken off.</summary>
+    private static readonly TimeSpan LeftTimeout = TimeSpan.FromSeconds(1);
+
+    /// <returns>
+    /// 0 after a clean end, cancellation included unless it was to do all there is; 1 when a half stopped by a failure; 3 when not all was
+    /// done that was to be, though nothing failed.
+    /// </returns>
     public static async Task<int> ExecuteAsync(RunOptions options, CancellationToken cancellationToken)
     {
         var log = LineLogger.ToConsole(options.LogLevel, TimeProvider.System);
@@ -40,7 +47,7 @@ public static class RunVerb
         catch (OperationCanceledException) when (!run.IsCompleted)
         {
             log.Stopping("something hangs; it is left as it is, and the next start goes on from there");
-            return ExitCode.Ok;
+            return Asked(options);
         }
     }
 
@@ -58,9 +65,7 @@ public static class RunVerb
         {
             if (options.Once)
             {
-                var captured = await run.OnceAsync(options.Only, cancellationToken);
-                stream.Logger.Stopping(captured ? "all that was there is done" : "another instance captures the table");
-                return ExitCode.Ok;
+                return await EndedAsync(await run.OnceAsync(options.Only, cancellationToken), stream);
             }
             await run.UntilStoppedAsync(options.Only, null, cancellationToken, cancellationToken);
             stream.Logger.Stopping("asked to");
@@ -74,8 +79,26 @@ public static class RunVerb
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             stream.Logger.Stopping("asked to");
-            return ExitCode.Ok;
+            return Asked(options);
         }
+    }
+
+    /// <summary>Who was told to end has done what it should, unless that was to do all there is (invariant 11).</summary>
+    private static int Asked(RunOptions options) => options.Once ? ExitCode.NotAllDone : ExitCode.Ok;
+
+    private static async Task<int> EndedAsync(DrainEnd end, PipelineStream stream)
+    {
+        stream.Logger.Stopping(end switch
+        {
+            DrainEnd.BrokenOff => "asked to, before all was done: "
+                + StatusText.Left(await stream.Status.ReadAsync(LeftTimeout, CancellationToken.None)),
+            DrainEnd.HeldBack => "committed rows are still held back by a transaction that does not end; all else that was there is done",
+            DrainEnd.StoodBy => "another instance captures the table; what it has not published yet is left to it",
+            DrainEnd.PageUnfinished => "records wait for the rest of a page, which nobody has sent; all else that was there is done",
+            DrainEnd.EndHidden => "a transaction that does not end hides what lies behind it in the topic; all else that was there is done",
+            _ => "all that was there is done",
+        });
+        return end == DrainEnd.Done ? ExitCode.Ok : ExitCode.NotAllDone;
     }
 
     private static async Task<IAsyncDisposable> ServeAsync(

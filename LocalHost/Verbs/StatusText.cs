@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text;
+using OrdersStream.Capture;
 using OrdersStream.Status;
+using OrdersStream.Store;
 
 namespace OrdersStream.LocalHost.Verbs;
 
@@ -17,12 +19,22 @@ internal static class StatusText
         text.Add($"           {status.Source.CaptureMode ?? "capture mode unknown"}");
         text.Add($"Kafka      {Topic(status.Topic)}");
         text.Add($"lake       {Lake(status.Lake)}");
-        text.Add($"PostgresToKafka  {Capture(status.Capture)}");
+        text.Add($"PostgresToKafka  {Half(status, nameof(PostgresToKafka))}");
+        text.Add($"                 {Capture(status.Capture)}");
         text.Add($"                 {Poller(status.Source)}");
-        if (status.Source.OldestTransaction is { } open) text.Add($"                 oldest open transaction: {Describe(open)}");
-        var lag = status.Lag is { } records ? $"{Number(records)} records behind the topic" : "lag unknown";
+        if (status.Source.OldestTransaction is { } open) text.Add($"                 oldest open transaction: {open}");
+        if (status.Source.HiddenTransaction is { } hidden)
+            text.Add($"                 hides its transaction's beginning: session {hidden.Pid} ({hidden.Application})");
+        if (status.Capture?.HeldBack is { } heldBack) text.Add($"                 {HeldBack(heldBack)}");
         var lake = status.Lake;
-        text.Add($"KafkaToLake      {lake.Rows:N0} rows in {lake.Files:N0} files, {lake.Quarantined:N0} quarantined, {lag}");
+        text.Add($"KafkaToLake      {Half(status, nameof(KafkaToLake))}");
+        if (lake.Reachable) text.Add($"                 {lake.Rows:N0} rows in {lake.Files:N0} files, {lake.Quarantined:N0} quarantined");
+        text.Add($"                 {Lag(status)}");
+        if (lake.Dropped > 0)
+            text.Add($"                 {lake.Dropped:N0} records of pages that were sent again or not finished do not count");
+        if (status.Hidden > 0)
+            text.Add($"                 {Number(status.Hidden)} offsets of the topic are HIDDEN behind a transaction that is open");
+        if (status.Audit is { } audit) text.Add($"audit            {Age(audit.AgeSeconds)} ago: {audit.Says}");
         AddPartitions(text, status);
         foreach (var file in (lake.NewestFiles.IsDefault ? [] : lake.NewestFiles).Take(FilesShown))
             text.Add($"  {file.CommittedAt.UtcDateTime:yyyy-MM-dd HH:mm:ss}  {file.Rows,12:N0} rows {file.Bytes,15:N0} bytes  {file.Path}");
@@ -32,6 +44,33 @@ internal static class StatusText
         foreach (var problem in status.Problems) text.Add($"problem: {problem}");
         return text.ToString();
     }
+
+    /// <summary>What is still to be done, of the topic and of the table.</summary>
+    public static string Left(PipelineStatus status) => string.Create(CultureInfo.InvariantCulture, $"{Lag(status)}; ")
+        + status.Capture?.LagSeconds switch
+        {
+            null => "how much of the table is not in the topic cannot be told",
+            0 => "all of the table is in the topic",
+            { } s => string.Create(CultureInfo.InvariantCulture, $"what was committed in the last {s:0} s may not be in the topic"),
+        };
+
+    private static string Lag(PipelineStatus status) =>
+        status.Lag is { } records ? $"the lake is {Number(records)} records behind the topic" : "how far the lake is behind cannot be told";
+
+    private static string Half(PipelineStatus status, string name)
+    {
+        var half = status.Halves.Single(h => h.Name == name);
+        return half.Health == Health.Well ? half.Says : $"{Word(half)}: {half.Says}";
+    }
+
+    private static string Word(HalfStatus half) => half.State switch
+    {
+        HalfState.Nobody => "DOES NOT RUN",
+        HalfState.Stopped => "STOPPED",
+        HalfState.Retrying => "TRIES AGAIN",
+        HalfState.Silent => "IS NOT HEARD OF",
+        _ => half.Health == Health.Wrong ? "IS BEHIND" : "CANNOT BE TOLD",
+    };
 
     private static void AddPartitions(Lines text, PipelineStatus status)
     {
@@ -68,7 +107,8 @@ internal static class StatusText
     private static string Capture(CaptureStatus? capture)
     {
         if (capture is null) return "nothing captured yet";
-        var position = capture.CapturedUpTo is { } upTo ? Position(capture, upTo) : "initial load not done";
+        var position = capture.CapturedUpTo is { } upTo ? Position(capture, upTo)
+            : capture.HeldBack is null ? "initial load not done" : "rows of the initial load are held back";
         return capture.Window is { } window ? $"{position}; {Window(window)}" : position;
     }
 
@@ -96,8 +136,20 @@ internal static class StatusText
         return $"poller: session {p.Pid} ({p.Application}{address}) since {p.Since:yyyy-MM-dd HH:mm:ss}";
     }
 
-    private static string Describe(OpenTransaction open) => string.Create(CultureInfo.InvariantCulture,
-        $"{open.Kind} for {open.Seconds:N0} s{(open.Pid is { } pid ? $", session {pid} ({open.Application})" : "")}");
+    private static string HeldBack(HeldBackStatus heldBack)
+    {
+        var since = heldBack.Since is { } time ? $" committed since {time:yyyy-MM-dd HH:mm:ss}" : "";
+        var by = heldBack.By?.ToString() ?? "not named: ended meanwhile, or unknown";
+        return $"HELD BACK: rows{since}, behind a transaction that is {by}";
+    }
+
+    private static string Age(double seconds) => TimeSpan.FromSeconds(seconds) switch
+    {
+        { TotalDays: >= 2 } age => string.Create(CultureInfo.InvariantCulture, $"{age.TotalDays:0} days"),
+        { TotalHours: >= 2 } age => string.Create(CultureInfo.InvariantCulture, $"{age.TotalHours:0} h"),
+        { TotalMinutes: >= 2 } age => string.Create(CultureInfo.InvariantCulture, $"{age.TotalMinutes:0} min"),
+        var age => string.Create(CultureInfo.InvariantCulture, $"{age.TotalSeconds:0} s"),
+    };
 
     private static string Number(long number) => number.ToString("N0", CultureInfo.InvariantCulture);
 

@@ -1,4 +1,7 @@
+using System.Diagnostics;
 using System.Globalization;
+using System.Text;
+using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Audit;
 using OrdersStream.Configuration;
@@ -8,24 +11,29 @@ namespace OrdersStream.LocalHost.Verbs;
 
 /// <summary>What <c>verify</c> was asked to compare.</summary>
 /// <param name="Pipeline">The configuration in force, checked.</param>
+/// <param name="From">Least value of the ordering column; null: any.</param>
+/// <param name="To">The ordering column is below it; null: any.</param>
 /// <param name="ShowKeys">Also name differing rows by their keys, which are data.</param>
+/// <param name="Json">As one JSON object, for programs.</param>
 /// <param name="LogLevel">Least severe line to show.</param>
-public sealed record VerifyOptions(PipelineOptions Pipeline, bool ShowKeys, LogLevel LogLevel);
+public sealed record VerifyOptions(
+    PipelineOptions Pipeline, DateTime? From, DateTime? To, bool ShowKeys, bool Json, LogLevel LogLevel);
 
 /// <summary>Compares the lake with the source table.</summary>
 public static class VerifyVerb
 {
-    /// <returns>0 when they agree; 1 when they differ or could not be compared.</returns>
+    /// <returns>The verdict as a number: 0 equal, 1 different, 2 it cannot be told.</returns>
     public static async Task<int> ExecuteAsync(VerifyOptions options, CancellationToken cancellationToken)
     {
         await using var stream = LocalStream.Open(
             options.Pipeline, LineLogger.ToConsole(options.LogLevel, TimeProvider.System), halves: []);
-        var compared = await stream.Comparison.CompareAsync(cancellationToken);
-        Print(compared, options.ShowKeys);
-        return compared.IsEqual ? ExitCode.Ok : ExitCode.Failure;
+        var compared = await stream.Comparison.CompareAsync(options.From, options.To, new ProgressLines(), cancellationToken);
+        if (options.Json) Console.WriteLine(Json(compared, options.ShowKeys));
+        else Print(compared, options.ShowKeys);
+        return (int)compared.Verdict;
     }
 
-    private static void Print(ComparisonResult c, bool showKeys)
+    internal static void Print(ComparisonResult c, bool showKeys)
     {
         Say($"table       {c.TableRows,15:N0} rows");
         Say($"lake        {c.LakeRows,15:N0} row versions of {c.LakeKeys:N0} keys in {c.LakeFiles:N0} files");
@@ -34,19 +42,86 @@ public static class VerifyVerb
         Say($"missing     {c.Missing,15:N0}   captured, and not in the lake");
         Say($"stale       {c.Stale,15:N0}   the lake's newest version is not the table's");
         var cause = c.Extra > 0 ? ": deleted there (deletes are not captured), or the lake is another table's" : "";
-        Say($"extra       {c.Extra,15:N0}   in the lake and not in the table{cause}");
+        if (c.IsPart) Say($"extra           not asked   of a part of the table it cannot be told what is in the lake and not in the table");
+        else Say($"extra       {c.Extra,15:N0}   in the lake and not in the table{cause}");
         Say($"stored twice{c.StoredTwice,15:N0}   topic offsets that are in the lake more than once");
         var leftOut = string.Join(", ", c.ColumnsLeftOut);
         if (leftOut != "") Say($"not compared, where an older schema has them not or as another type: {leftOut}");
         foreach (var row in c.Examples.Where(r => showKeys || r.Partition is not null)) Say($"  {Describe(row, showKeys)}");
         if (!c.Examples.IsEmpty && !showKeys) Say($"--show-keys names rows by their keys");
-        Say($"{(c.IsEqual ? "lake and table agree" : "LAKE AND TABLE DIFFER")}");
+        Say($"{Sentence(c)}");
     }
+
+    private static string Sentence(ComparisonResult c) => c.Verdict switch
+    {
+        ComparisonVerdict.Equal when c.IsPart => "lake and table agree in this part",
+        ComparisonVerdict.Equal => "lake and table agree",
+        ComparisonVerdict.Different => "LAKE AND TABLE DIFFER",
+        _ when c.HasNothing => "NOTHING WAS COMPARED: no row of the table is in this part",
+        _ => "IT CANNOT BE TOLD whether lake and table agree: rows wait for capture, which does not get to them. "
+            + "Run PostgresToKafka, or see what it says, then compare again",
+    };
 
     private static string Describe(DifferingRow row, bool showKeys) =>
         row.Difference.ToString().ToLowerInvariant()
         + (showKeys && row.Key is { } key ? $" key {key}" : "")
         + (row.Partition is { } partition ? $" partition {partition} offset {row.Offset}" : "");
 
+    private static string Json(ComparisonResult c, bool showKeys)
+    {
+        using var bytes = new MemoryStream();
+        using (var json = new Utf8JsonWriter(bytes, new JsonWriterOptions { Indented = true }))
+        {
+            json.WriteStartObject();
+            json.WriteString("verdict", c.Verdict.ToString().ToLowerInvariant());
+            json.WriteBoolean("isPart", c.IsPart);
+            json.WriteNumber("tableRows", c.TableRows);
+            json.WriteNumber("lakeRows", c.LakeRows);
+            json.WriteNumber("lakeKeys", c.LakeKeys);
+            json.WriteNumber("lakeFiles", c.LakeFiles);
+            json.WriteNumber("equal", c.Equal);
+            json.WriteNumber("onTheWay", c.OnTheWay);
+            json.WriteNumber("missing", c.Missing);
+            json.WriteNumber("stale", c.Stale);
+            if (c.IsPart) json.WriteNull("extra");
+            else json.WriteNumber("extra", c.Extra);
+            json.WriteNumber("storedTwice", c.StoredTwice);
+            json.WriteStartArray("columnsLeftOut");
+            foreach (var column in c.ColumnsLeftOut) json.WriteStringValue(column);
+            json.WriteEndArray();
+            json.WriteStartArray("examples");
+            foreach (var row in c.Examples) WriteExample(json, row, showKeys);
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+        return Encoding.UTF8.GetString(bytes.ToArray());
+    }
+
+    private static void WriteExample(Utf8JsonWriter json, DifferingRow row, bool showKeys)
+    {
+        json.WriteStartObject();
+        json.WriteString("difference", row.Difference.ToString().ToLowerInvariant());
+        if (showKeys && row.Key is { } key) json.WriteString("key", key);
+        if (row.Partition is { } partition) json.WriteNumber("partition", partition);
+        if (row.Offset is { } offset) json.WriteNumber("offset", offset);
+        json.WriteEndObject();
+    }
+
     private static void Say(FormattableString line) => Console.WriteLine(line.ToString(CultureInfo.InvariantCulture).TrimEnd());
+
+    /// <summary>A line now and then, where the results do not go.</summary>
+    internal sealed class ProgressLines : IProgress<ComparisonProgress>
+    {
+        private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
+
+        private long said = Stopwatch.GetTimestamp();
+
+        public void Report(ComparisonProgress value)
+        {
+            if (Stopwatch.GetElapsedTime(said) < Interval) return;
+            said = Stopwatch.GetTimestamp();
+            Console.Error.WriteLine(string.Create(
+                CultureInfo.InvariantCulture, $"{value.Rows:N0} rows of the {(value.IsTable ? "table compared" : "lake read")}"));
+        }
+    }
 }

@@ -19,10 +19,24 @@ public enum RowDifference
     Extra,
 }
 
+/// <summary>What a comparison found; also the exit code of <c>verify</c>.</summary>
+public enum ComparisonVerdict
+{
+    /// <summary>Each row was seen to be equal; of those that changed meanwhile, capture was seen to publish what came before.</summary>
+    Equal = 0,
+    Different = 1,
+
+    /// <summary>Rows wait for a capture that gets no further: whether they ever arrive was not seen.</summary>
+    Unknown = 2,
+}
+
 /// <summary>How the lake compares with the source table.</summary>
 public sealed record ComparisonResult
 {
-    /// <summary>Rows of the table.</summary>
+    /// <summary>Only some rows of the table were compared: whether the lake has rows that the table has not was not looked for.</summary>
+    public bool IsPart { get; init; }
+
+    /// <summary>Rows of the table, or of that part.</summary>
     public long TableRows { get; init; }
 
     /// <summary>Rows whose newest version in the lake equals the table's.</summary>
@@ -33,6 +47,9 @@ public sealed record ComparisonResult
 
     /// <summary>Changed after the last poll's horizon and so not due yet; the lake has no version, or an older one.</summary>
     public long OnTheWay { get; init; }
+
+    /// <summary>Capture has got past all that was on its way when the comparison began.</summary>
+    public bool HasSettled { get; init; }
 
     /// <summary>Row versions in the lake.</summary>
     public long LakeRows { get; init; }
@@ -50,5 +67,11 @@ public sealed record ComparisonResult
     /// <summary>The first few differences.</summary>
     public ImmutableArray<DifferingRow> Examples { get; init; } = [];
 
-    public bool IsEqual => Missing == 0 && Stale == 0 && Extra == 0 && StoredTwice == 0;
+    /// <summary>No row is in that part: nothing was compared.</summary>
+    public bool HasNothing => IsPart && TableRows == 0;
+
+    public ComparisonVerdict Verdict =>
+        Missing > 0 || Stale > 0 || Extra > 0 || StoredTwice > 0 ? ComparisonVerdict.Different
+        : HasSettled && !HasNothing ? ComparisonVerdict.Equal
+        : ComparisonVerdict.Unknown;
 }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text;
+using Npgsql;
 using OrdersStream.Capture;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
@@ -11,10 +12,15 @@ using OrdersStream.Rows;
 
 namespace OrdersStream.Audit;
 
+/// <summary>How far a comparison has got.</summary>
+/// <param name="IsTable">True: the table's rows are being compared; false: the lake is still being read.</param>
+/// <param name="Rows">Rows of it so far.</param>
+public readonly record struct ComparisonProgress(bool IsTable, long Rows);
+
 /// <summary>
 /// Compares the lake with the source table: of each key, the lake's newest version with the row that is in the table now, all columns.
 /// It may run beside both halves: the lake is read first and the table after it, so nothing in the lake is news to the table; and
-/// a row that changed behind the horizon of the last poll is not due yet.
+/// a row that changed behind the horizon of the last poll is not due yet, and is looked at again when capture has got further.
 /// </summary>
 /// <param name="options">The stream's configuration.</param>
 /// <param name="admin">Describes the topic.</param>
@@ -24,121 +30,135 @@ namespace OrdersStream.Audit;
 public sealed class LakeComparison(
     PipelineOptions options, TopicAdmin admin, TopicReader topic, Func<string, ILakeFiles> openFiles, TimeProvider time)
 {
-    private const int ExamplesMax = 20;
-    private static readonly TimeSpan CatchUpTimeout = TimeSpan.FromSeconds(60);
-    private static readonly TimeSpan CatchUpPause = TimeSpan.FromMilliseconds(500);
+    private const int RoundsMax = 5;
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
 
     private readonly ILakeFiles lake = openFiles(options.Datalake.Path);
+    private readonly LakeArrival arrival = new(options, admin, topic, openFiles, time);
 
-    /// <summary>Versions held at once; what is more is compared in several passes (invariant 7). A version takes about 130 bytes.</summary>
+    /// <summary>Versions that are sorted in memory at once (invariant 7): 48 bytes each.</summary>
     internal int VersionsMax { get; init; } = 1_000_000;
 
+    /// <summary>Rows that are read in one snapshot.</summary>
+    internal int RangeRows { get; init; } = 100_000;
+
+    /// <summary>How long it waits for the lake, and then for capture.</summary>
+    internal TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Compares the whole table.</summary>
+    /// <inheritdoc cref="CompareAsync(DateTime?, DateTime?, IProgress{ComparisonProgress}?, CancellationToken)"/>
+    public Task<ComparisonResult> CompareAsync(CancellationToken cancellationToken) => CompareAsync(null, null, null, cancellationToken);
+
+    /// <param name="from">Least value of the ordering column; null: any, and none.</param>
+    /// <param name="to">The ordering column is below it; null: any, and none.</param>
+    /// <param name="progress">Told now and then how far it is.</param>
+    /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="PipelineException">The lake stays behind the topic, or cannot be compared.</exception>
-    public async Task<ComparisonResult> CompareAsync(CancellationToken cancellationToken)
+    public async Task<ComparisonResult> CompareAsync(
+        DateTime? from, DateTime? to, IProgress<ComparisonProgress>? progress, CancellationToken cancellationToken)
     {
-        var horizon = new WatermarkFile(options).Read()?.Horizon;
-        await WaitForTheLakeAsync(cancellationToken);
-        var files = LakeReader.Files(lake).ToList();
-        var shares = await SharesAsync(files, cancellationToken);
-        var schemas = new SchemaStore(options.Streaming.CheckpointLocation);
-        var table = await TableSchemaAsync(cancellationToken);
-        var versions = new LakeVersions(lake, table, schemas.Read);
-        var tally = new Tally(versions);
-        for (var share = 0; share < shares; share++)
-        {
-            await versions.LoadAsync(files, share, shares, cancellationToken);
-            await new TableScan(options.Postgres).ReadAsync(
-                horizon, schema => tally.Visitor(SameAs(schema, table), share, shares), cancellationToken);
-            tally.CountExtra();
-        }
-        return tally.Result with { LakeFiles = files.Count };
-    }
-
-    /// <summary>What is in the topic when it is called has to be in the lake, else its absence says nothing.</summary>
-    private async Task WaitForTheLakeAsync(CancellationToken cancellationToken)
-    {
-        var partitions = (await admin.DescribeClusterAsync(KafkaClients.AnswerTimeout, cancellationToken)).Partitions ?? 0;
-        var ends = await topic.PartitionEndsAsync(partitions, KafkaClients.AnswerTimeout, cancellationToken);
-        for (var begun = time.GetTimestamp(); ;)
-        {
-            var now = TopicCommits.Positions(openFiles(options.Streaming.CheckpointLocation), options.Kafka.Topic);
-            var behind = ends.Where(e => now.GetValueOrDefault(e.Partition)?.NextRecord is var next && (next ?? e.Low) < e.High).ToList();
-            if (behind.Count == 0) return;
-            if (time.GetElapsedTime(begun) > CatchUpTimeout)
-                throw new PipelineException(FailureAction.Stop,
-                    $"The lake is behind the topic in {behind.Count} partitions, and has not caught up within "
-                        + $"{CatchUpTimeout.TotalSeconds:0} s.",
-                    "Run KafkaToLake until it has (run --only kafka-to-lake --once), then compare again.");
-            await Task.Delay(CatchUpPause, time, cancellationToken);
-        }
-    }
-
-    private async Task<int> SharesAsync(List<string> files, CancellationToken cancellationToken)
-    {
-        var rows = 0L;
-        foreach (var file in files) rows += (await LakeReader.ReadFooterAsync(lake, file, cancellationToken)).Rows;
-        return (int)(rows / VersionsMax) + 1;
-    }
-
-    private async Task<TableSchema> TableSchemaAsync(CancellationToken cancellationToken)
-    {
+        var only = from is null && to is null ? null : new RowSelection { From = from, To = to };
+        var horizon = Horizon();
+        await arrival.WaitAsync(Patience, cancellationToken);
+        // An empty folder where the lake should be says nothing of the lake (invariant 6).
+        await LakeOwner.CheckAsync(lake, openFiles(options.Streaming.CheckpointLocation), options.Kafka.Topic, cancellationToken);
         await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
-        return (await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken)).Schema;
+        var table = (await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken)).Schema;
+        using var index = LakeIndex.Of(options, lake, table, VersionsMax);
+        await index.BuildAsync(progress, cancellationToken);
+
+        var ranges = new TableRanges(connection, options.Postgres, table) { RowsMax = RangeRows, Only = only };
+        var tally = new Tally(index, isPart: only is not null);
+        IReadOnlySet<int>? open = null;
+        for (var round = 1; ; round++)
+        {
+            await foreach (var range in ranges.ReadAsync(horizon, index.Shapes, open, cancellationToken))
+            {
+                tally.Take(range);
+                progress?.Report(new(IsTable: true, tally.TableRows));
+            }
+            open = tally.OpenRanges;
+            if (open.Count == 0 || round == RoundsMax) return tally.End(hasSettled: horizon is not null);
+            // What was not due is looked at again when capture has published it and it is stored.
+            if (await LaterThanAsync(connection, horizon, cancellationToken) is not { } later) return tally.End(hasSettled: false);
+            horizon = later;
+            await arrival.WaitAsync(Patience, cancellationToken);
+            await index.UpdateAsync(cancellationToken);
+        }
     }
 
-    private static TableSchema SameAs(TableSchema now, TableSchema before) => now.Fingerprint == before.Fingerprint
-        ? now
-        : throw new PipelineException(FailureAction.Stop, "The table's columns changed while it was being compared.", "Compare again.");
+    private Horizon? Horizon() => new WatermarkFile(options).Read()?.Horizon;
 
-    /// <summary>Matches the table's rows with the lake's versions.</summary>
-    private sealed class Tally(LakeVersions versions)
+    /// <returns>Null: capture gets no further.</returns>
+    private async Task<Horizon?> LaterThanAsync(NpgsqlConnection connection, Horizon? horizon, CancellationToken cancellationToken)
     {
-        private readonly ImmutableArray<DifferingRow>.Builder examples = ImmutableArray.CreateBuilder<DifferingRow>();
-        private ComparisonResult counts = new();
-
-        public ComparisonResult Result => counts with
+        for (var begun = time.GetTimestamp(); ; await Task.Delay(Pause, time, cancellationToken))
         {
-            LakeRows = versions.Rows,
-            StoredTwice = versions.StoredTwice,
-            ColumnsLeftOut = [.. versions.ColumnsLeftOut],
-            Examples = examples.ToImmutable(),
-        };
+            var isCaptured = await PollerLock.HolderAsync(connection, options.PublisherName, cancellationToken) is not null;
+            if (Horizon() is { } now && (horizon is null || now.TakenAt > horizon.TakenAt)) return now;
+            if (!isCaptured || time.GetElapsedTime(begun) > Patience) return null;
+        }
+    }
 
-        public TableScan.Visitor Visitor(TableSchema schema, int share, int shares)
+    /// <summary>Matches the table's rows with the lake's versions, and counts range by range: a range may be looked at again.</summary>
+    private sealed class Tally(LakeIndex index, bool isPart)
+    {
+        private const int ExamplesMax = 20;
+
+        private readonly List<DifferingRow> examples = [];
+        private readonly SortedDictionary<int, RangeCounts> counted = [];
+
+        public long TableRows => counted.Values.Sum(c => c.Rows);
+
+        /// <summary>Ranges with rows that were not due.</summary>
+        public IReadOnlySet<int> OpenRanges => counted.Where(c => c.Value.OnTheWay > 0).Select(c => c.Key).ToHashSet();
+
+        public void Take(TableRange range)
         {
-            var keys = new RowDigest(schema, schema.KeyColumns);
-            return (row, key, isCovered) =>
+            var match = RangeMatch.Of(range, index);
+            foreach (var mismatch in match.Mismatches.Take(ExamplesMax))
             {
-                var digest = keys.Of(row);
-                if (LakeVersions.IsIn(digest, share, shares)) Match(row, digest, key, isCovered);
+                var key = Encoding.UTF8.GetString(range.KeyOf(range.Rows[mismatch.Number]));
+                var isStale = mismatch.Difference == RowDifference.Stale;
+                AddExample(new(
+                    mismatch.Difference, key, isStale ? mismatch.Version.Partition : null, isStale ? mismatch.Version.Offset : null));
+            }
+            counted[range.Number] = match.Counts;
+        }
+
+        /// <param name="hasSettled">Capture has got past all that was not due at first.</param>
+        public ComparisonResult End(bool hasSettled)
+        {
+            var extra = 0L;
+            // Where only a part of the table was read, a key that was not met may be in the rest.
+            foreach (var version in isPart ? [] : index.NeverFound())
+            {
+                extra++;
+                AddExample(new(RowDifference.Extra, null, version.Partition, version.Offset));
+            }
+            return new ComparisonResult
+            {
+                IsPart = isPart,
+                TableRows = TableRows,
+                Equal = counted.Values.Sum(c => c.Equal),
+                OnTheWay = counted.Values.Sum(c => c.OnTheWay),
+                Stale = counted.Values.Sum(c => c.Stale),
+                Missing = counted.Values.Sum(c => c.Missing),
+                Extra = extra,
+                LakeRows = index.Rows,
+                LakeKeys = index.Keys,
+                LakeFiles = index.Files,
+                StoredTwice = index.StoredTwice,
+                ColumnsLeftOut = [.. index.Shapes.SelectMany(s => s.LeftOut)],
+                Examples = [.. examples],
+                HasSettled = hasSettled,
             };
         }
 
-        private void Match(DecodedRow row, UInt128 digest, ReadOnlySpan<byte> key, bool isCovered)
+        // A range that is looked at again may show the same one.
+        private void AddExample(DifferingRow row)
         {
-            counts = counts with { TableRows = counts.TableRows + 1 };
-            ref var version = ref versions.Find(digest, out var found);
-            if (found) version.Matched = true;
-            var isEqual = found && !version.Deleted && version.Digest == versions.TableDigest(version.Schema).Of(row);
-            if (isEqual) counts = counts with { Equal = counts.Equal + 1 };
-            else if (!isCovered) counts = counts with { OnTheWay = counts.OnTheWay + 1 };
-            else if (!found) Differs(RowDifference.Missing, counts with { Missing = counts.Missing + 1 }, key, null, null);
-            else Differs(RowDifference.Stale, counts with { Stale = counts.Stale + 1 }, key, version.Partition, version.Offset);
-        }
-
-        public void CountExtra()
-        {
-            foreach (var version in versions.ByKey.Values)
-                if (!version.Matched && !version.Deleted)
-                    Differs(RowDifference.Extra, counts with { Extra = counts.Extra + 1 }, default, version.Partition, version.Offset);
-            counts = counts with { LakeKeys = counts.LakeKeys + versions.ByKey.Count };
-        }
-
-        private void Differs(RowDifference difference, ComparisonResult counted, ReadOnlySpan<byte> key, int? partition, long? offset)
-        {
-            counts = counted;
-            if (examples.Count == ExamplesMax) return;
-            examples.Add(new(difference, key.IsEmpty ? null : Encoding.UTF8.GetString(key), partition, offset));
+            if (examples.Count < ExamplesMax && !examples.Contains(row)) examples.Add(row);
         }
     }
 }

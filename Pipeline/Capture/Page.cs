@@ -15,6 +15,7 @@ public readonly record struct PageRecord(int Start, int KeyBytes, int ValueBytes
 public sealed class Page(int size)
 {
     private const int RoomForLastRow = 64 * 1024;
+    private const int FirstRecords = 1024;
 
     private readonly List<PageRecord> records = [];
     private readonly ByteBuffer messages = new(Math.Min(size, 64 * 1024), size + RoomForLastRow, pinned: true);
@@ -49,8 +50,19 @@ public sealed class Page(int size)
 
     internal void Add(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value, int partition)
     {
+        if (records.Count == records.Capacity) records.EnsureCapacity(ExpectedRecords());
         records.Add(new PageRecord(messages.Length, key.Length, value.Length, partition));
         messages.Append(key);
         messages.Append(value);
+    }
+
+    /// <summary>
+    /// As many as there will be if rows go on as they began: an array that doubled would be half empty, and leave as much behind.
+    /// </summary>
+    private int ExpectedRecords()
+    {
+        if (records.Count < FirstRecords) return FirstRecords;
+        var expected = records.Count * (long)size / messages.Length;
+        return (int)Math.Clamp(expected + expected / 16, records.Count + records.Count / 4, Array.MaxLength);
     }
 }

@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Npgsql;
 using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
 using OrdersStream.Memory;
 using OrdersStream.Postgres;
@@ -14,7 +15,8 @@ namespace OrdersStream.Capture;
 /// Reads a window as pages: one binary COPY, streamed, cut by bytes, and reopened at the cursor before a snapshot grows old.
 /// The columns are read from the catalogue under the lock that the COPY holds anyway, so a page is always of one schema.
 /// </summary>
-internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions options, int partitions, TimeProvider time)
+internal sealed class PageReader(
+    NpgsqlConnection connection, PostgresOptions options, int partitions, TooLargeRows tooLarge, LockWait lockWait, TimeProvider time)
 {
     /// <summary>The first page of a window is smaller by this: it is on its way while the second one is read.</summary>
     private const int FirstPageDivisor = 8;
@@ -51,6 +53,37 @@ internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions op
         }
     }
 
+    /// <summary>
+    /// The rows of a page that was torn, of those partitions in which it is missing: as far as they are as they were. None where the table
+    /// has another key by now: the page's ends mean nothing any more, and the whole window is read again.
+    /// </summary>
+    /// <param name="torn">The page.</param>
+    /// <param name="window">Its window, up to it.</param>
+    /// <param name="source">The table.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    public async Task<Page> ReadAgainAsync(TornPage torn, Window window, SourceIdentity source, CancellationToken cancellationToken)
+    {
+        var query = window with { Cursor = torn.Before };
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        var table = await LockAsync(cancellationToken);
+        source.CheckSameTable(source with { TableOid = table.Oid });
+        var (encoder, key, value) = (new MessageEncoder(table.Schema), new ByteBuffer(), new ByteBuffer());
+        var page = NextPage(table.Schema);
+        if (window.For(table).Cursor is null && window.Cursor is not null) return page;
+        await using (var copy = await CopyStream.OpenAsync(connection, query.Query(table, window.Cursor), cancellationToken))
+        {
+            while (copy.TryNext(encoder, key, value) || await copy.WaitNextAsync(encoder, key, value, cancellationToken))
+            {
+                // By the number of partitions that there were then: the topic may have more by now.
+                var partition = DefaultPartitioner.Partition(key.Written, torn.Of);
+                if (torn.Missing.Contains(partition) && !tooLarge.LeavesOut(table.Schema, key, value))
+                    page.Add(key.Written, value.Written, partition);
+            }
+        }
+        await transaction.CommitAsync(cancellationToken);
+        return page;
+    }
+
     // Windows are small but for a backlog, and the next one may be long in coming.
     private void DropLargePages()
     {
@@ -79,9 +112,12 @@ internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions op
     {
         var opened = time.GetTimestamp();
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        var table = await SourceCatalog.LockAsync(connection, options, cancellationToken);
+        var table = await LockAsync(cancellationToken);
         // Invariant 6, under the lock: the name may lead to another table since it was last resolved.
         source.CheckSameTable(source with { TableOid = table.Oid });
+        if (window.For(table).Cursor is null && window.Cursor is not null)
+            throw new PipelineException(FailureAction.Retry,
+                "The table got another key while its rows were read.", "What is being read is read again from its beginning.");
         var encoder = new MessageEncoder(table.Schema);
         var key = new ByteBuffer();
         var value = new ByteBuffer();
@@ -91,6 +127,7 @@ internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions op
         {
             while (copy.TryNext(encoder, key, value) || await copy.WaitNextAsync(encoder, key, value, cancellationToken))
             {
+                if (tooLarge.LeavesOut(table.Schema, key, value)) continue;
                 page.Add(key.Written, value.Written, DefaultPartitioner.Partition(key.Written, partitions));
                 if (page.Bytes < (window.Page == 0 ? options.PageBytes / FirstPageDivisor : options.PageBytes)) continue;
 
@@ -109,6 +146,9 @@ internal sealed class PageReader(NpgsqlConnection connection, PostgresOptions op
         await transaction.CommitAsync(cancellationToken);
         return null;
     }
+
+    private Task<SourceTable> LockAsync(CancellationToken cancellationToken) =>
+        lockWait.OfAsync(connection, SourceCatalog.LockAsync(connection, options, cancellationToken), cancellationToken);
 
     private Page NextPage(TableSchema schema) => (spare.TryDequeue(out var page) ? page : new Page(options.PageBytes)).Begin(schema);
 }

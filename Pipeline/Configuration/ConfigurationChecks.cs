@@ -13,6 +13,8 @@ internal sealed class ConfigurationChecks(PipelineOptions options, ResolvedSetti
     private const int IdentifierBytesMax = 63;
     private const int TopicLengthMax = 249;
     private const int KeyColumnsMax = 32;
+    private const int FolderNameMax = 63;
+    private const int MaskKeyMin = 16;
 
     public void Run()
     {
@@ -23,6 +25,7 @@ internal sealed class ConfigurationChecks(PipelineOptions options, ResolvedSetti
         CheckBrokers();
         CheckSasl();
         CheckKafkaTls();
+        CheckColumns();
         CheckPartitionBy();
         new PathChecks(options, resolved, faults).Run();
     }
@@ -144,6 +147,30 @@ internal sealed class ConfigurationChecks(PipelineOptions options, ResolvedSetti
         Needs("kafka.ssl_key_password", kafka.SslKeyPassword, "kafka.ssl_key_location", kafka.SslKeyLocation);
     }
 
+    private void CheckColumns()
+    {
+        var postgres = options.Postgres;
+        foreach (var name in postgres.Columns) CheckIdentifier("postgres.columns", name);
+        foreach (var name in postgres.ExcludeColumns) CheckIdentifier("postgres.exclude_columns", name);
+        foreach (var name in postgres.Mask) CheckIdentifier("postgres.mask", name);
+        if (postgres.Mask.Count > 0) Needs("postgres.mask", "given", "postgres.mask_key", postgres.MaskKey);
+        if (postgres.MaskKey is { Length: > 0 and < MaskKeyMin })
+            Fault("postgres.mask_key", $"is shorter than {MaskKeyMin} characters; a key that can be guessed hides nothing");
+        foreach (var (name, shape) in postgres.Numeric)
+        {
+            CheckIdentifier("postgres.numeric", name);
+            if (shape != PostgresOptions.NumericText && !IsDecimal(shape))
+                Fault("postgres.numeric",
+                    $"gives {ShownValue.Of(name)} the shape {ShownValue.Of(shape)}; it must be \"precision,scale\", "
+                    + "the precision from 1 to 38 and the scale from 0 to it, or \"text\"");
+        }
+    }
+
+    private static bool IsDecimal(string shape) =>
+        shape.Split(',') is [var p, var s]
+        && int.TryParse(p, System.Globalization.NumberStyles.None, null, out var precision) && precision is >= 1 and <= 38
+        && int.TryParse(s, System.Globalization.NumberStyles.None, null, out var scale) && scale <= precision;
+
     private void CheckPartitionBy()
     {
         var column = options.Datalake.PartitionBy;
@@ -152,6 +179,13 @@ internal sealed class ConfigurationChecks(PipelineOptions options, ResolvedSetti
             Fault("datalake.partition_by", $"is {ShownValue.Of(column)}; it becomes a folder's name, so it holds no /, \\ or =");
         else if (column[0] is '_' or '.')
             Fault("datalake.partition_by", $"is {ShownValue.Of(column)}; Spark and Hive hide folders that begin with _ or .");
+        if (options.Datalake.FolderName is not { Length: > 0 } folder) return;
+        if (!folder.All(c => char.IsAsciiLetterOrDigit(c) || c == '_') || folder[0] == '_' || folder.Length > FolderNameMax)
+            Fault("datalake.folder_name",
+                $"is {ShownValue.Of(folder)}; it must be of letters, digits and _, {FolderNameMax} at most, and not begin with _, "
+                + "by which readers hide folders");
+        else if (column == "none")
+            Fault("datalake.folder_name", "has no effect with partition_by none; remove it, or name a column as partition_by");
     }
 
     private void Needs(string name, string? value, string other, string? otherValue)

@@ -25,6 +25,8 @@ internal static class ConfigurationPrinter
         null or "" => "\"\"",
         _ when setting.Secret => Quote(ShownValue.Mask),
         string text => Quote(setting.Key == "jdbc_url" ? WithoutParameters(text) : text),
+        IReadOnlyDictionary<string, string> map =>
+            $"{{{string.Join(", ", map.Select(pair => $"{Quote(pair.Key)}: {Quote(pair.Value)}"))}}}",
         IReadOnlyList<string> items => $"[{string.Join(", ", items.Select(Quote))}]",
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
         _ => throw new InvalidOperationException($"{setting.Name} has a type that cannot be printed"),

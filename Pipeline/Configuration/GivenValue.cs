@@ -33,7 +33,12 @@ internal static class ShownValue
         // Whatever stands before an @ may be a user and password that strayed here.
         var at = text.LastIndexOf('@');
         if (at >= 0) text = Mask + text[at..];
-        if (text.Length > LengthMax) text = text[..LengthMax] + "...";
+        return OfPath(text.Length > LengthMax ? text[..LengthMax] + "..." : text);
+    }
+
+    /// <summary>The whole of it, on one line: of a path the end counts.</summary>
+    public static string OfPath(string text)
+    {
         return "'" + string.Concat(text.Select(c => char.IsControl(c) || char.IsSurrogate(c) ? '?' : c)) + "'";
     }
 }

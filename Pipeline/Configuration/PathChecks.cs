@@ -54,6 +54,29 @@ internal sealed class PathChecks(PipelineOptions options, ResolvedSettings resol
         if (scheme > 1 && path.AsSpan(0, scheme).IndexOf('/') < 0 && resolved.OriginOf(name) is { } origin)
             faults.Add(origin,
                 $"{name} is a {ShownValue.Of(path[..scheme])} URL; it must be a folder, as this machine or a mount shows it");
+        else if (NotReplaced(path) is { } mark && resolved.OriginOf(name) is { } written)
+            faults.Add(written,
+                $"{name} is {ShownValue.Of(path)}, and {ShownValue.Of(mark)} stands for nothing here; write the folder out, "
+                + "or ${NAME} for an environment variable, as in ${HOME}/lake");
+        else if (FileOnTheWay(path) is { } file && resolved.OriginOf(name) is { } given)
+            faults.Add(given,
+                $"{name} needs a folder, but {ShownValue.OfPath(file)} is a file; move it away, or name another folder");
+    }
+
+    /// <summary>What a shell would replace, or another system takes for a folder, and what would be a folder's own name here.</summary>
+    private static string? NotReplaced(string path)
+    {
+        if (!OperatingSystem.IsWindows() && (path.Contains('\\') || (path.Length > 1 && path[1] == ':'))) return path;
+        return path.Split('/', '\\').FirstOrDefault(part => part is ['~', ..] or ['$', ..] or ['%', .., '%']);
+    }
+
+    private static string? FileOnTheWay(string path)
+    {
+        if (path.Length == 0) return null;
+        for (var at = Path.GetFullPath(path); at is not null; at = Path.GetDirectoryName(at))
+            if (File.Exists(at)) return at;
+            else if (Directory.Exists(at)) break;
+        return null;
     }
 
     private void CheckApart(string name, string state, string lake)

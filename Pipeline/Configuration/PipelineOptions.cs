@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace OrdersStream.Configuration;
 
 /// <summary>
@@ -18,6 +20,15 @@ public sealed record PipelineOptions
     [Setting("Progress files and cadence.")]
     public StreamingOptions Streaming { get; init; } = new();
 
+    [Setting("The standing comparison of lake and table, where the table is captured.")]
+    public AuditOptions Audit { get; init; } = new();
+
+    [Setting("What status, page and metrics call well.")]
+    public HealthOptions Status { get; init; } = new();
+
+    /// <summary>How far a half may be behind before that is wrong.</summary>
+    public TimeSpan LagMax => TimeSpan.FromSeconds(Status.LagMax ?? HealthOptions.LagMaxIntervals * Streaming.BatchInterval);
+
     /// <summary>The stream's name: one source table to one topic, and no two streams share a topic.</summary>
     public string StreamName => Kafka.Topic;
 
@@ -28,6 +39,12 @@ public sealed record PipelineOptions
 /// <summary>The source: one table of one Postgres database.</summary>
 public sealed record PostgresOptions
 {
+    /// <summary>The largest page that capture may be told to cut.</summary>
+    public const int PageBytesMax = 268_435_456;
+
+    /// <summary>Of a numeric column: carried as text, as one without a scale is.</summary>
+    internal const string NumericText = "text";
+
     [Setting("The server and database as a JDBC URL (jdbc:postgresql://host:port/db?sslmode=...); replaces host, port and db, "
         + "and must agree with them where both are given.")]
     public string? JdbcUrl { get; init; }
@@ -63,8 +80,42 @@ public sealed record PostgresOptions
         + "captured, and a warning says so).")]
     public string? TimestampColumn { get; init; }
 
-    [Setting("Size at which a page is published as one Kafka transaction.", Unit = "bytes", Min = 1_024, Max = 268_435_456)]
+    [Setting("Columns to carry; empty: all. The key's and the ordering column must be among them.")]
+    public IReadOnlyList<string> Columns { get; init; } = [];
+
+    [Setting("Columns to leave out: they are never read.")]
+    public IReadOnlyList<string> ExcludeColumns { get; init; } = [];
+
+    [Setting("Columns whose values must not leave the database as they are: each is carried as text, the keyed hash of what Postgres "
+        + "prints (HMAC-SHA256 by mask_key, in hexadecimal digits). NULL stays NULL.")]
+    public IReadOnlyList<string> Mask { get; init; } = [];
+
+    [Setting("Key of the hashes of mask: 16 characters at least, kept secret and never changed.", Secret = true)]
+    public string? MaskKey { get; init; }
+
+    [Setting("Precision and scale for numeric columns that declare none, by the column's name, such as {amount: \"18,4\"}: they are "
+        + "decimals then, and a value that does not fit goes to quarantine. {amount: \"text\"} says that one is to be text, as without.")]
+    public IReadOnlyDictionary<string, string> Numeric { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
+    [Setting("How columns of type time are carried: as time, or as text for readers that know no such type (Spark 3). Empty: as time, "
+        + "and a warning says so.", OneOf = ["time", "text"])]
+    public string? Time { get; init; }
+
+    [Setting("How infinity in date and timestamp columns is carried: keep it as the greatest value, which pandas cannot read, or make it "
+        + "NULL. In the key, the ordering column and arrays it is kept. Empty: keep, and a warning names the columns that hold one.",
+        OneOf = ["keep", "null"])]
+    public string? Infinity { get; init; }
+
+    [Setting("What to do about columns of a type that is not known (docs/types.md lists those that are): refuse the table, carry their "
+        + "text as Postgres prints it, or skip them.", OneOf = ["refuse", "text", "skip"])]
+    public string OtherTypes { get; init; } = "refuse";
+
+    [Setting("Size at which a page is published as one Kafka transaction.", Unit = "bytes", Min = 1_024, Max = PageBytesMax)]
     public int PageBytes { get; init; } = 8 * 1024 * 1024;
+
+    [Setting("What to do about a row that is larger than a record of the topic may be (its max.message.bytes, 96 MiB at most): stop, or "
+        + "quarantine, which keeps it in a file below last_processed_timestamp_location and goes on.", OneOf = ["stop", "quarantine"])]
+    public string TooLarge { get; init; } = "stop";
 
     [Setting("Longest time that one query, and so one snapshot, stays open before it is reopened at the cursor.",
         Unit = "seconds", Min = 1, Max = 3_600)]
@@ -77,6 +128,10 @@ public sealed record PostgresOptions
     [Setting("How far to read back after the source went back in time (failover, restored backup, clock stepped back); rows there "
         + "may be published twice.", Unit = "seconds", Min = 0, Max = 2_592_000)]
     public int OverlapSeconds { get; init; } = 3_600;
+
+    [Setting("What to do where values read otherwise though no row was written (a column added with a default, renamed or of another "
+        + "type, an enum's label renamed): capture all rows again, or leave the lake as it is.", OneOf = ["capture", "leave"])]
+    public string ChangedValues { get; init; } = "capture";
 
     [Setting("How long a transaction may stay open where the role is no member of pg_read_all_stats, so that open transactions of "
         + "others cannot be seen; rows of a longer one would be missed.", Unit = "seconds", Min = 1, Max = 604_800)]
@@ -124,6 +179,10 @@ public sealed record KafkaOptions
     [Setting("Replicas of each partition when the topic is created here.", Unit = "replicas", Min = 1, Max = 32)]
     public int ReplicationFactor { get; init; } = 1;
 
+    [Setting("What capture does about a topic that is compacted, where versions of a row that are not stored yet are thrown away: refuse "
+        + "it, or warn and go on.", OneOf = ["refuse", "warn"])]
+    public string Compacted { get; init; } = "refuse";
+
     [Setting("Compression of the records on the wire and in the topic.", OneOf = ["none", "gzip", "snappy", "lz4", "zstd"])]
     public string Compression { get; init; } = "lz4";
 
@@ -157,6 +216,14 @@ public sealed record KafkaOptions
     [Setting("How long a page may take to be acknowledged before its transaction is given up.", Unit = "seconds", Min = 5, Max = 900)]
     public int TransactionTimeout { get; init; } = 60;
 
+    [Setting("How pages are sent: transactions (readers of committed records see each row version once), or frames for brokers without "
+        + "transactions (the lake is exact all the same; other readers may see a page again after a failure).",
+        OneOf = ["transactions", "frames"])]
+    public string Delivery { get; init; } = "transactions";
+
+    /// <summary>Each page is one transaction.</summary>
+    public bool IsTransactional => Delivery == "transactions";
+
     /// <summary>
     /// False for brokers that answer no admin calls (the embedded one): the topic is then known by its name alone, without
     /// waiting for an answer that never comes. No key of the file: the embedded broker sets it.
@@ -184,9 +251,13 @@ public sealed record DatalakeOptions
     [Setting("File format.", OneOf = ["parquet"])]
     public string Format { get; init; } = "parquet";
 
-    [Setting("Folder level below path: order_date (the UTC date of created_at, where the table has none of the timestamp column), "
-        + "a column's name, or none.")]
+    [Setting("By what rows are divided into folders below path: order_date (the UTC date of created_at, where the table has none of the "
+        + "timestamp column), a column's name, or none. All columns are in the files, too.")]
     public string PartitionBy { get; init; } = "order_date";
+
+    [Setting("What stands before the value in the folders' names (date for date=2026-03-01): a name that no column of the table has. "
+        + "Empty: by_ and partition_by, or as the lake has it where an earlier version began it.")]
+    public string? FolderName { get; init; }
 
     [Setting("Compression of the files.", OneOf = ["none", "snappy", "gzip", "zstd"])]
     public string Compression { get; init; } = "snappy";
@@ -194,7 +265,8 @@ public sealed record DatalakeOptions
     [Setting("Effort of gzip and zstd.", OneOf = ["fastest", "optimal", "smallest"])]
     public string CompressionLevel { get; init; } = "fastest";
 
-    [Setting("Size of decoded rows at which a batch is committed even before batch_interval is over.",
+    [Setting("Size of decoded rows at which a batch is committed even before batch_interval is over. So is one whose files hold a "
+        + "quarter more in memory: each file of each folder has arrays for each column.",
         Unit = "bytes", Min = 1_024, Max = 1_073_741_824)]
     public long BatchBytes { get; init; } = 80L * 1024 * 1024;
 
@@ -220,4 +292,36 @@ public sealed record StreamingOptions
     [Setting("Time between two polls, and for which a trickle of records is collected before it is written.",
         Unit = "seconds", Min = 1, Max = 3_600)]
     public int BatchInterval { get; init; } = 5;
+}
+
+/// <summary>The standing comparison of lake and table.</summary>
+public sealed record AuditOptions
+{
+    [Setting("Whether lake and table are compared, round after round, while the table is captured.", OneOf = ["true", "false"])]
+    public string Enabled { get; init; } = "true";
+
+    [Setting("Share of one core that it may take, the work of both servers counted.", Unit = "percent", Min = 1, Max = 100)]
+    public int Share { get; init; } = 1;
+
+    [Setting("Time between the end of one round and the beginning of the next.", Unit = "seconds", Min = 1, Max = 2_592_000)]
+    public int Interval { get; init; } = 3_600;
+
+    [Setting("Whether rows that are found missing or stale are published again.", OneOf = ["true", "false"])]
+    public string Repair { get; init; } = "true";
+
+    /// <summary>It is on.</summary>
+    public bool IsEnabled => Enabled == "true";
+
+    /// <summary>It mends what it finds.</summary>
+    public bool MayRepair => Repair == "true";
+}
+
+/// <summary>What status, page and metrics call well.</summary>
+public sealed record HealthOptions
+{
+    internal const int LagMaxIntervals = 10;
+
+    [Setting("How far behind a half may be before status says that something is wrong; empty: ten times streaming.batch_interval.",
+        Unit = "seconds", Min = 1, Max = 604_800)]
+    public int? LagMax { get; init; }
 }

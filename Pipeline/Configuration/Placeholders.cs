@@ -30,16 +30,35 @@ internal sealed class Placeholders(IReadOnlyDictionary<string, string> environme
 {
     private const string RollNumberMark = "<rollnumber>";
 
+    private readonly Dictionary<string, List<(Origin Origin, string Label)>> missing = [];
+    private int missed;
+
+    /// <summary>What is not given is said once, with all that needs it.</summary>
+    public void ReportMissing()
+    {
+        foreach (var (what, needed) in missing)
+            faults.Add(needed[0].Origin, needed.Count == 1
+                ? $"{needed[0].Label} needs {what}"
+                : $"{string.Join(", ", needed.Select(n => n.Label).Distinct())} need {what}");
+    }
+
     /// <summary>The value with everything replaced; null when that failed (the fault is noted).</summary>
     public GivenValue? Expand(GivenValue value)
     {
-        var before = faults.Count;
+        var before = faults.Count + missed;
         var expanded = value with
         {
             Text = Expand(value, value.Text),
             Items = value.Items is null ? null : [.. value.Items.Select(item => Expand(value, item))],
         };
-        return faults.Count == before ? expanded : null;
+        return faults.Count + missed == before ? expanded : null;
+    }
+
+    private void Miss(string what, Origin origin, string label)
+    {
+        missed++;
+        if (!missing.TryGetValue(what, out var needed)) missing[what] = needed = [];
+        needed.Add((origin, label));
     }
 
     private string Expand(GivenValue value, string text)
@@ -74,8 +93,7 @@ internal sealed class Placeholders(IReadOnlyDictionary<string, string> environme
     private string RollNumberFor(GivenValue value, string mark)
     {
         if (rollNumber.Value is null)
-            faults.Add(value.Origin.At(mark),
-                $"{value.Label} needs a roll number; give --rollnumber, or set the environment variable ROLLNUMBER");
+            Miss("a roll number; give --rollnumber, or set the environment variable ROLLNUMBER", value.Origin.At(mark), value.Label);
         else if (!rollNumber.IsSafe)
             faults.Add(rollNumber.Origin,
                 $"the roll number is {ShownValue.Of(rollNumber.Value)}; it becomes part of a table, topic and folder name, "
@@ -110,7 +128,7 @@ internal sealed class Placeholders(IReadOnlyDictionary<string, string> environme
         var reference = text[start..(close + 1)];
         if (environment.TryGetValue(name, out var found) && (found != "" || fallback is null)) result.Append(found);
         else if (fallback is not null) result.Append(fallback);
-        else faults.Add(value.Origin.At(reference), Unset(value, text, start, close, name));
+        else Miss(Unset(value, text, start, close, name), value.Origin.At(reference), value.Label);
         return reference.Length;
     }
 
@@ -123,7 +141,7 @@ internal sealed class Placeholders(IReadOnlyDictionary<string, string> environme
         bool IsDelimiter(char c) => !value.Setting.Secret && c is '/' or ':' or '?' or '&' or '=';
         var mayHoldSecret = value.Setting.Secret || value.Setting.Key == "jdbc_url";
         var variable = mayHoldSecret && !standsAlone ? "an environment variable that is" : $"the environment variable {name}, which is";
-        return $"{value.Label} needs {variable} not set; set it, or write ${{NAME:-default}}";
+        return $"{variable} not set; set it, or write ${{NAME:-default}}";
     }
 
     private static bool IsVariableName(string name) =>

@@ -17,6 +17,7 @@ internal sealed class ResolvedSettings(FaultList faults)
         var latest = new Dictionary<SettingInfo, GivenValue>();
         foreach (var value in fromFirstToLast) latest[value.Setting] = value;
         foreach (var value in latest.Values) resolved.Set(value, value.IsUnusable ? null : placeholders.Expand(value));
+        placeholders.ReportMissing();
         resolved.TakeJdbcUrlApart();
         return resolved;
     }

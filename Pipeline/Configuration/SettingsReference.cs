@@ -12,6 +12,8 @@ public enum SettingKind
     Number,
     /// <summary>A YAML list, or one text with commas.</summary>
     List,
+    /// <summary>A YAML mapping, or one text: <c>name=value;name=value</c>.</summary>
+    Map,
 }
 
 /// <summary>One key of the configuration: all that is known of it, read from its property.</summary>
@@ -29,6 +31,7 @@ public sealed class SettingInfo
         var type = Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;
         Kind = type == typeof(string) ? SettingKind.Text
             : type == typeof(int) || type == typeof(long) ? SettingKind.Number
+            : type == typeof(IReadOnlyDictionary<string, string>) ? SettingKind.Map
             : SettingKind.List;
     }
 
@@ -52,12 +55,13 @@ public sealed class SettingInfo
     public object? Default { get; }
 
     /// <summary>An empty value stands for "not given".</summary>
-    public bool MayBeEmpty => Default is null || Kind == SettingKind.List;
+    public bool MayBeEmpty => Default is null || Kind is SettingKind.List or SettingKind.Map;
 
     /// <summary>The default as the YAML file would have it; empty where there is none.</summary>
     public string DefaultText => Default switch
     {
         IReadOnlyList<string> items => string.Join(',', items),
+        IReadOnlyDictionary<string, string> map => string.Join(';', map.Select(pair => $"{pair.Key}={pair.Value}")),
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
         var text => text?.ToString() ?? "",
     };

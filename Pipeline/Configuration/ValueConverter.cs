@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 
 namespace OrdersStream.Configuration;
@@ -17,6 +18,7 @@ internal static class ValueConverter
     {
         result = null;
         if (value.Setting.Kind == SettingKind.List) return ToList(value, out result);
+        if (value.Setting.Kind == SettingKind.Map) return ToMap(value, out result);
         if (value.Text.Any(char.IsControl))
             return value.Text[^1] is '\n' or '\r'
                 ? $"{value.Label} ends in a line break; remove it"
@@ -67,5 +69,25 @@ internal static class ValueConverter
         return items.GroupBy(i => i).FirstOrDefault(g => g.Count() > 1) is { } twice
             ? $"{value.Label} names {ShownValue.Of(value.Setting, twice.Key)} twice"
             : null;
+    }
+
+    // As a mapping of the file comes, too: an element for each of its lines.
+    private static string? ToMap(GivenValue value, out object? result)
+    {
+        result = null;
+        var items = value.Items ?? value.Text.Split(';', StringSplitOptions.TrimEntries);
+        if (items is [] or [""]) return null;
+        if (items.Any(i => i.Any(char.IsControl))) return $"an element of {value.Label} holds a control character; remove it";
+        var map = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
+        foreach (var item in items)
+        {
+            var equals = item.LastIndexOf('=');
+            if (equals <= 0 || equals == item.Length - 1)
+                return $"{value.Label} holds {ShownValue.Of(item)}; it must be name=value, and a semicolon between two";
+            var name = item[..equals].Trim();
+            if (!map.TryAdd(name, item[(equals + 1)..].Trim())) return $"{value.Label} names {ShownValue.Of(name)} twice";
+        }
+        result = map.ToImmutable();
+        return null;
     }
 }

@@ -169,12 +169,13 @@ internal sealed partial class YamlSource
         else if (!RefuseProperties(node)) Skip(node);
         else if (IsNull(node)) faults.Add(origin, $"{setting.Name} has no value; give one, or remove the line");
         else if (node is SequenceStart && setting.Kind == SettingKind.List) ReadList(setting, items);
+        else if (node is MappingStart && setting.Kind == SettingKind.Map) ReadMap(setting, items);
         else if (node is not Scalar)
         {
             faults.Add(origin, $"{setting.Name} must be one value, not {Describe(node)}");
             Skip(node);
         }
-        values.Add(new GivenValue(setting, (node as Scalar)?.Value ?? "", origin, node is SequenceStart ? items : null)
+        values.Add(new GivenValue(setting, (node as Scalar)?.Value ?? "", origin, node is SequenceStart or MappingStart ? items : null)
         {
             IsUnusable = faults.Count > before,
         });
@@ -192,6 +193,22 @@ internal sealed partial class YamlSource
                     faults.Add(Place(node), $"an element of {setting.Name} must be one value, not {Describe(node)}");
                 Skip(node);
             }
+        }
+    }
+
+    private void ReadMap(SettingInfo setting, List<string> items)
+    {
+        for (var key = Next(); key is not MappingEnd; key = Next())
+        {
+            if (key is not Scalar) Skip(key);
+            var value = Next();
+            if (key is Scalar name && value is Scalar text && !IsNull(value))
+            {
+                if (RefuseProperties(key) && RefuseProperties(value)) items.Add($"{name.Value}={text.Value}");
+                continue;
+            }
+            faults.Add(Place(key), $"{setting.Name} must hold names, each with one value");
+            Skip(value);
         }
     }
 

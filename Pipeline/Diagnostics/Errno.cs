@@ -5,7 +5,7 @@ namespace OrdersStream.Diagnostics;
 /// </summary>
 internal static class Errno
 {
-    public const int EPERM = 1, ENOENT = 2, EINTR = 4, EEXIST = 17, EINVAL = 22, ENOSPC = 28, EROFS = 30, ENOSYS = 38;
+    public const int EPERM = 1, ENOENT = 2, EINTR = 4, EEXIST = 17, ENOTDIR = 20, EINVAL = 22, ENOSPC = 28, EROFS = 30, ENOSYS = 38;
 
     public static int Of(IOException failure) => failure.HResult & 0xffff;
 }

@@ -11,6 +11,9 @@ namespace OrdersStream.Diagnostics;
 /// </summary>
 public static class FailurePolicy
 {
+    /// <summary>In an exception's data: the address that was asked, where only who asked knows it.</summary>
+    internal const string AskedKey = "orders_stream.asked";
+
     public static FailureVerdict Judge(Exception failure) => failure switch
     {
         PipelineException e => e.Verdict,
@@ -21,23 +24,25 @@ public static class FailurePolicy
                 "Check postgres.sslmode, postgres.sslrootcert and the server's certificate and host name."),
         NpgsqlException e when Find<SocketException>(e) is { } socket =>
             Retry(
-                $"Postgres cannot be reached ({socket.SocketErrorCode})",
+                $"Postgres cannot be reached ({socket.SocketErrorCode}{AskedAt(e)})",
                 "Check postgres.host and postgres.port, and that the server runs."),
         NpgsqlException e when Find<TimeoutException>(e) is not null =>
-            Retry("Postgres did not answer in time", "Check the server and the network."),
+            Retry($"Postgres did not answer in time{InBrackets(AskedAt(e))}", "Check the server and the network."),
         NpgsqlException e when e.IsTransient || Find<IOException>(e) is not null => ConnectionBroke(),
         NpgsqlException { InnerException: null } e =>
             new(FailureAction.Stop,
                 $"Postgres cannot be used as configured ({e.Message}).",
                 "Check postgres.user, postgres.password and postgres.sslmode."),
+        UnreachableBrokerException e => new(FailureAction.Retry, e.Problem, e.Check, SeesItself: true),
         KafkaException e => Kafka(e),
         IOException e => File(e),
-        UnauthorizedAccessException =>
+        UnauthorizedAccessException e =>
             new(FailureAction.Stop,
-                "A state or lake file may not be written.",
+                $"A state or lake file may not be written{FailedFile.At(e)}.",
                 "Give the process's user write permission on datalake.path and the two streaming folders."),
-        SocketException e => Retry($"A server cannot be reached ({e.SocketErrorCode})", "Check the addresses in the configuration."),
-        TimeoutException => Retry("A server did not answer in time", "Check the servers and the network."),
+        SocketException e =>
+            Retry($"A server cannot be reached ({e.SocketErrorCode}{AskedAt(e)})", "Check the addresses in the configuration."),
+        TimeoutException e => Retry($"A server did not answer in time{InBrackets(AskedAt(e))}", "Check the servers and the network."),
         _ => new(FailureAction.Stop,
             $"Unexpected failure ({failure.GetType().Name}).",
             "This is a defect: please report it with the stack trace.", IsDefect: true),
@@ -57,6 +62,12 @@ public static class FailurePolicy
         _ => null,
     };
 
+    /// <summary>What is to be done where policies hide rows, which would be taken for rows that are not there.</summary>
+    /// <param name="role">The role's name, or whose it is.</param>
+    public static string RowSecurityRemedy(string role) =>
+        $"Let the role see all rows, as a superuser: ALTER ROLE {role} BYPASSRLS. Or, where the table needs no policies any more: "
+        + "ALTER TABLE ... DISABLE ROW LEVEL SECURITY.";
+
     /// <summary>
     /// Where a failure came about, and each that caused it: kinds and stack traces
     /// without their words, which may hold a row's value (invariant 9).
@@ -71,13 +82,22 @@ public static class FailurePolicy
     private static FailureVerdict Postgres(PostgresException e) => e.SqlState[..2] switch
     {
         "08" or "53" or "57" or "58" or "40" or "55" =>
-            Retry($"Postgres refused for now ({e.SqlState} {e.MessageText})", "Check the server's log.") with { Kind = e.SqlState },
+            Retry($"Postgres refused for now ({ServerWords.Of(e)})", "Check the server's log.") with { Kind = e.SqlState },
+        "22" when e.SqlState == "22021" => new(FailureAction.Stop,
+            "A row holds text that is not UTF-8 (22021): the database's encoding is SQL_ASCII, which takes any bytes.",
+            "Repair the text (psql shows and updates it with PGCLIENTENCODING=SQL_ASCII), leave its column out by "
+            + "postgres.exclude_columns, or move the table to a database of encoding UTF8."),
         "28" => new(FailureAction.Stop,
-            $"Postgres refused the login ({e.SqlState}).",
+            $"Postgres refused the login ({ServerWords.Of(e)}).",
             "Check postgres.user and postgres.password, and pg_hba.conf on the server."),
-        "3D" => new(FailureAction.Stop, "The database does not exist.", "Check postgres.db, or create it."),
+        "3D" => new(FailureAction.Stop,
+            $"The database does not exist ({ServerWords.Of(e)}).",
+            "Check postgres.db, or create it (psql -l lists those that are there)."),
+        "42" when ServerWords.AreOfRowSecurity(e) => new(FailureAction.Stop,
+            $"Row security hides rows from the role ({ServerWords.Of(e)}).",
+            RowSecurityRemedy("of postgres.user")),
         "42" when e.SqlState == "42501" => new(FailureAction.Stop,
-            $"The role lacks a permission ({e.MessageText}).",
+            $"The role lacks a permission ({ServerWords.Of(e)}).",
             "GRANT SELECT on the table and USAGE on its schema to postgres.user (db/orders.sql does)."),
         _ => new(FailureAction.Stop, $"Postgres reported {e.SqlState}.", "See the server's log for the statement."),
     };
@@ -100,26 +120,46 @@ public static class FailurePolicy
                 $"The Kafka user lacks a permission ({e.Error.Code}).",
                 "Grant READ, WRITE, DESCRIBE (and CREATE) on the topic, READ on the group, WRITE on the transactional id."),
         ErrorCode.MsgSizeTooLarge or ErrorCode.Local_InvalidArg =>
-            new(FailureAction.Stop, $"A record does not fit the topic ({e.Error.Code}).", "Raise the topic's max.message.bytes."),
+            new(FailureAction.Stop,
+                $"A record does not fit the topic ({e.Error.Code}).",
+                "Raise the topic's max.message.bytes (kafka-configs --alter --entity-type topics --add-config max.message.bytes=...)."),
+        ErrorCode.InvalidTransactionTimeout =>
+            new(FailureAction.Stop,
+                "The brokers allow no transaction as long as kafka.transaction_timeout.",
+                "Lower kafka.transaction_timeout to at most the brokers' transaction.max.timeout.ms, which is in milliseconds."),
         ErrorCode.UnknownTopicOrPart or ErrorCode.Local_UnknownTopic or ErrorCode.Local_UnknownPartition =>
             Retry($"The topic is not there ({e.Error.Code})", "Check kafka.topic; it is created where the brokers allow it."),
         ErrorCode.OffsetOutOfRange or ErrorCode.Local_AutoOffsetReset =>
-            new(FailureAction.Stop,
-                "Kafka no longer has the offset that is next for the lake.",
-                "Records were removed before they were stored: raise the topic's retention, "
-                + "and read docs/operations.md on how to get them back."),
-        _ => Retry($"Kafka failed ({e.Error.Code}: {e.Error.Reason})", "Check kafka.brokers and that the brokers run.")
+            // Whether records are gone, or the end of the log is, is seen when it is opened again.
+            Retry("Kafka no longer has the offset that is next for the lake", "What it has is looked at."),
+        _ => Retry($"Kafka failed ({e.Error.Code}: {e.Error.Reason}{AskedAt(e)})", "Check kafka.brokers and that the brokers run.")
             with { Kind = $"{e.Error.Code}" },
     };
 
     private static FailureVerdict File(IOException e) => Errno.Of(e) switch
     {
-        Errno.ENOSPC => Retry("The disk is full", "Make room on the file system of datalake.path and the streaming folders."),
-        Errno.EROFS => Retry("The file system is read-only", "Mount the file system of datalake.path and the streaming folders writable."),
+        Errno.ENOSPC => Retry(
+            $"The disk is full{FailedFile.At(e)}{FailedFile.SpaceAt(e)}",
+            "Make room on the file system of datalake.path and the streaming folders.") with { Kind = "full disk" },
+        Errno.EROFS => Retry(
+            $"The file system is read-only{FailedFile.At(e)}",
+            "Mount the file system of datalake.path and the streaming folders writable."),
+        Errno.ENOTDIR => new(FailureAction.Stop,
+            $"A file lies where a folder should be{FailedFile.At(e)}.",
+            "Move it away, or correct datalake.path or the streaming folders, and start again."),
         _ => Retry(
-            $"A state or lake file could not be read or written ({e.GetType().Name}, error {Errno.Of(e)})",
-            "Check the file system of datalake.path and the streaming folders."),
+            $"A state or lake file could not be read or written{FailedFile.At(e)} ({e.GetType().Name}, error {Errno.Of(e)})",
+            "Check the file system of datalake.path and the streaming folders.") with { Kind = $"file error {Errno.Of(e)}" },
     };
+
+    private static string AskedAt(Exception? e)
+    {
+        for (; e is not null; e = e.InnerException)
+            if (e.Data[AskedKey] is string address) return $", at {address}";
+        return "";
+    }
+
+    private static string InBrackets(string at) => at.Length == 0 ? "" : $" ({at[2..]})";
 
     private static FailureVerdict ConnectionBroke() => Retry("The connection to Postgres broke", "Check the server and the network.");
 

@@ -6,7 +6,13 @@ namespace OrdersStream.Diagnostics;
 /// The outage that one half is in, if any: a line for each kind of failure in it, however often and in whatever
 /// order they come, a line when it is over, and every failure noted in the journal. For one caller at a time.
 /// </summary>
-public sealed class Outage(string half, FailureJournal journal, TimeProvider time, ILogger logger)
+/// <param name="half">Whose it is.</param>
+/// <param name="journal">Where each failure is noted.</param>
+/// <param name="time">The clock.</param>
+/// <param name="logger">Where the lines go.</param>
+/// <param name="condition">What others are shown of the half; null: nothing.</param>
+public sealed class Outage(
+    string half, FailureJournal journal, TimeProvider time, ILogger logger, HalfCondition? condition = null)
 {
     private readonly HashSet<string> kinds = [];
     private long since;
@@ -36,12 +42,18 @@ public sealed class Outage(string half, FailureJournal journal, TimeProvider tim
         var isNew = kinds.Add(verdict.Kind);
         if (isNew && verdict.Action == FailureAction.Retry) logger.HalfRetries(Half, verdict.Problem, verdict.Remedy);
         (Verdict, Cause) = (verdict, failure);
+        condition?.Fails(verdict);
         return isNew;
     }
 
+    /// <summary>Nobody tries again.</summary>
+    public void Stopped(FailureVerdict verdict) => condition?.Stops(verdict);
+
     /// <summary>The half works again, or still.</summary>
-    public void Succeeded()
+    /// <param name="standsBy">Which consists in waiting for another instance to end.</param>
+    public void Succeeded(bool standsBy = false)
     {
+        condition?.Works(standsBy);
         if (Failures == 0) return;
         logger.HalfRecovered(Half, Duration.TotalSeconds, Failures);
         journal.Succeeded(Half);

@@ -16,7 +16,8 @@ public sealed class PipelineMetrics : IDisposable
 
     private static readonly double[] Seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-    private readonly Counter<long> sent, consumed, storedRows, storedFiles, quarantined, redelivered, failures;
+    private readonly Counter<long> sent, consumed, storedRows, storedFiles, quarantined, redelivered, failures, leftOut, repaired;
+    private readonly Counter<long> dropped, droppedPages;
     private readonly Counter<long> sentBytes, storedBytes;
     private readonly Histogram<double> send, query, poll, batch;
     private readonly Histogram<long> returnedRows;
@@ -45,6 +46,10 @@ public sealed class PipelineMetrics : IDisposable
         sent = Meter.CreateCounter<long>("messaging.client.sent.messages", "{message}", "Records published, each page in a transaction.");
         sentBytes = Meter.CreateCounter<long>("orders_stream.sent.size", "By", "Keys and values of the records published.");
         send = Duration("messaging.client.operation.duration", "Publishing one page, to the end of its transaction.");
+        leftOut = Meter.CreateCounter<long>(
+            "orders_stream.left_out.rows", "{row}", "Rows too large for a record, kept in files instead.");
+        repaired = Meter.CreateCounter<long>(
+            "orders_stream.repaired.rows", "{row}", "Rows published again by request, as repairs.");
         consumed = Meter.CreateCounter<long>(
             "messaging.client.consumed.messages", "{message}", "Records that a committed batch was made of.");
         storedRows = Meter.CreateCounter<long>("orders_stream.stored.rows", "{row}", "Rows written to the lake.");
@@ -53,6 +58,9 @@ public sealed class PipelineMetrics : IDisposable
         quarantined = Meter.CreateCounter<long>("orders_stream.quarantined.records", "{record}", "Records put into quarantine.");
         redelivered = Meter.CreateCounter<long>(
             "orders_stream.redelivered.records", "{record}", "Records that the lake had already, dropped.");
+        dropped = Meter.CreateCounter<long>(
+            "orders_stream.dropped.records", "{record}", "Records of repeated and unfinished pages, which do not count.");
+        droppedPages = Meter.CreateCounter<long>("orders_stream.dropped.pages", "{page}", "Parts of such pages, by what they were.");
         poll = Duration("orders_stream.poll.duration", "One poll of the table.");
         batch = Duration("orders_stream.batch.duration", "Committing one batch to the lake.");
         failures = Meter.CreateCounter<long>("orders_stream.failures", "{failure}", "Failures met, by half and what was done about them.");
@@ -89,6 +97,12 @@ public sealed class PipelineMetrics : IDisposable
         send.Record(duration.TotalSeconds, [.. sending, new("error.type", kind)]);
     }
 
+    /// <summary>A row was too large for a record, and is kept in a file.</summary>
+    public void RowLeftOut() => leftOut.Add(1, stream);
+
+    /// <summary>Rows were published again by request; they are among those published, too.</summary>
+    public void Repaired(long rows) => repaired.Add(rows, stream);
+
     /// <summary>A poll came to its end.</summary>
     public void Polled<TOutcome>(TOutcome outcome, TimeSpan duration) where TOutcome : struct, Enum =>
         poll.Record(duration.TotalSeconds, [.. stream, new("outcome", Word(outcome))]);
@@ -109,6 +123,17 @@ public sealed class PipelineMetrics : IDisposable
         quarantined.Add(quarantinedRecords, stream);
         redelivered.Add(alreadyStored, stream);
         batch.Record(duration.TotalSeconds, stream);
+    }
+
+    /// <summary>Parts of pages were dropped, which do not count.</summary>
+    /// <param name="repeated">Parts that the lake had already.</param>
+    /// <param name="unfinished">Parts that were not finished.</param>
+    /// <param name="records">Records of both.</param>
+    public void PagesDropped(int repeated, int unfinished, long records)
+    {
+        dropped.Add(records, stream);
+        if (repeated > 0) droppedPages.Add(repeated, [.. stream, new("reason", "repeated")]);
+        if (unfinished > 0) droppedPages.Add(unfinished, [.. stream, new("reason", "unfinished")]);
     }
 
     /// <summary>A half failed.</summary>

@@ -1,16 +1,23 @@
 namespace OrdersStream.Durable;
 
-/// <summary>Every durable step of both halves, in their order. After each, a crash must change nothing in the end.</summary>
+/// <summary>
+/// Every durable step of both halves and of the audit, in their order. After each, a crash must change nothing in the end.
+/// </summary>
 public enum CrashPoint
 {
     WindowTaken,
     SchemaWritten,
+    LargeRowKept,
     PageProduced,
     PageCommitted,
     WatermarkWritten,
+    RequestWritten,
+    RequestRemoved,
+    AuditWritten,
     FolderCreated,
     StateFileSynced,
     StateFileNamed,
+    LakeOwnerWritten,
     TopicOwnerWritten,
     DataFileWritten,
     DataFileSynced,

@@ -60,6 +60,13 @@ public static partial class DurableFile
         return true;
     }
 
+    /// <summary>Removes a file; where it is gone already, that its name stays gone.</summary>
+    public static void Remove(string path, DurableStep step)
+    {
+        File.Delete(path);
+        SyncDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!, step);
+    }
+
     /// <summary>
     /// Renames within a file system; false when the target exists already. Never overwrites. The caller syncs the folders.
     /// </summary>
@@ -74,12 +81,12 @@ public static partial class DurableFile
     public static bool IsRefusal(IOException failure) => Errno.Of(failure) is Errno.ENOSPC or Errno.EROFS;
 
     /// <summary>Opens a new file for writing, readable by all, writable by its owner; fails when the name is taken.</summary>
-    public static FileStream OpenNew(string path, int bufferSize = 4096)
+    public static FileStream OpenNew(string path, int bufferSize = 4096) => Open(path, FileMode.CreateNew, FileShare.None, bufferSize);
+
+    /// <summary>The same in another mode.</summary>
+    internal static FileStream Open(string path, FileMode mode, FileShare share, int bufferSize)
     {
-        var options = new FileStreamOptions
-        {
-            Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None, BufferSize = bufferSize,
-        };
+        var options = new FileStreamOptions { Mode = mode, Access = FileAccess.Write, Share = share, BufferSize = bufferSize };
         if (!OperatingSystem.IsWindows()) options.UnixCreateMode = ReadableFile;
         return new FileStream(path, options);
     }
@@ -103,11 +110,18 @@ public static partial class DurableFile
     {
         path = Path.GetFullPath(path);
         if (Directory.Exists(path)) return;
+        if (File.Exists(path)) throw new IOException($"'{path}' is a file.", Errno.ENOTDIR);
         var parent = Path.GetDirectoryName(path);
         if (parent is not null) CreateDirectory(parent, crashPoints);
+        CreateFolder(path);
+        if (parent is not null) SyncDirectory(parent, crashPoints.Before(CrashPoint.FolderCreated));
+    }
+
+    /// <summary>Creates it, readable by all, and no more: it is not durable.</summary>
+    internal static void CreateFolder(string path)
+    {
         if (OperatingSystem.IsWindows()) Directory.CreateDirectory(path);
         else Directory.CreateDirectory(path, DirectoryMode);
-        if (parent is not null) SyncDirectory(parent, crashPoints.Before(CrashPoint.FolderCreated));
     }
 
     /// <summary>How old a temporary file is that nobody is at work on any more.</summary>

@@ -44,11 +44,11 @@ internal static class StateEnvelope
 
     /// <summary>What is inside, once envelope and content are found to agree.</summary>
     /// <param name="file">All of the file.</param>
-    /// <param name="version">The only one that this program reads.</param>
+    /// <param name="newest">The newest format version that this program reads; it reads those before it, too.</param>
     /// <param name="owner">The stream that it must belong to; null: the caller finds out by what is inside.</param>
     /// <param name="isSealed">True where every version of the program wrote a checksum.</param>
     /// <exception cref="FormatException">Torn, altered, of a later version, or another stream's; the message says which.</exception>
-    public static JsonDocument Open(ReadOnlySpan<byte> file, int version, string? owner = null, bool isSealed = false)
+    public static JsonDocument Open(ReadOnlySpan<byte> file, int newest, string? owner = null, bool isSealed = false)
     {
         var document = Parse(file);
         try
@@ -56,7 +56,8 @@ internal static class StateEnvelope
             var root = document.RootElement;
             // First: of a later version, nothing else is known.
             if (!root.GetProperty("version").TryGetInt32(out var found)) throw new FormatException(NotWhole);
-            if (found != version) throw new FormatException($"it is of format version {found}, and this program reads version {version}");
+            if (found < 1 || found > newest)
+                throw new FormatException($"it is of format version {found}, and this program reads {Known(newest)}");
             // Whoever wrote an owner wrote a checksum: without one it was altered.
             var hasOwner = root.TryGetProperty("owner", out var known);
             CheckSeal(file, isSealed || hasOwner || root.TryGetProperty("checksum", out _));
@@ -75,6 +76,8 @@ internal static class StateEnvelope
             throw;
         }
     }
+
+    private static string Known(int newest) => newest == 1 ? "version 1" : $"versions 1 to {newest}";
 
     private static JsonDocument Parse(ReadOnlySpan<byte> file)
     {

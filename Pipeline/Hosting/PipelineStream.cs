@@ -1,4 +1,6 @@
+using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 using OrdersStream.Audit;
 using OrdersStream.Capture;
 using OrdersStream.Configuration;
@@ -28,6 +30,8 @@ public sealed class PipelineStream : IAsyncDisposable
 {
     private readonly TopicAdmin admin;
     private readonly TopicReader topic;
+    private readonly TopicWatch watch;
+    private ImmutableList<RunningHalf> running = [];
 
     /// <param name="options">The stream's configuration.</param>
     /// <param name="process">The process that it runs in.</param>
@@ -42,12 +46,21 @@ public sealed class PipelineStream : IAsyncDisposable
         Failures = new FailureJournal(Name, process.Time, Metrics);
         History = new FlowHistory();
         Logger = newLogger("OrdersStream");
-        Capture = new PostgresToKafka(options, process.Time, process.CrashPoints, Metrics, newLogger("OrdersStream.PostgresToKafka"));
+        watch = new TopicWatch(options, admin, process.Time, Logger);
+        Capture = new PostgresToKafka(
+            options, watch, process.Time, process.CrashPoints, Metrics, newLogger("OrdersStream.PostgresToKafka"));
         Func<string, ILakeFiles> openFiles = location => new LakeFolder(location, process.CrashPoints);
-        var surroundings = new StoreSurroundings(OpenTopicAsync, TopicEndsAsync, PresentSchemaAsync, openFiles);
+        var surroundings = new StoreSurroundings(
+            OpenTopicAsync, TopicEndsAsync, PresentSchemaAsync, openFiles, HiddenEndsAsync, watch.LookAgainAsync);
         Store = new KafkaToLake(options, surroundings, process.Time, process.CrashPoints, Metrics, newLogger("OrdersStream.KafkaToLake"));
-        Status = new StatusReader(options, admin, topic, openFiles, process.Process, History, Failures, process.Time);
+        Status = new StatusReader(
+            options, admin, topic, openFiles, process.Process, Heartbeats, Compared, History, Failures, process.Time);
         Comparison = new LakeComparison(options, admin, topic, openFiles, process.Time);
+        var arrival = new LakeArrival(options, admin, topic, openFiles, process.Time);
+        Audit = new StandingAudit(
+            options, () => Capture.Watermark, arrival, openFiles, process.CrashPoints, Metrics, process.Time,
+            newLogger("OrdersStream.Audit"));
+        Repair = new LakeRepair(options, arrival, openFiles, process.CrashPoints, process.Time);
     }
 
     private readonly Func<string, ILogger> newLogger;
@@ -70,19 +83,35 @@ public sealed class PipelineStream : IAsyncDisposable
     public FlowHistory History { get; }
     public StatusReader Status { get; }
     public LakeComparison Comparison { get; }
+    public StandingAudit Audit { get; }
+    public LakeRepair Repair { get; }
 
     /// <summary>Makes sure of the topic.</summary>
     /// <exception cref="Confluent.Kafka.KafkaException">No broker answers, or it refuses.</exception>
     public Task<TopicDescription> EnsureTopicAsync(CancellationToken cancellationToken) => admin.EnsureAsync(cancellationToken);
 
-    /// <summary>What a loop over a half does about its failures.</summary>
+    /// <summary>Bytes of a row of the table, by a sample; null: it is empty.</summary>
+    /// <exception cref="Exception">The table cannot be asked.</exception>
+    public Task<double?> SampleRowBytesAsync(CancellationToken cancellationToken) =>
+        RowWidth.SampleAsync(Options.Postgres, cancellationToken);
+
+    /// <summary>This process runs a half, until that is disposed of: others can see that, and how it does.</summary>
     /// <param name="half">Its name.</param>
+    public RunningHalf Begin(string half)
+    {
+        var begun = new RunningHalf(this, half);
+        ImmutableInterlocked.Update(ref running, (all, one) => all.Add(one), begun);
+        return begun;
+    }
+
+    /// <summary>What a loop over a half does about its failures.</summary>
+    /// <param name="half">Whose they are.</param>
     /// <param name="giveUpAfter">How long an outage may last; null: for ever.</param>
-    public Retries NewRetries(string half, TimeSpan? giveUpAfter = null) =>
-        new(half, Failures, Process.Time, newLogger($"OrdersStream.{half}Loop"), giveUpAfter);
+    public Retries NewRetries(RunningHalf half, TimeSpan? giveUpAfter = null) =>
+        new(half.Name, Failures, Process.Time, newLogger($"OrdersStream.{half.Name}Loop"), giveUpAfter, half.Condition);
 
     /// <summary>For those who leave it to others when a half is tried again.</summary>
-    public Outage NewOutage(string half) => new(half, Failures, Process.Time, Logger);
+    public Outage NewOutage(RunningHalf half) => new(half.Name, Failures, Process.Time, Logger, half.Condition);
 
     public async ValueTask DisposeAsync()
     {
@@ -91,17 +120,40 @@ public sealed class PipelineStream : IAsyncDisposable
         Metrics.Dispose();
     }
 
-    private async Task<TopicAccess> OpenTopicAsync(CancellationToken cancellationToken) =>
-        TopicAccess.Through(topic, (await admin.EnsureAsync(cancellationToken)).Identity);
+    internal void Ended(RunningHalf half) => ImmutableInterlocked.Update(ref running, (all, one) => all.Remove(one), half);
+
+    private AuditStatus? Compared() => Audit.Read() is not { Last: { } last } state ? null : new(
+        last.BegunAt, (Process.Time.GetUtcNow() - last.BegunAt).TotalSeconds, last.Rows - last.OnTheWay, last.OnTheWay, last.Missing,
+        last.Stale, last.Extra, last.StoredTwice, last.Requested, last.Unmended, state.Failure);
+
+    private IReadOnlyList<Heartbeat> Heartbeats() => [.. running.Select(half => half.Heartbeat)];
+
+    private async Task<TopicAccess> OpenTopicAsync(CancellationToken cancellationToken)
+    {
+        var description = await admin.EnsureAsync(cancellationToken);
+        watch.Opened(description);
+        return TopicAccess.Through(topic, description.Identity);
+    }
 
     private async Task<IReadOnlyList<long>> TopicEndsAsync(CancellationToken cancellationToken) =>
         await topic.EndsAsync((await admin.EnsureAsync(cancellationToken)).Partitions, cancellationToken);
 
+    private async Task<IReadOnlyList<HiddenEnd>> HiddenEndsAsync(CancellationToken cancellationToken) => await topic.HiddenAsync(
+        (await admin.EnsureAsync(cancellationToken)).Partitions, KafkaClients.AnswerTimeout, cancellationToken);
+
     /// <summary>For records that another producer wrote, which name no schema.</summary>
     private async Task<TableSchema> PresentSchemaAsync(CancellationToken cancellationToken)
     {
-        await using var connection = await SourceConnection.OpenAsync(Options.Postgres, cancellationToken);
-        return (await SourceCatalog.ReadAsync(connection, Options.Postgres, cancellationToken)).Schema;
+        try
+        {
+            await using var connection = await SourceConnection.OpenAsync(Options.Postgres, cancellationToken);
+            return (await SourceCatalog.ReadAsync(connection, Options.Postgres, cancellationToken)).Schema;
+        }
+        // A functions platform logs what it is thrown as a whole.
+        catch (PostgresException e)
+        {
+            throw FailurePolicy.OfStatement(e, isConnected: true)!;
+        }
     }
 }
 

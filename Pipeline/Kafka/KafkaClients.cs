@@ -10,8 +10,22 @@ namespace OrdersStream.Kafka;
 /// </summary>
 public static class KafkaClients
 {
-    /// <summary>Largest record, bytes: the topic is created with it, and producer and consumer allow it.</summary>
-    public const int RecordBytesMax = 16 * 1024 * 1024;
+    /// <summary>Largest record of a topic that is created here, bytes.</summary>
+    public const int NewTopicRecordBytes = 16 * 1024 * 1024;
+
+    /// <summary>
+    /// Largest record that is sent and received, bytes, where a topic takes such: a row is in memory as a whole (invariant 7), and a broker
+    /// takes no request of more than 100 MiB (socket.request.max.bytes).
+    /// </summary>
+    public const int RecordBytesMax = 96 * 1024 * 1024;
+
+    /// <summary>For what comes with a record: headers, the batch around it, other partitions' records in the same answer.</summary>
+    private const int RequestRoom = 2 * 1024 * 1024;
+
+    private const int BatchBytesMax = 1024 * 1024;
+
+    /// <summary>For what the client does not count of a batch.</summary>
+    private const int BatchRoom = 512;
 
     /// <summary>How long a broker may take for one answer before the client tries again.</summary>
     public static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(15);
@@ -26,10 +40,11 @@ public static class KafkaClients
     /// <param name="call">Given how long it may block.</param>
     /// <param name="patience">How long to go on asking.</param>
     /// <param name="cancellationToken">Ends the asking.</param>
-    /// <param name="isRefused">Whether a broker has said no, so that asking again is in vain; null: it cannot be told.</param>
+    /// <param name="errors">What the client tells on the side: after a refusal asking again is in vain, and a failure is told by its cause.
+    /// Null: it is not known.</param>
     /// <exception cref="KafkaException">No answer within <paramref name="patience"/>, or another failure.</exception>
     public static async Task<T> AskAsync<T>(
-        Func<TimeSpan, T> call, TimeSpan patience, CancellationToken cancellationToken, Func<bool>? isRefused = null)
+        Func<TimeSpan, T> call, TimeSpan patience, CancellationToken cancellationToken, ClientErrors? errors = null)
     {
         var begun = Stopwatch.GetTimestamp();
         while (true)
@@ -39,16 +54,20 @@ public static class KafkaClients
                 return await Task.Run(() => call(TurnMax), cancellationToken);
             }
             catch (KafkaException e)
-                when (IsNoAnswerYet(e) && isRefused?.Invoke() is not true && Stopwatch.GetElapsedTime(begun) < patience)
+                when (IsNoAnswerYet(e) && errors?.Refusal is null && Stopwatch.GetElapsedTime(begun) < patience)
             {
                 await Task.Delay(PauseBetweenTurns, cancellationToken);
+            }
+            catch (KafkaException e) when (errors?.CauseOf(e) is { } cause)
+            {
+                throw cause;
             }
         }
     }
 
     // A topic that is only just made, or whose leader moves, has for a moment no broker that answers for it; and a client that lost its
     // connections for a moment connects again by itself.
-    private static bool IsNoAnswerYet(KafkaException e) =>
+    internal static bool IsNoAnswerYet(KafkaException e) =>
         e is KafkaRetriableException || (!e.Error.IsFatal && e.Error.Code is
             ErrorCode.Local_TimedOut or ErrorCode.Local_Transport or ErrorCode.Local_AllBrokersDown or ErrorCode.BrokerNotAvailable
             or ErrorCode.LeaderNotAvailable or ErrorCode.NotLeaderForPartition or ErrorCode.ReplicaNotAvailable
@@ -86,28 +105,36 @@ public static class KafkaClients
         TopicMetadataRefreshIntervalMs = 60_000,
         // A cluster that is only just up answers "no such broker" for a moment; that is no reason to be slow afterwards.
         SocketConnectionSetupTimeoutMs = 10_000,
-        MessageMaxBytes = RecordBytesMax,
+        // Of consumers too, since librdkafka makes a fetch at least as large; how large a record may be is for each kind of client to say.
+        MessageMaxBytes = NewTopicRecordBytes,
     };
 
     /// <summary>
-    /// The publisher: idempotent and transactional. Delivery reports are off: the commit fails if any record failed, and
-    /// a report per record would cost more than sending it.
+    /// How large a batch may be: the topic's limit is one of batches, and would refuse together what it takes record by record.
     /// </summary>
-    public static ProducerConfig Publisher(PipelineOptions options) => new(Common(options.Kafka))
+    /// <param name="ofTopic">The topic's <c>max.message.bytes</c>; null: it is not known.</param>
+    public static int BatchBytesFor(long? ofTopic) => (int)Math.Clamp((ofTopic ?? BatchBytesMax) - BatchRoom, 1, BatchBytesMax);
+
+    /// <summary>
+    /// The publisher: idempotent, and transactional where the brokers are. Delivery reports are off then: the commit fails if any record
+    /// failed, and a report per record would cost more than sending it.
+    /// </summary>
+    public static ProducerConfig Publisher(PipelineOptions options, int batchBytes) => new(Common(options.Kafka))
     {
-        TransactionalId = options.PublisherName,
+        TransactionalId = options.Kafka.IsTransactional ? options.PublisherName : null,
         EnableIdempotence = true,
         Acks = Acks.All,
-        TransactionTimeoutMs = options.Kafka.TransactionTimeout * 1000,
+        TransactionTimeoutMs = options.Kafka.IsTransactional ? options.Kafka.TransactionTimeout * 1000 : null,
         MessageTimeoutMs = options.Kafka.TransactionTimeout * 1000,
         CompressionType = Enum.Parse<CompressionType>(options.Kafka.Compression, ignoreCase: true),
         LingerMs = 5,
-        BatchSize = 1024 * 1024,
+        BatchSize = batchBytes,
         BatchNumMessages = 10_000,
         // Room for a page and its largest row, so that producing never waits for room.
         QueueBufferingMaxKbytes = Math.Max(32 * 1024, options.Postgres.PageBytes / 1024 + 2 * RecordBytesMax / 1024),
         QueueBufferingMaxMessages = 10_000_000,
-        EnableDeliveryReports = false,
+        EnableDeliveryReports = !options.Kafka.IsTransactional,
+        MessageMaxBytes = RecordBytesMax + RequestRoom,
     };
 
     /// <summary>A consumer that reads committed records only, and whose position is told by the lake and not by the group.</summary>
@@ -127,6 +154,7 @@ public static class KafkaClients
         // A fetch brings at least one batch of the producer, and is limited as it comes: decompressed it may be many times as large. Larger
         // fetches were not faster, and took a quarter more memory.
         MaxPartitionFetchBytes = 64 * 1024,
+        ReceiveMessageMaxBytes = RecordBytesMax + NewTopicRecordBytes + RequestRoom,
         FetchWaitMaxMs = 100,
         AllowAutoCreateTopics = false,
     };

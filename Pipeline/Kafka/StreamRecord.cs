@@ -39,8 +39,21 @@ public readonly record struct StreamHeader(string Name, byte[]? Value)
     /// <summary>On a page's first record in each partition: the schema's fingerprint, ASCII.</summary>
     public const string Schema = "schema";
 
+    /// <summary>On a page's first record in each partition: the frame, which says what the page is (topic format 2).</summary>
+    public const string Page = "page";
+
+    /// <summary>On a page's last record in each partition: the part is whole here (topic format 2).</summary>
+    public const string PageEnd = "page-end";
+
+    /// <summary>On the records between, where each names its page: that name.</summary>
+    public const string PageName = "page-name";
+
+    /// <summary>On a record without key and value, where a publisher without transactions begins: its fence (topic format 2).</summary>
+    public const string Fence = "page-fence";
+
     /// <summary>
-    /// On a page's last record in each partition: the capture position after the page, JSON. A transaction marker follows.
+    /// On a page's last record in each partition: the capture position after the page, JSON, or where it is written. In topic format 1 it
+    /// is all that marks a page's end. Within a transaction its marker follows.
     /// </summary>
     public const string Position = "position";
 

@@ -10,18 +10,25 @@ namespace OrdersStream.Kafka;
 /// <param name="Brokers">Brokers in the cluster.</param>
 /// <param name="Version">As the brokers tell it; null: they do not.</param>
 /// <param name="Partitions">Partitions of the topic; null: it is not there.</param>
-public sealed record ClusterDescription(int Brokers, string? Version, int? Partitions);
+/// <param name="Topic">Which topic it is; null: it is not there, or the brokers tell nothing of topics.</param>
+public sealed record ClusterDescription(int Brokers, string? Version, int? Partitions, TopicIdentity? Topic = null);
 
 /// <summary>Creates the topic where it is absent, and tells which topic it is.</summary>
 public sealed class TopicAdmin(PipelineOptions options)
 {
+    private static readonly TopicSettings NotTold = TopicSettings.Unknown("the brokers answer no such question");
+
     private readonly KafkaOptions kafka = options.Kafka;
-    private volatile Error? refusal;
 
     /// <summary>Describes the topic; creates it with the configured partitions first, where it is absent.</summary>
     /// <exception cref="KafkaException">No broker answers, or it refuses.</exception>
     public Task<TopicDescription> EnsureAsync(CancellationToken cancellationToken) =>
-        AskAsync(admin => EnsureAsync(admin, cancellationToken));
+        AskAsync((admin, _) => EnsureAsync(admin, cancellationToken));
+
+    /// <summary>Describes the topic and creates nothing; null: it is absent, or the brokers tell nothing of topics.</summary>
+    /// <exception cref="KafkaException">No broker answers, or it refuses.</exception>
+    public async Task<TopicDescription?> FindAsync(CancellationToken cancellationToken) =>
+        kafka.BrokerTellsTopicIds ? await AskAsync((admin, _) => DescribeAsync(admin, cancellationToken)) : null;
 
     /// <summary>The same by a client that is there.</summary>
     internal async Task<TopicDescription> EnsureAsync(IAdminClient admin, CancellationToken cancellationToken)
@@ -41,26 +48,30 @@ public sealed class TopicAdmin(PipelineOptions options)
 
     /// <summary>Looks at the cluster and the topic as they are; it creates nothing.</summary>
     /// <exception cref="KafkaException">No broker answers within <paramref name="patience"/>, or it refuses.</exception>
-    public Task<ClusterDescription> DescribeClusterAsync(TimeSpan patience, CancellationToken cancellationToken) => AskAsync(async admin =>
-    {
-        // Of all topics: a question for one that is absent would create it on brokers that create topics by themselves.
-        var all = await KafkaClients.AskAsync(admin.GetMetadata, patience, cancellationToken, () => refusal is not null);
-        var topic = all.Topics.Find(t => t.Topic == kafka.Topic && t.Error.Code == ErrorCode.NoError);
-        var version = await VersionAsync(admin, all.Brokers, cancellationToken);
-        return new ClusterDescription(all.Brokers.Count, version, topic?.Partitions.Count);
-    });
+    public Task<ClusterDescription> DescribeClusterAsync(TimeSpan patience, CancellationToken cancellationToken) =>
+        AskAsync(async (admin, errors) =>
+        {
+            // Of all topics: a question for one that is absent would create it on brokers that create topics by themselves.
+            var all = await KafkaClients.AskAsync(admin.GetMetadata, patience, cancellationToken, errors);
+            var topic = all.Topics.Find(t => t.Topic == kafka.Topic && t.Error.Code == ErrorCode.NoError);
+            var version = await VersionAsync(admin, errors, all.Brokers, cancellationToken);
+            var identity = topic is null || !kafka.BrokerTellsTopicIds ? null : await IdentityAsync(admin, cancellationToken);
+            return new ClusterDescription(all.Brokers.Count, version, topic?.Partitions.Count, identity);
+        });
 
-    // By a client of its own, for one question.
-    private async Task<T> AskAsync<T>(Func<IAdminClient, Task<T>> question)
+    // By a client of its own, for one question. What a caller sees of a wrong password, certificate or address is a time-out.
+    private async Task<T> AskAsync<T>(Func<IAdminClient, ClientErrors, Task<T>> question)
     {
-        var admin = NewClient();
+        var errors = new ClientErrors(kafka);
+        var admin = new AdminClientBuilder(KafkaClients.Common(kafka))
+            .SetLogHandler((_, line) => errors.OnLog(line)).SetErrorHandler((_, e) => errors.OnError(e)).Build();
         try
         {
-            return await question(admin);
+            return await question(admin, errors);
         }
-        catch (KafkaException) when (refusal is not null)
+        catch (KafkaException e) when (errors.CauseOf(e) is { } cause)
         {
-            throw new KafkaException(refusal);
+            throw cause;
         }
         finally
         {
@@ -69,7 +80,12 @@ public sealed class TopicAdmin(PipelineOptions options)
     }
 
     /// <summary>Brokers tell no version; what they tell is the protocol that they speak among themselves, which carries it.</summary>
-    private async Task<string?> VersionAsync(IAdminClient admin, List<BrokerMetadata> brokers, CancellationToken cancellationToken)
+    /// <remarks>
+    /// It is also the one question that a broker must answer at the address that it advertises: the metadata come from the address that is
+    /// configured, whether or not anything else can be asked.
+    /// </remarks>
+    private async Task<string?> VersionAsync(
+        IAdminClient admin, ClientErrors errors, List<BrokerMetadata> brokers, CancellationToken cancellationToken)
     {
         if (!kafka.BrokerTellsTopicIds || brokers.Count == 0) return null;
         try
@@ -80,21 +96,23 @@ public sealed class TopicAdmin(PipelineOptions options)
                 new DescribeConfigsOptions { RequestTimeout = TimeSpan.FromSeconds(2) }).WaitAsync(cancellationToken);
             return answer[0].Entries.TryGetValue("inter.broker.protocol.version", out var version) ? version.Value : null;
         }
-        catch (KafkaException)
+        catch (KafkaException e) when (errors.CauseOf(e) is null)
         {
             // Not every user may ask; nothing depends on it.
             return null;
         }
     }
 
-    // What a caller sees of a wrong password or certificate is a time-out; the reason is told on the side.
-    private IAdminClient NewClient()
+    private async Task<TopicIdentity?> IdentityAsync(IAdminClient admin, CancellationToken cancellationToken)
     {
-        refusal = null;
-        return new AdminClientBuilder(KafkaClients.Common(kafka))
-            .SetLogHandler((_, _) => { })
-            .SetErrorHandler((_, e) => { if (KafkaClients.IsRefusal(e)) refusal = e; })
-            .Build();
+        try
+        {
+            return (await DescribeAsync(admin, cancellationToken))?.Identity;
+        }
+        catch (KafkaException e) when (e.Error.Code is ErrorCode.Local_UnsupportedFeature or ErrorCode.UnsupportedVersion)
+        {
+            return null;
+        }
     }
 
     private async Task<TopicDescription?> DescribeAsync(IAdminClient admin, CancellationToken cancellationToken)
@@ -104,13 +122,15 @@ public sealed class TopicAdmin(PipelineOptions options)
             var answer = await admin.DescribeTopicsAsync(
                 TopicCollection.OfTopicNames([kafka.Topic]),
                 new DescribeTopicsOptions { RequestTimeout = TimeSpan.FromSeconds(5) }).WaitAsync(cancellationToken);
+            var topic = answer.TopicDescriptions.Single();
+            var replicas = topic.Partitions.Select(p => p.Replicas.Count).DefaultIfEmpty().Min();
+            var settings = TopicSettings.ReadAsync(admin, kafka.Topic, replicas, cancellationToken);
             var cluster = await admin.DescribeClusterAsync(
                 new DescribeClusterOptions { RequestTimeout = TimeSpan.FromSeconds(5) }).WaitAsync(cancellationToken);
-            var topic = answer.TopicDescriptions.Single();
             var id = topic.TopicId.ToString();
             return new TopicDescription(
                 new TopicIdentity(cluster.ClusterId, kafka.Topic, IsNoId(id) ? null : id),
-                topic.Partitions.Count);
+                topic.Partitions.Count, await settings);
         }
         catch (DescribeTopicsException e) when (e.Results.TopicDescriptions.Single().Error.Code == ErrorCode.UnknownTopicOrPart)
         {
@@ -131,7 +151,7 @@ public sealed class TopicAdmin(PipelineOptions options)
                 Name = kafka.Topic,
                 NumPartitions = kafka.Partitions,
                 ReplicationFactor = (short)kafka.ReplicationFactor,
-                Configs = new() { ["max.message.bytes"] = KafkaClients.RecordBytesMax.ToString(CultureInfo.InvariantCulture) },
+                Configs = new() { ["max.message.bytes"] = KafkaClients.NewTopicRecordBytes.ToString(CultureInfo.InvariantCulture) },
             }], new CreateTopicsOptions { RequestTimeout = KafkaClients.AnswerTimeout }).WaitAsync(cancellationToken);
         }
         catch (CreateTopicsException e) when (e.Results.Single().Error.Code == ErrorCode.TopicAlreadyExists)
@@ -167,7 +187,7 @@ public sealed class TopicAdmin(PipelineOptions options)
                 turn => admin.GetMetadata(kafka.Topic, turn), KafkaClients.AnswerTimeout, cancellationToken);
             var topic = metadata.Topics.SingleOrDefault(t => t.Topic == kafka.Topic);
             if (topic is { Error.Code: ErrorCode.NoError, Partitions.Count: > 0 })
-                return new TopicDescription(new TopicIdentity(ClusterId: "", kafka.Topic, TopicId: null), topic.Partitions.Count);
+                return new TopicDescription(new TopicIdentity(ClusterId: "", kafka.Topic, TopicId: null), topic.Partitions.Count, NotTold);
             await Task.Delay(TimeSpan.FromMilliseconds(100), cancellationToken);
         }
         throw new PipelineException(

@@ -24,4 +24,5 @@ public sealed record TopicIdentity(string ClusterId, string Topic, string? Topic
 /// <summary>What both halves need to know of the topic before they start.</summary>
 /// <param name="Identity">Cluster, name and id.</param>
 /// <param name="Partitions">Number of partitions.</param>
-public sealed record TopicDescription(TopicIdentity Identity, int Partitions);
+/// <param name="Settings">What it is set to.</param>
+public sealed record TopicDescription(TopicIdentity Identity, int Partitions, TopicSettings? Settings = null);

@@ -11,6 +11,14 @@ namespace OrdersStream.Kafka;
 /// <param name="High">The end of what is committed.</param>
 public sealed record TopicPartitionEnds(int Partition, long Low, long High);
 
+/// <summary>Offsets of one partition in [From, To).</summary>
+public sealed record OffsetRange(int Partition, long From, long To);
+
+/// <summary>The first record of a range.</summary>
+/// <param name="Offset">Where it is.</param>
+/// <param name="Timestamp">When it was sent, or came to the broker, as the topic is set to.</param>
+public sealed record FirstRecord(long Offset, Timestamp Timestamp);
+
 /// <summary>What KafkaToLake asks of the topic itself, beside the records that are delivered to it.</summary>
 /// <param name="Identity">Which topic it is.</param>
 /// <param name="OffsetsAsync">The first offset kept and the end of what is committed, of one partition.</param>
@@ -27,6 +35,8 @@ public sealed record TopicAccess(
 /// <summary>Reads given stretches of the topic, committed records only, outside any consumer group.</summary>
 public sealed class TopicReader(PipelineOptions options)
 {
+    private static readonly TimeSpan HiddenPause = TimeSpan.FromMilliseconds(200);
+
     /// <summary>The first offset kept, and the end of what is committed (the last stable offset), of one partition.</summary>
     public async Task<(long Low, long High)> OffsetsAsync(int partition, CancellationToken cancellationToken) =>
         (await OffsetsAsync([partition], KafkaClients.AnswerTimeout, cancellationToken))[0];
@@ -56,15 +66,73 @@ public sealed class TopicReader(PipelineOptions options)
         return [.. ends.Select(o => o.High)];
     }
 
+    /// <summary>The same of each partition that there is now.</summary>
+    public async Task<IReadOnlyList<long>> EndsAsync(TimeSpan patience, CancellationToken cancellationToken)
+    {
+        using var consumer = Build(IsolationLevel.ReadUncommitted);
+        using var admin = new DependentAdminClientBuilder(consumer.Handle).Build();
+        var topics = await KafkaClients.AskAsync(
+            turn => admin.GetMetadata(options.Kafka.Topic, turn).Topics, patience, cancellationToken);
+        var ends = new List<long>();
+        foreach (var partition in Enumerable.Range(0, topics.Single(t => t.Topic == options.Kafka.Topic).Partitions.Count))
+            ends.Add(await KafkaClients.AskAsync(
+                turn => consumer.QueryWatermarkOffsets(new TopicPartition(options.Kafka.Topic, partition), turn).High.Value,
+                patience, cancellationToken));
+        return ends;
+    }
+
+    /// <summary>
+    /// What transactions hide for so long at least: a page of ours does for a moment, and then the end of what is committed moves.
+    /// </summary>
+    /// <param name="partitions">Number of partitions.</param>
+    /// <param name="least">How long that end must be seen to stand still.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="patience">For each answer.</param>
+    /// <param name="cancellationToken">Ends the asking.</param>
+    public async Task<IReadOnlyList<HiddenEnd>> HiddenAsync(
+        int partitions, TimeSpan least, TimeProvider time, TimeSpan patience, CancellationToken cancellationToken)
+    {
+        if (partitions == 0) return [];
+        var begun = time.GetTimestamp();
+        var hidden = await HiddenAsync(partitions, patience, cancellationToken);
+        while (hidden.Count > 0 && time.GetElapsedTime(begun) < least)
+        {
+            await Task.Delay(HiddenPause, time, cancellationToken);
+            var now = await HiddenAsync(partitions, patience, cancellationToken);
+            hidden = [.. now.Where(n => hidden.Any(h => (h.Partition, h.Stable) == (n.Partition, n.Stable)))];
+        }
+        return hidden;
+    }
+
+    /// <summary>What transactions hide at this moment.</summary>
+    public async Task<IReadOnlyList<HiddenEnd>> HiddenAsync(int partitions, TimeSpan patience, CancellationToken cancellationToken)
+    {
+        int[] all = [.. Enumerable.Range(0, partitions)];
+        var ends = OffsetsAsync(IsolationLevel.ReadUncommitted, all, patience, cancellationToken);
+        var kept = OffsetsAsync(IsolationLevel.ReadCommitted, all, patience, cancellationToken);
+        await Task.WhenAll(ends, kept);
+        return HiddenEnd.Between(await kept, [.. (await ends).Select(e => e.High)]);
+    }
+
     private async Task<IReadOnlyList<(long Low, long High)>> OffsetsAsync(
         IsolationLevel isolation, IReadOnlyList<int> partitions, TimeSpan patience, CancellationToken cancellationToken)
     {
-        using var consumer = Build(isolation);
+        var errors = new ClientErrors(options.Kafka);
+        using var consumer = Build(isolation, errors);
+        return await OffsetsAsync(consumer, partitions, errors, patience, cancellationToken);
+    }
+
+    /// <summary>The same as a client sees it that is there: the end of what is committed, or of all.</summary>
+    internal async Task<IReadOnlyList<(long Low, long High)>> OffsetsAsync(
+        IConsumer<byte[], byte[]> consumer, IReadOnlyList<int> partitions, ClientErrors errors, TimeSpan patience,
+        CancellationToken cancellationToken)
+    {
         var all = new List<(long, long)>(partitions.Count);
         foreach (var partition in partitions)
         {
             var asked = new TopicPartition(options.Kafka.Topic, partition);
-            var offsets = await KafkaClients.AskAsync(turn => consumer.QueryWatermarkOffsets(asked, turn), patience, cancellationToken);
+            var offsets = await KafkaClients.AskAsync(
+                turn => consumer.QueryWatermarkOffsets(asked, turn), patience, cancellationToken, errors);
             all.Add((offsets.Low.Value, offsets.High.Value));
         }
         return all;
@@ -78,22 +146,61 @@ public sealed class TopicReader(PipelineOptions options)
         int partition, long from, long toExclusive, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await Task.Yield();
-        using var consumer = Build();
-        consumer.Assign(new TopicPartitionOffset(options.Kafka.Topic, partition, from));
-        while (!cancellationToken.IsCancellationRequested)
+        var errors = new ClientErrors(options.Kafka);
+        using var consumer = Build(errors: errors);
+        var client = new ReadingClient(consumer, errors);
+        client.Begin(new TopicPartition(options.Kafka.Topic, partition), from);
+        while (true)
         {
-            var result = consumer.Consume(cancellationToken);
+            var result = client.Next(cancellationToken);
             if (result.IsPartitionEOF || result.Offset.Value >= toExclusive) yield break;
             yield return StreamRecord.From(result);
             if (result.Offset.Value + 1 >= toExclusive) yield break;
         }
-        cancellationToken.ThrowIfCancellationRequested();
     }
 
-    internal IConsumer<byte[], byte[]> Build(IsolationLevel isolation = IsolationLevel.ReadCommitted)
+    /// <summary>The first committed record of each range; null: it has none. One client asks for all.</summary>
+    /// <param name="ranges">One of each partition at the most.</param>
+    /// <param name="cancellationToken">Ends the asking.</param>
+    public async Task<IReadOnlyDictionary<int, FirstRecord?>> FirstRecordsAsync(
+        IReadOnlyList<OffsetRange> ranges, CancellationToken cancellationToken)
+    {
+        await Task.Yield();
+        var found = new Dictionary<int, FirstRecord?>();
+        if (ranges.Count == 0) return found;
+        var ends = ranges.ToDictionary(r => r.Partition, r => r.To);
+        var errors = new ClientErrors(options.Kafka);
+        using var consumer = Build(errors: errors);
+        var client = new ReadingClient(consumer, errors);
+        client.Begin([.. ranges.Select(r => new TopicPartitionOffset(options.Kafka.Topic, r.Partition, r.From))]);
+        while (found.Count < ends.Count)
+        {
+            var next = client.Next(cancellationToken);
+            // More comes of one while others still have to answer: a pause would spare that, and the client dies of it.
+            if (found.ContainsKey(next.Partition.Value)) continue;
+            var isThere = !next.IsPartitionEOF && next.Offset.Value < ends[next.Partition.Value];
+            found[next.Partition.Value] = isThere ? new FirstRecord(next.Offset.Value, next.Message.Timestamp) : null;
+        }
+        return found;
+    }
+
+    /// <summary>All records of one partition from an offset up to its present end, committed or not.</summary>
+    public async IAsyncEnumerable<StreamRecord> ReadUncommittedAsync(
+        int partition, long from, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await Task.Yield();
+        var errors = new ClientErrors(options.Kafka);
+        using var consumer = Build(IsolationLevel.ReadUncommitted, errors);
+        var client = new ReadingClient(consumer, errors);
+        client.Begin(new TopicPartition(options.Kafka.Topic, partition), from);
+        while (client.Next(cancellationToken) is { IsPartitionEOF: false } result) yield return StreamRecord.From(result);
+    }
+
+    internal IConsumer<byte[], byte[]> Build(IsolationLevel isolation = IsolationLevel.ReadCommitted, ClientErrors? errors = null)
     {
         var config = KafkaClients.Reader(options, options.Kafka.EffectiveGroupId + "-reader");
         config.IsolationLevel = isolation;
-        return new ConsumerBuilder<byte[], byte[]>(config).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
+        return new ConsumerBuilder<byte[], byte[]>(config)
+            .SetLogHandler((_, line) => errors?.OnLog(line)).SetErrorHandler((_, e) => errors?.OnError(e)).Build();
     }
 }

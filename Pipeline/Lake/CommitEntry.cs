@@ -19,12 +19,18 @@ public sealed record CommittedFile(string Path, string TemporaryPath, long Rows,
 /// <param name="NextOffset">Every record below it is in the lake.</param>
 /// <param name="Fingerprint">The schema in force at the end; null while no record had one.</param>
 /// <param name="FingerprintAssumed">The schema was the table's present one and not named by a header.</param>
-/// <param name="PageEnded">The last record carried a position header: one transaction marker follows.</param>
+/// <param name="PageEnded">The last record ended a page that was a transaction: its marker follows.</param>
 /// <param name="Rows">Rows stored so far.</param>
 /// <param name="Quarantined">Records quarantined so far.</param>
 /// <param name="Files">Parquet files written so far.</param>
+/// <param name="Dropped">Records of repeated and unfinished pages so far, which do not count.</param>
+/// <param name="Generation">How often the partition lost its end: its offsets began again below what the lake had.</param>
+/// <param name="Page">Number of the newest page that is whole in the lake; 0: none of topic format 2.</param>
+/// <param name="GivenUp">Number of the newest page that was given up, since nobody ended it; 0: none was.</param>
+/// <param name="RestOf">Number of the page whose rest comes next, its beginning being lost; 0: none's.</param>
 public sealed record PartitionState(
-    long NextOffset, string? Fingerprint, bool FingerprintAssumed, bool PageEnded, long Rows, long Quarantined, long Files)
+    long NextOffset, string? Fingerprint, bool FingerprintAssumed, bool PageEnded, long Rows, long Quarantined, long Files, long Page = 0,
+    int Generation = 0, long Dropped = 0, long GivenUp = 0, long RestOf = 0)
 {
     /// <summary>Nothing was stored yet.</summary>
     public static PartitionState Empty { get; } = new(0, null, false, false, 0, 0, 0);
@@ -60,7 +66,7 @@ public sealed record CommitEntry(
 /// <summary>A commit log entry as a state file.</summary>
 internal static class CommitEntryFormat
 {
-    public const int Version = 1;
+    public const int Version = 2;
 
     private const string Member = "entry";
 

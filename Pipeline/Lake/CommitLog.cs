@@ -25,6 +25,9 @@ internal sealed class CommitLog(
 
     public bool Has(long sequence) => checkpoint.Has(PathOf(sequence));
 
+    /// <summary>Others went on behind it.</summary>
+    public bool HasBeyond(long sequence) => Sequences() is [.., var last] && last > sequence;
+
     /// <summary>A human said that files of this entry were removed on purpose.</summary>
     /// <param name="markerPath">The file whose existence says so.</param>
     public bool AcceptsMissing(long sequence, out string markerPath) =>

@@ -13,17 +13,19 @@ namespace OrdersStream.Lake;
 /// <param name="LastOffset">Offset of the last row; offsets between them may lie in quarantine or be transaction markers.</param>
 /// <param name="Rows">Rows.</param>
 /// <param name="SchemaFingerprint">The schema of all rows.</param>
-public sealed record FileFooter(TopicIdentity Topic, int Partition, long FirstOffset, long LastOffset, long Rows, string SchemaFingerprint)
+/// <param name="LastPage">The greatest <c>_version</c> of a row; null: a file of the first format, which has no such column.</param>
+public sealed record FileFooter(
+    TopicIdentity Topic, int Partition, long FirstOffset, long LastOffset, long Rows, string SchemaFingerprint, long? LastPage)
 {
     private const string Prefix = "orders_stream.";
-    private const int FormatVersion = 1;
+    private const int FormatVersion = 2;
 
     /// <summary>As key-value pairs; ids that no broker gave are left out.</summary>
     public IReadOnlyDictionary<string, string> ToMetadata()
     {
         var metadata = new Dictionary<string, string>
         {
-            [Prefix + "format_version"] = Text(FormatVersion),
+            [Prefix + "format_version"] = Text(LastPage is null ? 1 : FormatVersion),
             [Prefix + "topic"] = Topic.Topic,
             [Prefix + "partition"] = Text(Partition),
             [Prefix + "first_offset"] = Text(FirstOffset),
@@ -32,6 +34,7 @@ public sealed record FileFooter(TopicIdentity Topic, int Partition, long FirstOf
             [Prefix + "schema_fingerprint"] = SchemaFingerprint,
         };
         if (Topic.ClusterId.Length > 0) metadata[Prefix + "cluster_id"] = Topic.ClusterId;
+        if (LastPage is { } page) metadata[Prefix + "last_page"] = Text(page);
         if (Topic.TopicId is { } id) metadata[Prefix + "topic_id"] = id;
         return metadata;
     }
@@ -40,14 +43,17 @@ public sealed record FileFooter(TopicIdentity Topic, int Partition, long FirstOf
     /// <exception cref="FormatException">A key is missing or its value makes no sense; the message names it.</exception>
     public static FileFooter FromMetadata(IReadOnlyDictionary<string, string> metadata)
     {
-        if (Number(metadata, "format_version") is var version and not FormatVersion)
-            throw new FormatException($"Footer key '{Prefix}format_version' is {version}; this program reads version {FormatVersion}.");
+        var version = Number(metadata, "format_version");
+        if (version is not (1 or FormatVersion))
+            throw new FormatException(
+                $"Footer key '{Prefix}format_version' is {version}; this program reads versions 1 to {FormatVersion}.");
         var topic = new TopicIdentity(
             metadata.GetValueOrDefault(Prefix + "cluster_id", ""), Value(metadata, "topic"),
             metadata.GetValueOrDefault(Prefix + "topic_id"));
         var footer = new FileFooter(
             topic, (int)Number(metadata, "partition", int.MaxValue), Number(metadata, "first_offset"), Number(metadata, "last_offset"),
-            Number(metadata, "rows"), Value(metadata, "schema_fingerprint"));
+            Number(metadata, "rows"), Value(metadata, "schema_fingerprint"),
+            version == 1 ? null : Number(metadata, "last_page"));
         if (footer.LastOffset < footer.FirstOffset)
             throw new FormatException(
                 $"Footer key '{Prefix}last_offset' is {footer.LastOffset}, below the first offset {footer.FirstOffset}.");

@@ -8,12 +8,16 @@ namespace OrdersStream.Lake;
 /// Gives committed files their final names. May be done again at any time, by any writer: a file that has its name is
 /// passed over, so a crash in the middle is rolled forward by whoever comes next. Never overwrites.
 /// </summary>
-internal sealed class FinalNames(ILakeFiles lake)
+/// <param name="lake">Where the files lie.</param>
+/// <param name="owner">Tells a lake that is away from a file that is gone; null: it is there.</param>
+internal sealed class FinalNames(ILakeFiles lake, LakeOwner? owner = null)
 {
     private const int CompareBytes = 64 * 1024;
 
     /// <summary>The first of these final names that is taken already; null when all are free.</summary>
     public string? FindTaken(IEnumerable<string> paths) => paths.FirstOrDefault(lake.Has);
+
+    public bool Has(string path) => lake.Has(path);
 
     /// <summary>Renames what is not renamed yet; the names are made durable by <see cref="ILakeFiles.SyncNames"/>.</summary>
     /// <param name="entry">A committed entry.</param>
@@ -25,7 +29,10 @@ internal sealed class FinalNames(ILakeFiles lake)
     }
 
     /// <summary>Of files that are named already, nothing is done but to make the names durable.</summary>
-    public void Sync(CommitEntry entry) => lake.SyncNames(entry.AllFiles.Select(f => f.Path), CrashPoint.DirectorySynced);
+    /// <param name="entry">A committed entry.</param>
+    /// <param name="acceptMissing">True where a human said that files of it were removed: their folders may be gone, too.</param>
+    public void Sync(CommitEntry entry, bool acceptMissing) => lake.SyncNames(
+        entry.AllFiles.Select(f => f.Path).Where(path => !acceptMissing || lake.Has(path)), CrashPoint.DirectorySynced);
 
     private void GiveOne(CommittedFile file, bool acceptMissing, string markerPath)
     {
@@ -40,6 +47,7 @@ internal sealed class FinalNames(ILakeFiles lake)
         if (lake.Has(file.TemporaryPath)) RemoveSecondName(file);
         else if (lake.Find(file.Path) is not { } named)
         {
+            owner?.Check();
             if (!acceptMissing) throw Missing(file, markerPath);
         }
         else if (named.Bytes != file.Bytes) throw Foreign(file.Path);
@@ -79,8 +87,7 @@ internal sealed class FinalNames(ILakeFiles lake)
         + "nothing was overwritten.");
 
     private static PipelineException Missing(CommittedFile file, string markerPath) => new(FailureAction.Stop,
-        $"Committed file '{LakePath.WithoutValues(file.Path)}' ({file.Rows} records, "
-        + $"offsets {file.FirstOffset} to {file.LastOffset}) is gone, "
-        + $"and so is its temporary '{LakePath.WithoutValues(file.TemporaryPath)}'.",
+        $"Committed file '{LakePath.WithoutValues(file.Path)}' is gone, and so is its temporary "
+        + $"'{LakePath.WithoutValues(file.TemporaryPath)}': at least {file.Rows} records, offsets {file.FirstOffset} to {file.LastOffset}.",
         $"Restore it from a backup; if it was removed on purpose, create the empty file '{markerPath}'.");
 }

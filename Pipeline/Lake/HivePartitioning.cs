@@ -7,8 +7,8 @@ using Calendar = OrdersStream.Rows.Calendar;
 namespace OrdersStream.Lake;
 
 /// <summary>
-/// Which folder of the lake a row belongs in, by <c>datalake.partition_by</c>. A folder's name is made once per value,
-/// not once per row.
+/// Which folder of the lake a row belongs in, by <c>datalake.partition_by</c>. Readers make a column of a folder's name, in the
+/// place of one of that name in the files: so no column of the table has it. A folder's name is made once per value, not once per row.
 /// </summary>
 internal sealed class HivePartitioning
 {
@@ -23,7 +23,7 @@ internal sealed class HivePartitioning
     private const long NoDay = long.MinValue;
 
     private readonly int column;
-    private readonly string name;
+    private readonly FolderName name;
     private readonly ColumnKind kind;
     private readonly Dictionary<long, string> byNumber = [];
     private readonly Dictionary<byte[], string> byText = new(ByteComparer.Instance);
@@ -31,30 +31,37 @@ internal sealed class HivePartitioning
     private byte[] lastText = [];
     private string? lastFolder;
 
-    private HivePartitioning(string name, int column, ColumnKind kind)
+    private HivePartitioning(FolderName name, int column, ColumnKind kind)
     {
         this.name = name;
         this.column = column;
         this.kind = kind;
     }
 
-    /// <exception cref="PipelineException">The table has no such column, or one that makes no folder names.</exception>
-    public static HivePartitioning For(TableSchema schema, string partitionBy)
+    /// <exception cref="PipelineException">
+    /// The table has no such column, one that makes no folder names, or one of the folders' own name.
+    /// </exception>
+    public static HivePartitioning For(TableSchema schema, string partitionBy, FolderName name)
     {
-        if (partitionBy == None && schema.IndexOf(None) < 0) return new HivePartitioning("", -1, default);
+        if (partitionBy == None && schema.IndexOf(None) < 0) return new HivePartitioning(name, -1, default);
         var column = schema.IndexOf(partitionBy);
-        if (column < 0 && partitionBy == OrderDate) column = OrderDateSource(schema);
+        if (partitionBy == OrderDate && (column < 0 || !MakesFolders(schema.Columns[column].Type))) column = OrderDateSource(schema);
         if (column < 0)
             throw new PipelineException(FailureAction.Stop,
                 $"datalake.partition_by is '{partitionBy}', but the table has no such column.",
                 $"Its columns are {string.Join(", ", schema.Columns.Select(c => c.Name))}; "
                 + $"'{OrderDate}' and '{None}' work with every table.");
         var type = schema.Columns[column].Type;
-        if (type.IsArray || !MakesFolders(type.Kind))
+        if (!MakesFolders(type))
             throw new PipelineException(FailureAction.Stop,
                 $"datalake.partition_by is '{partitionBy}', a column of type {type.PostgresName}, by which folders are not made.",
                 "Choose a column of type text, integer, boolean, uuid, date, timestamp or an enum, or 'order_date' or 'none'.");
-        return new HivePartitioning(partitionBy, column, type.Kind);
+        if (!name.MayShadow && name.ShadowedIn(schema) is { } shadowed)
+            throw new PipelineException(FailureAction.Stop,
+                $"The table has a column {shadowed}, and folders of the lake are named {name.Text}=...: "
+                + "readers take a folder's value for the column's.",
+                "Name another datalake.folder_name, which no column has, or leave the column out by postgres.exclude_columns.");
+        return new HivePartitioning(name, column, type.Kind);
     }
 
     /// <summary>The row's folder relative to the lake's; the same string for the same value.</summary>
@@ -75,7 +82,7 @@ internal sealed class HivePartitioning
         return isOfADay ? created : schema.TimestampColumn;
     }
 
-    private static bool MakesFolders(ColumnKind kind) => kind
+    private static bool MakesFolders(ColumnType type) => !type.IsArray && type.Kind
         is ColumnKind.Text or ColumnKind.Uuid or ColumnKind.Boolean
         or ColumnKind.SmallInt or ColumnKind.Integer or ColumnKind.BigInt
         or ColumnKind.Date or ColumnKind.Timestamp or ColumnKind.TimestampTz;
@@ -97,7 +104,7 @@ internal sealed class HivePartitioning
         if (!byNumber.TryGetValue(number, out var folder))
         {
             if (byNumber.Count == CachedMax) byNumber.Clear();
-            byNumber[number] = folder = PathSegment.OfPartition(name, Encoding.UTF8.GetBytes(TextOf(number)));
+            byNumber[number] = folder = PathSegment.OfPartition(name.Text, Encoding.UTF8.GetBytes(TextOf(number)), name.NoValue);
         }
         lastNumber = number;
         return lastFolder = folder;
@@ -119,7 +126,7 @@ internal sealed class HivePartitioning
         if (!lookup.TryGetValue(text, out var key, out var folder))
         {
             if (byText.Count == CachedMax) byText.Clear();
-            byText[key = text.ToArray()] = folder = PathSegment.OfPartition(name, text);
+            byText[key = text.ToArray()] = folder = PathSegment.OfPartition(name.Text, text, name.NoValue);
         }
         lastText = key;
         return lastFolder = folder;

@@ -13,11 +13,17 @@ internal enum LakeFileKind
 }
 
 /// <summary>What a file's name says.</summary>
-internal readonly record struct LakeFileName(LakeFileKind Kind, int Partition, long FirstOffset, long LastOffset);
+/// <param name="Kind">Rows or quarantine.</param>
+/// <param name="Partition">Kafka's partition.</param>
+/// <param name="FirstOffset">Offset of its first record.</param>
+/// <param name="LastOffset">Offset of its last record.</param>
+/// <param name="Generation">How often the partition had lost its end before: offsets of another generation are other records'.</param>
+internal readonly record struct LakeFileName(LakeFileKind Kind, int Partition, long FirstOffset, long LastOffset, int Generation = 0);
 
 /// <summary>
-/// The grammar of names in the lake: <c>order_date=YYYY-MM-DD/part-&lt;partition&gt;-&lt;first&gt;-&lt;last&gt;.parquet</c>, and
-/// <c>_quarantine/quarantine-&lt;partition&gt;-&lt;first&gt;-&lt;last&gt;.jsonl</c>. Until it is committed a file has a hidden name that no
+/// The grammar of names in the lake: <c>by_order_date=YYYY-MM-DD/part-&lt;partition&gt;-&lt;first&gt;-&lt;last&gt;.parquet</c>, and
+/// <c>_quarantine/quarantine-&lt;partition&gt;-&lt;first&gt;-&lt;last&gt;.jsonl</c>; where the partition had lost its end before, with
+/// <c>g&lt;generation&gt;</c> behind its number. Until it is committed a file has a hidden name that no
 /// reader's pattern matches (invariant 4), in the same folder, so that the last step is a rename. Relative paths use '/'.
 /// </summary>
 internal static partial class LakePath
@@ -28,9 +34,9 @@ internal static partial class LakePath
     /// <param name="folder">The lake partition's folder; empty where the lake has none.</param>
     public static string Final(string folder, LakeFileName file)
     {
-        var name = file.Kind == LakeFileKind.Data
-            ? string.Create(CultureInfo.InvariantCulture, $"part-{file.Partition}-{file.FirstOffset}-{file.LastOffset}.parquet")
-            : string.Create(CultureInfo.InvariantCulture, $"quarantine-{file.Partition}-{file.FirstOffset}-{file.LastOffset}.jsonl");
+        var generation = file.Generation == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"g{file.Generation}");
+        var records = string.Create(CultureInfo.InvariantCulture, $"{file.Partition}{generation}-{file.FirstOffset}-{file.LastOffset}");
+        var name = file.Kind == LakeFileKind.Data ? $"part-{records}.parquet" : $"quarantine-{records}.jsonl";
         return folder.Length == 0 ? name : $"{folder}/{name}";
     }
 
@@ -53,7 +59,8 @@ internal static partial class LakePath
             || !long.TryParse(match.Groups["l"].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var last)
             || last < first)
             return false;
-        file = new LakeFileName(kind, partition, first, last);
+        var generation = match.Groups["g"].Success ? int.Parse(match.Groups["g"].Value, CultureInfo.InvariantCulture) : 0;
+        file = new LakeFileName(kind, partition, first, last, generation);
         // One name, one file: what would be written differently (leading zeros) is not ours.
         return match.Value == Final("", file);
     }
@@ -70,7 +77,7 @@ internal static partial class LakePath
 
     /// <summary>
     /// A text that names paths below the lake, without the values of rows by which folders are named (invariant 9); a
-    /// file's own name, which no other file of the lake has, is enough to find it. Days of <c>order_date</c> stay.
+    /// file's own name, which no other file of the lake has, is enough to find it. Days of <c>by_order_date</c> stay.
     /// </summary>
     /// <param name="lake">The lake's folder, which stays as it is.</param>
     public static string WithoutValues(string text, string lake = "\0") =>
@@ -84,14 +91,14 @@ internal static partial class LakePath
     };
 
     // As PathSegment writes it.
-    [GeneratedRegex(@"(?<=\A|[/\\'])(?!order_date=)(?<column>[A-Za-z0-9_.%-]+)=[A-Za-z0-9_.%-]+(?=\z|[/\\'])")]
+    [GeneratedRegex(@"(?<=\A|[/\\'])(?!(?:by_)?order_date=)(?<column>[A-Za-z0-9_.%-]+)=[A-Za-z0-9_.%-]+(?=\z|[/\\'])")]
     private static partial Regex FolderOfValue();
 
     [GeneratedRegex(
-        @"\A(?:(?<data>part)-(?<p>[0-9]{1,10})-(?<f>[0-9]{1,19})-(?<l>[0-9]{1,19})\.parquet"
-        + @"|quarantine-(?<p>[0-9]{1,10})-(?<f>[0-9]{1,19})-(?<l>[0-9]{1,19})\.jsonl)\z")]
+        @"\A(?:(?<data>part)-(?<p>[0-9]{1,10})(?:g(?<g>[1-9][0-9]{0,8}))?-(?<f>[0-9]{1,19})-(?<l>[0-9]{1,19})\.parquet"
+        + @"|quarantine-(?<p>[0-9]{1,10})(?:g(?<g>[1-9][0-9]{0,8}))?-(?<f>[0-9]{1,19})-(?<l>[0-9]{1,19})\.jsonl)\z")]
     private static partial Regex FinalName();
 
-    [GeneratedRegex(@"\A\.(?<n>(?:part|quarantine)-[0-9-]+\.(?:parquet|jsonl))\.(?<w>[0-9a-z-]+)\.tmp\z")]
+    [GeneratedRegex(@"\A\.(?<n>(?:part|quarantine)-[0-9g-]+\.(?:parquet|jsonl))\.(?<w>[0-9a-z-]+)\.tmp\z")]
     private static partial Regex TemporaryName();
 }

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using System.Text;
+using OrdersStream.Diagnostics;
 using OrdersStream.Lake.Files;
 using OrdersStream.ParquetFormat;
 using OrdersStream.Rows;
@@ -15,7 +16,13 @@ namespace OrdersStream.Lake;
 /// <param name="Op">The lake column <c>_op</c>.</param>
 /// <param name="Partition">The lake column <c>_partition</c>.</param>
 /// <param name="Offset">The lake column <c>_offset</c>.</param>
-public readonly record struct LakeRow(DecodedRow Row, string Op, int Partition, long Offset);
+/// <param name="Version">The lake column <c>_version</c>; -1 where the file has none: it is older than any.</param>
+public readonly record struct LakeRow(DecodedRow Row, string Op, int Partition, long Offset, long Version)
+{
+    /// <summary>The one rule by which of two versions of a row one is newer: the rule that readers are told (invariant 12).</summary>
+    public static bool IsNewer(long version, long offset, long thanVersion, long thanOffset) =>
+        version != thanVersion ? version > thanVersion : offset > thanOffset;
+}
 
 /// <summary>Reads this program's own data files back, every value exactly; memory is bounded by a row group.</summary>
 /// <param name="lake">Where they lie.</param>
@@ -34,7 +41,7 @@ public sealed class LakeReader(ILakeFiles lake, Func<string, TableSchema> schema
     /// <exception cref="FormatException">It is no data file of this program.</exception>
     public static async Task<FileFooter> ReadFooterAsync(ILakeFiles lake, string file, CancellationToken cancellationToken)
     {
-        await using var stream = lake.OpenRead(file);
+        await using var stream = new EndingStream(lake.OpenRead(file));
         await using var reader = await OpenAsync(stream, lake.Locate(file), cancellationToken);
         return FooterOf(reader, lake.Locate(file));
     }
@@ -44,21 +51,21 @@ public sealed class LakeReader(ILakeFiles lake, Func<string, TableSchema> schema
     public async IAsyncEnumerable<LakeRow> ReadAsync(string path, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var file = lake.Locate(path);
-        await using var stream = lake.OpenRead(path);
+        await using var stream = new EndingStream(lake.OpenRead(path));
         await using var reader = await OpenAsync(stream, file, cancellationToken);
         var footer = FooterOf(reader, file);
         var schema = schemaOf(footer.SchemaFingerprint);
         if (schema.Fingerprint != footer.SchemaFingerprint)
             throw Fault(file, $"its footer names schema {footer.SchemaFingerprint}; schema {schema.Fingerprint} was given.");
 
-        var columns = Columns(reader, schema, file);
+        var columns = Columns(reader, schema, footer, file);
         var row = new DecodedRow(schema);
         var rows = 0L;
         var last = footer.FirstOffset - 1;
         for (var g = 0; g < reader.RowGroupCount; g++)
         {
             var group = reader.OpenRowGroupReader(g);
-            foreach (var column in columns) await column.LoadAsync(group, cancellationToken);
+            foreach (var column in columns) await LoadAsync(column, group, file, cancellationToken);
             for (var i = 0L; i < group.RowCount; i++, rows++)
             {
                 cancellationToken.ThrowIfCancellationRequested();
@@ -76,6 +83,11 @@ public sealed class LakeReader(ILakeFiles lake, Func<string, TableSchema> schema
                 $"{rows} rows up to offset {last} were read; the footer says {footer.Rows} rows up to offset {footer.LastOffset}.");
     }
 
+    /// <summary>What comes of a file that bears a name of this lake's, and is none of its files.</summary>
+    internal static PipelineException Misnamed(FormatException e) => new(FailureAction.Stop,
+        $"A file is named like one of this lake but cannot be read as one: {e.Message}",
+        "Restore it from a backup, or move it away if it is another program's.", e);
+
     private static bool IsVisible(string path) => LakeFilesReading.NameOf(path) is not ['.' or '_', ..];
 
     private static bool IsDataFile(string path) => path.EndsWith(".parquet", StringComparison.Ordinal) && IsVisible(path);
@@ -89,12 +101,14 @@ public sealed class LakeReader(ILakeFiles lake, Func<string, TableSchema> schema
         columns[lake].Read(row, out var op);
         columns[lake + 1].Read(row, out var partition);
         columns[lake + 2].Read(row, out var offset);
-        return new LakeRow(row, RowOp.Of(row.Bytes.Written.Slice(op.Start, op.Length)), (int)partition.Bits, offset.Bits);
+        var version = new Cell { Bits = -1 };
+        if (columns.Length > lake + 3) columns[lake + 3].Read(row, out version);
+        return new LakeRow(row, RowOp.Of(row.Bytes.Written.Slice(op.Start, op.Length)), (int)partition.Bits, offset.Bits, version.Bits);
     }
 
     private static async Task<ParquetReader> OpenAsync(Stream stream, string file, CancellationToken cancellationToken)
     {
-        CheckFooterLength(stream, file);
+        CheckFooter(stream, file);
         try
         {
             return await ParquetReader.CreateAsync(stream, cancellationToken: cancellationToken);
@@ -106,8 +120,22 @@ public sealed class LakeReader(ILakeFiles lake, Func<string, TableSchema> schema
         }
     }
 
+    private static async Task LoadAsync(
+        ColumnReader column, ParquetRowGroupReader group, string file, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await column.LoadAsync(group, cancellationToken);
+        }
+        // As in its footer: bytes that are none of a page.
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            throw Fault(file, e.Message, e);
+        }
+    }
+
     /// <summary>The package believes the length, whatever it is, and makes room for so many bytes (invariant 7).</summary>
-    private static void CheckFooterLength(Stream stream, string file)
+    private static void CheckFooter(Stream stream, string file)
     {
         const int magic = 4, tail = sizeof(int) + magic;
         Span<byte> end = stackalloc byte[tail];
@@ -116,6 +144,18 @@ public sealed class LakeReader(ILakeFiles lake, Func<string, TableSchema> schema
         stream.ReadExactly(end);
         if (BinaryPrimitives.ReadUInt32LittleEndian(end) is var length && length > stream.Length - magic - tail)
             throw Fault(file, $"its last bytes tell of a footer of {length} bytes, and it has {stream.Length}.");
+        if (!end[sizeof(int)..].SequenceEqual("PAR1"u8)) throw Fault(file, "its last bytes are not those of a Parquet file.");
+        var footer = new byte[length];
+        stream.Seek(-tail - length, SeekOrigin.End);
+        stream.ReadExactly(footer);
+        try
+        {
+            FooterShape.Check(footer);
+        }
+        catch (FormatException e)
+        {
+            throw Fault(file, e.Message, e);
+        }
         stream.Seek(0, SeekOrigin.Begin);
     }
 
@@ -136,9 +176,9 @@ public sealed class LakeReader(ILakeFiles lake, Func<string, TableSchema> schema
     }
 
     /// <summary>Readers for the columns that the schema leads to, after a check that these are the file's.</summary>
-    private static ImmutableArray<ColumnReader> Columns(ParquetReader reader, TableSchema schema, string file)
+    private static ImmutableArray<ColumnReader> Columns(ParquetReader reader, TableSchema schema, FileFooter footer, string file)
     {
-        var expected = ParquetSchema.Columns(schema);
+        var expected = ParquetSchema.Columns(schema, hasVersion: footer.LastPage is not null);
         var wanted = ParquetSchema.Elements(expected).Select(Describe);
         var found = reader.Metadata!.Schema.Select(Describe);
         if (wanted.Zip(found).FirstOrDefault(pair => pair.First != pair.Second) is { First: not null } difference)

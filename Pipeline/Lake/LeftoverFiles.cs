@@ -7,7 +7,7 @@ namespace OrdersStream.Lake;
 
 /// <summary>
 /// Temporary files that a crashed writer left. Of the lake's only those go that are a day old and that no newest log entry
-/// names: a writer commits nothing older than an hour, so the two never meet. Those beside the checkpoint's files go with them.
+/// names: a writer commits nothing older than an hour, so the two never meet. Those beside state files go with them.
 /// </summary>
 internal sealed class LeftoverFiles(
     ILakeFiles lake, ILakeFiles checkpoint, string writerPrefix, TopicCommits commits, TimeProvider time, ILogger logger)
@@ -22,7 +22,7 @@ internal sealed class LeftoverFiles(
         sweptAt = now;
         try
         {
-            var removed = SweepLake(now - DurableFile.LeftoverAge) + checkpoint.RemoveLeftovers(now);
+            var removed = SweepLake(now - DurableFile.LeftoverAge) + lake.RemoveLeftovers(now) + checkpoint.RemoveLeftovers(now);
             if (removed > 0) logger.TemporaryFilesRemoved(removed);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

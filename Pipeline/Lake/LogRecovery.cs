@@ -11,7 +11,7 @@ namespace OrdersStream.Lake;
 /// </summary>
 internal sealed class LogRecovery(ILakeFiles lake, string writerPrefix, TopicIdentity topic, TimeProvider time, ILogger logger)
 {
-    private Dictionary<int, long>? lastOffsets;
+    private Dictionary<int, (int Generation, long Offset)>? lastOffsets;
 
     /// <summary>Reads the partition's log, and mends it where the lake is ahead of it.</summary>
     public async Task OpenAsync(StoredPartition stored, string writerId, CancellationToken cancellationToken)
@@ -19,7 +19,7 @@ internal sealed class LogRecovery(ILakeFiles lake, string writerPrefix, TopicIde
         // Listed before the log is read: what another instance commits in between is in the log, not only in the lake.
         lastOffsets ??= ListLastOffsets();
         stored.Reload();
-        if (lastOffsets.GetValueOrDefault(stored.Partition, -1) < stored.State.NextOffset) return;
+        if (!IsAhead(lastOffsets.GetValueOrDefault(stored.Partition, (0, -1)), stored.State)) return;
         if (await FindStateAsync(stored, cancellationToken) is not { } found) return;
         var entry = new CommitEntry(
             stored.NextSequence, writerId, time.GetUtcNow(), topic, stored.Partition,
@@ -31,13 +31,19 @@ internal sealed class LogRecovery(ILakeFiles lake, string writerPrefix, TopicIde
 
     private async Task<PartitionState?> FindStateAsync(StoredPartition stored, CancellationToken cancellationToken)
     {
+        var ahead = Files()
+            .Where(f => f.Name.Partition == stored.Partition && IsAhead((f.Name.Generation, f.Name.LastOffset), stored.State))
+            .OrderBy(f => f.Name.Generation);
         var state = stored.State;
         var newestRow = -1L;
-        var ahead = Files().Where(f => f.Name.Partition == stored.Partition && f.Name.LastOffset >= stored.State.NextOffset);
         foreach (var (path, name) in ahead)
         {
+            // Offsets of a later generation began anew, below.
+            if (name.Generation > state.Generation) (state, newestRow) = (state with { Generation = name.Generation, NextOffset = 0 }, -1);
             if (name.Kind == LakeFileKind.Quarantine)
             {
+                // Its name tells no topic.
+                if (QuarantineLines.TopicIn(lake, path) != topic.Topic) continue;
                 state = state with { Quarantined = state.Quarantined + QuarantineLines.CountIn(lake, path) };
             }
             else
@@ -45,7 +51,10 @@ internal sealed class LogRecovery(ILakeFiles lake, string writerPrefix, TopicIde
                 var footer = await ReadFooterAsync(path, cancellationToken);
                 // A lake may be shared with another topic.
                 if (!footer.Topic.Matches(topic)) continue;
-                state = state with { Rows = state.Rows + footer.Rows, Files = state.Files + 1 };
+                state = state with
+                {
+                    Rows = state.Rows + footer.Rows, Files = state.Files + 1, Page = Math.Max(state.Page, footer.LastPage ?? 0),
+                };
                 if (footer.LastOffset > newestRow)
                 {
                     newestRow = footer.LastOffset;
@@ -83,18 +92,23 @@ internal sealed class LogRecovery(ILakeFiles lake, string writerPrefix, TopicIde
         }
         catch (FormatException e)
         {
-            throw new PipelineException(FailureAction.Stop,
-                $"A file is named like one of this lake but cannot be read as one: {e.Message}",
-                "Restore it from a backup, or move it away if it is another program's.", e);
+            throw LakeReader.Misnamed(e);
         }
     }
 
-    private Dictionary<int, long> ListLastOffsets()
+    private Dictionary<int, (int Generation, long Offset)> ListLastOffsets()
     {
-        var last = new Dictionary<int, long>();
-        foreach (var (_, name) in Files()) last[name.Partition] = Math.Max(last.GetValueOrDefault(name.Partition, -1), name.LastOffset);
+        var last = new Dictionary<int, (int, long)>();
+        foreach (var (_, name) in Files())
+        {
+            var found = (name.Generation, name.LastOffset);
+            if (found.CompareTo(last.GetValueOrDefault(name.Partition, (0, -1))) > 0) last[name.Partition] = found;
+        }
         return last;
     }
+
+    private static bool IsAhead((int Generation, long Offset) file, PartitionState state) =>
+        file.Generation > state.Generation || (file.Generation == state.Generation && file.Offset >= state.NextOffset);
 
     private IEnumerable<(string Path, LakeFileName Name)> Files()
     {

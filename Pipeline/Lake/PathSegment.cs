@@ -17,11 +17,14 @@ internal static class PathSegment
     private const int BytesMax = 200;
     private const int NameBytesMax = 240;
 
-    /// <summary><c>column=value</c>.</summary>
-    public static string OfPartition(string column, ReadOnlySpan<byte> value)
+    /// <summary><c>name=value</c>.</summary>
+    /// <param name="column">The name.</param>
+    /// <param name="value">UTF-8; empty: there is none.</param>
+    /// <param name="noValue">What stands for none.</param>
+    public static string OfPartition(string column, ReadOnlySpan<byte> value, string noValue = DefaultPartition)
     {
         var name = Encode(Encoding.UTF8.GetBytes(column), BytesMax);
-        return $"{name}={(value.IsEmpty ? DefaultPartition : Encode(value, Math.Min(BytesMax, NameBytesMax - 1 - name.Length)))}";
+        return $"{name}={(value.IsEmpty ? noValue : Encode(value, Math.Min(BytesMax, NameBytesMax - 1 - name.Length)))}";
     }
 
     public static string Encode(string text) => Encode(Encoding.UTF8.GetBytes(text), BytesMax);

@@ -11,7 +11,7 @@ namespace OrdersStream.Lake;
 /// </summary>
 internal sealed class QuarantineLines(string topic)
 {
-    private const string Reason = "reason";
+    private const string Topic = "topic", Reason = "reason";
 
     private readonly ArrayBufferWriter<byte> lines = new();
 
@@ -30,7 +30,7 @@ internal sealed class QuarantineLines(string topic)
         using (var json = new Utf8JsonWriter(lines))
         {
             json.WriteStartObject();
-            json.WriteString("topic", topic);
+            json.WriteString(Topic, topic);
             json.WriteNumber("partition", record.Partition);
             json.WriteNumber("offset", record.Offset);
             json.WriteNumber("timestamp_ms", record.TimestampMs);
@@ -65,22 +65,28 @@ internal sealed class QuarantineLines(string topic)
     /// <summary>Why each record of a file is there, in their order.</summary>
     public static IEnumerable<string> ReasonsIn(ILakeFiles lake, string path) => Lines(lake, path).Select(ReasonOf);
 
+    /// <summary>Whose records a file holds: one writer wrote it, so its first line tells. Null: it cannot be read.</summary>
+    public static string? TopicIn(ILakeFiles lake, string path) =>
+        Lines(lake, path).FirstOrDefault() is { } line ? MemberOf(line, Topic) : null;
+
     private static IEnumerable<string> Lines(ILakeFiles lake, string path)
     {
         using var reader = new StreamReader(lake.OpenRead(path));
         while (reader.ReadLine() is { } line) yield return line;
     }
 
-    private static string ReasonOf(string line)
+    private static string ReasonOf(string line) => MemberOf(line, Reason) ?? "(a line that cannot be read)";
+
+    private static string? MemberOf(string line, string name)
     {
         try
         {
             using var record = JsonDocument.Parse(line);
-            return record.RootElement.GetProperty(Reason).GetString() ?? "";
+            return record.RootElement.GetProperty(name).GetString() ?? "";
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException)
         {
-            return "(a line that cannot be read)";
+            return null;
         }
     }
 

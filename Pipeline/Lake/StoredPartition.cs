@@ -1,3 +1,4 @@
+using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 
 namespace OrdersStream.Lake;
@@ -9,6 +10,9 @@ namespace OrdersStream.Lake;
 internal sealed class StoredPartition(int partition, CommitLog log, FinalNames names, CrashPoints crashPoints)
 {
     private long newest;
+
+    /// <summary>A file of the newest entry that has any; null: none is known.</summary>
+    private (long Sequence, string Path)? newestFile;
 
     public int Partition { get; } = partition;
 
@@ -26,7 +30,14 @@ internal sealed class StoredPartition(int partition, CommitLog log, FinalNames n
         if (log.ReadNewest() is not { } entry || entry.Sequence == newest) return false;
         crashPoints.Reached(CrashPoint.RollForwardBegun);
         Name(entry);
-        names.Sync(entry);
+        // An entry may have no files, as that of a fence has: those of the newest one that has any tell whether the lake is as new.
+        if (newest == 0 && !entry.AllFiles.Any()
+            && log.ReadRecent(CommitLog.EntriesKept).FirstOrDefault(e => e.AllFiles.Any()) is { } filed)
+        {
+            Name(filed);
+            Remember(filed);
+        }
+        names.Sync(entry, log.AcceptsMissing(entry.Sequence, out _));
         Adopt(entry);
         return true;
     }
@@ -34,14 +45,31 @@ internal sealed class StoredPartition(int partition, CommitLog log, FinalNames n
     /// <summary>Where a log without entries begins.</summary>
     public void BeginAt(long offset) => State = PartitionState.Empty with { NextOffset = offset };
 
+    /// <summary>What comes next is the rest of a page, whose beginning is lost; 0: of none.</summary>
+    public void BeginInside(long page) => State = State with { RestOf = page };
+
     /// <summary>The commit point of one partition's batch; false when another writer was faster.</summary>
-    public bool TryAppend(CommitEntry entry) => log.TryAppend(entry);
+    /// <exception cref="PipelineException">
+    /// What was committed last is not there any more: what is committed behind it would stand over a gap.
+    /// </exception>
+    public bool TryAppend(CommitEntry entry)
+    {
+        // A volume that is put back in its place to what it was earlier has the same owner, and none of what was committed since.
+        if (newest > 0 && !log.Has(newest) && !log.HasBeyond(newest)) throw PutBack($"entry {newest} of its commit log");
+        if (newestFile is { } file && !names.Has(file.Path) && !log.AcceptsMissing(file.Sequence, out _))
+            throw PutBack($"'{LakePath.WithoutValues(file.Path)}'");
+        return log.TryAppend(entry);
+    }
 
     /// <summary>The log has an entry of this number, whoever's it is.</summary>
     public bool Has(CommitEntry entry) => log.Has(entry.Sequence);
 
     /// <summary>The state that a committed and published entry leaves.</summary>
-    public void Adopt(CommitEntry entry) => (newest, State) = (entry.Sequence, entry.State);
+    public void Adopt(CommitEntry entry)
+    {
+        (newest, State) = (entry.Sequence, entry.State);
+        Remember(entry);
+    }
 
     /// <summary>Its files get their final names.</summary>
     public void Name(CommitEntry entry) => names.Give(entry, log.AcceptsMissing(entry.Sequence, out var markerPath), markerPath);
@@ -51,4 +79,14 @@ internal sealed class StoredPartition(int partition, CommitLog log, FinalNames n
     /// <summary>A human lets the partition go on although Kafka has lost what begins at <paramref name="offset"/>.</summary>
     /// <param name="markerPath">The file whose existence says so.</param>
     public bool AcceptsLoss(long offset, out string markerPath) => log.AcceptsLoss(offset, out markerPath);
+
+    private void Remember(CommitEntry entry)
+    {
+        if (entry.AllFiles.FirstOrDefault() is { } file) newestFile = (entry.Sequence, file.Path);
+    }
+
+    private PipelineException PutBack(string missing) => new(FailureAction.Retry,
+        $"What was committed of partition {Partition} is not there any more ({missing}): the lake or its commit log was put back to an "
+        + "earlier state, or files were removed.",
+        "Both are read anew: what the topic still has is stored again, and what is missing is named.");
 }

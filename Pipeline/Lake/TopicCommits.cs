@@ -17,27 +17,33 @@ public sealed record StoredPosition(long NextRecord, CommitEntry Newest)
 
 /// <summary>
 /// The commit logs of one topic: <c>commits/&lt;topic id&gt;/&lt;partition&gt;/</c> of the checkpoint. The folder names its topic in
-/// <c>topic.json</c>; a topic of the same name but another id is another topic (invariant 6).
+/// <c>topic.json</c> (invariant 6).
 /// </summary>
 internal sealed class TopicCommits
 {
-    private const string Root = "commits", OwnerFile = "topic.json";
-    private const int FormatVersion = 1;
+    /// <summary>The folder of all topics' commits.</summary>
+    public const string Root = "commits";
 
-    private readonly TopicIdentity topic;
+    private const string OwnerFileName = "topic.json";
 
     private readonly ILakeFiles checkpoint;
     private readonly string folder;
 
     private TopicCommits(ILakeFiles checkpoint, string folder, TopicIdentity topic) =>
-        (this.checkpoint, this.folder, this.topic) = (checkpoint, folder, topic);
+        (this.checkpoint, this.folder, Topic) = (checkpoint, folder, topic);
+
+    /// <summary>Whose they are.</summary>
+    public TopicIdentity Topic { get; }
+
+    /// <summary>They say that the lake has files.</summary>
+    public bool HaveFiles => NewestEntries().Any(e => e.State.Files + e.State.Quarantined > 0);
 
     /// <summary>The folder's name, which no other topic's folder has.</summary>
     public string Name => LakeFilesReading.NameOf(folder);
 
     /// <summary>The log of one partition.</summary>
     public CommitLog LogOf(int partition, TimeProvider time, CrashPoints crashPoints) => new(
-        checkpoint, string.Create(CultureInfo.InvariantCulture, $"{folder}/{partition}"), topic, partition, time, crashPoints);
+        checkpoint, string.Create(CultureInfo.InvariantCulture, $"{folder}/{partition}"), Topic, partition, time, crashPoints);
 
     /// <summary>The newest entry of each partition's log.</summary>
     public IEnumerable<CommitEntry> NewestEntries() =>
@@ -63,20 +69,28 @@ internal sealed class TopicCommits
     /// <exception cref="PipelineException">The checkpoint belongs to another topic of this name.</exception>
     public static TopicCommits Open(ILakeFiles checkpoint, TopicIdentity topic)
     {
+        if (Find(checkpoint, topic) is { } found) return found;
+        var own = $"{Root}/{FolderName(topic)}";
+        // Another storer may have made it just now; a folder that names its topic and whose file names another was altered.
+        if (!checkpoint.TryCreate($"{own}/{OwnerFileName}", OwnerFile.Write(topic), CrashPoint.TopicOwnerWritten)
+            && ReadOwner(checkpoint, own)?.Topic != topic.Topic)
+        {
+            throw OwnerFile.Unusable(checkpoint.Locate($"{own}/{OwnerFileName}"), "it names another topic than its folder");
+        }
+        return new TopicCommits(checkpoint, own, topic);
+    }
+
+    /// <summary>The topic's folder; null where there is none yet.</summary>
+    /// <exception cref="PipelineException">The checkpoint belongs to another topic of this name.</exception>
+    public static TopicCommits? Find(ILakeFiles checkpoint, TopicIdentity topic)
+    {
         foreach (var folder in checkpoint.Folders(Root).Order(StringComparer.Ordinal))
         {
             if (ReadOwner(checkpoint, folder) is not { } owner || owner.Topic != topic.Topic) continue;
             if (owner.Matches(topic)) return new TopicCommits(checkpoint, folder, topic);
-            if (HasEntries(checkpoint, folder)) throw AnotherTopic(checkpoint.Locate(folder), owner, topic);
+            if (HasEntries(checkpoint, folder)) throw OwnerFile.AnotherTopic("checkpoint", checkpoint.Locate(folder), owner, topic);
         }
-        var own = $"{Root}/{FolderName(topic)}";
-        // Another storer may have made it just now; a folder that names its topic and whose file names another was altered.
-        if (!checkpoint.TryCreate($"{own}/{OwnerFile}", WriteOwner(topic), CrashPoint.TopicOwnerWritten)
-            && ReadOwner(checkpoint, own)?.Topic != topic.Topic)
-        {
-            throw Unusable(checkpoint, $"{own}/{OwnerFile}", "it names another topic than its folder", null);
-        }
-        return new TopicCommits(checkpoint, own, topic);
+        return null;
     }
 
     /// <summary>The folder of a topic by its name alone, for readers; null where nothing was stored yet.</summary>
@@ -98,49 +112,9 @@ internal sealed class TopicCommits
     private static bool HasEntries(ILakeFiles checkpoint, string folder) =>
         checkpoint.Folders(folder).Any(p => checkpoint.List(p).Any(f => f.EndsWith(".json", StringComparison.Ordinal)));
 
-    private static PipelineException AnotherTopic(string folder, TopicIdentity owner, TopicIdentity topic) => new(
-        topic.ActionWhereOther(owner),
-        $"The checkpoint belongs to another topic of the name '{topic.Topic}': '{folder}' is of {Describe(owner)}, "
-        + $"the brokers have {Describe(topic)}.",
-        "If the topic was deleted and made anew, its offsets began again at 0: "
-        + "give it a new streaming.checkpoint_location and datalake.path, or move both folders away. "
-        + "If kafka.brokers points at another cluster, correct it.");
-
-    private static string Describe(TopicIdentity topic) =>
-        topic.TopicId is { } id ? $"topic id {id}"
-        : topic.ClusterId.Length > 0 ? $"cluster {topic.ClusterId} (no topic id)"
-        : "a cluster without ids";
-
-    private static byte[] WriteOwner(TopicIdentity topic) => StateEnvelope.Seal(FormatVersion, topic.Topic, json =>
-    {
-        json.WriteString("clusterId", topic.ClusterId);
-        json.WriteString("topic", topic.Topic);
-        json.WriteString("topicId", topic.TopicId);
-    });
-
     private static TopicIdentity? ReadOwner(ILakeFiles checkpoint, string folder)
     {
-        var path = $"{folder}/{OwnerFile}";
-        if (!checkpoint.Has(path)) return null;
-        try
-        {
-            using var document = StateEnvelope.Open(checkpoint.Read(path), FormatVersion);
-            var root = document.RootElement;
-            return new TopicIdentity(
-                root.GetProperty("clusterId").GetString()!, root.GetProperty("topic").GetString()!,
-                root.GetProperty("topicId").GetString());
-        }
-        catch (FormatException e)
-        {
-            throw Unusable(checkpoint, path, e.Message, e);
-        }
-        catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException)
-        {
-            throw Unusable(checkpoint, path, "it is not the JSON of a topic's identity", e);
-        }
+        var path = $"{folder}/{OwnerFileName}";
+        return checkpoint.Has(path) ? OwnerFile.Read(checkpoint.Read(path), checkpoint.Locate(path)) : null;
     }
-
-    private static PipelineException Unusable(ILakeFiles checkpoint, string path, string why, Exception? cause) => new(
-        FailureAction.Stop, $"'{checkpoint.Locate(path)}' cannot be used: {why}.",
-        "Use the version of the program that wrote it, or restore the file from a backup.", cause);
 }

@@ -9,7 +9,7 @@ namespace OrdersStream.ParquetFormat;
 /// Text and binary values in one arena, already in the PLAIN encoding (a 32-bit length before each value), so that a data page
 /// is one copy.
 /// </summary>
-internal sealed class ByteArrayBuffer(ParquetColumn column) : ColumnBuffer(column)
+internal sealed class ByteArrayBuffer(ParquetColumn column, HeldMemory held) : ColumnBuffer(column, held)
 {
     public const int PrefixBytes = sizeof(int);
 
@@ -19,29 +19,36 @@ internal sealed class ByteArrayBuffer(ParquetColumn column) : ColumnBuffer(colum
     /// <summary>Where in the arena each value's length stands.</summary>
     private int[] starts = [];
 
-    private readonly ByteBounds bounds = new();
+    /// <summary>Only from the first page that ended to the end of the row group.</summary>
+    private ByteBounds? bounds;
 
     public ReadOnlySpan<byte> this[int value] => arena.AsSpan()[(starts[value] + PrefixBytes)..End(value)];
 
     /// <summary>Size of the values in the PLAIN encoding.</summary>
     public int PlainBytes => arenaLength;
 
+    public override long MemoryHeld => base.MemoryHeld + HeldMemory.Of(arena) + HeldMemory.Of(starts);
+
     public override void EncodePlain(ByteBuffer to) => to.Append(arena.AsSpan(0, arenaLength));
 
     public override void AddBounds()
     {
-        for (var i = 0; i < Values; i++) bounds.Add(this[i]);
+        for (var i = 0; i < Values; i++) AddBound(this[i]);
     }
 
     /// <summary>The same where the distinct values are known.</summary>
-    public void AddBound(ReadOnlySpan<byte> value) => bounds.Add(value);
+    public void AddBound(ReadOnlySpan<byte> value) => (bounds ??= new ByteBounds()).Add(value);
 
-    public override void TakeBounds(Statistics statistics) => bounds.TakeInto(statistics);
+    public override void TakeBounds(Statistics statistics)
+    {
+        bounds?.TakeInto(statistics);
+        bounds = null;
+    }
 
     public override void Clear()
     {
-        starts = Fit(starts, Values);
-        arena = Fit(arena, arenaLength);
+        Fit(ref starts, Values);
+        Fit(ref arena, arenaLength);
         arenaLength = 0;
         base.Clear();
     }
@@ -84,12 +91,16 @@ internal sealed class ByteBounds
     /// </summary>
     private const int BoundBytesMax = 64;
 
-    private readonly ByteBuffer min = new(BoundBytesMax);
-    private readonly ByteBuffer max = new(BoundBytesMax);
+    // Enough of any value: of two that are alike up to here both are too long.
+    private const int ComparedBytes = BoundBytesMax + 1;
+
+    private readonly ByteBuffer min = new(ComparedBytes);
+    private readonly ByteBuffer max = new(ComparedBytes);
     private bool any;
 
     public void Add(ReadOnlySpan<byte> value)
     {
+        if (value.Length > ComparedBytes) value = value[..ComparedBytes];
         if (!any || value.SequenceCompareTo(min.Written) < 0) Set(min, value);
         if (!any || value.SequenceCompareTo(max.Written) > 0) Set(max, value);
         any = true;
@@ -97,9 +108,8 @@ internal sealed class ByteBounds
 
     public void TakeInto(Statistics statistics)
     {
-        if (any && min.Length <= BoundBytesMax) statistics.MinValue = min.Written.ToArray();
-        if (any && max.Length <= BoundBytesMax) statistics.MaxValue = max.Written.ToArray();
-        any = false;
+        if (min.Length <= BoundBytesMax) statistics.MinValue = min.Written.ToArray();
+        if (max.Length <= BoundBytesMax) statistics.MaxValue = max.Written.ToArray();
     }
 
     private static void Set(ByteBuffer bound, ReadOnlySpan<byte> value)

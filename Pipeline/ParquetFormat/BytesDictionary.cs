@@ -16,15 +16,23 @@ internal sealed class BytesDictionary
     private const int BytesMax = 1024 * 1024;
     private const int ValueBytesMax = 1024;
     private const int TrialValues = 8192;
+    private const int FirstSlots = 512;
 
     private readonly ByteBuffer plain = new();
-    private int[] slots = new int[512];
+    private int[] slots = new int[FirstSlots];
+
+    /// <summary>Of the array: one that is large from another column would be slow to clear, and to look into.</summary>
+    private int slotsUsed = FirstSlots;
     private int[] starts = new int[256];
     private uint[] hashes = new uint[256];
     private int[] indices = [];
     private bool closed;
 
     public int Count { get; private set; }
+
+    /// <summary>What its arrays take.</summary>
+    public long MemoryHeld =>
+        HeldMemory.Of(plain.Array) + HeldMemory.Of(slots) + HeldMemory.Of(starts) + HeldMemory.Of(hashes) + HeldMemory.Of(indices);
 
     /// <summary>The distinct values in the PLAIN encoding, by index.</summary>
     public ReadOnlySpan<byte> Plain => plain.Written;
@@ -53,7 +61,8 @@ internal sealed class BytesDictionary
     /// <summary>Empties it for the next row group.</summary>
     public void Clear()
     {
-        Array.Clear(slots);
+        Array.Clear(slots, 0, slotsUsed);
+        slotsUsed = FirstSlots;
         plain.Clear();
         Count = 0;
         closed = false;
@@ -74,8 +83,9 @@ internal sealed class BytesDictionary
     private int IndexOf(ReadOnlySpan<byte> value)
     {
         var hash = Hash(value);
-        var slot = hash & (uint)(slots.Length - 1);
-        for (; slots[slot] != 0; slot = (slot + 1) & (uint)(slots.Length - 1))
+        var mask = (uint)(slotsUsed - 1);
+        var slot = hash & mask;
+        for (; slots[slot] != 0; slot = (slot + 1) & mask)
         {
             var index = slots[slot] - 1;
             if (hashes[index] == hash && this[index].SequenceEqual(value)) return index;
@@ -92,20 +102,29 @@ internal sealed class BytesDictionary
         plain.Advance(ByteArrayBuffer.PrefixBytes);
         plain.Append(value);
         Count++;
-        if (Count == starts.Length) Grow();
+        if (Count == slotsUsed / 2) Grow();
         return Count - 1;
     }
 
     /// <summary>Keeps the table at most half full.</summary>
     private void Grow()
     {
-        Array.Resize(ref starts, Count * 2);
-        Array.Resize(ref hashes, Count * 2);
-        slots = new int[Count * 4];
+        if (starts.Length < Count * 2)
+        {
+            Array.Resize(ref starts, Count * 2);
+            Array.Resize(ref hashes, Count * 2);
+            slots = new int[Count * 4];
+        }
+        else
+        {
+            Array.Clear(slots, 0, Count * 4);
+        }
+        slotsUsed = Count * 4;
+        var mask = (uint)(slotsUsed - 1);
         for (var index = 0; index < Count; index++)
         {
-            var slot = hashes[index] & (uint)(slots.Length - 1);
-            while (slots[slot] != 0) slot = (slot + 1) & (uint)(slots.Length - 1);
+            var slot = hashes[index] & mask;
+            while (slots[slot] != 0) slot = (slot + 1) & mask;
             slots[slot] = index + 1;
         }
     }
@@ -134,5 +153,44 @@ internal sealed class BytesDictionary
     {
         var high = Math.BigMul(value, multiplier, out var low);
         return high ^ low;
+    }
+}
+
+/// <summary>
+/// Dictionaries that no column has, used again by the next: files with few rows are encoded one after another, and share one. For one
+/// thread; keeps a bounded size (invariant 7).
+/// </summary>
+/// <param name="held">Where those in use count.</param>
+internal sealed class IdleDictionaries(HeldMemory held)
+{
+    private const long BytesMax = 16 * 1024 * 1024;
+
+    private readonly Stack<BytesDictionary> idle = [];
+    private long idleBytes;
+
+    public BytesDictionary Rent()
+    {
+        if (!idle.TryPop(out var dictionary)) dictionary = new BytesDictionary();
+        else idleBytes -= dictionary.MemoryHeld;
+        held.Add(dictionary.MemoryHeld);
+        return dictionary;
+    }
+
+    /// <summary>Adds a page to one that is rented.</summary>
+    public bool TryAdd(BytesDictionary dictionary, ByteArrayBuffer page)
+    {
+        var before = dictionary.MemoryHeld;
+        var isAdded = dictionary.TryAdd(page);
+        held.Add(dictionary.MemoryHeld - before);
+        return isAdded;
+    }
+
+    public void Return(BytesDictionary dictionary)
+    {
+        held.Add(-dictionary.MemoryHeld);
+        if (idleBytes + dictionary.MemoryHeld > BytesMax) return;
+        idleBytes += dictionary.MemoryHeld;
+        dictionary.Clear();
+        idle.Push(dictionary);
     }
 }

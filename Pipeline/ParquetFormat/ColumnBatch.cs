@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text;
+using OrdersStream.Memory;
 using OrdersStream.Rows;
 
 namespace OrdersStream.ParquetFormat;
@@ -13,12 +14,16 @@ public sealed class ColumnBatch
     /// <summary>Decoded size of a row group above which it has fewer than <c>row_group_rows</c>: readers take one whole.</summary>
     private const long RowGroupBytes = 64 * 1024 * 1024;
 
+    /// <summary>About what a file's own objects take, its names and its line of the commit among them.</summary>
+    private const int ObjectBytes = 2 * 1024;
+
     private readonly DataPageEncoder encoder;
     private readonly ImmutableArray<ColumnChunkBuilder> chunks;
     private readonly ColumnBuffer[] columns;
     private readonly ByteArrayBuffer opColumn;
     private readonly ColumnBuffer partitionColumn;
     private readonly ColumnBuffer offsetColumn;
+    private readonly ColumnBuffer versionColumn;
     private readonly List<EncodedRowGroup> groups = [];
     private string lastOp = "";
     private byte[] lastOpBytes = [];
@@ -32,9 +37,10 @@ public sealed class ColumnBatch
     {
         Schema = schema;
         this.encoder = encoder;
-        chunks = [.. ParquetSchema.Columns(schema).Select(column => new ColumnChunkBuilder(ColumnBuffer.For(column), encoder.Blocks))];
+        chunks = [.. encoder.ColumnsOf(schema).Select(column => new ColumnChunkBuilder(ColumnBuffer.For(column, encoder.Held)))];
         columns = [.. chunks.Select(c => c.Buffer)];
-        (opColumn, partitionColumn, offsetColumn) = ((ByteArrayBuffer)columns[^3], columns[^2], columns[^1]);
+        (opColumn, partitionColumn, offsetColumn, versionColumn) = ((ByteArrayBuffer)columns[^4], columns[^3], columns[^2], columns[^1]);
+        encoder.Held.Add(MemoryHeld);
     }
 
     public TableSchema Schema { get; }
@@ -43,8 +49,14 @@ public sealed class ColumnBatch
     /// <summary>Decoded size, bytes: what the batch and file limits count.</summary>
     public long Bytes { get; private set; }
 
+    /// <summary>What it keeps when it is empty.</summary>
+    internal long MemoryHeld => ObjectBytes + chunks.Sum(c => c.MemoryHeld);
+
     public long FirstOffset { get; private set; } = -1;
     public long LastOffset { get; private set; } = -1;
+
+    /// <summary>The greatest version of a row.</summary>
+    public long Version { get; private set; }
 
     /// <summary>In the file's order.</summary>
     internal IEnumerable<ParquetColumn> Columns => columns.Select(c => c.Column);
@@ -59,7 +71,7 @@ public sealed class ColumnBatch
     /// <exception cref="InvalidOperationException">
     /// Another schema or partition, an offset that does not ascend, a null where the schema has none.
     /// </exception>
-    public void Append(DecodedRow row, int partition, long offset, string op)
+    public void Append(DecodedRow row, int partition, long offset, string op, long version)
     {
         Check(row, partition, offset);
         var bytes = 0L;
@@ -69,9 +81,11 @@ public sealed class ColumnBatch
         bytes += opColumn.AppendRow(Utf8(op));
         bytes += partitionColumn.Append(new Cell { Bits = partition }, row);
         bytes += offsetColumn.Append(new Cell { Bits = offset }, row);
+        bytes += versionColumn.Append(new Cell { Bits = version }, row);
 
         if (Rows == 0) FirstOffset = offset;
         LastOffset = offset;
+        if (version > Version) Version = version;
         Bytes += bytes;
         Rows++;
         dataPage = (dataPage.Rows + 1, dataPage.Bytes + bytes);
@@ -92,13 +106,26 @@ public sealed class ColumnBatch
     /// <summary>Empties it and keeps the arrays.</summary>
     public void Clear()
     {
-        foreach (var chunk in chunks) chunk.Clear();
-        foreach (var chunk in groups.SelectMany(g => g.Chunks)) chunk.Clear();
-        groups.Clear();
+        foreach (var chunk in chunks) chunk.Clear(encoder);
+        DropEncoded();
         dataPage = group = default;
         Rows = 0;
-        Bytes = 0;
+        Bytes = Version = 0;
         FirstOffset = LastOffset = -1;
+    }
+
+    /// <summary>Gives up what was encoded, once it is written.</summary>
+    internal void DropEncoded()
+    {
+        foreach (var chunk in groups.SelectMany(g => g.Chunks)) chunk.Clear();
+        groups.Clear();
+    }
+
+    /// <summary>An empty one that is not used again counts no more.</summary>
+    internal void GiveUp()
+    {
+        LargeAllocations.CountLeft(MemoryHeld);
+        encoder.Held.Add(-MemoryHeld);
     }
 
     private void EndDataPage()

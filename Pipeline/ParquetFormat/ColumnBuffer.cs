@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using OrdersStream.Memory;
 using OrdersStream.Rows;
@@ -9,11 +10,13 @@ namespace OrdersStream.ParquetFormat;
 /// <summary>
 /// One column of the data page that is being filled, in the shape that Parquet stores: the values that are not null, one after
 /// another, and beside them one byte of definition level a slot (a value, a null or an empty list) where the column is
-/// nullable or a list, and one of repetition level where it is a list. The arrays are kept from page to page, and given
-/// back when a page was far smaller than they are.
+/// nullable or a list, and one of repetition level where it is a list. The arrays begin tiny, since a file may have many columns and few
+/// rows, are kept from page to page, and given back when a page was far smaller than they are.
 /// </summary>
-internal abstract class ColumnBuffer(ParquetColumn column)
+internal abstract class ColumnBuffer(ParquetColumn column, HeldMemory held)
 {
+    private const int FirstBytes = 16;
+
     private byte[] definitionLevels = [];
     private byte[] repetitionLevels = [];
 
@@ -22,18 +25,21 @@ internal abstract class ColumnBuffer(ParquetColumn column)
     public int Slots { get; private set; }
     public int Values { get; private set; }
 
+    /// <summary>What its arrays take.</summary>
+    public virtual long MemoryHeld => HeldMemory.Of(definitionLevels) + HeldMemory.Of(repetitionLevels);
+
     public ReadOnlySpan<byte> DefinitionLevels => definitionLevels.AsSpan(0, Slots);
     public ReadOnlySpan<byte> RepetitionLevels => repetitionLevels.AsSpan(0, Slots);
 
-    public static ColumnBuffer For(ParquetColumn column) => column.Type.Physical switch
+    public static ColumnBuffer For(ParquetColumn column, HeldMemory held) => column.Type.Physical switch
     {
-        PhysicalType.INT32 => new Int32Buffer(column),
-        PhysicalType.INT64 => new Int64Buffer(column),
-        PhysicalType.FLOAT => new FloatBuffer(column),
-        PhysicalType.DOUBLE => new DoubleBuffer(column),
-        PhysicalType.BOOLEAN => new BooleanBuffer(column),
-        PhysicalType.FIXED_LEN_BYTE_ARRAY => new DecimalBuffer(column),
-        PhysicalType.BYTE_ARRAY => new ByteArrayBuffer(column),
+        PhysicalType.INT32 => new Int32Buffer(column, held),
+        PhysicalType.INT64 => new Int64Buffer(column, held),
+        PhysicalType.FLOAT => new FloatBuffer(column, held),
+        PhysicalType.DOUBLE => new DoubleBuffer(column, held),
+        PhysicalType.BOOLEAN => new BooleanBuffer(column, held),
+        PhysicalType.FIXED_LEN_BYTE_ARRAY => new DecimalBuffer(column, held),
+        PhysicalType.BYTE_ARRAY => new ByteArrayBuffer(column, held),
         _ => throw new ArgumentOutOfRangeException(nameof(column), column.Type.Physical, "no buffer for this physical type"),
     };
 
@@ -60,8 +66,8 @@ internal abstract class ColumnBuffer(ParquetColumn column)
     /// <summary>Empties it for the next page.</summary>
     public virtual void Clear()
     {
-        definitionLevels = Fit(definitionLevels, Slots);
-        repetitionLevels = Fit(repetitionLevels, Column.IsList ? Slots : 0);
+        Fit(ref definitionLevels, Slots);
+        Fit(ref repetitionLevels, Column.IsList ? Slots : 0);
         Rows = Slots = Values = 0;
     }
 
@@ -78,13 +84,25 @@ internal abstract class ColumnBuffer(ParquetColumn column)
     }
 
     /// <summary>The array for the next page: the same, or a smaller one where less than a quarter of a large one was used.</summary>
-    protected static T[] Fit<T>(T[] array, int used) => array.Length > 256 * 1024 && used < array.Length / 4 ? new T[used * 2] : array;
-
-    // A small array doubles. A large one grows by a quarter: its old copy stays in memory until a full collection.
-    protected static void Grow<T>(ref T[] array, int needed)
+    protected void Fit<T>(ref T[] array, int used)
     {
-        var grown = array.Length < 256 * 1024 ? array.Length * 2L : array.Length + array.Length / 4L;
-        Array.Resize(ref array, (int)Math.Min(Math.Max(Math.Max(256, needed), grown), Array.MaxLength));
+        if (array.Length > 256 * 1024 && used < array.Length / 4) Replace(ref array, new T[used * 2]);
+    }
+
+    // By a quarter: the old copy of a large one stays in memory until a full collection, and what is held counts. A small one by half.
+    protected void Grow<T>(ref T[] array, int needed)
+    {
+        var grown = array.Length + array.Length / (array.Length < 4 * 1024 ? 2L : 4L);
+        var larger = array;
+        Array.Resize(ref larger, (int)Math.Min(Math.Max(Math.Max(FirstBytes / Unsafe.SizeOf<T>(), needed), grown), Array.MaxLength));
+        Replace(ref array, larger);
+    }
+
+    private void Replace<T>(ref T[] array, T[] by)
+    {
+        LargeAllocations.CountLeft(HeldMemory.Of(array));
+        held.Add(HeldMemory.Of(by) - HeldMemory.Of(array));
+        array = by;
     }
 
     private int AppendList(in Cell cell, DecodedRow row)

@@ -1,7 +1,9 @@
 using System.Buffers.Binary;
+using System.Collections.Immutable;
 using System.Numerics;
 using OrdersStream.Configuration;
 using OrdersStream.Memory;
+using OrdersStream.Rows;
 using Parquet.Meta;
 
 namespace OrdersStream.ParquetFormat;
@@ -9,8 +11,12 @@ namespace OrdersStream.ParquetFormat;
 /// <summary>Encodes and compresses data pages, each with its header before it. Serves one thread and keeps its buffers.</summary>
 public sealed class DataPageEncoder(DatalakeOptions options) : IDisposable
 {
+    /// <summary>Of what encoded pages lay in: enough for the next batch.</summary>
+    private const long IdleBytesMax = 32 * 1024 * 1024;
+
     private readonly DataPageCompressor compressor = new(options);
     private readonly ByteBuffer page = new(64 * 1024);
+    private readonly Dictionary<string, ImmutableArray<ParquetColumn>> columns = [];
     private ParquetThrift? thrift;
 
     /// <summary>
@@ -21,8 +27,14 @@ public sealed class DataPageEncoder(DatalakeOptions options) : IDisposable
     /// <summary>Decoded size of a file's rows at which their data pages end even before (invariant 7).</summary>
     internal int DataPageBytes { get; init; } = 4 * 1024 * 1024;
 
+    /// <summary>What the files that are encoded with it hold in memory: arrays, dictionaries, encoded pages.</summary>
+    internal HeldMemory Held { get; } = new();
+
     /// <summary>What encoded pages lie in.</summary>
-    internal EncodedBlocks Blocks { get; } = new();
+    internal BlockPool Blocks => field ??= new BlockPool(Held, IdleBytesMax);
+
+    /// <summary>What text columns are indexed by.</summary>
+    internal IdleDictionaries Dictionaries => field ??= new IdleDictionaries(Held);
 
     /// <summary>Makes what serializes page headers and footers.</summary>
     internal Func<ParquetThrift> NewThrift { get; init; } = ParquetThrift.New;
@@ -32,10 +44,17 @@ public sealed class DataPageEncoder(DatalakeOptions options) : IDisposable
 
     internal CompressionCodec Codec => compressor.Codec;
 
+    /// <summary>The columns of a schema, made once for all its files.</summary>
+    internal ImmutableArray<ParquetColumn> ColumnsOf(TableSchema schema)
+    {
+        if (!columns.TryGetValue(schema.Fingerprint, out var found)) columns[schema.Fingerprint] = found = ParquetSchema.Columns(schema);
+        return found;
+    }
+
     /// <summary>Appends the column's rows as one data page.</summary>
     /// <param name="dictionary">Which has just indexed them; null: they are written as they are.</param>
     /// <returns>Size with the header, before compression.</returns>
-    internal long AppendData(ColumnBuffer column, BytesDictionary? dictionary, EncodedBytes to)
+    internal long AppendData(ColumnBuffer column, BytesDictionary? dictionary, PooledBytes to)
     {
         page.Clear();
         if (column.Column.MaxRepetitionLevel > 0) EncodeLevels(column.RepetitionLevels, column.Column.MaxRepetitionLevel);
@@ -64,7 +83,7 @@ public sealed class DataPageEncoder(DatalakeOptions options) : IDisposable
 
     /// <summary>Appends the dictionary page of a column chunk.</summary>
     /// <returns>Size with the header, before compression.</returns>
-    internal long AppendDictionary(BytesDictionary dictionary, EncodedBytes to)
+    internal long AppendDictionary(BytesDictionary dictionary, PooledBytes to)
     {
         page.Clear();
         page.Append(dictionary.Plain);
@@ -87,7 +106,7 @@ public sealed class DataPageEncoder(DatalakeOptions options) : IDisposable
         BinaryPrimitives.WriteInt32LittleEndian(page.Array.AsSpan(start), page.Length - start - sizeof(int));
     }
 
-    private long AppendPage(EncodedBytes to, PageHeader header)
+    private long AppendPage(PooledBytes to, PageHeader header)
     {
         var compressed = compressor.Compress(page.Array.AsMemory(0, page.Length));
         header.UncompressedPageSize = page.Length;

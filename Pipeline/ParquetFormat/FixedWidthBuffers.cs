@@ -9,7 +9,8 @@ using Parquet.Meta;
 namespace OrdersStream.ParquetFormat;
 
 /// <summary>Values of one width in a typed array. Parquet's PLAIN encoding is little-endian, as every platform of .NET is.</summary>
-internal abstract class FixedWidthBuffer<T>(ParquetColumn column) : ColumnBuffer(column) where T : unmanaged, INumber<T>
+internal abstract class FixedWidthBuffer<T>(ParquetColumn column, HeldMemory held) : ColumnBuffer(column, held)
+    where T : unmanaged, INumber<T>
 {
     private T[] items = [];
 
@@ -42,9 +43,11 @@ internal abstract class FixedWidthBuffer<T>(ParquetColumn column) : ColumnBuffer
 
     public override void Clear()
     {
-        items = Fit(items, Values);
+        Fit(ref items, Values);
         base.Clear();
     }
+
+    public override long MemoryHeld => base.MemoryHeld + HeldMemory.Of(items);
 
     protected ReadOnlySpan<T> Items => items.AsSpan(0, Values);
 
@@ -60,17 +63,17 @@ internal abstract class FixedWidthBuffer<T>(ParquetColumn column) : ColumnBuffer
     protected virtual byte[] Bound(T value, bool isMin) => MemoryMarshal.AsBytes([value]).ToArray();
 }
 
-internal sealed class Int32Buffer(ParquetColumn column) : FixedWidthBuffer<int>(column)
+internal sealed class Int32Buffer(ParquetColumn column, HeldMemory held) : FixedWidthBuffer<int>(column, held)
 {
     protected override int AppendValue(in Cell cell, byte[] bytes) => Put(checked((int)cell.Bits));
 }
 
-internal sealed class Int64Buffer(ParquetColumn column) : FixedWidthBuffer<long>(column)
+internal sealed class Int64Buffer(ParquetColumn column, HeldMemory held) : FixedWidthBuffer<long>(column, held)
 {
     protected override int AppendValue(in Cell cell, byte[] bytes) => Put(cell.Bits);
 }
 
-internal sealed class FloatBuffer(ParquetColumn column) : FixedWidthBuffer<float>(column)
+internal sealed class FloatBuffer(ParquetColumn column, HeldMemory held) : FixedWidthBuffer<float>(column, held)
 {
     protected override int AppendValue(in Cell cell, byte[] bytes) => Put((float)BitConverter.Int64BitsToDouble(cell.Bits));
 
@@ -78,7 +81,7 @@ internal sealed class FloatBuffer(ParquetColumn column) : FixedWidthBuffer<float
     protected override byte[] Bound(float value, bool isMin) => base.Bound(value == 0 ? (isMin ? -0f : 0f) : value, isMin);
 }
 
-internal sealed class DoubleBuffer(ParquetColumn column) : FixedWidthBuffer<double>(column)
+internal sealed class DoubleBuffer(ParquetColumn column, HeldMemory held) : FixedWidthBuffer<double>(column, held)
 {
     protected override int AppendValue(in Cell cell, byte[] bytes) => Put(BitConverter.Int64BitsToDouble(cell.Bits));
 
@@ -86,7 +89,7 @@ internal sealed class DoubleBuffer(ParquetColumn column) : FixedWidthBuffer<doub
 }
 
 /// <summary>One byte a value here, one bit in the file, the first value lowest.</summary>
-internal sealed class BooleanBuffer(ParquetColumn column) : FixedWidthBuffer<byte>(column)
+internal sealed class BooleanBuffer(ParquetColumn column, HeldMemory held) : FixedWidthBuffer<byte>(column, held)
 {
     public override void EncodePlain(ByteBuffer to)
     {
@@ -103,7 +106,7 @@ internal sealed class BooleanBuffer(ParquetColumn column) : FixedWidthBuffer<byt
 }
 
 /// <summary>DECIMALs of more than 18 digits: an Int128 here, the fewest big-endian bytes for the precision in the file.</summary>
-internal sealed class DecimalBuffer(ParquetColumn column) : FixedWidthBuffer<Int128>(column)
+internal sealed class DecimalBuffer(ParquetColumn column, HeldMemory held) : FixedWidthBuffer<Int128>(column, held)
 {
     private readonly int length = column.Type.Length;
 

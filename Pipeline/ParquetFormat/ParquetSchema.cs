@@ -14,14 +14,18 @@ internal static class ParquetSchema
         new(LakeColumns.Op, Text, Nullable: false),
         new(LakeColumns.Partition, new ParquetType(PhysicalType.INT32), Nullable: false),
         new(LakeColumns.Offset, new ParquetType(PhysicalType.INT64), Nullable: false),
+        new(LakeColumns.Version, new ParquetType(PhysicalType.INT64), Nullable: false),
     ];
 
-    public static ImmutableArray<ParquetColumn> Columns(TableSchema schema)
+    /// <param name="schema">The table's.</param>
+    /// <param name="hasVersion">False for files of the first format, which have no <c>_version</c>.</param>
+    public static ImmutableArray<ParquetColumn> Columns(TableSchema schema, bool hasVersion = true)
     {
-        if (LakeColumns.All.FirstOrDefault(name => schema.IndexOf(name) >= 0) is { } taken)
+        var own = hasVersion ? OwnOfLake : OwnOfLake[..^1];
+        if (own.Select(c => c.Name).FirstOrDefault(name => schema.IndexOf(name) >= 0) is { } taken)
             throw new PipelineException(
                 FailureAction.Stop, $"The table has a column '{taken}', which is the name of one of the lake's own columns.", "Rename it.");
-        return [.. schema.Columns.Select(c => new ParquetColumn(c.Name, TypeOf(c.Type), c.Nullable, c.Type.IsArray)), .. OwnOfLake];
+        return [.. schema.Columns.Select(c => new ParquetColumn(c.Name, TypeOf(c.Type), c.Nullable, c.Type.IsArray)), .. own];
     }
 
     /// <summary>The schema as the footer lists it: depth first, the root first.</summary>

@@ -3,53 +3,96 @@ using System.Data;
 using System.Globalization;
 using Npgsql;
 using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
 
 namespace OrdersStream.Postgres;
 
 /// <summary>Takes horizons. The order of the statements is the proof that nothing is missed (invariant 1); do not change it.</summary>
-internal sealed class HorizonReader(NpgsqlConnection connection, SourceServer server, PostgresOptions options)
+internal sealed class HorizonReader(
+    NpgsqlConnection connection, SourceServer server, PostgresOptions options, LockWait lockWait, TimeProvider time)
 {
-    /// <summary>More transactions than can be rolled back within the server's buffers and so be forgotten by a crash.</summary>
-    private const ulong ForgottenMax = 1 << 20;
+    private static readonly TimeSpan DurablePause = TimeSpan.FromMilliseconds(10);
 
-    /// <summary>S as text: equal to the last horizon's, nothing was committed anywhere since. One round trip.</summary>
-    public async Task<string> SnapshotAsync(CancellationToken cancellationToken)
-    {
-        await using var command = new NpgsqlCommand("SELECT pg_current_snapshot()::text", connection);
-        return (string)(await command.ExecuteScalarAsync(cancellationToken))!;
-    }
+    private static readonly TimeSpan DurableWithin = TimeSpan.FromSeconds(30);
+
+    /// <summary>After so long it is no commit that is waited for.</summary>
+    private static readonly TimeSpan DurableSoon = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>
+    /// S as text: equal to the last horizon's, nothing was committed anywhere since; and the database's clock before it. One round trip.
+    /// </summary>
+    public Task<(string Snapshot, DateTime Clock)> SnapshotAsync(string publisherName, CancellationToken cancellationToken) =>
+        PollerLock.SnapshotAsync(connection, publisherName, cancellationToken);
 
     /// <summary>The horizon of a snapshot that is taken now.</summary>
     /// <param name="table">The source table.</param>
-    /// <param name="previous">The horizon before; null: this is the first.</param>
+    /// <param name="previous">The horizon before; null: this is the first, or the ids of the one before mean nothing any more.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public async Task<Horizon> TakeAsync(SourceTable table, Horizon? previous, CancellationToken cancellationToken)
+    /// <returns>It, and what changed of the table since the one before, other than by new versions of rows.</returns>
+    public async Task<(Horizon Horizon, TableChange Change)> TakeAsync(
+        SourceTable table, Horizon? previous, CancellationToken cancellationToken)
     {
-        var (clock, oldestStart, hidden, prepared) = await OpenTransactionsAsync(previous, cancellationToken);
-        var slack = options.SlackSeconds is { } s ? TimeSpan.FromSeconds(s) : table.DefaultSlack;
-        var bound =
-            !server.SeesAllSessions ? clock - TimeSpan.FromSeconds(options.LateCommitSeconds) - slack
-            : hidden ? previous?.LowerBound // a session hides its start: the bound stays where it was
-            : Horizon.Bound(clock, oldestStart, prepared.Values, slack);
+        var (clock, oldestStart, hidden, xids) = await OpenTransactionsAsync(cancellationToken);
+        previous = previous?.Before(clock, TimeSpan.FromSeconds(options.OverlapSeconds));
+        var prepared = xids.ToImmutableSortedDictionary(x => x, x => Horizon.BoundOfPrepared(x, previous));
+        if (!server.SeesAllSessions) (oldestStart, hidden) = (clock - TimeSpan.FromSeconds(options.LateCommitSeconds), false);
 
         await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken);
-        var (snapshot, xmin, xmax, isDurable) = await BeginSnapshotAsync(cancellationToken);
-        var recent = Recent(table, previous, bound);
-        var seen = xmin == xmax
-            ? ImmutableArray<uint>.Empty // nothing was running: every visible row is below H
-            : await SeenAsync(table, xmin, recent, cancellationToken);
-        var below = isDurable ? xmin : await NeverAgainBelowAsync(table, xmin, previous, recent, cancellationToken);
+        var horizon = new Horizon("", 0, 0, [], null, clock, server.StartedAt, prepared);
+        horizon = await lockWait.OfAsync(connection, BeginSnapshotAsync(table, horizon, cancellationToken), cancellationToken);
+        // Whoever held the lock may have dropped the trigger.
+        table = await SourceCatalog.WithTriggerAsync(connection, table, cancellationToken);
+        var slack = options.SlackSeconds is { } s ? TimeSpan.FromSeconds(s) : table.DefaultSlack;
+        var bound = hidden ? previous?.LowerBound // a session hides its start: the bound stays where it was
+            : Horizon.Bound(clock, oldestStart, prepared.Values, slack);
+        horizon = horizon with { LowerBound = bound };
+        var (seen, newest, facts, change) = await LookAsync(table, previous, horizon, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
 
-        var horizon = new Horizon(snapshot, below, xmax, seen ?? [], bound, clock, server.StartedAt, prepared);
-        if (seen is not null) return horizon;
-        // Too many to remember: those seen before stay seen, for they are published (invariant 2); the others'
-        // rows are held back to the next window, whose bound must then reach as far back as this one's.
-        return horizon with { Seen = previous?.SeenFrom(below) ?? [], LowerBound = previous?.LowerBound };
+        var flushed = await DurableAsync(horizon.Lsn, cancellationToken);
+        horizon = horizon with { Newest = newest, KeyOrder = table.Order, Facts = facts, Lsn = flushed };
+        return (horizon.Remembering(seen, previous), change);
     }
 
-    private async Task<(DateTime Clock, DateTime? OldestStart, bool Hidden, ImmutableSortedDictionary<uint, DateTime?> Prepared)>
-        OpenTransactionsAsync(Horizon? previous, CancellationToken cancellationToken)
+    /// <summary>
+    /// A horizon that was taken before the server was started anew, or another took its place: what of it still holds. A server's volume
+    /// may have been put back to an older state, or a crash or a promotion have cost it what it had acknowledged, and its counter be far
+    /// beyond again: the newest rows tell.
+    /// </summary>
+    /// <param name="table">The source table.</param>
+    /// <param name="horizon">It.</param>
+    /// <param name="isOfAnotherTimeline">Its ids and its log tell nothing: some of both may be another's by now.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task<SeenAgain> AfterRestartAsync(
+        SourceTable table, Horizon horizon, bool isOfAnotherTimeline, CancellationToken cancellationToken)
+    {
+        if (horizon.WitnessesOf(table) is not { } newest)
+            return isOfAnotherTimeline ? new(null, Rewind.Some) : new(horizon with { ServerStarted = server.StartedAt }, Rewind.None);
+        horizon = horizon with { Newest = newest };
+        var (there, lsn) = await lockWait.OfAsync(connection, WitnessesAsync(table, newest, cancellationToken), cancellationToken);
+        var again = horizon.AfterRestart(there, isOfAnotherTimeline ? horizon.Lsn : lsn, server.StartedAt);
+        return isOfAnotherTimeline && again.Left is not null ? new(null, Rewind.Some) : again;
+    }
+
+    private async Task<(List<RowWitness> There, ulong Lsn)> WitnessesAsync(
+        SourceTable table, ImmutableArray<RowWitness> newest, CancellationToken cancellationToken)
+    {
+        await using var batch = new NpgsqlBatch(connection)
+        {
+            BatchCommands = { new("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text") },
+        };
+        if (newest.Length > 0) batch.BatchCommands.Add(new(HorizonQueries.Witnesses(table, newest)));
+        var there = new List<RowWitness>();
+        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
+        await reader.ReadAsync(cancellationToken);
+        var lsn = Number(reader.GetString(0));
+        await reader.NextResultAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken)) there.Add(WitnessOf(reader));
+        return (there, lsn);
+    }
+
+    private async Task<(DateTime Clock, DateTime? OldestStart, bool Hidden, List<uint> Prepared)> OpenTransactionsAsync(
+        CancellationToken cancellationToken)
     {
         // Three statements in this order, and outside the snapshot's transaction: the statistics views are read once in
         // each. A transaction that is being prepared meanwhile is seen twice, never missed.
@@ -70,67 +113,102 @@ internal sealed class HorizonReader(NpgsqlConnection connection, SourceServer se
         var oldest = reader.IsDBNull(0) ? (DateTime?)null : reader.GetDateTime(0);
         var hidden = reader.GetBoolean(1);
         await reader.NextResultAsync(cancellationToken);
-        var prepared = ImmutableSortedDictionary.CreateBuilder<uint, DateTime?>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            var xid = uint.Parse(reader.GetString(0), CultureInfo.InvariantCulture);
-            // When it began is not known. One that was not prepared at the horizon before was open then, or began later.
-            prepared[xid] = previous is null ? null : previous.Prepared.TryGetValue(xid, out var known) ? known : previous.LowerBound;
-        }
-        return (clock, oldest, hidden, prepared.ToImmutable());
+        var prepared = new List<uint>();
+        while (await reader.ReadAsync(cancellationToken)) prepared.Add((uint)Number(reader.GetString(0)));
+        return (clock, oldest, hidden, prepared);
     }
 
-    // Durable: all that had ended by the snapshot is on disk, what was rolled back too.
-    private async Task<(string Snapshot, ulong Xmin, ulong Xmax, bool IsDurable)> BeginSnapshotAsync(CancellationToken cancellationToken)
+    // The lock first, and then the snapshot: no rewrite of the table, which shows its rows to no older snapshot, comes in between.
+    private async Task<Horizon> BeginSnapshotAsync(SourceTable table, Horizon horizon, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand(
-            """
+            $"""
             SET TRANSACTION READ ONLY;
+            LOCK TABLE {table.QualifiedName} IN ACCESS SHARE MODE;
             SELECT s::text, pg_snapshot_xmin(s)::text, pg_snapshot_xmax(s)::text,
-                   pg_current_wal_flush_lsn() >= pg_current_wal_insert_lsn()
+                   pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text, clock_timestamp()
             FROM pg_current_snapshot() s
             """, connection);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         await reader.ReadAsync(cancellationToken);
-        return (
-            reader.GetString(0),
-            ulong.Parse(reader.GetString(1), CultureInfo.InvariantCulture),
-            ulong.Parse(reader.GetString(2), CultureInfo.InvariantCulture),
-            reader.GetBoolean(3));
+        // Whoever began while the lock was waited for may have begun behind a step of the clock.
+        return (horizon with
+        {
+            Snapshot = reader.GetString(0),
+            Xmin = Number(reader.GetString(1)),
+            Xmax = Number(reader.GetString(2)),
+            Lsn = Number(reader.GetString(3)),
+        }).Seeing(reader.GetDateTime(4));
     }
 
-    // The first horizon, or no bound: of all rows.
-    private static string Recent(SourceTable table, Horizon? previous, DateTime? bound) =>
-        previous?.LowerBound is { } from && bound is { } to ? $"AND {table.NotBelow(from < to ? from : to)}" : "";
-
-    /// <summary>
-    /// H where a crash of the server might forget transactions that were rolled back, and give
-    /// their ids again: only what a visible row has is certain, since it was durable before it
-    /// could be seen. Ids between the newest of them and H have no row yet; one that comes is new.
-    /// </summary>
-    private async Task<ulong> NeverAgainBelowAsync(
-        SourceTable table, ulong xmin, Horizon? previous, string recent, CancellationToken cancellationToken)
+    /// <summary>What the snapshot shows, in one round trip. Seen is null where there are more than the limit.</summary>
+    private async Task<(ImmutableArray<uint>? Seen, ImmutableArray<RowWitness> Newest, TableFacts Facts, TableChange Change)> LookAsync(
+        SourceTable table, Horizon? previous, Horizon horizon, CancellationToken cancellationToken)
     {
-        await using var command = new NpgsqlCommand(
-            $"SELECT min(age(xmin)::bigint - age('{(uint)xmin}'::xid)) FROM {table.QualifiedName} WHERE age(xmin) >= 0 {recent}",
-            connection);
-        var certain = Math.Max(previous?.Xmin ?? 0, xmin > ForgottenMax ? xmin - ForgottenMax : 0);
-        if (await command.ExecuteScalarAsync(cancellationToken) is long distance)
-            certain = distance <= 0 ? xmin : Math.Max(certain, xmin - Math.Min(xmin, (ulong)distance) + 1);
-        return Math.Min(certain, xmin);
+        var catalogue = new TableFactsReader(table, previous, horizon);
+        await using var batch = new NpgsqlBatch(connection)
+        {
+            BatchCommands = { catalogue.Storage(), catalogue.Values(), new(HorizonQueries.Newest(table, horizon.TakenAt)) },
+        };
+        // Nothing was running: every visible row is below H.
+        var isAllBelow = horizon.Xmin == horizon.Xmax;
+        if (!isAllBelow) batch.BatchCommands.Add(new(HorizonQueries.Seen(table, horizon, options.SeenTransactions)));
+
+        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
+        var (facts, change) = await catalogue.ReadAsync(reader, cancellationToken);
+        await reader.NextResultAsync(cancellationToken);
+        var newest = ImmutableArray.CreateBuilder<RowWitness>();
+        while (await reader.ReadAsync(cancellationToken)) newest.Add(WitnessOf(reader));
+        if (isAllBelow) return ([], newest.ToImmutable(), facts, change);
+
+        await reader.NextResultAsync(cancellationToken);
+        return (await SeenAsync(reader, cancellationToken), newest.ToImmutable(), facts, change);
     }
 
-    /// <summary>Transactions at or above H with visible rows; null when there are more than the limit.</summary>
-    private async Task<ImmutableArray<uint>?> SeenAsync(SourceTable table, ulong xmin, string recent, CancellationToken cancellationToken)
+    /// <summary>Null: there are more than the limit.</summary>
+    private async Task<ImmutableArray<uint>?> SeenAsync(NpgsqlDataReader reader, CancellationToken cancellationToken)
     {
-        await using var command = new NpgsqlCommand(
-            $"SELECT DISTINCT xmin::text FROM {table.QualifiedName} WHERE age(xmin) BETWEEN 0 AND age('{(uint)xmin}'::xid) {recent} "
-            + $"LIMIT {options.SeenTransactions + 1}", connection);
         var seen = ImmutableArray.CreateBuilder<uint>();
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        while (await reader.ReadAsync(cancellationToken)) seen.Add(uint.Parse(reader.GetString(0), CultureInfo.InvariantCulture));
+        while (await reader.ReadAsync(cancellationToken)) seen.Add((uint)Number(reader.GetString(0)));
         if (seen.Count > options.SeenTransactions) return null;
         seen.Sort();
         return seen.ToImmutable();
     }
+
+    /// <summary>
+    /// A commit is visible before it is durable where it does not wait for the disk, whichever role or session says so; and a crash would
+    /// take it back: what the lake has would stay the newest there. So what is not on the disk is not captured.
+    /// </summary>
+    /// <remarks>
+    /// What an open transaction wrote last comes to the disk with the next commit, whosever: where there is none for long, by one of our
+    /// own, which is a transaction id and nothing else.
+    /// </remarks>
+    /// <returns>Up to where the log is on the disk.</returns>
+    /// <exception cref="PipelineException">It does not come to the disk.</exception>
+    private async Task<ulong> DurableAsync(ulong lsn, CancellationToken cancellationToken)
+    {
+        var hasCommitted = false;
+        for (var begun = time.GetTimestamp(); ; await Task.Delay(DurablePause, time, cancellationToken))
+        {
+            await using var command = new NpgsqlCommand(
+                "SELECT pg_wal_lsn_diff(pg_current_wal_flush_lsn(), '0/0')::text", connection);
+            var flushed = Number((string)(await command.ExecuteScalarAsync(cancellationToken))!);
+            if (flushed >= lsn) return flushed;
+            if (time.GetElapsedTime(begun) > DurableWithin) throw NotDurable();
+            if (hasCommitted || time.GetElapsedTime(begun) < DurableSoon) continue;
+            hasCommitted = true;
+            await using var commit = new NpgsqlCommand("SELECT pg_current_xact_id()", connection);
+            await commit.ExecuteScalarAsync(cancellationToken);
+        }
+    }
+
+    private static PipelineException NotDurable() => new(new FailureVerdict(FailureAction.Retry,
+        $"What was committed is not on the server's disk after {DurableWithin.TotalSeconds:N0} s, and a crash would take it back.",
+        "Look at the server's disk, its fsync times and wal_writer_delay; a CHECKPOINT brings it there at once.", SeesItself: true));
+
+    private static RowWitness WitnessOf(NpgsqlDataReader reader) => new(
+        (uint)Number(reader.GetString(0)), reader.IsDBNull(1) ? "" : reader.GetString(1),
+        [.. Enumerable.Range(2, reader.FieldCount - 2).Select(reader.GetString)]);
+
+    private static ulong Number(string text) => ulong.Parse(text, CultureInfo.InvariantCulture);
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Npgsql;
 
 namespace OrdersStream.Postgres;
@@ -9,43 +10,104 @@ namespace OrdersStream.Postgres;
 internal static class OpenTransactions
 {
     /// <summary>
-    /// Rows of pg_stat_activity: sessions of this database but our own; a vacuum commits nothing, a walsender has no database.
+    /// Rows of pg_stat_activity: all backends of this database but our own, of whatever type; one that the role may not see has none. A
+    /// vacuum commits nothing. A walsender with a database runs SQL like any session, and so does one that took a base backup, whose state
+    /// it keeps; once it streams it can write nothing, and it is in a transaction of its own whenever it decodes.
     /// </summary>
     public const string Sessions =
-        "pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
-        + "AND backend_type NOT IN ('autovacuum worker', 'walsender')";
+        "pg_stat_activity a WHERE datname = current_database() AND pid <> pg_backend_pid() "
+        + "AND backend_type IS DISTINCT FROM 'autovacuum worker' "
+        + "AND NOT EXISTS (SELECT FROM pg_stat_get_wal_senders() w WHERE w.pid = a.pid AND w.state NOT IN ('startup', 'backup'))";
 
     /// <summary>Rows of pg_prepared_xacts.</summary>
     public const string Prepared = "pg_prepared_xacts WHERE database = current_database()";
 
-    /// <summary>Whether some session does not show when its transaction began (track_activities off).</summary>
-    public const string AnyHidden = "coalesce(bool_or(state = 'disabled'), false)";
+    /// <summary>
+    /// Of <see cref="Sessions"/>: in a transaction, as its lock on its own virtual id shows, of which it does not show when it began. It is
+    /// hidden, not absent: a walsender's never shows, nor where track_activities is or was off, or the role may not see it.
+    /// </summary>
+    public const string IsHidden =
+        "xact_start IS NULL AND state IS DISTINCT FROM 'idle' "
+        + "AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'virtualxid' AND mode = 'ExclusiveLock' AND granted)";
+
+    /// <summary>Whether some session is hidden.</summary>
+    public const string AnyHidden = $"coalesce(bool_or({IsHidden}), false)";
+
+    /// <summary>SELECT of the hidden ones: kind, since when and for how many seconds the session is there, pid, application.</summary>
+    public const string Hidden =
+        "SELECT 'hidden', since, extract(epoch FROM clock_timestamp() - since)::float8, pid, application_name "
+        + $"FROM (SELECT *, coalesce(backend_start, pg_postmaster_start_time()) AS since FROM {Sessions} AND {IsHidden}) h WHERE true";
+
+    /// <summary>
+    /// SELECT of the same columns and its id, of the transaction with the least id: of any database, since H is the server's.
+    /// </summary>
+    public const string OldestWriting =
+        """
+        SELECT CASE WHEN l.pid IS NULL THEN 'prepared' ELSE 'open' END, since, extract(epoch FROM clock_timestamp() - since)::float8,
+               l.pid, a.application_name, l.transactionid::text
+        FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+             LEFT JOIN pg_prepared_xacts p ON l.pid IS NULL AND p.transaction = l.transactionid,
+             LATERAL (SELECT coalesce(p.prepared, a.xact_start, a.backend_start, pg_postmaster_start_time())) s(since)
+        WHERE l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock' AND l.granted
+        ORDER BY age(l.transactionid) DESC LIMIT 1
+        """;
+
+    /// <summary>The transaction with the least id; null: none has one.</summary>
+    public static async Task<OldestWriter?> OldestWriterAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand(OldestWriting, connection);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        return await reader.ReadAsync(cancellationToken) ? ReadWriter(reader) : null;
+    }
+
+    /// <summary>The oldest session that is hidden from a role which may see all; null: none is, or the role may not.</summary>
+    public static async Task<OldestOpen?> OldestHiddenAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand(
+            $"{Hidden} AND pg_has_role('pg_read_all_stats', 'USAGE') ORDER BY 2 LIMIT 1", connection);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        return await reader.ReadAsync(cancellationToken) ? OldestOpen.Read(reader) : null;
+    }
+
+    internal static OldestWriter ReadWriter(NpgsqlDataReader reader) =>
+        new(uint.Parse(reader.GetString(5), CultureInfo.InvariantCulture), OldestOpen.Read(reader));
 }
 
 /// <summary>The session that holds the poller's lock.</summary>
 internal sealed record PollerSession(int Pid, string Application, string? ClientAddress, DateTime Since);
 
-/// <summary>The transaction that began first of those that are open or prepared.</summary>
-/// <param name="Kind">open or prepared.</param>
-/// <param name="StartedAt">For a prepared one: when it was prepared.</param>
+/// <summary>A transaction that holds something back.</summary>
+/// <param name="Kind">open, prepared, or hidden.</param>
+/// <param name="StartedAt">For a prepared one: when it was prepared; for a hidden one: when its session began.</param>
 /// <param name="Pid">Its session; null: it is prepared.</param>
-internal sealed record OldestOpen(string Kind, DateTime StartedAt, double Seconds, int? Pid, string? Application);
+internal sealed record OldestOpen(string Kind, DateTime StartedAt, double Seconds, int? Pid, string? Application)
+{
+    /// <summary>In words: whose it is, and how long it has been so.</summary>
+    public override string ToString() => Pid is { } pid
+        ? string.Create(CultureInfo.InvariantCulture, $"the {Kind} transaction of session {pid} ({Application}), for {Seconds:N0} s")
+        : string.Create(CultureInfo.InvariantCulture, $"a transaction that was prepared {Seconds:N0} s ago");
+
+    /// <summary>From columns in that order.</summary>
+    public static OldestOpen Read(NpgsqlDataReader reader) => new(
+        reader.GetString(0), reader.GetDateTime(1), reader.GetDouble(2),
+        reader.IsDBNull(3) ? null : reader.GetInt32(3), reader.IsDBNull(4) ? null : reader.GetString(4));
+}
 
 /// <summary>What the database says of itself at one moment.</summary>
 /// <param name="Version">Of the server.</param>
 /// <param name="Clock">The database's.</param>
 /// <param name="Snapshot">What is committed now, as Postgres prints it.</param>
 /// <param name="Rows">Of the table as the planner estimates them; null: never analyzed.</param>
-/// <param name="AnyHidden">Some session does not show when its transaction began.</param>
 /// <param name="Poller">Null: nobody holds the lock.</param>
-/// <param name="Oldest">But for the poller's own; null: nothing is open.</param>
+/// <param name="Oldest">
+/// The transaction that began first of those that are open or prepared, but for the poller's own; null: nothing is open.
+/// </param>
+/// <param name="Hidden">Of the sessions that do not show when their transaction began, the oldest; null: all do.</param>
+/// <param name="Writer">The transaction with the least id; null: none has one.</param>
 internal sealed record SourceActivity(
-    string Version, DateTime Clock, string Snapshot, long? Rows, bool AnyHidden, PollerSession? Poller, OldestOpen? Oldest)
+    string Version, DateTime Clock, string Snapshot, long? Rows, PollerSession? Poller, OldestOpen? Oldest, OldestOpen? Hidden,
+    OldestWriter? Writer)
 {
-    // Which sessions hold the advisory lock of a 64-bit key: its upper half is $1, its lower half $2.
-    private const string LockHolders =
-        "pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND classid = $1::bigint::oid AND objid = $2::bigint::oid";
-
     /// <param name="connection">To the database.</param>
     /// <param name="publisherName">Names the poller's lock.</param>
     /// <param name="table">The source table's oid.</param>
@@ -53,28 +115,32 @@ internal sealed record SourceActivity(
     public static async Task<SourceActivity> ReadAsync(
         NpgsqlConnection connection, string publisherName, uint table, CancellationToken cancellationToken)
     {
-        await using var batch = Batch(connection, PollerLock.KeyOf(publisherName), table);
+        await using var batch = Batch(connection, publisherName, table);
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
         await reader.ReadAsync(cancellationToken);
         var (version, clock, snapshot) = (reader.GetString(0), reader.GetDateTime(1), reader.GetString(2));
-        var (rows, hidden) = (reader.GetInt64(3), reader.GetBoolean(4));
+        var rows = reader.GetInt64(3);
         await reader.NextResultAsync(cancellationToken);
         var poller = await reader.ReadAsync(cancellationToken)
             ? new PollerSession(
                 reader.GetInt32(0), reader.GetString(1), reader.IsDBNull(2) ? null : reader.GetString(2), reader.GetDateTime(3))
             : null;
+        var oldest = await NextAsync(reader, cancellationToken);
+        var hidden = await NextAsync(reader, cancellationToken);
         await reader.NextResultAsync(cancellationToken);
-        var oldest = await reader.ReadAsync(cancellationToken)
-            ? new OldestOpen(
-                reader.GetString(0), reader.GetDateTime(1), reader.GetDouble(2),
-                reader.IsDBNull(3) ? null : reader.GetInt32(3), reader.IsDBNull(4) ? null : reader.GetString(4))
-            : null;
-        return new SourceActivity(version, clock, snapshot, rows < 0 ? null : rows, hidden, poller, oldest);
+        var writer = await reader.ReadAsync(cancellationToken) ? OpenTransactions.ReadWriter(reader) : null;
+        return new SourceActivity(version, clock, snapshot, rows < 0 ? null : rows, poller, oldest, hidden, writer);
     }
 
-    private static NpgsqlBatch Batch(NpgsqlConnection connection, long lockKey, uint table)
+    private static async Task<OldestOpen?> NextAsync(NpgsqlDataReader reader, CancellationToken cancellationToken)
     {
-        var (high, low) = ((long)(uint)(lockKey >> 32), (long)(uint)lockKey);
+        await reader.NextResultAsync(cancellationToken);
+        return await reader.ReadAsync(cancellationToken) ? OldestOpen.Read(reader) : null;
+    }
+
+    private static NpgsqlBatch Batch(NpgsqlConnection connection, string publisherName, uint table)
+    {
+        var (high, low) = PollerLock.HalvesOf(publisherName);
         return new NpgsqlBatch(connection)
         {
             BatchCommands =
@@ -82,24 +148,28 @@ internal sealed record SourceActivity(
                 new NpgsqlBatchCommand(
                     $"""
                     SELECT current_setting('server_version'), clock_timestamp(), pg_current_snapshot()::text,
-                           (SELECT reltuples::bigint FROM pg_class WHERE oid = $1::bigint::oid),
-                           (SELECT {OpenTransactions.AnyHidden} FROM {OpenTransactions.Sessions})
+                           (SELECT reltuples::bigint FROM pg_class WHERE oid = $1::bigint::oid)
                     """) { Parameters = { new() { Value = (long)table } } },
                 new NpgsqlBatchCommand(
                     $"""
                     SELECT a.pid, a.application_name, host(a.client_addr), a.backend_start
-                    FROM (SELECT pid, database FROM {LockHolders}) l JOIN pg_stat_activity a USING (pid)
+                    FROM (SELECT pid, database FROM {PollerLock.Holders}) l JOIN pg_stat_activity a USING (pid)
                     WHERE l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
                     """) { Parameters = { new() { Value = high }, new() { Value = low } } },
                 new NpgsqlBatchCommand(
                     $"""
                     SELECT 'open', xact_start, extract(epoch FROM clock_timestamp() - xact_start)::float8, pid, application_name
-                    FROM {OpenTransactions.Sessions} AND xact_start IS NOT NULL AND pid NOT IN (SELECT pid FROM {LockHolders})
+                    FROM {OpenTransactions.Sessions} AND xact_start IS NOT NULL AND pid NOT IN (SELECT pid FROM {PollerLock.Holders})
                     UNION ALL
                     SELECT 'prepared', prepared, extract(epoch FROM clock_timestamp() - prepared)::float8, NULL, NULL
                     FROM {OpenTransactions.Prepared}
                     ORDER BY 2 LIMIT 1
                     """) { Parameters = { new() { Value = high }, new() { Value = low } } },
+                new NpgsqlBatchCommand(
+                    $"""
+                    {OpenTransactions.Hidden} AND pid NOT IN (SELECT pid FROM {PollerLock.Holders}) ORDER BY 2 LIMIT 1
+                    """) { Parameters = { new() { Value = high }, new() { Value = low } } },
+                new NpgsqlBatchCommand(OpenTransactions.OldestWriting),
             },
         };
     }

@@ -30,46 +30,72 @@ public static class SourceCatalog
         NpgsqlConnection connection, PostgresOptions options, CancellationToken cancellationToken)
     {
         var name = $"{Sql.Identifier(options.Schema)}.{Sql.Identifier(options.Table)}";
-        var (oid, kind) = await FindAsync(connection, options, cancellationToken);
+        var (oid, kind, hidesRows) = await FindAsync(connection, options, cancellationToken);
         if (kind is not ('r' or 'p'))
             throw Stop(
                 $"{name} is {KindName(kind)}, and row versions cannot be told apart there.",
                 "Name an ordinary or partitioned table as postgres.table.");
-        var attributes = await AttributesAsync(connection, oid, cancellationToken);
-        var columns = Columns(attributes, name);
-        var key = await KeyAsync(connection, options, oid, attributes, name, cancellationToken);
-        var (timestamp, capturesUpdates) = TimestampColumn(options, columns, name);
+        if (hidesRows)
+            throw Stop(
+                $"Row security of table {name} hides rows from role {options.User}: they would be missing without a word.",
+                FailurePolicy.RowSecurityRemedy(Sql.Identifier(options.User)));
+        var all = await AttributesAsync(connection, oid, cancellationToken);
+        var carried = new CarriedColumns(all, options, name);
+        var attributes = carried.Attributes;
+        var key = await KeyAsync(connection, options, oid, all, carried, name, cancellationToken);
+        var (timestamp, capturesUpdates) = TimestampColumn(options, carried, name);
+        carried.DropInfinity(key.Append(timestamp).ToHashSet());
+        var columns = carried.Columns;
         var schema = new TableSchema(columns, key, timestamp);
-        var attributeNumber = attributes[timestamp].Number;
+        var tree = await TableTree.ReadAsync(connection, oid, columns[timestamp].Name, cancellationToken);
+        if (tree.Foreign is { } foreign)
+            throw Stop(
+                $"{foreign}, a part of {name}, is a foreign table, and row versions cannot be told apart there.",
+                "Detach it, or capture another table.");
         return new SourceTable(
             schema, oid, name,
             columns[timestamp].Type.Kind == ColumnKind.TimestampTz,
-            await ExistsAsync(connection, TriggerQuery, cancellationToken, (long)oid, columns[timestamp].Name),
-            await ExistsAsync(connection, IndexQuery, cancellationToken, (long)oid, attributeNumber),
-            capturesUpdates);
+            tree.Trigger,
+            await ExistsAsync(connection, IndexQuery, cancellationToken, (long)oid, attributes[timestamp].Number),
+            capturesUpdates)
+        {
+            Unlogged = tree.Unlogged,
+            Inherits = tree.Inherits,
+            Expressions = carried.Expressions,
+            Excluded = carried.Excluded,
+            ColumnWarnings = [.. carried.Warnings()],
+            KeyCollations = string.Concat(key.Select(k => attributes[k].Collation is { } c ? $", {attributes[k].Name} COLLATE {c}" : "")),
+        };
     }
 
-    private static async Task<(uint Oid, char Kind)> FindAsync(
+    /// <summary>It, with its trigger as the transaction that is open sees it.</summary>
+    public static async Task<SourceTable> WithTriggerAsync(
+        NpgsqlConnection connection, SourceTable table, CancellationToken cancellationToken)
+    {
+        var column = table.Schema.Columns[table.Schema.TimestampColumn].Name;
+        return table with { Trigger = (await TableTree.ReadAsync(connection, table.Oid, column, cancellationToken)).Trigger };
+    }
+
+    private static async Task<(uint Oid, char Kind, bool HidesRows)> FindAsync(
         NpgsqlConnection connection, PostgresOptions options, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand(
-            "SELECT c.oid, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "SELECT c.oid, c.relkind, row_security_active(c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
             + "WHERE n.nspname = $1 AND c.relname = $2", connection)
         {
             Parameters = { new() { Value = options.Schema }, new() { Value = options.Table } },
         };
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        if (!await reader.ReadAsync(cancellationToken))
-            throw Stop(
-                $"There is no table {options.Table} in schema {options.Schema} of database {options.Db}.",
-                "Create it (db/orders.sql does), or correct postgres.table, postgres.schema or ROLLNUMBER.");
-        return (reader.GetFieldValue<uint>(0), reader.GetChar(1));
+        await using (var reader = await command.ExecuteReaderAsync(cancellationToken))
+            if (await reader.ReadAsync(cancellationToken))
+                return (reader.GetFieldValue<uint>(0), reader.GetChar(1), reader.GetBoolean(2));
+        throw Stop(
+            $"There is no table {options.Table} in schema {options.Schema} of database {options.Db}.",
+            await TableHint.OfAsync(connection, options, cancellationToken)
+            + "Create it (db/orders.sql does), or correct postgres.table, postgres.schema or ROLLNUMBER.");
     }
 
-    private sealed record Attribute(
-        short Number, string Name, bool NotNull, string Format, string TypeName, char TypeType, int Modifier, bool IsArray);
-
-    private static async Task<List<Attribute>> AttributesAsync(NpgsqlConnection connection, uint oid, CancellationToken cancellationToken)
+    private static async Task<List<SourceAttribute>> AttributesAsync(
+        NpgsqlConnection connection, uint oid, CancellationToken cancellationToken)
     {
         // A domain is carried as its base type; an array by its element. A domain may stand on another one, hence the recursion.
         await using var command = new NpgsqlCommand(
@@ -86,58 +112,53 @@ public static class SourceCatalog
                 WHERE b.typtype = 'd'
             )
             SELECT a.attnum, a.attname, b.required, format_type(a.atttypid, a.atttypmod),
-                   e.typname, e.typtype, b.typmod, is_array
+                   e.typname, e.typtype, b.typmod, is_array,
+                   (SELECT format('%I.%I', n.nspname, c.collname) FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace
+                    WHERE c.oid = a.attcollation AND a.attcollation <> d.typcollation)
             FROM base b
             JOIN pg_attribute a ON a.attrelid = $1 AND a.attnum = b.attnum
+            JOIN pg_type d ON d.oid = a.atttypid
             JOIN pg_type t ON t.oid = b.oid
             CROSS JOIN LATERAL (SELECT t.typcategory = 'A' AND t.typlen = -1 AND t.typelem <> 0) AS k (is_array)
             JOIN pg_type e ON e.oid = CASE WHEN is_array THEN t.typelem ELSE t.oid END
             WHERE b.typtype <> 'd'
             ORDER BY a.attnum
             """, connection) { Parameters = { new() { Value = (long)oid } } };
-        var attributes = new List<Attribute>();
+        var attributes = new List<SourceAttribute>();
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
-            attributes.Add(new Attribute(
+            attributes.Add(new SourceAttribute(
                 reader.GetInt16(0), reader.GetString(1), reader.GetBoolean(2), reader.GetString(3),
-                reader.GetString(4), reader.GetChar(5), reader.GetInt32(6), reader.GetBoolean(7)));
+                reader.GetString(4), reader.GetChar(5), reader.GetInt32(6), reader.GetBoolean(7),
+                reader.IsDBNull(8) ? null : reader.GetString(8)));
         return attributes;
     }
 
-    private static ImmutableArray<Column> Columns(List<Attribute> attributes, string table)
-    {
-        var columns = ImmutableArray.CreateBuilder<Column>(attributes.Count);
-        var refused = new List<string>();
-        foreach (var a in attributes)
-        {
-            if (LakeColumns.Contains(a.Name)) refused.Add($"{a.Name} (the name is taken by a column of the lake)");
-            else if (TypeTable.TryResolve(a.TypeName, a.TypeType, a.Modifier, a.IsArray, a.Format, out var type))
-                columns.Add(new Column(a.Name, type, !a.NotNull));
-            else refused.Add($"{a.Name} ({a.Format})");
-        }
-        return refused.Count == 0
-            ? columns.ToImmutable()
-            : throw Stop(
-                $"Table {table} has columns that cannot be carried: {string.Join(", ", refused)}.",
-                $"Drop or convert them, or capture another table. Carried are: {TypeTable.Carried}.");
-    }
-
     private static async Task<ImmutableArray<int>> KeyAsync(
-        NpgsqlConnection connection, PostgresOptions options, uint oid, List<Attribute> attributes, string table,
+        NpgsqlConnection connection, PostgresOptions options, uint oid, List<SourceAttribute> all, CarriedColumns carried, string table,
         CancellationToken cancellationToken)
     {
         var numbers = options.KeyColumns.Count == 0
             ? await PrimaryKeyAsync(connection, oid, table, cancellationToken)
-            : options.KeyColumns.Select(k => attributes.Find(a => a.Name == k)?.Number ?? throw Stop(
-                $"Table {table} has no column {k}, which postgres.key_columns names.",
-                "Correct postgres.key_columns.")).ToArray();
+            : options.KeyColumns.Select(k => all.Find(a => a.Name == k)?.Number
+                ?? throw CarriedColumns.NoColumn(k, "key_columns", all.Select(a => a.Name), table)).ToArray();
         if (options.KeyColumns.Count > 0 && !await ExistsAsync(connection, UniqueQuery, cancellationToken, (long)oid, numbers))
             throw Stop(
                 $"No unique index covers exactly the columns {string.Join(", ", options.KeyColumns)} of {table}.",
                 "Create one, or name other postgres.key_columns.");
+        var attributes = carried.Attributes;
         var key = numbers.Select(n => attributes.FindIndex(a => a.Number == n)).ToImmutableArray();
+        if (key.IndexOf(-1) is >= 0 and var missing)
+            throw Stop(
+                $"Column {all.First(a => a.Number == numbers[missing]).Name} of {table} is part of the key and is not carried.",
+                "Take it out of postgres.exclude_columns, or into postgres.columns; or name other postgres.key_columns.");
         foreach (var k in key)
         {
+            if (!carried.IsAsItIs(k))
+                throw Stop(
+                    $"Column {attributes[k].Name} of {table} is part of the key and is not carried as it is, but masked or as text: "
+                    + "rows could not be ordered by it.",
+                    "Name other postgres.key_columns, or take it out of postgres.mask.");
             if (!attributes[k].NotNull)
                 throw Stop(
                     $"Column {attributes[k].Name} of {table} is part of the key and may be NULL.",
@@ -154,24 +175,30 @@ public static class SourceCatalog
         NpgsqlConnection connection, uint oid, string table, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand(
-            "SELECT indkey::int2[] FROM pg_index WHERE indrelid = $1 AND indisprimary", connection)
+            "SELECT indkey::int2[] FROM pg_index WHERE indrelid = $1 AND indisprimary AND indisvalid", connection)
         {
             Parameters = { new() { Value = (long)oid } },
         };
         return await command.ExecuteScalarAsync(cancellationToken) as short[]
-            ?? throw Stop($"Table {table} has no primary key.", "Add one, or name the columns of a unique index as postgres.key_columns.");
+            ?? throw Stop(
+                $"Table {table} has no primary key that is valid.",
+                "Add one (where the table is partitioned, on each of its partitions, too), "
+                + "or name the columns of a unique index as postgres.key_columns.");
     }
 
-    private static (int Index, bool CapturesUpdates) TimestampColumn(PostgresOptions options, ImmutableArray<Column> columns, string table)
+    private static (int Index, bool CapturesUpdates) TimestampColumn(PostgresOptions options, CarriedColumns carried, string table)
     {
+        var columns = carried.Columns;
         int Find(string name) => columns.IndexOf(columns.FirstOrDefault(c => c.Name == name)!);
         var configured = options.TimestampColumn;
         var index = configured is { Length: > 0 } ? Find(configured) : Find("updated_at") is >= 0 and var u ? u : Find("created_at");
+        if (index < 0 && configured is { Length: > 0 })
+            throw CarriedColumns.NoColumn(configured, "timestamp_column", columns.Select(c => c.Name), table);
         if (index < 0)
             throw Stop(
-                $"Table {table} has no column {(configured is { Length: > 0 } ? configured : "updated_at or created_at")} "
-                + "to order its rows by.",
-                "Name a timestamptz column that every insert and update sets as postgres.timestamp_column.");
+                $"Table {table} has no column updated_at or created_at to order its rows by.",
+                "Name a timestamptz column that every insert and update sets as postgres.timestamp_column; "
+                + $"its columns are {string.Join(", ", columns.Select(c => c.Name))}.");
         if (columns[index].Type is not { Kind: ColumnKind.TimestampTz or ColumnKind.Timestamp, IsArray: false })
             throw Stop(
                 $"Column {columns[index].Name} of {table} is of type {columns[index].Type.PostgresName}, and cannot order the rows.",
@@ -179,26 +206,22 @@ public static class SourceCatalog
         return (index, configured is { Length: > 0 } || columns[index].Name != "created_at");
     }
 
-    // Row-level, BEFORE, on INSERT and UPDATE, unconditional, enabled,
-    // of a function that takes the time from the clock and knows the column.
-    private const string TriggerQuery =
-        """
-        SELECT EXISTS (
-            SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
-            WHERE t.tgrelid = $1 AND t.tgenabled IN ('O', 'A') AND t.tgqual IS NULL AND t.tgattr = ''::int2vector
-              AND t.tgtype & 23 = 23 AND p.prosrc ILIKE '%clock_timestamp()%' AND strpos(p.prosrc, $2) > 0)
-        """;
-
     private const string IndexQuery =
         "SELECT EXISTS (SELECT FROM pg_index WHERE indrelid = $1 AND indisvalid AND indpred IS NULL AND indkey[0] = $2)";
 
+    // Rows are read in the order of the columns' own collations. One that is deterministic has no two texts in one place.
     private const string UniqueQuery =
         """
         SELECT EXISTS (
             SELECT FROM pg_index
             WHERE indrelid = $1 AND indisunique AND indisvalid AND indimmediate AND indpred IS NULL AND indexprs IS NULL
               AND (SELECT array_agg(k ORDER BY k) FROM unnest((indkey::int2[])[0:indnkeyatts - 1]) k)
-                = (SELECT array_agg(k ORDER BY k) FROM unnest($2) k))
+                = (SELECT array_agg(k ORDER BY k) FROM unnest($2) k)
+              AND NOT EXISTS (
+                SELECT FROM unnest(indkey::int2[], indcollation::oid[]) i (number, sorts)
+                JOIN pg_attribute a ON a.attrelid = indrelid AND a.attnum = i.number AND a.attnum = ANY ($2)
+                JOIN pg_collation c ON c.oid = a.attcollation
+                WHERE NOT c.collisdeterministic AND i.sorts <> a.attcollation))
         """;
 
     private static async Task<bool> ExistsAsync(

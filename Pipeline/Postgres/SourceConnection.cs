@@ -1,26 +1,57 @@
 using Npgsql;
 using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
 
 namespace OrdersStream.Postgres;
 
-/// <summary>Opens the one connection of a poller. It is kept between polls and never pooled: it carries the poller's lock.</summary>
+/// <summary>Opens connections to the source, with settings of our own. None is pooled: a poller's carries its lock between polls.</summary>
 public static class SourceConnection
 {
+    /// <param name="options">Where it leads.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     public static async Task<NpgsqlConnection> OpenAsync(PostgresOptions options, CancellationToken cancellationToken)
     {
-        var connection = new NpgsqlConnection(ConnectionString(options));
+        var connection = await ConnectAsync(options, cancellationToken);
         try
         {
-            await connection.OpenAsync(cancellationToken);
-            // Text forms that cursors and literals rely on; and no plan that starts slowly to be fast in the end.
-            await using var command = new NpgsqlCommand(
-                "SET search_path = pg_catalog; SET datestyle = 'ISO, YMD'; SET timezone = 'UTC'; "
-                + "SET standard_conforming_strings = on; SET jit = off", connection);
-            await command.ExecuteNonQueryAsync(cancellationToken);
+            await TransactionPool.RefuseAsync(connection, () => ConnectAsync(options, cancellationToken), cancellationToken);
+            await SessionSettings.ApplyAsync(connection, cancellationToken);
             return connection;
         }
         catch
         {
+            await connection.DisposeAsync();
+            throw;
+        }
+    }
+
+    // The driver asks the server for its types before anybody can set anything: what could disturb that goes along with the login.
+    private static async Task<NpgsqlConnection> ConnectAsync(PostgresOptions options, CancellationToken cancellationToken)
+    {
+        var login = new NpgsqlConnectionStringBuilder(ConnectionString(options)) { Options = SessionSettings.AtLogin };
+        try
+        {
+            return await ConnectAsync(login, cancellationToken);
+        }
+        catch (PostgresException e) when (e.File is null)
+        {
+            // No server: a pooler, and many refuse options. It goes without: the types are asked for again where that fails.
+            login.Options = null;
+            return await ConnectAsync(login, cancellationToken);
+        }
+    }
+
+    private static async Task<NpgsqlConnection> ConnectAsync(NpgsqlConnectionStringBuilder login, CancellationToken cancellationToken)
+    {
+        var connection = new NpgsqlConnection(login.ConnectionString);
+        try
+        {
+            await connection.OpenAsync(cancellationToken);
+            return connection;
+        }
+        catch (Exception e)
+        {
+            e.Data[FailurePolicy.AskedKey] = login.Host is ['/' or '@', ..] ? login.Host : $"{login.Host}:{login.Port}";
             await connection.DisposeAsync();
             throw;
         }

@@ -8,10 +8,12 @@ namespace OrdersStream.Postgres;
 /// <summary>What is known of the server behind a connection; it cannot change while the connection lives.</summary>
 /// <param name="System">System identifier.</param>
 /// <param name="Timeline">Eight hexadecimal digits.</param>
-/// <param name="StartedAt">Start of the postmaster.</param>
-/// <param name="CommitsAreSynchronous">False: a crash of the server may lose committed rows, and reuse their transaction ids.</param>
+/// <param name="StartedAt">
+/// Start of the postmaster, or of its processes where it began anew since: after one of them was killed it recovers as after a crash. A
+/// role that may not see when they began knows only that its own session did not live through it: each may be the first since.
+/// </param>
 /// <param name="SeesAllSessions">The role may see when others' transactions began (pg_read_all_stats).</param>
-public sealed record SourceServer(string System, string Timeline, DateTime StartedAt, bool CommitsAreSynchronous, bool SeesAllSessions)
+public sealed record SourceServer(string System, string Timeline, DateTime StartedAt, bool SeesAllSessions)
 {
     /// <summary>What the role cannot see, and what follows.</summary>
     public ImmutableArray<string> Warnings(PostgresOptions options) => SeesAllSessions
@@ -35,13 +37,14 @@ public sealed record SourceServer(string System, string Timeline, DateTime Start
             """
             SELECT (SELECT system_identifier::text FROM pg_control_system()),
                    left(pg_walfile_name(pg_current_wal_insert_lsn()), 8),
-                   pg_postmaster_start_time(),
-                   current_setting('synchronous_commit') <> 'off',
+                   greatest(pg_postmaster_start_time(),
+                            coalesce((SELECT max(backend_start) FROM pg_stat_activity WHERE backend_type = 'checkpointer'),
+                                     (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()))),
                    pg_has_role('pg_read_all_stats', 'USAGE')
             """, connection);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         await reader.ReadAsync(cancellationToken);
         return new SourceServer(
-            reader.GetString(0), reader.GetString(1), reader.GetDateTime(2), reader.GetBoolean(3), reader.GetBoolean(4));
+            reader.GetString(0), reader.GetString(1), reader.GetDateTime(2), reader.GetBoolean(3));
     }
 }

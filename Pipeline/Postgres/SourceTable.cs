@@ -8,32 +8,75 @@ namespace OrdersStream.Postgres;
 /// <param name="Oid">The table's oid.</param>
 /// <param name="QualifiedName">Quoted, for statements.</param>
 /// <param name="TimestampHasZone">False for a timestamp without time zone, which is taken as UTC.</param>
-/// <param name="HasTimestampTrigger">A trigger sets the ordering column from the clock on every insert and update.</param>
+/// <param name="Trigger">How far a trigger sets the ordering column from the clock on every insert and update.</param>
 /// <param name="HasTimestampIndex">An index begins with the ordering column.</param>
 /// <param name="CapturesUpdates">False where only created_at could be found.</param>
 public sealed record SourceTable(
-    TableSchema Schema, uint Oid, string QualifiedName, bool TimestampHasZone, bool HasTimestampTrigger, bool HasTimestampIndex,
+    TableSchema Schema, uint Oid, string QualifiedName, bool TimestampHasZone, TimestampTrigger Trigger, bool HasTimestampIndex,
     bool CapturesUpdates)
 {
+    /// <summary>The table, or a part of it, that a crash of the server empties; null: none.</summary>
+    public string? Unlogged { get; init; }
+
+    /// <summary>A table that inherits from it; null: none.</summary>
+    public string? Inherits { get; init; }
+
+    /// <summary>Of its key's columns, where they are not their types' own, as <see cref="Order"/> ends.</summary>
+    public string KeyCollations { get; init; } = "";
+
     /// <summary>
     /// The slack where none is configured: 10 s where the clock sets the column, 60 s where clients do; a column without
     /// a zone may in truth hold any zone's time, the earliest of which lies 12 h behind UTC.
     /// </summary>
     public TimeSpan DefaultSlack =>
         !TimestampHasZone ? TimeSpan.FromHours(12) + TimeSpan.FromSeconds(60)
-        : HasTimestampTrigger ? TimeSpan.FromSeconds(10)
+        : Trigger.Counts ? TimeSpan.FromSeconds(10)
         : TimeSpan.FromSeconds(60);
 
+    /// <summary>How each column of the schema is selected.</summary>
+    public ImmutableArray<string> Expressions { get; init; } = [.. Schema.Columns.Select(c => Sql.Identifier(c.Name))];
+
+    /// <summary>Columns of the table that are not carried.</summary>
+    public ImmutableArray<string> Excluded { get; init; } = [];
+
+    /// <summary>What readers of the lake will not expect of its columns.</summary>
+    public ImmutableArray<string> ColumnWarnings { get; init; } = [];
+
     /// <summary>All columns of the rows, in the schema's order; a condition can follow.</summary>
-    public string SelectRows => $"SELECT {string.Join(", ", Schema.Columns.Select(c => Sql.Identifier(c.Name)))} FROM {QualifiedName}";
+    public string SelectRows => $"SELECT {string.Join(", ", Expressions)} FROM {QualifiedName}";
+
+    /// <summary>By what rows are read in order: a cursor means nothing under another.</summary>
+    public string Order => string.Join(
+        ", ", Schema.KeyColumns.Prepend(Schema.TimestampColumn).Select(c => Schema.Columns[c])
+            .Select(c => $"{c.Name} {c.Type.PostgresName}")) + KeyCollations;
+
+    /// <summary>The key's columns, quoted.</summary>
+    public IEnumerable<string> KeyColumns => Schema.KeyColumns.Select(k => Sql.Identifier(Schema.Columns[k].Name));
+
+    /// <summary>The same as a list.</summary>
+    public string Key => string.Join(", ", KeyColumns);
+
+    /// <summary>A key's values as a list of literals.</summary>
+    /// <param name="key">As text that Postgres reads back.</param>
+    public string KeyLiteral(ImmutableArray<string> key) => string.Join(
+        ", ", key.Select((value, i) => $"{Sql.Literal(value)}::{Schema.Columns[Schema.KeyColumns[i]].Type.PostgresName}"));
+
+    /// <summary>The ordering column, quoted.</summary>
+    public string Timestamp => Sql.Identifier(Schema.Columns[Schema.TimestampColumn].Name);
+
+    /// <summary>Its type, for literals.</summary>
+    public string TimestampType => Schema.Columns[Schema.TimestampColumn].Type.PostgresName;
 
     /// <summary>The condition that a row's ordering column is not below a bound. A row without a timestamp is never below.</summary>
-    public string NotBelow(DateTime bound)
-    {
-        var column = Schema.Columns[Schema.TimestampColumn];
-        var (name, least) = (Sql.Identifier(column.Name), Sql.Timestamp(bound) + (TimestampHasZone ? "" : " AT TIME ZONE 'UTC'"));
-        return column.Nullable ? $"({name} >= {least} OR {name} IS NULL)" : $"{name} >= {least}";
-    }
+    public string NotBelow(DateTime bound) => Schema.Columns[Schema.TimestampColumn].Nullable
+        ? $"({Timestamp} >= {Literal(bound)} OR {Timestamp} IS NULL)"
+        : $"{Timestamp} >= {Literal(bound)}";
+
+    /// <summary>The condition that it is below.</summary>
+    public string Below(DateTime bound) => $"{Timestamp} < {Literal(bound)}";
+
+    /// <summary>A time as a value of the ordering column.</summary>
+    public string Literal(DateTime time) => Sql.Timestamp(time) + (TimestampHasZone ? "" : " AT TIME ZONE 'UTC'");
 
     /// <summary>What an operator should know of this table, one sentence each; no row's value in it.</summary>
     public ImmutableArray<string> Warnings()
@@ -42,12 +85,11 @@ public sealed record SourceTable(
         var warnings = ImmutableArray.CreateBuilder<string>();
         if (!CapturesUpdates)
             warnings.Add(
-                $"there is no column updated_at, so {ts.Name} orders the rows: inserts are captured, updates are not; "
+                $"there is no column updated_at, so {ts.Name} orders the rows: inserts are captured, unless {ts.Name} lies further back "
+                + "than the slack; updates are not, unless it does not; "
                 + "name a column that updates set as postgres.timestamp_column");
-        else if (!HasTimestampTrigger)
-            warnings.Add(
-                $"no trigger sets {ts.Name} from the clock: a row that a client dates back by more than the slack is missed "
-                + "(verify finds it); db/orders.sql shows such a trigger");
+        else
+            warnings.AddRange(Trigger.Warnings(ts.Name));
         if (!HasTimestampIndex)
         {
             var columns = Schema.KeyColumns.Prepend(Schema.TimestampColumn).Distinct().Select(c => Sql.Identifier(Schema.Columns[c].Name));
@@ -63,6 +105,14 @@ public sealed record SourceTable(
             warnings.Add(
                 $"{ts.Name} may be NULL: such rows are looked for in every window, at a cost that grows with their number; "
                 + "make the column NOT NULL");
-        return warnings.ToImmutable();
+        if (Inherits is not null)
+            warnings.Add(
+                $"{Inherits} inherits from {QualifiedName}: rows of both with the same key are one row to the lake, since no key is unique "
+                + "across them; make them partitions of one table, or see to it that they share no key");
+        if (Unlogged is not null)
+            warnings.Add(
+                $"{Unlogged} is UNLOGGED: a crash of the server empties it, and the lake keeps its rows (verify finds them); "
+                + $"ALTER TABLE {Unlogged} SET LOGGED");
+        return warnings.ToImmutable().AddRange(ColumnWarnings);
     }
 }

@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 using OrdersStream.Rows;
 
 namespace OrdersStream.Postgres;
@@ -12,76 +14,70 @@ namespace OrdersStream.Postgres;
 /// <param name="Page">Pages published so far.</param>
 /// <param name="Cursor">The last row published; null: none yet.</param>
 /// <param name="Rows">Row versions published so far.</param>
-public sealed record Window(long Number, Horizon? From, Horizon To, DateTime? LowerBound, int Page, Cursor? Cursor, long Rows = 0)
+/// <param name="Joined">Oids of tables that became part of the table since <paramref name="From"/>: all of their rows are in.</param>
+/// <param name="IsOfAnyTime">Rows of any time may have been written since <paramref name="From"/>.</param>
+/// <param name="Order">By what its cursor is a place (<see cref="SourceTable.Order"/>); null: not known.</param>
+public sealed record Window(
+    long Number, Horizon? From, Horizon To, DateTime? LowerBound, int Page, Cursor? Cursor, long Rows = 0,
+    ImmutableArray<uint>? Joined = null, bool IsOfAnyTime = false, string? Order = null)
 {
+    /// <summary>Only these of its rows; null: all.</summary>
+    [JsonIgnore]
+    public RowSelection? Only { get; init; }
+
     /// <summary>
     /// The whole table is read in key order: a table loaded in one transaction has one updated_at for all rows, and
     /// ordering by that would sort the whole table for each page.
     /// </summary>
-    public bool IsInKeyOrder => From is null && LowerBound is null;
+    public bool IsInKeyOrder => LowerBound is null && (From is null || IsOfAnyTime);
+
+    /// <summary>The window where its cursor still means a place; where the table has another key by now, from its beginning on.</summary>
+    public Window For(SourceTable table) =>
+        Order == table.Order ? this : this with { Order = table.Order, Cursor = Order is null ? Cursor : null };
+
+    /// <summary>The window, of which a page was read by such columns.</summary>
+    public Window ReadBy(TableSchema schema)
+    {
+        var facts = To.Facts?.ReadBy(schema);
+        return facts == To.Facts ? this : this with { To = To with { Facts = facts } };
+    }
 
     /// <summary>The rest of the window behind its cursor, as the SELECT of a COPY.</summary>
-    public string Query(SourceTable table)
+    /// <param name="table">The table.</param>
+    /// <param name="last">Up to this row; null: to the window's end.</param>
+    public string Query(SourceTable table, Cursor? last = null)
     {
         var schema = table.Schema;
         var ts = Sql.Identifier(schema.Columns[schema.TimestampColumn].Name);
         var nullableTs = schema.Columns[schema.TimestampColumn].Nullable;
-        var key = string.Join(", ", schema.KeyColumns.Select(k => Sql.Identifier(schema.Columns[k].Name)));
-        var conditions = new List<string> { To.Contains("xmin") };
-        if (From is not null) conditions.Add($"NOT {From.Contains("xmin")}");
-        if (LowerBound is { } bound) conditions.Add(table.NotBelow(bound));
-        if (Cursor is not null) conditions.Add(Behind(Cursor, schema, ts, key, nullableTs));
-        return $"{table.SelectRows} WHERE {string.Join(" AND ", conditions)} ORDER BY {(IsInKeyOrder ? key : $"{ts}, {key}")}";
+        var conditions = new List<string> { To.ContainsRowOf(table) };
+        if (IsNewer(table) is { Length: > 0 } newer) conditions.Add(newer);
+        if (Cursor is not null) conditions.Add(Behind(Cursor, table, ts, nullableTs));
+        if (last is not null) conditions.Add($"NOT ({Behind(last, table, ts, nullableTs)})");
+        if (Only is not null) conditions.AddRange(Only.Conditions(table));
+        return $"{table.SelectRows} WHERE {string.Join(" AND ", conditions)} ORDER BY {(IsInKeyOrder ? table.Key : $"{ts}, {table.Key}")}";
     }
 
-    private string Behind(Cursor cursor, TableSchema schema, string ts, string key, bool nullableTs)
+    // By time the later window could not tell a row that the earlier one read from one that came since: by id it can.
+    private string IsNewer(SourceTable table)
     {
-        var keyValues = string.Join(
-            ", ", cursor.Key.Select((k, i) => $"{Sql.Literal(k)}::{schema.Columns[schema.KeyColumns[i]].Type.PostgresName}"));
+        var conditions = new List<string>();
+        if (From is not null) conditions.Add($"NOT {From.Contains("xmin")}");
+        if (LowerBound is { } bound) conditions.Add(table.NotBelow(bound));
+        var newer = string.Join(" AND ", conditions);
+        return Joined is { Length: > 0 } joined && newer.Length > 0
+            ? $"({newer} OR tableoid = ANY ('{{{string.Join(',', joined)}}}'::oid[]))"
+            : newer;
+    }
+
+    private string Behind(Cursor cursor, SourceTable table, string ts, bool nullableTs)
+    {
+        var (key, keyValues) = (table.Key, table.KeyLiteral(cursor.Key));
         if (IsInKeyOrder) return $"({key}) > ({keyValues})";
         // Nulls sort last: behind a row without a timestamp there are only others without one.
         if (cursor.Timestamp is null) return $"({ts} IS NULL AND ({key}) > ({keyValues}))";
-        var tsValue = $"{Sql.Literal(cursor.Timestamp)}::{schema.Columns[schema.TimestampColumn].Type.PostgresName}";
+        var tsValue = $"{Sql.Literal(cursor.Timestamp)}::{table.TimestampType}";
         var behind = $"({ts}, {key}) > ({tsValue}, {keyValues})";
         return nullableTs ? $"({behind} OR {ts} IS NULL)" : behind;
     }
-}
-
-/// <summary>The next window, and why it reads rows again where it does.</summary>
-/// <param name="Window">What to read.</param>
-/// <param name="Reason">Empty: an ordinary window.</param>
-internal sealed record WindowPlan(Window Window, string Reason)
-{
-    public bool IsReread => Reason.Length > 0;
-
-    /// <summary>Half of the 32-bit circle: older transaction ids cannot be compared with present ones.</summary>
-    private const ulong ComparableTransactions = 1UL << 31;
-
-    /// <summary>Decides the bounds of the next window (invariant 1).</summary>
-    /// <param name="number">Its number.</param>
-    /// <param name="last">The horizon up to which everything is published; null: nothing is yet.</param>
-    /// <param name="to">The horizon just taken.</param>
-    /// <param name="rewound">The source went back in time since <paramref name="last"/>.</param>
-    /// <param name="overlap">How far to read back then.</param>
-    public static WindowPlan Next(long number, Horizon? last, Horizon to, bool rewound, TimeSpan overlap)
-    {
-        if (last is null) return new(new Window(number, null, to, null, 0, null), "");
-        if (rewound)
-            return Reread(number, last, to, overlap,
-                "the server was promoted, restored or restarted without synchronous commits, "
-                + "so committed rows may have vanished and others taken their transaction ids");
-        if (to.Xmax - last.Xmin >= ComparableTransactions)
-            return Reread(number, last, to, overlap, "the last position is more than two billion transactions old");
-        if (to.TakenAt < last.TakenAt)
-        {
-            var back = to.TakenAt - overlap;
-            return new(new Window(number, last, to, Least(last.LowerBound, back), 0, null), "the database's clock went back");
-        }
-        return new(new Window(number, last, to, last.LowerBound, 0, null), "");
-    }
-
-    private static WindowPlan Reread(long number, Horizon last, Horizon to, TimeSpan overlap, string reason) =>
-        new(new Window(number, null, to, Least(last.LowerBound - overlap, to.TakenAt - overlap), 0, null), reason);
-
-    private static DateTime? Least(DateTime? a, DateTime b) => a is null ? null : a < b ? a : b;
 }

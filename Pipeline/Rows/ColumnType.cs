@@ -34,4 +34,8 @@ public enum ColumnKind
 public sealed record ColumnType(ColumnKind Kind, string PostgresName, int? Precision = null, int? Scale = null, bool IsArray = false);
 
 /// <summary>One column of a source table.</summary>
-public sealed record Column(string Name, ColumnType Type, bool Nullable);
+public sealed record Column(string Name, ColumnType Type, bool Nullable)
+{
+    /// <summary>What stands in the place of its values, where they are read; null: they do. It is no part of a schema.</summary>
+    public ColumnMask? Mask { get; init; }
+}

@@ -20,6 +20,11 @@ internal static class CopyField
 
     private static void WriteScalar(ByteBuffer buffer, Column column, ReadOnlySpan<byte> field)
     {
+        if (column.Mask is { } mask)
+        {
+            mask.Write(buffer, field);
+            return;
+        }
         switch (column.Type.Kind)
         {
             case ColumnKind.SmallInt: JsonText.Integer(buffer, BinaryPrimitives.ReadInt16BigEndian(Sized(column, field, 2))); break;

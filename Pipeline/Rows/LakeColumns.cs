@@ -17,7 +17,14 @@ public static class LakeColumns
     /// <summary>The record's offset in it.</summary>
     public const string Offset = "_offset";
 
-    public static ImmutableArray<string> All { get; } = [Op, Partition, Offset];
+    /// <summary>
+    /// Number of the page that the row came by: of two versions of a key the greater is newer, whatever partitions they came by; within
+    /// one version the greater offset is. A row that came by no page has the number of the last page before it in its partition.
+    /// </summary>
+    public const string Version = "_version";
 
-    public static bool Contains(string name) => All.Contains(name);
+    public static ImmutableArray<string> All { get; } = [Op, Partition, Offset, Version];
+
+    /// <summary>Some reader takes the name for one of them.</summary>
+    public static bool Contains(string name) => All.Any(own => ReaderNames.AreOne(own, name));
 }

@@ -5,8 +5,8 @@ using OrdersStream.Durable;
 namespace OrdersStream.Rows;
 
 /// <summary>
-/// The schemas that records name by fingerprint, one file each below the checkpoint location. A schema is durable here
-/// before the first record that uses it, so a record's shape is known for as long as the record is.
+/// The schemas that records and files name by fingerprint, one file each below the checkpoint location. Pages bring theirs along, so
+/// capture need not share the folder; a schema is durable here before the first file of its rows, for readers of those.
 /// </summary>
 /// <param name="checkpointLocation">Where the folder of the schemas lies.</param>
 /// <param name="crashPoints">Reached behind each durable step; null: nothing listens.</param>
@@ -16,10 +16,10 @@ public sealed class SchemaStore(string checkpointLocation, CrashPoints? crashPoi
     private readonly string directory = Path.Combine(checkpointLocation, "schemas");
     private readonly ConcurrentDictionary<string, TableSchema> known = [];
 
-    /// <summary>Makes the schema durable. Costs nothing when this process has written or read it before.</summary>
+    /// <summary>Makes the schema durable. Costs next to nothing when this process has written or read it before.</summary>
     public void Write(TableSchema schema)
     {
-        if (known.ContainsKey(schema.Fingerprint)) return;
+        if (IsKept(schema.Fingerprint)) return;
         if (!IsWritten(schema.Fingerprint))
         {
             var step = (crashPoints ?? CrashPoints.None).Before(CrashPoint.SchemaWritten);
@@ -27,6 +27,12 @@ public sealed class SchemaStore(string checkpointLocation, CrashPoints? crashPoi
         }
         known[schema.Fingerprint] = schema;
     }
+
+    /// <summary>This process has written or read it, and nobody has removed it since: readers of the lake need it.</summary>
+    public bool IsKept(string fingerprint) => known.ContainsKey(fingerprint) && File.Exists(PathOf(fingerprint));
+
+    /// <summary>It can be read here; what can be had from elsewhere need not be.</summary>
+    public bool Has(string fingerprint) => known.ContainsKey(fingerprint) || File.Exists(PathOf(fingerprint));
 
     /// <summary>The schema of a fingerprint.</summary>
     /// <exception cref="PipelineException">There is none, or its file was altered.</exception>
@@ -47,13 +53,13 @@ public sealed class SchemaStore(string checkpointLocation, CrashPoints? crashPoi
         {
             throw new PipelineException(FailureAction.Stop,
                 $"Records name the schema {fingerprint}, but '{path}' does not exist.",
-                "Give both halves the same streaming.checkpoint_location, or copy the file from where PostgresToKafka wrote it.", e);
+                "Restore it from a backup, or copy it from the streaming.checkpoint_location where an earlier version captured.", e);
         }
         catch (FormatException e)
         {
             throw new PipelineException(FailureAction.Stop,
                 $"Schema file '{path}' cannot be used: {e.Message}.",
-                "Restore it from a backup, or remove it and start PostgresToKafka, which writes the table's present schema again.", e);
+                "Restore it from a backup, or remove it: KafkaToLake writes it again from a page that brings it along.", e);
         }
     }
 

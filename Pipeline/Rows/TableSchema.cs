@@ -15,13 +15,22 @@ public sealed class TableSchema
     /// <param name="columns">In the table's own order.</param>
     /// <param name="keyColumns">Indices into <paramref name="columns"/>, in key order; at least one.</param>
     /// <param name="timestampColumn">Index of the ordering column.</param>
-    public TableSchema(ImmutableArray<Column> columns, ImmutableArray<int> keyColumns, int timestampColumn)
+    /// <param name="formatVersion">
+    /// Of its text, and so part of the fingerprint: a program that knows only an earlier one stops at a record that names it.
+    /// </param>
+    public TableSchema(
+        ImmutableArray<Column> columns, ImmutableArray<int> keyColumns, int timestampColumn, int formatVersion = NewestFormatVersion)
     {
+        this.formatVersion = formatVersion;
         Columns = columns;
         KeyColumns = keyColumns;
         TimestampColumn = timestampColumn;
         Fingerprint = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(ToJson())))[..16];
     }
+
+    private const int NewestFormatVersion = 2;
+
+    private readonly int formatVersion;
 
     public ImmutableArray<Column> Columns { get; }
 
@@ -42,6 +51,22 @@ public sealed class TableSchema
         return -1;
     }
 
+    /// <summary>What an operator should know that is other than it was; no value in it.</summary>
+    public string ChangesSince(TableSchema before)
+    {
+        var changes = new List<string>();
+        changes.AddRange(Columns.Where(c => before.IndexOf(c.Name) < 0).Select(c => $"{c.Name} ({c.Type.PostgresName}) was added"));
+        changes.AddRange(before.Columns.Where(c => IndexOf(c.Name) < 0).Select(c => $"{c.Name} is gone"));
+        foreach (var column in Columns)
+        {
+            if (before.IndexOf(column.Name) is not (>= 0 and var at)) continue;
+            var old = before.Columns[at];
+            if (old.Type != column.Type) changes.Add($"{column.Name} is {column.Type.PostgresName} and was {old.Type.PostgresName}");
+            else if (old.Nullable != column.Nullable) changes.Add($"{column.Name} {(column.Nullable ? "may be NULL" : "is NOT NULL")}");
+        }
+        return changes.Count > 0 ? string.Join(", ", changes) : "their order, the key or the ordering column";
+    }
+
     /// <summary>Human-readable and canonical: the same schema gives the same text.</summary>
     public string ToJson()
     {
@@ -49,7 +74,7 @@ public sealed class TableSchema
         using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true, NewLine = "\n" }))
         {
             json.WriteStartObject();
-            json.WriteNumber("version", FormatVersion);
+            json.WriteNumber("version", formatVersion);
             WriteMembers(json);
             json.WriteEndObject();
         }
@@ -57,7 +82,7 @@ public sealed class TableSchema
     }
 
     /// <summary>As a state file of the stream that it was met in first.</summary>
-    internal byte[] ToStateFile(string owner) => StateEnvelope.Seal(FormatVersion, owner, WriteMembers);
+    internal byte[] ToStateFile(string owner) => StateEnvelope.Seal(formatVersion, owner, WriteMembers);
 
     /// <summary>Reads what <see cref="ToStateFile"/> or <see cref="ToJson"/> wrote.</summary>
     /// <exception cref="FormatException">The text is no schema, or one of a later version.</exception>
@@ -66,17 +91,34 @@ public sealed class TableSchema
     /// <inheritdoc cref="FromJson(string)"/>
     public static TableSchema FromJson(ReadOnlySpan<byte> file)
     {
-        using var document = StateEnvelope.Open(file, FormatVersion);
+        using var document = StateEnvelope.Open(file, NewestFormatVersion);
+        return FromElement(document.RootElement, document.RootElement.GetProperty("version").GetInt32());
+    }
+
+    /// <summary>As it stands among other members of an object.</summary>
+    internal void WriteTo(Utf8JsonWriter json, string name)
+    {
+        json.WriteStartObject(name);
+        WriteMembers(json);
+        json.WriteEndObject();
+    }
+
+    /// <summary>Reads what <see cref="WriteTo"/> wrote.</summary>
+    /// <exception cref="FormatException">It is no schema.</exception>
+    internal static TableSchema FromElement(JsonElement root) => FromElement(root, NewestFormatVersion);
+
+    private static TableSchema FromElement(JsonElement root, int formatVersion)
+    {
         try
         {
-            var root = document.RootElement;
             var columns = root.GetProperty("columns").EnumerateArray().Select(ReadColumn).ToImmutableArray();
             int Index(string? name) => columns.Select((c, i) => (c, i)).Where(x => x.c.Name == name).Select(x => (int?)x.i).FirstOrDefault()
                 ?? throw new KeyNotFoundException("a key or timestamp column that is not listed");
             return new TableSchema(
                 columns,
                 root.GetProperty("key").EnumerateArray().Select(k => Index(k.GetString())).ToImmutableArray(),
-                Index(root.GetProperty("timestamp").GetString()));
+                Index(root.GetProperty("timestamp").GetString()),
+                formatVersion);
         }
         catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or ArgumentException or OverflowException
             or FormatException)
@@ -84,8 +126,6 @@ public sealed class TableSchema
             throw new FormatException("it is not the JSON of a schema", e);
         }
     }
-
-    private const int FormatVersion = 1;
 
     private void WriteMembers(Utf8JsonWriter json)
     {

@@ -12,17 +12,23 @@ internal static class CaptureProgress
     /// By the database's clock, when an earlier observation found nothing that was not captured; null: none did.
     /// </param>
     public static CaptureStatus Describe(Watermark watermark, SourceObservation? source, DateTime? caughtUpAt) => new(
-        watermark.WindowNumber, watermark.Rows, watermark.Horizon?.TakenAt, watermark.Horizon?.LowerBound,
-        watermark.Window is { } window ? Describe(window, source) : null,
-        Lag(watermark, source, caughtUpAt));
+        watermark.WindowNumber, watermark.Rows, watermark.Horizon?.CompleteUpTo, watermark.Horizon?.LowerBound,
+        watermark.Window is { } window ? Describe(window, watermark.Horizon is null, source) : null,
+        Lag(watermark, source, caughtUpAt),
+        watermark.Horizon is { HeldBack: { } heldBack } horizon ? Describe(heldBack, horizon, source?.Writer) : null);
 
-    private static WindowStatus Describe(Window window, SourceObservation? source)
+    private static HeldBackStatus Describe(HeldBackRows rows, Horizon horizon, OldestWriter? writer) =>
+        new(rows.Since, SourceObservation.Described(writer is not null && writer.Holds(horizon) ? writer.Transaction : null));
+
+    private static WindowStatus Describe(Window window, bool isFirst, SourceObservation? source)
     {
-        var expected = window.IsInKeyOrder ? source?.Status.Rows : null;
+        // A window that looks at rows of any time publishes few of them.
+        var isWhole = window is { From: null, LowerBound: null };
+        var expected = isWhole ? source?.Status.Rows : null;
         var elapsed = source is null ? null : (double?)Math.Max(0, (source.Clock - window.To.TakenAt).TotalSeconds);
         var rate = window.Rows > 0 && elapsed > 0 ? window.Rows / elapsed : null;
         var left = expected - window.Rows;
-        var kind = window.IsInKeyOrder ? "initial load" : window.From is null ? "reread" : "changes";
+        var kind = window.From is not null ? "changes" : isFirst ? "initial load" : "reread";
         return new WindowStatus(
             window.Number, kind, window.Page, window.Rows, expected,
             expected is > 0 ? Math.Min(1, (double)window.Rows / expected.Value) : null,
@@ -31,8 +37,8 @@ internal static class CaptureProgress
 
     private static double? Lag(Watermark watermark, SourceObservation? source, DateTime? caughtUpAt)
     {
-        if (source is null || watermark.Horizon is not { } horizon) return null;
-        if (watermark.Window is null && source.Snapshot == horizon.Snapshot) return 0;
-        return CaptureLag.Of(horizon.TakenAt, caughtUpAt, source.Clock).TotalSeconds;
+        if (source is null || watermark.Horizon is not { CompleteUpTo: { } completeUpTo } horizon) return null;
+        if (watermark.Window is null && horizon.HeldBack is null && source.Snapshot == horizon.Snapshot) return 0;
+        return CaptureLag.Of(completeUpTo, caughtUpAt, source.Clock).TotalSeconds;
     }
 }

@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
 using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+using OrdersStream.Kafka;
 using OrdersStream.Lake;
 using OrdersStream.Lake.Files;
 
@@ -12,9 +14,22 @@ internal sealed record LakeObservation(LakeStatus Status, ImmutableSortedDiction
 {
     private const int CommitsRead = 5, FilesShown = 10;
 
-    public static LakeObservation Read(PipelineOptions options, Func<string, ILakeFiles> openFiles, QuarantineCauses causes)
+    /// <summary>Nothing was stored yet.</summary>
+    public bool IsEmpty => Positions.IsEmpty;
+
+    /// <exception cref="PipelineException">
+    /// Lake or commit log is not there, or is another's: nothing is told of it, since it would be guessed.
+    /// </exception>
+    public static async Task<LakeObservation> ReadAsync(
+        PipelineOptions options, TopicIdentity? topic, Func<string, ILakeFiles> openFiles, QuarantineCauses causes,
+        CancellationToken cancellationToken)
     {
-        var commits = TopicCommits.Find(openFiles(options.Streaming.CheckpointLocation), options.Kafka.Topic);
+        var (lake, checkpoint) = (openFiles(options.Datalake.Path), openFiles(options.Streaming.CheckpointLocation));
+        // Invariant 6, as an observer sees it: storing would stop.
+        if (topic is not null) _ = TopicCommits.Find(checkpoint, topic);
+        await LakeOwner.CheckAsync(lake, checkpoint, options.Kafka.Topic, cancellationToken);
+        var commits = TopicCommits.Find(checkpoint, options.Kafka.Topic);
+        if (commits is null && HasRows(lake, options.Kafka.Topic)) throw LogIsGone(options);
         var recent = commits?.RecentEntries(CommitsRead).ToList() ?? [];
         var newest = recent.Select(entries => entries[0]).ToList();
         var files =
@@ -26,9 +41,19 @@ internal sealed record LakeObservation(LakeStatus Status, ImmutableSortedDiction
         var quarantined = newest.Sum(e => e.State.Quarantined);
         var status = new LakeStatus(
             options.Datalake.Path, Reachable: true, newest.Sum(e => e.State.Rows), newest.Sum(e => e.State.Files), quarantined,
-            [.. files.Take(FilesShown)], quarantined > 0 ? causes.Read(openFiles(options.Datalake.Path)) : []);
+            [.. files.Take(FilesShown)], quarantined > 0 ? causes.Read(lake) : [], newest.Sum(e => e.State.Dropped));
         return new LakeObservation(status, newest.ToImmutableSortedDictionary(e => e.Partition, StoredPosition.Of));
     }
+
+    private static bool HasRows(ILakeFiles lake, string topic) =>
+        lake.Has(LakeOwner.FileName)
+        && OwnerFile.Read(lake.Read(LakeOwner.FileName), lake.Locate(LakeOwner.FileName)).Topic == topic
+        && lake.ListAll("").Any(f => LakePath.TryParse(f, out _));
+
+    private static PipelineException LogIsGone(PipelineOptions options) => new(FailureAction.Retry,
+        $"The commit log is gone: '{options.Streaming.CheckpointLocation}' has none of topic '{options.Kafka.Topic}', and the lake has "
+        + "files of it. What is stored cannot be told.",
+        "Put the folder back; or start KafkaToLake, again if it runs: it makes the log from the files' footers.");
 }
 
 /// <summary>Why records are in quarantine, from the newest of its files; a file that was read is not read again.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using OrdersStream.Diagnostics;
 
 namespace OrdersStream.Status;
@@ -27,6 +28,12 @@ public sealed record PipelineStatus
     public required TopicStatus Topic { get; init; }
     public required LakeStatus Lake { get; init; }
     public CaptureStatus? Capture { get; init; }
+
+    /// <summary>The last whole round of the standing audit, as capture's state folder has it; null: there was none.</summary>
+    public AuditStatus? Audit { get; init; }
+
+    /// <summary>Who does the work, whatever process answers: capture, then storing.</summary>
+    public ImmutableArray<HalfStatus> Halves { get; init; } = [];
     public ImmutableArray<PartitionStatus> Partitions { get; init; } = [];
     public required FlowStatus Flow { get; init; }
 
@@ -37,11 +44,14 @@ public sealed record PipelineStatus
     public ImmutableArray<string> Warnings { get; init; } = [];
     public ImmutableArray<string> Problems { get; init; } = [];
 
-    /// <summary>Offsets of the topic that the lake has not; null while the topic's ends are unknown.</summary>
+    /// <summary>Offsets of the topic that the lake has not; null while the topic's ends, or the lake's positions, are unknown.</summary>
     public long? Lag => LagOf(Partitions);
 
+    /// <summary>Offsets of the topic that a transaction hides, so that nobody can tell whether records wait there.</summary>
+    public long Hidden => Partitions.Sum(p => p.Hidden);
+
     internal static long? LagOf(ImmutableArray<PartitionStatus> partitions) =>
-        partitions.Any(p => p.Lag is null) ? null : partitions.Sum(p => p.Lag);
+        partitions.IsEmpty || partitions.Any(p => p.Lag is null) ? null : partitions.Sum(p => p.Lag);
 }
 
 /// <summary>The process that answers.</summary>
@@ -49,6 +59,31 @@ public sealed record PipelineStatus
 /// <param name="StartedAt">When it began.</param>
 /// <param name="Halves">The halves that it runs itself: PostgresToKafka, KafkaToLake, both or none.</param>
 public sealed record ProcessStatus(string Host, DateTimeOffset StartedAt, ImmutableArray<string> Halves);
+
+/// <summary>Whether a half is at work.</summary>
+public enum HalfState
+{
+    /// <summary>Somebody runs it.</summary>
+    Running,
+    /// <summary>Somebody would, and waits for another instance to end.</summary>
+    StandingBy,
+    /// <summary>It tries again what failed.</summary>
+    Retrying,
+    /// <summary>It failed in a way that needs a human.</summary>
+    Stopped,
+    /// <summary>Its process is there, and is not heard of.</summary>
+    Silent,
+    /// <summary>Nobody runs it.</summary>
+    Nobody,
+}
+
+/// <summary>A half, by what those who run it leave of themselves, and by what waits for it.</summary>
+/// <param name="Name">PostgresToKafka or KafkaToLake.</param>
+/// <param name="Health">What that means for the stream.</param>
+/// <param name="Says">Who it is, and what to do about it, in words.</param>
+/// <param name="Since">Since when it runs, tries again or stands still; null: not known.</param>
+/// <param name="LagSeconds">For how long the oldest of what waits for it has; null: not known.</param>
+public sealed record HalfStatus(string Name, HalfState State, Health Health, string Says, DateTimeOffset? Since, double? LagSeconds);
 
 /// <summary>The source database, as it answers now.</summary>
 /// <param name="Table">Schema and table.</param>
@@ -60,20 +95,29 @@ public sealed record ProcessStatus(string Host, DateTimeOffset StartedAt, Immuta
 /// <param name="CaptureMode">The same in words, with the reason.</param>
 /// <param name="Poller">Who holds the poller's lock; null: nobody.</param>
 /// <param name="OldestTransaction">What holds the next window's lower bound back; null: nothing.</param>
+/// <param name="HiddenTransaction">
+/// One that does not show when it began, while which that bound stands still; of several the one of the oldest session. Null: none.
+/// </param>
 public sealed record SourceStatus(
     string Table, string Address, bool Reachable, string? Version = null, long? Rows = null,
-    bool? CaptureIsExact = null, string? CaptureMode = null, PollerStatus? Poller = null, OpenTransaction? OldestTransaction = null);
+    bool? CaptureIsExact = null, string? CaptureMode = null, PollerStatus? Poller = null, OpenTransaction? OldestTransaction = null,
+    OpenTransaction? HiddenTransaction = null);
 
 /// <summary>The session that holds the poller's lock.</summary>
 public sealed record PollerStatus(int Pid, string Application, string? ClientAddress, DateTime Since);
 
-/// <summary>The oldest transaction that is open at the source.</summary>
-/// <param name="Kind">"open" or "prepared".</param>
-/// <param name="StartedAt">Since when (prepared: when it was prepared).</param>
+/// <summary>A transaction at the source that holds something back.</summary>
+/// <param name="Kind">"open", "prepared" or "hidden".</param>
+/// <param name="StartedAt">Since when (prepared: when it was prepared; hidden: when its session began).</param>
 /// <param name="Seconds">For how long, by the database's clock.</param>
 /// <param name="Pid">Its session; null: prepared, so it has none.</param>
 /// <param name="Application">Name that the session gives itself; null: prepared.</param>
-public sealed record OpenTransaction(string Kind, DateTime StartedAt, double Seconds, int? Pid, string? Application);
+public sealed record OpenTransaction(string Kind, DateTime StartedAt, double Seconds, int? Pid, string? Application)
+{
+    /// <summary>In words.</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture,
+        $"{Kind} for {Seconds:N0} s{(Pid is { } pid ? $", session {pid} ({Application})" : "")}");
+}
 
 /// <summary>The topic and its brokers, as they answer now.</summary>
 /// <param name="Brokers">Bootstrap addresses, as configured.</param>
@@ -84,6 +128,37 @@ public sealed record OpenTransaction(string Kind, DateTime StartedAt, double Sec
 public sealed record TopicStatus(
     string Name, string Brokers, bool Reachable, string? Version = null, int? BrokerCount = null, bool? Exists = null);
 
+/// <summary>The last whole round of the standing audit.</summary>
+/// <param name="ComparedAt">When it began: of what was captured before, it knows.</param>
+/// <param name="AgeSeconds">How long ago that was.</param>
+/// <param name="Rows">Rows of the table that were compared.</param>
+/// <param name="OnTheWay">Rows of it that were not due in the lake yet, and were not compared.</param>
+/// <param name="Missing">Captured, and not in the lake.</param>
+/// <param name="Stale">The lake's newest version was not the table's.</param>
+/// <param name="Extra">In the lake and not in the table: deleted.</param>
+/// <param name="StoredTwice">Offsets of the topic that were in the lake more than once.</param>
+/// <param name="Requested">Of the missing and stale ones, those that are published again.</param>
+/// <param name="Unmended">Those that had been published again before, and differed as they did.</param>
+/// <param name="Failure">What broke a later round off; null: nothing.</param>
+public sealed record AuditStatus(
+    DateTimeOffset ComparedAt, double AgeSeconds, long Rows, long OnTheWay, long Missing, long Stale, long Extra, long StoredTwice,
+    long Requested, long Unmended, string? Failure)
+{
+    /// <summary>Rows, or offsets, that were not as they should be. Deleted rows are none of them: deletes are not captured.</summary>
+    public long Differences => Missing + Stale + StoredTwice;
+
+    /// <summary>What it found, in words.</summary>
+    public string Says => Differences + Extra == 0
+        ? string.Create(CultureInfo.InvariantCulture, $"{Rows:N0} rows were compared, and lake and table are equal")
+        : string.Create(
+            CultureInfo.InvariantCulture,
+            $"of {Rows:N0} rows {Missing:N0} were missing and {Stale:N0} stale in the lake, {Extra:N0} were extra, "
+            + $"{StoredTwice:N0} stored twice");
+
+    /// <summary>It was seen, and nobody mends it.</summary>
+    internal bool NeedsHelp => StoredTwice + Unmended > 0 || Missing + Stale > Requested;
+}
+
 /// <summary>The lake, from its commit log and files.</summary>
 /// <param name="Path">Folder of the files.</param>
 /// <param name="Reachable">Whether folder and commit log could be read.</param>
@@ -92,9 +167,11 @@ public sealed record TopicStatus(
 /// <param name="Quarantined">Records in quarantine.</param>
 /// <param name="NewestFiles">The newest files, the newest first.</param>
 /// <param name="QuarantineCauses">Why records are in quarantine; of the newest files of it, where there are many.</param>
+/// <param name="Dropped">Records of pages that were sent again or not finished, which do not count.</param>
 public sealed record LakeStatus(
     string Path, bool Reachable, long Rows = 0, long Files = 0, long Quarantined = 0,
-    ImmutableArray<LakeFileStatus> NewestFiles = default, ImmutableArray<QuarantineCause> QuarantineCauses = default);
+    ImmutableArray<LakeFileStatus> NewestFiles = default, ImmutableArray<QuarantineCause> QuarantineCauses = default,
+    long Dropped = 0);
 
 /// <summary>A file of the lake.</summary>
 /// <param name="Path">Relative to the lake's folder.</param>
@@ -107,15 +184,26 @@ public sealed record QuarantineCause(string Reason, long Records);
 /// <summary>Where PostgresToKafka stands, as the watermark file says.</summary>
 /// <param name="WindowsTaken">Number of the last window taken.</param>
 /// <param name="RowsPublished">Row versions published in the stream's life.</param>
-/// <param name="CapturedUpTo">When the horizon was taken up to which everything is published; null: the initial load is not done.</param>
+/// <param name="CapturedUpTo">
+/// Everything that was committed before is published; null: the initial load is not done, or rows of it are held back.
+/// </param>
 /// <param name="NextFrom">The next window reads rows from here on, by the ordering column; null: from the beginning.</param>
 /// <param name="Window">The window in progress; null: none.</param>
 /// <param name="LagSeconds">
 /// How long ago the oldest change may have been committed that is not published: 0 where nothing was committed since; null while the
 /// source is not reachable or the initial load is not done.
 /// </param>
+/// <param name="HeldBack">Committed rows that are not published, and will not be before a transaction ends; null: none.</param>
 public sealed record CaptureStatus(
-    long WindowsTaken, long RowsPublished, DateTime? CapturedUpTo, DateTime? NextFrom, WindowStatus? Window, double? LagSeconds = null);
+    long WindowsTaken, long RowsPublished, DateTime? CapturedUpTo, DateTime? NextFrom, WindowStatus? Window, double? LagSeconds = null,
+    HeldBackStatus? HeldBack = null);
+
+/// <summary>
+/// More transactions were committed behind one that is open than are remembered (postgres.seen_transactions): their rows are held back.
+/// </summary>
+/// <param name="Since">Of what was committed before, nothing is; null: that cannot be told.</param>
+/// <param name="By">The transaction that is open; null: it has ended meanwhile, or the source cannot be asked.</param>
+public sealed record HeldBackStatus(DateTime? Since, OpenTransaction? By);
 
 /// <summary>A window that is not published whole.</summary>
 /// <param name="Kind">"initial load", "changes" or "reread".</param>
@@ -134,14 +222,20 @@ public sealed record WindowStatus(
 /// <param name="Partition">Its number.</param>
 /// <param name="Low">First offset that Kafka keeps; null: unknown.</param>
 /// <param name="High">End of what is committed; null: unknown.</param>
-/// <param name="Next">Next offset that the lake has not.</param>
-/// <param name="Lag">Offsets that wait in Kafka; null: unknown.</param>
+/// <param name="Next">Next offset that the lake has not; null: unknown.</param>
+/// <param name="Lag">Offsets that wait in Kafka, 0 where no record is among them; null: unknown.</param>
 /// <param name="Rows">Rows stored.</param>
 /// <param name="Quarantined">Records in quarantine.</param>
 /// <param name="Files">Files written.</param>
 /// <param name="CommittedAt">Time of the last commit.</param>
+/// <param name="Hidden">Offsets behind the end of what is committed, which a transaction hides that does not end.</param>
 public sealed record PartitionStatus(
-    int Partition, long? Low, long? High, long Next, long? Lag, long Rows, long Quarantined, long Files, DateTimeOffset? CommittedAt);
+    int Partition, long? Low, long? High, long? Next, long? Lag, long Rows, long Quarantined, long Files, DateTimeOffset? CommittedAt,
+    long Hidden = 0)
+{
+    /// <summary>When the oldest record that waits was sent; null: none waits, or it is not known.</summary>
+    public DateTimeOffset? WaitsSince { get; init; }
+}
 
 /// <summary>Rates and lags over the last hour, as this process saw them.</summary>
 /// <param name="SeenBy">"process": it samples by itself, all the time. "requests": only when somebody asks.</param>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Npgsql;
 using OrdersStream.Configuration;
 using OrdersStream.Postgres;
 
@@ -9,9 +10,10 @@ namespace OrdersStream.Status;
 /// <param name="Clock">The database's.</param>
 /// <param name="Snapshot">What is committed now, as Postgres prints it.</param>
 /// <param name="Identity">Which table it is.</param>
+/// <param name="Writer">The transaction with the least id; null: none has one.</param>
 /// <param name="Warnings">What an operator should know of table and role.</param>
 internal sealed record SourceObservation(
-    SourceStatus Status, DateTime Clock, string Snapshot, SourceIdentity Identity, ImmutableArray<string> Warnings)
+    SourceStatus Status, DateTime Clock, string Snapshot, SourceIdentity Identity, OldestWriter? Writer, ImmutableArray<string> Warnings)
 {
     /// <summary>Changes nothing, and holds no snapshot for longer than a statement.</summary>
     public static async Task<SourceObservation> ReadAsync(
@@ -25,15 +27,35 @@ internal sealed record SourceObservation(
             ? "exact: open transactions are seen, however long they take"
             : $"delay: a transaction open for more than {options.Postgres.LateCommitSeconds} s would be missed, "
                 + "since the role is no member of pg_read_all_stats";
-        if (activity.AnyHidden) mode += "; the lower bound stands still while a session hides its activity (track_activities off)";
+        // The fixed delay does not ask for sessions.
+        var hidden = server.SeesAllSessions ? activity.Hidden : null;
+        if (hidden is not null) mode += "; the lower bound stands still while a session hides when its transaction began";
         var status = configured with
         {
             Reachable = true, Version = activity.Version, Rows = activity.Rows, CaptureIsExact = server.SeesAllSessions, CaptureMode = mode,
             Poller = activity.Poller is { } p ? new PollerStatus(p.Pid, p.Application, p.ClientAddress, p.Since) : null,
-            OldestTransaction = activity.Oldest is { } o ? new OpenTransaction(o.Kind, o.StartedAt, o.Seconds, o.Pid, o.Application) : null,
+            OldestTransaction = Described(activity.Oldest),
+            HiddenTransaction = Described(hidden),
         };
         var warnings = table.Warnings().AddRange(server.Warnings(options.Postgres));
         var identity = new SourceIdentity(server.System, server.Timeline, options.Postgres.Db, status.Table, table.Oid);
-        return new SourceObservation(status, activity.Clock, activity.Snapshot, identity, warnings);
+        return new SourceObservation(status, activity.Clock, activity.Snapshot, identity, activity.Writer, warnings);
     }
+
+    /// <summary>Whether the table has rows for the next window, as far as windows see them.</summary>
+    /// <param name="options">Which table.</param>
+    /// <param name="horizon">Up to which all is published.</param>
+    /// <param name="cancellationToken">Ends the asking.</param>
+    public static async Task<bool> HasMoreAsync(PipelineOptions options, Horizon horizon, CancellationToken cancellationToken)
+    {
+        await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
+        var table = await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken);
+        var recent = horizon.LowerBound is { } bound ? $" AND {table.NotBelow(bound)}" : "";
+        await using var command = new NpgsqlCommand(
+            $"SELECT EXISTS (SELECT FROM {table.QualifiedName} WHERE NOT {horizon.Contains("xmin")}{recent})", connection);
+        return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
+    }
+
+    internal static OpenTransaction? Described(OldestOpen? t) =>
+        t is null ? null : new OpenTransaction(t.Kind, t.StartedAt, t.Seconds, t.Pid, t.Application);
 }

@@ -21,6 +21,7 @@ public static class StatusDocument
         Converters =
         {
             new JsonStringEnumConverter<Health>(JsonNamingPolicy.SnakeCaseLower),
+            new JsonStringEnumConverter<HalfState>(JsonNamingPolicy.SnakeCaseLower),
             new JsonStringEnumConverter<Diagnostics.FailureAction>(JsonNamingPolicy.SnakeCaseLower),
         },
         TypeInfoResolver = StatusJson.Default,

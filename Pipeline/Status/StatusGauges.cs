@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using System.Globalization;
 using OrdersStream.Diagnostics;
+using OrdersStream.Store;
 
 namespace OrdersStream.Status;
 
@@ -27,8 +28,16 @@ public sealed class StatusGauges
             "orders_stream.capture.window.progress", s => s.Capture?.Window?.Progress, "1",
             "Share of an initial load that is published.");
         Gauge(
+            "orders_stream.capture.held_back", s => s.Capture is { } c ? (c.HeldBack is null ? 0 : 1) : null, null,
+            "1: committed rows wait for the end of a transaction; 0: none does.");
+        Gauge(
             "orders_stream.capture.oldest_transaction.age", s => s.Source.OldestTransaction?.Seconds, "s",
             "Age of the oldest transaction that is open at the source.");
+        meter.CreateObservableGauge(
+            "orders_stream.half.up", Halves, null, "1: somebody runs the half, or stands by; 0: it fails, or nobody is seen to run it.");
+        Gauge(
+            "orders_stream.lake.lag.time", s => s.Halves.FirstOrDefault(h => h.Name == nameof(KafkaToLake))?.LagSeconds, "s",
+            "How long ago the oldest record was sent that is not in the lake.");
         meter.CreateObservableGauge("orders_stream.lake.lag", LakeLag, "{record}", "Records that wait in Kafka, by partition.");
         Gauge("orders_stream.lake.rows", s => s.Lake.Reachable ? s.Lake.Rows : null, "{row}", "Rows in the lake.");
         Gauge("orders_stream.lake.files", s => s.Lake.Reachable ? s.Lake.Files : null, "{file}", "Files written to the lake.");
@@ -54,6 +63,11 @@ public sealed class StatusGauges
         yield return Up("kafka", status.Topic.Reachable);
         yield return Up("lake", status.Lake.Reachable);
     }
+
+    private IEnumerable<Measurement<int>> Halves() =>
+        from half in Volatile.Read(ref last)?.Halves ?? []
+        let isUp = half.State is HalfState.Running or HalfState.StandingBy
+        select new Measurement<int>(isUp ? 1 : 0, [.. metrics.StreamTags, new("half", half.Name)]);
 
     private Measurement<int> Up(string part, bool reachable) => new(reachable ? 1 : 0, [.. metrics.StreamTags, new("part", part)]);
 

@@ -1,25 +1,53 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using OrdersStream.Capture;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
-using OrdersStream.Lake;
 using OrdersStream.Lake.Files;
+using OrdersStream.Store;
 
 namespace OrdersStream.Status;
 
 /// <summary>
-/// Reads where everything stands, from the state files, the lake and both servers. It changes nothing anywhere; a server that
-/// does not answer soon is reported as down, and the rest is read all the same.
+/// Reads where everything stands, from the state files, the lake, both servers, and what the halves leave of themselves. It changes nothing
+/// anywhere; a server that does not answer soon is reported as down, and the rest is read all the same.
 /// </summary>
-public sealed class StatusReader(
-    PipelineOptions options, TopicAdmin admin, TopicReader topic, Func<string, ILakeFiles> openFiles,
-    ProcessStatus process, FlowHistory history, FailureJournal failures, TimeProvider time)
+public sealed class StatusReader
 {
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(4);
+    private static readonly TimeSpan ClocksDifferMax = TimeSpan.FromSeconds(10);
 
+    private readonly PipelineOptions options;
+    private readonly Func<string, ILakeFiles> openFiles;
+    private readonly ProcessStatus process;
+    private readonly Func<IReadOnlyList<Heartbeat>> own;
+    private readonly Func<AuditStatus?> audit;
+    private readonly FlowHistory history;
+    private readonly FailureJournal failures;
+    private readonly TimeProvider time;
+    private readonly TopicObserver topic;
     private readonly QuarantineCauses causes = new();
     private DateTime? caughtUpAt;
+
+    /// <param name="options">The stream's configuration.</param>
+    /// <param name="admin">Asks the brokers.</param>
+    /// <param name="topic">Asks the topic.</param>
+    /// <param name="openFiles">What lies at a location of the configuration.</param>
+    /// <param name="process">The process that answers.</param>
+    /// <param name="own">The halves that it runs: their files may be those that cannot be written.</param>
+    /// <param name="audit">The last whole round of the standing audit; null: there was none.</param>
+    /// <param name="history">Where rates and lags are kept.</param>
+    /// <param name="failures">What failed in this process.</param>
+    /// <param name="time">The clock.</param>
+    internal StatusReader(
+        PipelineOptions options, TopicAdmin admin, TopicReader topic, Func<string, ILakeFiles> openFiles, ProcessStatus process,
+        Func<IReadOnlyList<Heartbeat>> own, Func<AuditStatus?> audit, FlowHistory history, FailureJournal failures, TimeProvider time)
+    {
+        (this.options, this.openFiles, this.process, this.own, this.audit) = (options, openFiles, process, own, audit);
+        (this.history, this.failures, this.time) = (history, failures, time);
+        this.topic = new TopicObserver(options, admin, topic, time);
+    }
 
     public Task<PipelineStatus> ReadAsync(CancellationToken cancellationToken) => ReadAsync(AnswerTimeout, cancellationToken);
 
@@ -29,36 +57,62 @@ public sealed class StatusReader(
     {
         var problems = new Problems();
         var sourceTask = problems.TryAsync(Part.Source, () => ObserveSourceAsync(answerTimeout, cancellationToken), cancellationToken);
-        var topicAnswer = await problems.TryAsync(Part.Topic, () => ObserveTopicAsync(answerTimeout, cancellationToken), cancellationToken);
-        var ends = topicAnswer?.Ends ?? [];
+        var observed = await problems.TryAsync(Part.Topic, () => topic.ReadAsync(answerTimeout, cancellationToken), cancellationToken);
         var source = await sourceTask;
-        var watermark = problems.Try(Part.State, () => new WatermarkFile(options).Read());
-        // Invariant 6, as an observer sees it: capture would stop.
-        if (watermark is not null && source is not null) problems.Try(Part.Source, () => watermark.Source.CheckSameTable(source.Identity));
-        var lake = problems.Try(Part.State, () => LakeObservation.Read(options, openFiles, causes));
+        var (capturing, storing) = (BeatsOf(nameof(PostgresToKafka)), BeatsOf(nameof(KafkaToLake)));
+        var file = new WatermarkFile(options);
+        var watermark = problems.Try(Part.State, file.Read);
+        var identity = observed?.Cluster.Topic;
+        var lake = await problems.TryAsync(
+            Part.Lake, () => LakeObservation.ReadAsync(options, identity, openFiles, causes, cancellationToken), cancellationToken);
+        var isLost = watermark is null && lake is { IsEmpty: false } && !File.Exists(file.Path);
+        if (isLost) problems.Add(Part.State, WatermarkGone(file.Path));
+        CheckIdentities(problems, watermark, file.Path, source, observed?.Cluster, lake);
 
-        var capture = watermark is null ? null : CaptureProgress.Describe(watermark, source, caughtUpAt);
-        if (capture?.LagSeconds is 0) caughtUpAt = source!.Clock;
+        // Whoever stands at a later time than the database saw another clock.
+        var captured = capturing.Select(b => b.CapturedUpTo).Append(caughtUpAt).Where(c => source is null || c <= source.Clock).Max();
+        var capture = watermark is null ? null : CaptureProgress.Describe(watermark, source, captured);
+        if (capture?.HeldBack is { } heldBack) problems.Add(Part.Capture, HeldBack(heldBack));
+        foreach (var hidden in (observed?.Hidden ?? []).Take(1))
+            problems.Add(Part.Topic, new PipelineException(hidden.ToVerdict(options.Kafka.Topic)));
+        caughtUpAt = capture?.LagSeconds is 0 ? source!.Clock : captured;
+        var compared = problems.Try(Part.State, audit);
+        if (compared is { NeedsHelp: true }) problems.Add(Part.Audit, Differ(compared));
+        var leftOut = problems.Try(Part.State, () => TooLargeRows.CountIn(options.Streaming));
+        var partitions = await topic.JoinAsync(observed, lake?.Positions, answerTimeout, cancellationToken);
+
         var at = time.GetUtcNow();
+        var judge = new HalfJudge(options.LagMax, at);
+        var toCapture = ForCapture(capture, isLost || File.Exists(file.Path));
+        // Others' commits on the same server look the same as those of the table, and nobody is there who would look.
+        if (toCapture.Waits is true && source is { Status.Poller: null } && !capturing.Any(b => b.IsAlive(at)))
+            toCapture = await WithRowsAsync(toCapture, watermark!, answerTimeout, cancellationToken);
+        ImmutableArray<HalfStatus> halves =
+        [
+            judge.Judge(
+                nameof(PostgresToKafka), capturing, toCapture, source?.Status.Poller is { } p ? Described(p) : null),
+            judge.Judge(nameof(KafkaToLake), storing, ForStore(observed, partitions, at)),
+        ];
         var lakeStatus = lake?.Status ?? new LakeStatus(options.Datalake.Path, Reachable: false, NewestFiles: [], QuarantineCauses: []);
-        var partitions = Join(ends, lake?.Positions ?? ImmutableSortedDictionary<int, StoredPosition>.Empty);
         history.Add(
             at, capture?.RowsPublished, lakeStatus.Reachable ? lakeStatus.Rows + lakeStatus.Quarantined : null,
-            capture?.LagSeconds, ends.IsEmpty ? null : PipelineStatus.LagOf(partitions));
+            capture?.LagSeconds, PipelineStatus.LagOf(partitions));
         var recent = failures.Recent;
         return new PipelineStatus
         {
             At = at,
             Stream = options.StreamName,
-            Health = problems.Judge(recent),
+            Health = problems.Judge(recent, halves),
             Process = process,
-            Source = source?.Status ?? UnobservedSource(problems),
-            Topic = TopicAs(topicAnswer?.Cluster),
+            Source = source?.Status ?? SourceAs(problems.SourceAnswered),
+            Topic = topic.Describe(observed?.Cluster),
             Lake = lakeStatus,
             Capture = capture,
+            Audit = compared,
+            Halves = halves,
             Partitions = partitions,
             Failures = recent,
-            Warnings = Warnings(source, capture),
+            Warnings = [.. Warnings(source), .. leftOut > 0 ? [LeftOut(leftOut)] : Array.Empty<string>(), .. WarningsOf(compared)],
             Problems = problems.Texts,
             Flow = history.Read(),
         };
@@ -80,15 +134,64 @@ public sealed class StatusReader(
         }
     }
 
-    private async Task<(ClusterDescription Cluster, ImmutableArray<TopicPartitionEnds> Ends)?> ObserveTopicAsync(
-        TimeSpan answerTimeout, CancellationToken cancellationToken)
+    /// <summary>Of this process what it knows itself, of others what they wrote.</summary>
+    private IReadOnlyList<Heartbeat> BeatsOf(string half)
     {
-        var cluster = await admin.DescribeClusterAsync(answerTimeout, cancellationToken);
-        return (cluster, await topic.PartitionEndsAsync(cluster.Partitions ?? 0, answerTimeout, cancellationToken));
+        var known = own().Where(b => b.Half == half).ToList();
+        return [.. known, .. Written(half).Where(b => known.TrueForAll(k => k.Id != b.Id))];
     }
 
-    /// <summary>A server that answers that something is wrong is reachable.</summary>
-    private SourceStatus UnobservedSource(Problems problems) => SourceAs(problems.SourceAnswered);
+    // That nobody can be seen is told by the half's own state.
+    private ImmutableArray<Heartbeat> Written(string half)
+    {
+        try
+        {
+            return new HeartbeatFolder(options, half).Read();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
+    }
+
+    /// <summary>Invariant 6, as an observer sees it: a half would stop.</summary>
+    private void CheckIdentities(
+        Problems problems, Watermark? watermark, string path, SourceObservation? source, ClusterDescription? cluster, LakeObservation? lake)
+    {
+        if (watermark is not null && source is not null) problems.Try(Part.Source, () => watermark.Source.CheckSameTable(source.Identity));
+        if (watermark is not null && cluster?.Topic is { } present)
+            problems.Try(Part.Topic, () => WatermarkRecovery.CheckTopic(path, watermark.Topic, present));
+        if (cluster is { Partitions: null } && (watermark is not null || lake is { IsEmpty: false }))
+            problems.Add(Part.Topic, new PipelineException(FailureAction.Stop,
+                $"Topic '{options.Kafka.Topic}' is not there any more.",
+                "If kafka.brokers leads to another cluster, correct it. If the topic was deleted, its records are gone, and one that is "
+                + "made anew is another: start a new stream."));
+    }
+
+    /// <summary>What waits for capture, where it is asked of the table itself.</summary>
+    private async Task<Backlog> WithRowsAsync(
+        Backlog backlog, Watermark watermark, TimeSpan answerTimeout, CancellationToken cancellationToken)
+    {
+        if (watermark is not { Window: null, Horizon: { HeldBack: null } horizon }) return backlog;
+        using var expiry = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        expiry.CancelAfter(answerTimeout);
+        try
+        {
+            return await SourceObservation.HasMoreAsync(options, horizon, expiry.Token)
+                ? backlog with { Text = "rows of the table wait" }
+                : new(false, 0, "no row of the table waits");
+        }
+        catch (Exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            // A large table without an index; what else is wrong with the source was said.
+            return backlog with { Waits = null };
+        }
+    }
+
+    private static PipelineException WatermarkGone(string path) => new(FailureAction.Retry,
+        $"The watermark file {path} is gone, and the lake has rows: how far capture has got cannot be told.",
+        "Capture finds its position at the topic's end when it starts, and writes the file again once something was committed. "
+        + "Where capture has a folder of its own, its status is to be asked for there.");
 
     private SourceStatus SourceAs(bool reachable)
     {
@@ -96,94 +199,67 @@ public sealed class StatusReader(
         return new($"{postgres.Schema}.{postgres.Table}", $"{postgres.Host}:{postgres.Port}/{postgres.Db}", reachable);
     }
 
-    private TopicStatus TopicAs(ClusterDescription? cluster) => new(
-        options.Kafka.Topic, options.Kafka.Brokers, cluster is not null, cluster?.Version, cluster?.Brokers,
-        cluster is null ? null : cluster.Partitions is not null);
+    private static string Described(PollerStatus p) => $"session {p.Pid} of the source ({p.Application}), which holds the poller's lock,";
 
-    private static ImmutableArray<string> Warnings(SourceObservation? source, CaptureStatus? capture)
+    private static Backlog ForCapture(CaptureStatus? capture, bool hasBegun) => capture switch
+    {
+        null when hasBegun => new(null, null, "how far it has got cannot be told"),
+        null => new(null, null, "nothing was captured yet") { IsFirst = true },
+        { LagSeconds: 0 } => new(false, 0, "all that was committed is in the topic"),
+        { LagSeconds: { } lag, CapturedUpTo: { } upTo } => new(true, lag, string.Create(
+            CultureInfo.InvariantCulture, $"what was committed since {upTo:yyyy-MM-dd HH:mm:ss} is not known to be in the topic")),
+        { Window: { } window } => new(true, null, $"{window.Kind} in progress") { IsUntimed = true },
+        { HeldBack: not null } => new(true, null, "rows are held back") { IsUntimed = true },
+        _ => new(null, null, "what was committed since cannot be told"),
+    };
+
+    private Backlog ForStore(TopicObservation? observed, ImmutableArray<PartitionStatus> partitions, DateTimeOffset now)
+    {
+        if (observed is { Ends.IsEmpty: true }) return new(false, 0, "there is no topic yet");
+        if (PipelineStatus.LagOf(partitions) is not { } lag) return new(null, null, "what waits in the topic cannot be told");
+        if (lag == 0) return new(false, 0, "the lake has all that is in the topic");
+        var waiting = partitions.Where(p => p.Lag > 0).Select(p => p.WaitsSince).ToList();
+        var seconds = waiting.Contains(null) ? null : (double?)(now - waiting.Min()!.Value).TotalSeconds;
+        // By a producer's clock, which may be a little ahead; one that is far ahead tells nothing.
+        if (seconds is < 0 and var ahead) seconds = ahead < -ClocksDifferMax.TotalSeconds ? null : 0;
+        return new(true, seconds, string.Create(CultureInfo.InvariantCulture, $"{lag:N0} records wait in the topic"))
+        {
+            Collected = TimeSpan.FromSeconds(options.Streaming.BatchInterval) * BatchTiming.BacklogIntervals,
+        };
+    }
+
+    private static ImmutableArray<string> Warnings(SourceObservation? source)
     {
         if (source is null) return [];
-        return source.Status.Poller is null && capture is not null && capture.LagSeconds is not 0
-            ? source.Warnings.Add("nothing captures the table now: no session holds the poller's lock")
-            : source.Warnings;
+        return source.Status.HiddenTransaction is not { } hidden
+            ? source.Warnings
+            : source.Warnings.Add(
+                $"session {hidden.Pid} ({hidden.Application}), there for {hidden.Seconds:0} s, does not show when its transaction began: "
+                + "until it ends, each window reads as far back as the last one before it");
     }
 
-    private static ImmutableArray<PartitionStatus> Join(
-        ImmutableArray<TopicPartitionEnds> ends, ImmutableSortedDictionary<int, StoredPosition> positions) =>
-    [
-        .. positions.Keys.Union(ends.Select(e => e.Partition)).Order()
-            .Select(p => Join(p, ends.FirstOrDefault(e => e.Partition == p), positions.GetValueOrDefault(p))),
-    ];
-
-    private static PartitionStatus Join(int partition, TopicPartitionEnds? ends, StoredPosition? stored)
+    private static IEnumerable<string> WarningsOf(AuditStatus? audit)
     {
-        var next = stored?.NextRecord ?? ends?.Low ?? 0;
-        var (state, lag) = (stored?.Newest.State, ends is null ? (long?)null : Math.Max(0, ends.High - next));
-        return new PartitionStatus(
-            partition, ends?.Low, ends?.High, next, lag,
-            state?.Rows ?? 0, state?.Quarantined ?? 0, state?.Files ?? 0, stored?.Newest.CommittedAt);
+        if (audit is { Differences: > 0, NeedsHelp: false })
+            yield return $"audit: {audit.Says}; what was missing or stale is published again, and the next round says "
+                + "whether it was of use";
+        if (audit?.Failure is { } failure) yield return $"audit: a later round was broken off: {failure}";
     }
 
-    private enum Part
+    private static PipelineException Differ(AuditStatus audit) => new(FailureAction.Retry,
+        $"Lake and table differed when they were compared at {audit.ComparedAt.UtcDateTime:yyyy-MM-dd HH:mm:ss}: {audit.Says}.",
+        "'verify' compares them now; 'repair' publishes what is missing or stale again. The audit's next round says whether "
+        + "it was of use.");
+
+    private PipelineException HeldBack(HeldBackStatus heldBack) => new(FailureAction.Retry,
+        $"Committed rows are held back: more than {options.Postgres.SeenTransactions} transactions were committed behind one that is "
+        + (heldBack.By is { } by ? $"{by}." : "not named."),
+        "They are published when it ends; or raise postgres.seen_transactions and start again.");
+
+    private string LeftOut(int rows)
     {
-        Source,
-        Topic,
-        State,
-    }
-
-    /// <summary>What went wrong while reading.</summary>
-    private sealed class Problems
-    {
-        private readonly Lock gate = new();
-        private readonly List<(Part Where, FailureVerdict Verdict)> found = [];
-
-        public ImmutableArray<string> Texts => [.. found.Select(f => $"{f.Verdict.Problem} {f.Verdict.Check}")];
-
-        public bool SourceAnswered => found.Exists(f => f.Where == Part.Source && f.Verdict.Action == FailureAction.Stop);
-
-        /// <summary>
-        /// A server that is down, or says no, is wrong; files that cannot be read tell nothing, and so does half an answer.
-        /// </summary>
-        public Health Judge(ImmutableArray<FailureNote> failures) =>
-            found.Exists(f => f.Where != Part.State) || failures.Any(f => !f.Over) ? Health.Wrong
-            : found.Count > 0 ? Health.Unknown
-            : Health.Well;
-
-        public void Try(Part where, Action check) => Try(where, () =>
-        {
-            check();
-            return true;
-        });
-
-        public T? Try<T>(Part where, Func<T> read)
-        {
-            try
-            {
-                return read();
-            }
-            catch (Exception e)
-            {
-                Add(where, e);
-                return default;
-            }
-        }
-
-        public async Task<T?> TryAsync<T>(Part where, Func<Task<T>> read, CancellationToken cancellationToken)
-        {
-            try
-            {
-                return await read();
-            }
-            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
-            {
-                Add(where, e);
-                return default;
-            }
-        }
-
-        private void Add(Part where, Exception failure)
-        {
-            lock (gate) found.Add((where, FailurePolicy.Judge(failure)));
-        }
+        var (were, are, them) = rows == 1 ? (" was", "is", "it") : ("s were", "are", "them");
+        return $"{rows} row version{were} too large for a record, and {are} kept in '{TooLargeRows.FolderOf(options.Streaming)}': "
+            + $"the lake does not have {them}";
     }
 }

@@ -2,6 +2,7 @@ using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
+using OrdersStream.Memory;
 using OrdersStream.ParquetFormat;
 
 namespace OrdersStream.Store;
@@ -20,13 +21,16 @@ internal sealed class BatchCommit(StoreContext context)
 
     private const int WritersMax = 4;
 
+    /// <summary>Files that are encoded before the first of them is written: encoded, each column of a file of few rows takes KiB.</summary>
+    private const int EncodedMax = 64;
+
     public async Task<Committed> RunAsync(IReadOnlyList<PartitionBatch> batches, CancellationToken cancellationToken)
     {
         if (batches.Count == 0) return new Committed(BatchResult.Nothing, []);
         var begun = context.Time.GetUtcNow();
         var started = context.Time.GetTimestamp();
-        var oldest = batches.Min(b => b.FirstTimestampMs);
-        foreach (var file in batches.SelectMany(b => b.Files)) file.Columns.Finish();
+        var oldest = batches.Where(b => !b.IsEmpty).Select(b => b.FirstTimestampMs).DefaultIfEmpty().Min();
+        context.Owner.Check();
         var (pending, lost) = Divide(batches.Select(b => new PendingCommit(b, context.NewWriterId())));
         await WriteAsync([.. pending.SelectMany(p => p.Files)], cancellationToken);
         CheckAge(begun);
@@ -44,7 +48,7 @@ internal sealed class BatchCommit(StoreContext context)
 
         context.Leftovers.SweepWhenDue();
         var result = Count(won.Select(e => e.Entry), context.Time.GetElapsedTime(started));
-        if (won.Count > 0) Report(result, won.Count, oldest);
+        if (result is not { Rows: 0, Quarantined: 0 }) Report(result, won.Count, oldest);
         return new Committed(result, [.. lost.Select(b => b.Partition)]);
     }
 
@@ -71,7 +75,13 @@ internal sealed class BatchCommit(StoreContext context)
             {
                 MaxDegreeOfParallelism = Math.Min(WritersMax, Environment.ProcessorCount), CancellationToken = cancellationToken,
             };
-            await Parallel.ForEachAsync(files, options, async (file, token) => await WriteAsync(file, token));
+            foreach (var some in files.Chunk(EncodedMax))
+            {
+                foreach (var file in some) file.Rows?.Finish();
+                await Parallel.ForEachAsync(some, options, async (file, token) => await WriteAsync(file, token));
+                foreach (var file in some) file.Rows?.DropEncoded();
+                if (files.Count > EncodedMax) LargeAllocations.CollectYoung();
+            }
             context.Lake.SyncNames(files.Select(f => f.Path), CrashPoint.TemporaryNamesSynced);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or OperationCanceledException)
@@ -95,7 +105,8 @@ internal sealed class BatchCommit(StoreContext context)
         }
         // Check just before writing: the footer, the name and the log say the same.
         var footer = new FileFooter(
-            context.Topic.Identity, file.Name.Partition, rows.FirstOffset, rows.LastOffset, rows.Rows, rows.Schema.Fingerprint);
+            context.Topic.Identity, file.Name.Partition, rows.FirstOffset, rows.LastOffset, rows.Rows, rows.Schema.Fingerprint,
+            rows.Version);
         await ParquetFileWriter.WriteAsync(stream, rows, footer.ToMetadata(), cancellationToken);
     }
 
@@ -108,7 +119,14 @@ internal sealed class BatchCommit(StoreContext context)
             var (batch, entry) = entries[i];
             try
             {
+                // Invariant 6: what lies where the lake is not any more is not committed.
+                context.Owner.Check();
                 if (batch.Stored.TryAppend(entry)) won.Add(entries[i]);
+            }
+            catch (PipelineException)
+            {
+                foreach (var (_, left) in entries.Skip(i)) TryDelete(left);
+                throw;
             }
             catch (IOException e)
             {
@@ -203,13 +221,15 @@ internal sealed class PendingCommit
     public IReadOnlyList<PendingFile> Files { get; }
 
     public CommitEntry ToEntry(TopicIdentity topic, DateTimeOffset now) => new(
-        Batch.Stored.NextSequence, writerId, now, topic, Batch.Partition, Batch.FirstOffset, Batch.NextOffset - 1,
+        Batch.Stored.NextSequence, writerId, now, topic, Batch.Partition,
+        Batch.IsEmpty ? Batch.Before.NextOffset : Batch.FirstOffset, Batch.DecidedOffset - 1,
         [.. Files.Where(f => f.Rows is not null).Select(f => f.ToCommitted())],
         [.. Files.Where(f => f.Rows is null).Select(f => f.ToCommitted())],
         Batch.After);
 
     private static IEnumerable<PendingFile> DataFiles(PartitionBatch batch, string writerId) => batch.Files.Select(f => new PendingFile(
-        f.Folder, new LakeFileName(LakeFileKind.Data, batch.Partition, f.Columns.FirstOffset, f.Columns.LastOffset),
+        f.Folder, new LakeFileName(
+            LakeFileKind.Data, batch.Partition, f.Columns.FirstOffset, f.Columns.LastOffset, batch.Before.Generation),
         writerId, f.Columns, default, f.Columns.Rows));
 
     private static IEnumerable<PendingFile> QuarantineFile(PartitionBatch batch, string writerId)
@@ -218,7 +238,7 @@ internal sealed class PendingCommit
         if (lines.Records == 0) yield break;
         yield return new PendingFile(
             LakePath.QuarantineFolder,
-            new LakeFileName(LakeFileKind.Quarantine, batch.Partition, lines.FirstOffset, lines.LastOffset),
+            new LakeFileName(LakeFileKind.Quarantine, batch.Partition, lines.FirstOffset, lines.LastOffset, batch.Before.Generation),
             writerId, null, lines.Written, lines.Records);
     }
 }

@@ -10,7 +10,7 @@ namespace OrdersStream.Store;
 internal sealed class BatchTiming(TimeSpan interval, bool isDrain)
 {
     /// <summary>Intervals for which a backlog is collected at the most.</summary>
-    private const double BacklogIntervals = 10;
+    internal const double BacklogIntervals = 10;
 
     /// <summary>The same for the first batch of a run: that something arrives is to be seen soon.</summary>
     private const double FirstBatchIntervals = 1;

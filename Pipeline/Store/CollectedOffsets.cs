@@ -1,3 +1,5 @@
+using System.Collections.ObjectModel;
+
 namespace OrdersStream.Store;
 
 /// <summary>What a consumer has read, and how far: its own arithmetic, without client or lake.</summary>
@@ -15,8 +17,14 @@ internal sealed class CollectedOffsets(IReadOnlyDictionary<int, long>? ends)
     public bool IsBehind => behind.Count > 0;
 
     /// <summary>Every partition was read to where reading ends.</summary>
-    public bool ReachedEnds =>
-        ends is not null && ends.All(e => e.Value == 0 || (positions.TryGetValue(e.Key, out var position) && position >= e.Value));
+    public bool ReachedEnds => ends is not null && !Unread.Any();
+
+    /// <summary>Partitions that were not read yet to where reading ends.</summary>
+    public IEnumerable<int> Unread => (ends ?? ReadOnlyDictionary<int, long>.Empty)
+        .Where(e => e.Value > 0 && !(positions.TryGetValue(e.Key, out var position) && position >= e.Value)).Select(e => e.Key);
+
+    /// <summary>The next offset of each partition that gave its last record before its end was seen.</summary>
+    public IEnumerable<(int Partition, long Next)> AtEnds => Positions.Where(p => !behind.Contains(p.Partition));
 
     /// <summary>The next offset of each partition that was read.</summary>
     public IEnumerable<(int Partition, long Next)> Positions => positions.Select(p => (p.Key, p.Value));
@@ -37,6 +45,16 @@ internal sealed class CollectedOffsets(IReadOnlyDictionary<int, long>? ends)
         behind.Remove(partition);
         reading = -1;
     }
+
+    /// <summary>
+    /// Where the log ends below where reading is to end, nothing will ever come there: the brokers lost what lay between. Null: it does
+    /// not.
+    /// </summary>
+    /// <param name="partition">One whose end was reached.</param>
+    /// <param name="logEnd">The end of all that was sent to it, as the brokers said with its end; negative: not known.</param>
+    public long? EndThatIsLost(int partition, long logEnd) =>
+        ends is not null && ends.TryGetValue(partition, out var end) && logEnd >= 0 && logEnd < end && Unread.Contains(partition)
+            ? end : null;
 
     /// <param name="superseded">Partitions that another instance stored meanwhile, and where they are read on.</param>
     public void Committed(IReadOnlyDictionary<int, long> superseded)

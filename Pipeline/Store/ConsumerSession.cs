@@ -1,6 +1,7 @@
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
+using OrdersStream.Lake;
 
 namespace OrdersStream.Store;
 
@@ -31,8 +32,8 @@ internal sealed class ConsumerPace
 /// batch; what the consumer holds of a partition is stored before it goes to another instance.
 /// </summary>
 internal sealed class ConsumerSession(
-    PipelineOptions options, LakeBatch batch, IReadOnlyDictionary<int, long>? ends, ConsumerPace pace, Retries retries, TimeProvider time,
-    CrashPoints crashPoints, Action<BatchResult> stored)
+    PipelineOptions options, LakeBatch batch, LakeOwner lake, DrainLimits? drain, HiddenEndWatch hiddenEnds, ConsumerPace pace,
+    Retries retries, TimeProvider time, CrashPoints crashPoints, Action<BatchResult> stored)
 {
     /// <summary>How long what is under way may take once it is cancelled, the last commit included.</summary>
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
@@ -43,15 +44,21 @@ internal sealed class ConsumerSession(
     /// <summary>How long the client may wait without a check of the stop token.</summary>
     private static readonly TimeSpan WaitMax = TimeSpan.FromMilliseconds(100);
 
-    private readonly CollectedOffsets collected = new(ends);
-    private readonly BatchTiming timing = new(TimeSpan.FromSeconds(options.Streaming.BatchInterval), isDrain: ends is not null);
+    /// <summary>How long what there is may wait for the rest of its page once all was read: a page becomes visible in pieces.</summary>
+    private static readonly TimeSpan OpenPagePatience = TimeSpan.FromSeconds(5);
+
+    private readonly CollectedOffsets collected = new(drain?.Ends);
+    private readonly EndWatch endWatch = new(batch, options.Kafka.Topic);
+    private readonly TimeSpan interval = TimeSpan.FromSeconds(options.Streaming.BatchInterval);
+    private readonly BatchTiming timing = new(TimeSpan.FromSeconds(options.Streaming.BatchInterval), isDrain: drain is not null);
     private long since;
+    private long? endsReachedAt;
 
     private bool IsEmpty => collected.Records == 0;
 
     /// <param name="partitions">Null: as the group assigns them.</param>
     /// <param name="cancellationToken">Ends it when what was collected is stored.</param>
-    public async Task RunAsync(IReadOnlyList<int>? partitions, CancellationToken cancellationToken)
+    public async Task<TopicDrain> RunAsync(IReadOnlyList<int>? partitions, CancellationToken cancellationToken)
     {
         // What was read is stored before the end, though the token is cancelled: it is little, and reading it again costs more.
         using var gracePeriod = new GracePeriod(cancellationToken, StopPatience);
@@ -60,7 +67,8 @@ internal sealed class ConsumerSession(
         if (partitions is null) consumer.JoinGroup();
         else consumer.Take(partitions);
 
-        var reachedEnds = collected.ReachedEnds;
+        hiddenEnds.BeginAnew();
+        var reachedEnds = IsDrained();
         while (!cancellationToken.IsCancellationRequested && !reachedEnds)
         {
             // Records that are there already are taken without reading the clock.
@@ -72,13 +80,39 @@ internal sealed class ConsumerSession(
                 await consumer.AddToAsync(batch, gracePeriod.Token);
                 if (collected.Records % RecordsBetweenChecks != 0 && !batch.IsFull) continue;
             }
-            else if (came) collected.EndReached(consumer.Partition, consumer.Offset);
+            else if (came) EndReached(consumer);
             ReportHealth(consumer, came);
+            lake.CheckWhenDue(interval);
+            endWatch.Look(consumer.TakeDisturbance(), gracePeriod.Token);
+            hiddenEnds.Look(collected.AtEnds, consumer.EndOf, gracePeriod.Token);
             pace.Waiting = collected.Records;
             if (batch.IsFull || (!IsEmpty && UntilDue() <= TimeSpan.Zero)) await CommitAsync(consumer, gracePeriod.Token);
-            reachedEnds = collected.ReachedEnds;
+            reachedEnds = IsDrained();
         }
         await CommitAsync(consumer, gracePeriod.Token);
+        return !reachedEnds ? TopicDrain.BrokenOff
+            : collected.Unread.Any() ? TopicDrain.EndHidden
+            : batch.OpenPages > 0 ? TopicDrain.PageUnfinished
+            : TopicDrain.Done;
+    }
+
+    private void EndReached(LakeConsumer consumer)
+    {
+        collected.EndReached(consumer.Partition, consumer.Offset);
+        var logEnd = consumer.EndOf(consumer.Partition);
+        if (collected.EndThatIsLost(consumer.Partition, logEnd) is not { } end) return;
+        throw new PipelineException(new FailureVerdict(FailureAction.Retry,
+            $"The brokers lost the end of topic '{options.Kafka.Topic}', partition {consumer.Partition}: it ended at {end}, and ends at "
+            + $"{logEnd}.",
+            "All that is there now is read.", SeesItself: true));
+    }
+
+    /// <summary>All was read that is not hidden, and each page that has begun is whole: or nobody ends it for now.</summary>
+    private bool IsDrained()
+    {
+        if (drain is null || !collected.Unread.All(p => hiddenEnds.StandsFor(p) >= drain.HiddenPatience)) return false;
+        endsReachedAt ??= time.GetTimestamp();
+        return batch.OpenPages == 0 || time.GetElapsedTime(endsReachedAt.Value) > OpenPagePatience;
     }
 
     private void ReportHealth(LakeConsumer consumer, bool came)
@@ -99,7 +133,10 @@ internal sealed class ConsumerSession(
         pace.CommittedAt = begun;
         retries.Succeeded();
         stored(outcome.Result);
-        consumer?.StoreOffsets(collected.Positions.Where(p => !outcome.Superseded.ContainsKey(p.Partition)));
+        consumer?.StoreOffsets(
+            from p in collected.Positions
+            where !outcome.Superseded.ContainsKey(p.Partition)
+            select (p.Partition, batch.WaitingFrom(p.Partition) ?? p.Next));
         crashPoints.Reached(CrashPoint.OffsetsStored);
         foreach (var (partition, next) in outcome.Superseded) consumer?.Seek(partition, next);
         collected.Committed(outcome.Superseded);

@@ -3,6 +3,7 @@ using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Kafka;
+using OrdersStream.Lake;
 using OrdersStream.Lake.Files;
 using OrdersStream.Rows;
 
@@ -24,6 +25,24 @@ public sealed record BatchResult(long Rows, long Quarantined, long AlreadyStored
         left.Files + right.Files, left.Bytes + right.Bytes, left.Duration + right.Duration);
 }
 
+/// <summary>How a drain of the topic ended.</summary>
+public enum TopicDrain
+{
+    /// <summary>All that was there is in the lake.</summary>
+    Done,
+    /// <summary>Records wait for the rest of their page, which did not come; all else is.</summary>
+    PageUnfinished,
+    /// <summary>A transaction that does not end hides what lies behind it; all else is.</summary>
+    EndHidden,
+    /// <summary>It was told to end before all was.</summary>
+    BrokenOff,
+}
+
+/// <summary>Where a drain ends.</summary>
+/// <param name="Ends">How far each partition is read.</param>
+/// <param name="HiddenPatience">How long the end of a transaction is waited for that hides what is there.</param>
+internal sealed record DrainLimits(IReadOnlyDictionary<int, long> Ends, TimeSpan HiddenPatience);
+
 /// <summary>What the storing half asks of its surroundings.</summary>
 /// <param name="OpenTopicAsync">Makes sure of the topic, and names its identity: known only once the brokers answer.</param>
 /// <param name="TopicEndsAsync">The end of all that was sent, of each partition.</param>
@@ -31,11 +50,15 @@ public sealed record BatchResult(long Rows, long Quarantined, long AlreadyStored
 /// The table's schema as it is now, for topics whose records name none; null where Postgres cannot be asked.
 /// </param>
 /// <param name="OpenFiles">What lies at a location of the configuration: the lake, the commit log.</param>
+/// <param name="HiddenEndsAsync">What open transactions hide of the topic.</param>
+/// <param name="LookAtTopicAsync">Called after each batch; whether anything is to be looked at again it knows itself.</param>
 public sealed record StoreSurroundings(
     Func<CancellationToken, Task<TopicAccess>> OpenTopicAsync,
     Func<CancellationToken, Task<IReadOnlyList<long>>> TopicEndsAsync,
     Func<CancellationToken, Task<TableSchema>>? PresentSchemaAsync,
-    Func<string, ILakeFiles> OpenFiles);
+    Func<string, ILakeFiles> OpenFiles,
+    Func<CancellationToken, Task<IReadOnlyList<HiddenEnd>>> HiddenEndsAsync,
+    Func<CancellationToken, Task>? LookAtTopicAsync = null);
 
 /// <summary>
 /// The storing half: decode -> drop what is stored -> write -> commit. Records are delivered to it (<see cref="StoreAsync"/>), or
@@ -48,6 +71,10 @@ public sealed class KafkaToLake(
 {
     private readonly SemaphoreSlim oneAtATime = new(1);
     private readonly ConsumerPace pace = new();
+    private readonly HiddenEndWatch hiddenEnds = new(surroundings.HiddenEndsAsync, options.Kafka.Topic, time, logger);
+    private readonly LakeNotices notices = new(logger);
+    private readonly LakeOwner owner = new(
+        surroundings.OpenFiles(options.Datalake.Path), surroundings.OpenFiles(options.Streaming.CheckpointLocation), time);
     private LakeBatch? delivered;
 
     /// <summary>Called with every batch that its own consumer brought into the lake.</summary>
@@ -69,7 +96,9 @@ public sealed class KafkaToLake(
         try
         {
             delivered ??= await OpenBatchAsync(cancellationToken);
-            return await DeliveredBatch.StoreAsync(delivered, records, time, cancellationToken);
+            var stored = await DeliveredBatch.StoreAsync(delivered, records, time, cancellationToken);
+            LookAtTopic(cancellationToken);
+            return stored;
         }
         catch
         {
@@ -97,27 +126,49 @@ public sealed class KafkaToLake(
     /// <summary>
     /// The same until all that is in the topic when it is called is in the lake; what is being committed just then is waited for.
     /// </summary>
-    public async Task DrainAsync(Retries retries, CancellationToken cancellationToken)
+    /// <param name="hiddenPatience">How long the end of a transaction is waited for that hides what is there.</param>
+    /// <param name="retries">As above.</param>
+    /// <param name="cancellationToken">As above.</param>
+    public async Task<TopicDrain> DrainAsync(TimeSpan hiddenPatience, Retries retries, CancellationToken cancellationToken)
     {
         var ends = (await surroundings.TopicEndsAsync(cancellationToken)).Select((end, partition) => (partition, end)).ToDictionary();
-        await RunSessionAsync([.. ends.Keys], ends, retries, cancellationToken);
+        return await RunSessionAsync([.. ends.Keys], new(ends, hiddenPatience), retries, cancellationToken);
     }
 
     public void Dispose() => oneAtATime.Dispose();
 
     /// <summary>A batch of its own, kept apart from others by the commit log, like those of two processes.</summary>
-    /// <exception cref="PipelineException">The checkpoint belongs to another topic.</exception>
-    internal async Task<LakeBatch> OpenBatchAsync(CancellationToken cancellationToken)
+    /// <exception cref="PipelineException">Lake or checkpoint belong to another topic, or the lake is not there.</exception>
+    internal async Task<LakeBatch> OpenBatchAsync(CancellationToken cancellationToken, bool readsInOrder = false)
     {
         var topic = await surroundings.OpenTopicAsync(cancellationToken);
-        return new LakeBatch(new StoreContext(options, topic, surroundings, time, crashPoints, metrics, logger));
+        await owner.ClaimAsync(topic.Identity, token => BeginsAsync(topic, token), cancellationToken);
+        var context = new StoreContext(options, topic, owner, notices, surroundings, time, crashPoints, metrics, logger);
+        return new LakeBatch(context, readsInOrder);
     }
 
-    private async Task RunSessionAsync(
-        IReadOnlyList<int>? partitions, IReadOnlyDictionary<int, long>? ends, Retries retries, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<long>> BeginsAsync(TopicAccess topic, CancellationToken cancellationToken)
     {
-        var batch = await OpenBatchAsync(cancellationToken);
-        var session = new ConsumerSession(options, batch, ends, pace, retries, time, crashPoints, r => Stored?.Invoke(r));
-        await session.RunAsync(partitions, cancellationToken);
+        var begins = new List<long>();
+        for (var partitions = (await surroundings.TopicEndsAsync(cancellationToken)).Count; begins.Count < partitions;)
+            begins.Add((await topic.OffsetsAsync(begins.Count, cancellationToken)).Low);
+        return begins;
     }
+
+    private async Task<TopicDrain> RunSessionAsync(
+        IReadOnlyList<int>? partitions, DrainLimits? drain, Retries retries, CancellationToken cancellationToken)
+    {
+        var batch = await OpenBatchAsync(cancellationToken, readsInOrder: true);
+        var session = new ConsumerSession(options, batch, owner, drain, hiddenEnds, pace, retries, time, crashPoints, OnStored);
+        return await session.RunAsync(partitions, cancellationToken);
+
+        void OnStored(BatchResult batchResult)
+        {
+            Stored?.Invoke(batchResult);
+            LookAtTopic(cancellationToken);
+        }
+    }
+
+    // Nobody waits for it: what it finds is said, and changes nothing of what is stored.
+    private void LookAtTopic(CancellationToken cancellationToken) => _ = surroundings.LookAtTopicAsync?.Invoke(cancellationToken);
 }

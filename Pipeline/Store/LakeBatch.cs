@@ -2,6 +2,7 @@ using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
 using OrdersStream.Memory;
+using OrdersStream.Rows;
 
 namespace OrdersStream.Store;
 
@@ -20,25 +21,28 @@ public sealed record CommitOutcome(BatchResult Result, IReadOnlyDictionary<int, 
 /// </summary>
 public sealed class LakeBatch
 {
-    /// <summary>Files of one batch, whatever their size: a partitioning by many values costs memory per file.</summary>
-    private const int FilesMax = 4_096;
-
     private readonly StoreContext context;
+    private readonly bool readsInOrder;
     private readonly DatalakeOptions options;
     private readonly BatchCommit commit;
     private readonly PartitionBatches partitions;
+    private readonly FilesLimit filesLimit;
     private readonly OffsetGap gap;
     private readonly Dictionary<int, long> superseded = [];
     private PartitionBatch? last;
     private BatchResult done = BatchResult.Nothing;
     private int files;
 
-    internal LakeBatch(StoreContext context)
+    /// <param name="context">Topic, lake, commit log.</param>
+    /// <param name="readsInOrder">Records come from a consumer that leaves out nothing; else a gap may be anywhere.</param>
+    internal LakeBatch(StoreContext context, bool readsInOrder = false)
     {
         this.context = context;
+        this.readsInOrder = readsInOrder;
         options = context.Options;
         commit = new BatchCommit(context);
         partitions = new PartitionBatches(context);
+        filesLimit = new FilesLimit(context, partitions);
         gap = new OffsetGap(context, partitions);
     }
 
@@ -49,7 +53,7 @@ public sealed class LakeBatch
     public long Bytes { get; private set; }
 
     /// <summary>A limit is reached: commit before more is added (invariant 7).</summary>
-    public bool IsFull => Bytes >= options.BatchBytes || Records >= options.BatchRows || files >= FilesMax;
+    public bool IsFull => Bytes >= options.BatchBytes || Records >= options.BatchRows || filesLimit.IsReached(files);
 
     /// <summary>Where a consumer of the partition begins: everything below is in the lake, or waits in this batch.</summary>
     /// <exception cref="PipelineException">Kafka no longer has what comes next.</exception>
@@ -77,46 +81,60 @@ public sealed class LakeBatch
     /// <summary>
     /// Adds one record, each partition's in offset order. Completes at once but for what must be asked of Kafka or Postgres.
     /// </summary>
-    public ValueTask AddAsync(in StreamRecord record, CancellationToken cancellationToken)
-    {
-        if (BegunBatch(record.Partition) is not { } batch || record.Headers is { Count: > 0 })
-            return AddFirstAsync(record, cancellationToken);
-        try
-        {
-            if (record.Offset < batch.NextOffset) return DropStored();
-            return AddOrFault(batch, in record) is { } fault ? AddFaultyAsync(batch, record, fault, cancellationToken) : default;
-        }
-        catch
-        {
-            Abandon();
-            throw;
-        }
-    }
+    public ValueTask AddAsync(in StreamRecord record, CancellationToken cancellationToken) =>
+        TryAdd(in record) ? default : AddSlowlyAsync(record, cancellationToken);
 
     /// <summary>
-    /// Adds an upsert without headers, where no more is to be done than to decode it: its value may lie anywhere, and is not kept.
+    /// Adds an upsert with key and value and without headers, where no more is to be done than to decode it or to keep it until its page is
+    /// whole: it may lie anywhere.
     /// </summary>
     /// <returns>False: it was not added, and <see cref="AddAsync"/> finds out what else is to be done about it.</returns>
-    public bool TryAdd(int partition, long offset, ReadOnlySpan<byte> value)
+    public bool TryAdd(int partition, long offset, long timestampMs, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
     {
-        if (BegunBatch(partition) is not { } batch || offset < batch.NextOffset) return false;
-        var (sizeBefore, filesBefore) = (batch.Bytes, batch.Files.Count);
+        if (BegunBatch(partition) is not { } batch || offset < batch.NextOffset || IsGap(batch, offset, false)) return false;
         try
         {
-            if (batch.TryAdd(offset, value) is not null) return false;
+            if (batch.Receiver.Open is { } part)
+            {
+                if (partitions.IsToGiveUp(part)) return false;
+                part.Hold(offset, timestampMs, key, value);
+                batch.Taken(offset);
+                return true;
+            }
+            if (batch.Shape is null) return false;
+            var (sizeBefore, filesBefore) = (batch.Bytes, batch.Files.Count);
+            if (batch.TryAddRow(offset, timestampMs, value, RowOp.Upsert, batch.Version) is not null) return false;
+            batch.Decided(offset, endsTransaction: false);
+            Added(batch, sizeBefore, filesBefore, 1);
+            return true;
         }
         catch
         {
             Abandon();
             throw;
         }
-        Added(batch, sizeBefore, filesBefore);
-        return true;
     }
 
     /// <summary>The same for a record with key and value and without headers; false for any other.</summary>
     public bool TryAdd(in StreamRecord record) =>
-        record is { Key: not null, Value: { } value, Headers: null or { Count: 0 } } && TryAdd(record.Partition, record.Offset, value);
+        record is { Key: { } key, Value: { } value, Headers: null or { Count: 0 } }
+        && TryAdd(record.Partition, record.Offset, record.TimestampMs, key, value);
+
+    /// <summary>From where on records of the partition wait for the rest of their page; null: none does.</summary>
+    public long? WaitingFrom(int partition) =>
+        partitions.TryGet(partition, out var batch) && batch.DecidedOffset < batch.NextOffset ? batch.DecidedOffset : null;
+
+    /// <summary>Partitions in which a page is not whole yet.</summary>
+    public int OpenPages => partitions.All.Count(b => b.Receiver.Open is not null);
+
+    /// <summary>Looks whether the brokers still have what they had of each partition; it may go on beside what else is done.</summary>
+    /// <returns>A partition of which they have another log than the lake knows; null: none is seen.</returns>
+    public async Task<int?> FindLostEndAsync(CancellationToken cancellationToken)
+    {
+        foreach (var (partition, state) in partitions.All.Select(b => (b.Partition, b.Stored.State)).ToList())
+            if (await context.Bounds.HasLostEndAsync(partition, state, cancellationToken)) return partition;
+        return null;
+    }
 
     /// <summary>
     /// Writes what was added and commits it, per partition. On return it is durable, but for the partitions that were superseded.
@@ -157,10 +175,15 @@ public sealed class LakeBatch
     {
         try
         {
-            var committed = await commit.RunAsync([.. partitions.All.Where(b => !b.IsEmpty)], cancellationToken);
+            if (filesLimit.IsReached(files)) filesLimit.Report(files, Records);
+            var committed = await commit.RunAsync([.. partitions.All.Where(b => b.HasNews)], cancellationToken);
             done += committed.Result;
-            foreach (var batch in partitions.All) partitions.Restart(batch);
-            foreach (var partition in committed.Superseded) superseded[partition] = partitions[partition].NextOffset;
+            foreach (var batch in partitions.All) batch.Continue();
+            foreach (var partition in committed.Superseded)
+            {
+                partitions.Restart(partitions[partition]);
+                superseded[partition] = partitions[partition].NextOffset;
+            }
             (Records, Bytes, files) = (0, 0, 0);
         }
         catch
@@ -170,12 +193,15 @@ public sealed class LakeBatch
         }
     }
 
-    private async ValueTask AddFirstAsync(StreamRecord record, CancellationToken cancellationToken)
+    private async ValueTask AddSlowlyAsync(StreamRecord record, CancellationToken cancellationToken)
     {
         try
         {
             var batch = await partitions.OpenAsync(record.Partition, cancellationToken);
-            if (batch.IsEmpty) await CloseGapAsync(batch, record.Offset, cancellationToken);
+            var beginsPage = BeginsPage(in record);
+            if (!batch.IsBegun || IsGap(batch, record.Offset, beginsPage))
+                await CloseGapAsync(batch, record.Offset, beginsPage, cancellationToken);
+            batch.IsBegun = true;
             await AddNextAsync(batch, record, cancellationToken);
         }
         catch (Exception e)
@@ -186,10 +212,22 @@ public sealed class LakeBatch
         }
     }
 
-    // In commits of its own where it is large.
-    private async Task CloseGapAsync(PartitionBatch batch, long offset, CancellationToken cancellationToken)
+    // Whoever delivers may leave something out anywhere; a consumer of one's own reads on from where it was told to begin.
+    private bool IsGap(PartitionBatch batch, long offset, bool beginsPage) =>
+        !readsInOrder && offset > batch.NextOffset && !batch.Continues(offset, beginsPage);
+
+    private static bool BeginsPage(in StreamRecord record)
     {
-        while (await gap.FindAsync(batch, offset, cancellationToken) is { } missing)
+        // By its name alone the header may be another producer's, whose record follows no marker of ours.
+        foreach (var header in record.Headers ?? [])
+            if (header is { Name: StreamHeader.Schema, Value: { } value } && SchemaStore.IsFingerprint(value)) return true;
+        return false;
+    }
+
+    // In commits of its own where it is large.
+    private async Task CloseGapAsync(PartitionBatch batch, long offset, bool beginsPage, CancellationToken cancellationToken)
+    {
+        while (await gap.FindAsync(batch, offset, beginsPage, cancellationToken) is { } missing)
             if (await AddRangeAsync(batch, missing, cancellationToken)) return;
     }
 
@@ -208,11 +246,214 @@ public sealed class LakeBatch
 
     private async ValueTask AddNextAsync(PartitionBatch batch, StreamRecord record, CancellationToken cancellationToken)
     {
+        var receiver = batch.Receiver;
+        var frames = receiver.FramesOf(in record);
+        if (WasWhole(batch, frames, record.Offset)) await CompletePageAsync(batch, nextPageAt: record.Offset, cancellationToken);
+        if (frames is { Start: { } first, IsMisplaced: false })
+            await CheckPlaceAsync(batch, first.Page, first.Previous, record.Offset, cancellationToken);
+        else if (frames.Fence is { } begins) await CheckPlaceAsync(batch, begins.Page, 0, record.Offset, cancellationToken);
         if (record.Offset < batch.NextOffset)
         {
-            _ = DropStored();
+            done = done with { AlreadyStored = done.AlreadyStored + 1 };
             return;
         }
+        while (partitions.ToGiveUp is { } full) GiveUpFull(full);
+        var isLate = receiver.IsLate(frames);
+        if (receiver.Open is not null && frames.Fence?.Page > batch.Page) GiveUp(batch, isFenced: true);
+        var isOfGivenUp = receiver.IsOfGivenUp(frames);
+        if (frames.Start is { } start && !isLate && !isOfGivenUp && (!frames.IsMisplaced || receiver.Open is null))
+            receiver.Begin(start, record.Offset);
+        if (frames.Fence is { } fence)
+        {
+            TakeFence(batch, fence, record.Offset);
+        }
+        else if (isLate)
+        {
+            receiver.DropLate(in record, in frames);
+        }
+        else if (receiver.Open is null && isOfGivenUp)
+        {
+            QuarantineRest(batch, record, frames);
+        }
+        else if (receiver.Open is not null)
+        {
+            await CheckOpenAsync(batch, frames, cancellationToken);
+            receiver.Hold(in record, in frames);
+            if (frames.End is not null && receiver.IsOfOpen(frames)) await CompletePageAsync(batch, nextPageAt: null, cancellationToken);
+        }
+        else
+        {
+            await AddForeignAsync(batch, record, frames, cancellationToken);
+        }
+        CountDropped(batch);
+    }
+
+    // Pages only grow along the log, and each says which one was before it here.
+    private async ValueTask CheckPlaceAsync(
+        PartitionBatch batch, long page, long previous, long offset, CancellationToken cancellationToken)
+    {
+        var newest = Math.Max(batch.Page, batch.GivenUp);
+        if (page <= newest || batch.Receiver.HasGivenUp(page)) return;
+        // Inside of what waits for its page's end: that was lost, and what stands there now is another's.
+        if (offset >= batch.DecidedOffset && offset < batch.NextOffset && page > batch.Receiver.Open?.Start.Page)
+            throw context.Bounds.WroteOn(batch.Partition);
+        if (offset < batch.DecidedOffset)
+            await context.Bounds.BeginAgainAsync(batch.Stored, offset, context.NewWriterId(), cancellationToken);
+        else if (previous > newest)
+            await context.Bounds.FindMissingAsync(batch, previous, context.NewWriterId(), cancellationToken);
+    }
+
+    // A record of a newer page than the one that is open, whose beginning did not come: it lies where that one stood, which was lost.
+    private async ValueTask CheckOpenAsync(PartitionBatch batch, RecordFrames frames, CancellationToken cancellationToken)
+    {
+        var receiver = batch.Receiver;
+        if (frames is not { Start: null, IsMisplaced: false, Page: { } page } || page == batch.SoughtPage || receiver.HasGivenUp(page)
+            || page <= Math.Max(receiver.Open!.Start.Page, Math.Max(batch.Page, batch.GivenUp))) return;
+        batch.SoughtPage = page;
+        await context.Bounds.FindMissingAsync(batch, page, context.NewWriterId(), cancellationToken);
+    }
+
+    // What of the open page was not there before its successor's fence is late (invariant 3); a fence that is late itself is nothing.
+    private static void TakeFence(PartitionBatch batch, PageFence fence, long offset)
+    {
+        batch.PageDecided(fence.Page);
+        if (batch.Receiver.Open is null) batch.Decided(offset, endsTransaction: false);
+        else batch.Taken(offset);
+    }
+
+    // The end of a page whose beginning did not come: it lies below what the lake has of another log, or is nowhere any more.
+    private async ValueTask CheckBeginningAsync(
+        PartitionBatch batch, long offset, RecordFrames frames, CancellationToken cancellationToken)
+    {
+        if (frames is not { End: { } end, IsMisplaced: false } || end.Page <= Math.Max(batch.Version, batch.GivenUp)
+            || batch.Receiver.HasGivenUp(end.Page)) return;
+        await context.Bounds.FindMissingAsync(batch, end.Page, context.NewWriterId(), cancellationToken);
+        context.Bounds.BeginningIsGone(batch, end, offset, context.NewWriterId());
+    }
+
+    // Who published the page that begins here knows that the one that is open was whole: what lacks of that is lost.
+    private static bool WasWhole(PartitionBatch batch, in RecordFrames frames, long offset) =>
+        frames is { Start: { } next, IsMisplaced: false } && offset >= batch.NextOffset && batch.Receiver.Open is { } part
+        && next.Previous == part.Start.Page && !batch.Receiver.IsMisplaced(part) && !batch.Receiver.IsLate(frames);
+
+    /// <summary>The part that arrived has its end mark; or it had one, which is lost, where the next page begins.</summary>
+    private async ValueTask CompletePageAsync(PartitionBatch batch, long? nextPageAt, CancellationToken cancellationToken)
+    {
+        var receiver = batch.Receiver;
+        var part = receiver.Open!;
+        var isMisplaced = receiver.IsMisplaced(part);
+        // Of a page that the lake has nothing is lost with its repetition.
+        if (!isMisplaced && part.Start.Page > batch.Page && (part.Own < part.Start.Records || nextPageAt is not null))
+            part = await ReadAgainAsync(batch, part, nextPageAt ?? batch.NextOffset, cancellationToken);
+        var (sizeBefore, filesBefore) = (batch.Bytes, batch.Files.Count);
+        Quarantine(batch, receiver.TakeDoubtful(part, isFenced: false));
+        if (isMisplaced)
+        {
+            for (var records = part.Read(); records.Next();)
+                if (records.IsForeign) AddHeld(batch, batch.Version, records);
+                else batch.AddToQuarantine(records.ToRecord(batch.Partition), PageReceiver.Misplaced);
+        }
+        else if (part.Start.Page <= batch.Page)
+        {
+            Quarantine(batch, receiver.DropRepeated(part));
+        }
+        else
+        {
+            batch.Use(partitions.ShapeOf(part.Start), isAssumed: false);
+            for (var records = part.Read(); records.Next();) AddHeld(batch, part.Start.Page, records);
+            batch.PageDecided(part.Start.Page);
+        }
+        batch.Decided(Math.Max(part.LastOffset, batch.NextOffset - 1), endsTransaction: nextPageAt is null && !part.Start.IsNamed);
+        Added(batch, sizeBefore, filesBefore, part.Count);
+        part.Clear();
+        receiver.Close();
+    }
+
+    private static void AddHeld(PartitionBatch batch, long page, HeldRecords held)
+    {
+        if (held.IsPlain)
+        {
+            if (batch.TryAddRow(held.Offset, held.TimestampMs, held.Value, RowOp.Upsert, page) is { } fault)
+                batch.AddToQuarantine(held.ToRecord(batch.Partition), fault);
+            return;
+        }
+        var record = held.ToRecord(batch.Partition);
+        var frames = held.IsForeign ? batch.Receiver.FramesOf(in record) : default;
+        var reason = frames.IsMisplaced ? PageReceiver.Misplaced : batch.Receiver.IsOfGivenUp(frames) ? PageReceiver.RestOfGivenUp : null;
+        if ((reason ?? batch.TryAddRow(in record, page)) is { } why) batch.AddToQuarantine(in record, why);
+    }
+
+    /// <summary>
+    /// Fewer records than the frames say: whoever delivered them left some out, and they are read from Kafka. What Kafka itself no longer
+    /// has is lost, and that is for a human to accept (invariant 3).
+    /// </summary>
+    private async Task<PagePart> ReadAgainAsync(
+        PartitionBatch batch, PagePart part, long toExclusive, CancellationToken cancellationToken)
+    {
+        var isEnded = false;
+        var again = new PagePart(part.Start, part.FirstOffset, partitions.Blocks);
+        context.Logger.GapRead(batch.Partition, part.FirstOffset, toExclusive);
+        try
+        {
+            await foreach (var record in context.Topic.ReadRangeAsync(batch.Partition, part.FirstOffset, toExclusive, cancellationToken))
+            {
+                var frames = batch.Receiver.FramesOf(in record);
+                if (frames.Fence is not null || batch.Receiver.IsLate(frames)) continue;
+                isEnded |= frames.End is not null && batch.Receiver.IsOfOpen(frames);
+                again.Hold(record, isForeign: frames.Page is null ? part.Start.IsNamed : !batch.Receiver.IsOfOpen(frames));
+            }
+        }
+        catch
+        {
+            again.Clear();
+            throw;
+        }
+        // Where the one with the end mark is gone, others' records may make up for the number.
+        var present = Math.Min(again.Own, isEnded ? part.Start.Records : part.Start.Records - 1);
+        if (present < part.Start.Records) context.Bounds.PageIsDamaged(batch, part.Start, present, part.FirstOffset);
+        return again;
+    }
+
+    // Nobody ends the page, and others' records follow: they are not kept waiting in memory for ever.
+    private void GiveUpFull(PartitionBatch batch)
+    {
+        var page = batch.Receiver.Open!;
+        context.Logger.PageGivenUp(
+            batch.Partition, page.Start.Page, page.FirstOffset, batch.Receiver.WaitingBytes / 1024.0 / 1024, batch.NextOffset);
+        GiveUp(batch, isFenced: false);
+        CountDropped(batch);
+    }
+
+    private void GiveUp(PartitionBatch batch, bool isFenced)
+    {
+        var page = batch.Receiver.Open!;
+        if (!batch.Receiver.IsMisplaced(page)) batch.PageGivenUp(page.Start.Page);
+        batch.Receiver.GiveUp();
+        var (sizeBefore, filesBefore) = (batch.Bytes, batch.Files.Count);
+        Quarantine(batch, batch.Receiver.TakeDoubtful(null, isFenced));
+        batch.Decided(batch.NextOffset - 1, endsTransaction: false);
+        Added(batch, sizeBefore, filesBefore, 0);
+    }
+
+    // Whoever sent it takes the page for published, and nobody sends it again.
+    private void QuarantineRest(PartitionBatch batch, StreamRecord record, RecordFrames frames)
+    {
+        var (sizeBefore, filesBefore) = (batch.Bytes, batch.Files.Count);
+        batch.AddToQuarantine(in record, PageReceiver.RestOfGivenUp);
+        batch.Decided(record.Offset, endsTransaction: frames.End is { IsNamed: false });
+        Added(batch, sizeBefore, filesBefore, 1);
+    }
+
+    private static void Quarantine(PartitionBatch batch, IEnumerable<(StreamRecord Record, string Reason)> records)
+    {
+        foreach (var (record, reason) in records) batch.AddToQuarantine(in record, reason);
+    }
+
+    /// <summary>A record that came by no page, or one of a page whose beginning Kafka no longer has.</summary>
+    private async ValueTask AddForeignAsync(
+        PartitionBatch batch, StreamRecord record, RecordFrames frames, CancellationToken cancellationToken)
+    {
+        await CheckBeginningAsync(batch, record.Offset, frames, cancellationToken);
         if (SchemaFinder.FingerprintIn(record.Headers) is { } fingerprint)
         {
             batch.Use(partitions.ShapeOf(fingerprint), isAssumed: false);
@@ -222,64 +463,56 @@ public sealed class LakeBatch
             var (schema, isAssumed) = await context.Schemas.FindAsync(batch.Partition, record.Offset, cancellationToken);
             batch.Use(partitions.ShapeOf(schema.Fingerprint), isAssumed);
         }
-        if (AddOrFault(batch, in record) is { } fault) await AddFaultyAsync(batch, record, fault, cancellationToken);
+        var (sizeBefore, filesBefore) = (batch.Bytes, batch.Files.Count);
+        var version = frames.IsMisplaced ? batch.Version : frames.Page ?? batch.Version;
+        if (frames.IsMisplaced) batch.AddToQuarantine(in record, PageReceiver.Misplaced);
+        else if (batch.TryAddRow(in record, version) is { } fault
+            && !(batch.IsAssumed && await TryNewerSchemaAsync(batch, record, version, cancellationToken)))
+        {
+            batch.AddToQuarantine(in record, fault);
+        }
+        var endsPage = frames is { End: not null, IsMisplaced: false };
+        if (endsPage) batch.PageDecided(version);
+        batch.Decided(record.Offset, endsTransaction: frames.EndsFirstFormat || endsPage);
+        Added(batch, sizeBefore, filesBefore, 1);
     }
 
-    private async ValueTask AddFaultyAsync(PartitionBatch batch, StreamRecord record, string fault, CancellationToken cancellationToken)
+    private void CountDropped(PartitionBatch batch)
     {
-        try
-        {
-            if (batch.IsAssumed && await TryNewerSchemaAsync(batch, record, cancellationToken)) return;
-        }
-        catch
-        {
-            Abandon();
-            throw;
-        }
-        var (sizeBefore, filesBefore) = (batch.Bytes, batch.Files.Count);
-        batch.AddToQuarantine(in record, fault);
-        Added(batch, sizeBefore, filesBefore);
+        var dropped = batch.Receiver.TakeDropped();
+        if (dropped == default) return;
+        batch.Dropped += dropped.Records;
+        if (dropped.RepeatedPages + dropped.UnfinishedPages > 0)
+            context.Logger.PagesDropped(batch.Partition, dropped.Records, dropped.RepeatedPages, dropped.UnfinishedPages);
+        context.Metrics.PagesDropped(dropped.RepeatedPages, dropped.UnfinishedPages, dropped.Records);
     }
 
     // A producer that names no schema may have changed the shape of its records along with the table.
-    private async Task<bool> TryNewerSchemaAsync(PartitionBatch batch, StreamRecord record, CancellationToken cancellationToken)
+    private async Task<bool> TryNewerSchemaAsync(
+        PartitionBatch batch, StreamRecord record, long version, CancellationToken cancellationToken)
     {
         var assumed = batch.Shape!;
         if (await context.Schemas.FindNewerAsync(assumed.Schema, batch.Partition, record.Offset, cancellationToken) is not { } newer)
             return false;
         batch.Use(partitions.ShapeOf(newer.Fingerprint), isAssumed: true);
-        if (AddOrFault(batch, in record) is null) return true;
+        if (batch.TryAddRow(in record, version) is null) return true;
         batch.Use(assumed, isAssumed: true);
         return false;
     }
 
-    private string? AddOrFault(PartitionBatch batch, in StreamRecord record)
-    {
-        var (sizeBefore, filesBefore) = (batch.Bytes, batch.Files.Count);
-        if (batch.TryAdd(in record) is { } fault) return fault;
-        Added(batch, sizeBefore, filesBefore);
-        return null;
-    }
-
-    private void Added(PartitionBatch batch, long sizeBefore, int filesBefore)
+    private void Added(PartitionBatch batch, long sizeBefore, int filesBefore, int records)
     {
         // On its way into a column it went through arrays that grew for it.
-        if (batch.Bytes - sizeBefore < int.MaxValue) LargeAllocations.Count((int)(batch.Bytes - sizeBefore));
+        if (records == 1 && batch.Bytes - sizeBefore < int.MaxValue) LargeAllocations.Count((int)(batch.Bytes - sizeBefore));
         Bytes += batch.Bytes - sizeBefore;
         files += batch.Files.Count - filesBefore;
-        Records++;
+        Records += records;
     }
 
-    /// <summary>The partition's batch, where it has records and a schema already.</summary>
+    /// <summary>The partition's batch, where its first record was found to be the next one.</summary>
     private PartitionBatch? BegunBatch(int partition)
     {
         var batch = last is not null && last.Partition == partition ? last : partitions.TryGet(partition, out var open) ? open : null;
-        return batch is null || batch.IsEmpty || batch.Shape is null ? null : last = batch;
-    }
-
-    private ValueTask DropStored()
-    {
-        done = done with { AlreadyStored = done.AlreadyStored + 1 };
-        return default;
+        return batch is { IsBegun: true } ? last = batch : null;
     }
 }

@@ -11,13 +11,18 @@ namespace OrdersStream.Store;
 /// </summary>
 internal sealed class LakeConsumer : IDisposable
 {
+    /// <summary>What the client's log calls it.</summary>
+    private const string ConnectionEnded = "FAIL";
+
     private static readonly TimeSpan ClosePatience = TimeSpan.FromSeconds(3);
 
     private readonly IConsumer<byte[], byte[]> consumer;
     private readonly RecordReader records;
     private readonly string topic;
     private readonly Func<int, long> nextOffset;
+    private readonly ClientErrors errors;
     private Error? error;
+    private volatile bool isDisturbed;
     private bool closing;
 
     /// <param name="options">The pipeline's.</param>
@@ -27,6 +32,7 @@ internal sealed class LakeConsumer : IDisposable
     {
         this.nextOffset = nextOffset;
         topic = options.Kafka.Topic;
+        errors = new ClientErrors(options.Kafka);
         var config = KafkaClients.Reader(options, options.Kafka.EffectiveGroupId);
         config.PartitionAssignmentStrategy = PartitionAssignmentStrategy.CooperativeSticky;
         config.EnableAutoCommit = true;
@@ -34,7 +40,11 @@ internal sealed class LakeConsumer : IDisposable
         config.SessionTimeoutMs = 10_000;
         config.HeartbeatIntervalMs = 3_000;
         consumer = new ConsumerBuilder<byte[], byte[]>(config)
-            .SetLogHandler((_, _) => { })
+            .SetLogHandler((_, line) =>
+            {
+                if (line.Facility == ConnectionEnded) isDisturbed = true;
+                errors.OnLog(line);
+            })
             .SetErrorHandler((_, e) => OnError(e))
             .SetPartitionsAssignedHandler((_, partitions) => partitions.Select(StartOf))
             .SetPartitionsRevokedHandler((_, _) =>
@@ -74,16 +84,37 @@ internal sealed class LakeConsumer : IDisposable
 
     /// <summary>Adds the record to a batch.</summary>
     public ValueTask AddToAsync(LakeBatch batch, CancellationToken cancellationToken) =>
-        records.IsPlain && batch.TryAdd(records.Partition, records.Offset, records.Value)
+        records.IsPlain && batch.TryAdd(records.Partition, records.Offset, records.TimestampMs, records.Key, records.Value)
             ? default
             : batch.AddAsync(records.ToRecord(), cancellationToken);
 
     /// <summary>
     /// A failure that the client goes on to mend: a consumer made anew would have to wait for its old membership to expire.
     /// </summary>
-    public KafkaException? TakeFailure() => Interlocked.Exchange(ref error, null) is { } e ? new KafkaException(e) : null;
+    public KafkaException? TakeFailure()
+    {
+        if (Interlocked.Exchange(ref error, null) is not { } e) return null;
+        var failure = new KafkaException(e);
+        return errors.CauseOf(failure) ?? failure;
+    }
 
-    public void Seek(int partition, long offset) => consumer.Seek(new TopicPartitionOffset(topic, partition, offset));
+    /// <summary>A connection ended since the last call: the brokers may be back with less than they had.</summary>
+    public bool TakeDisturbance()
+    {
+        var taken = isDisturbed;
+        if (taken) isDisturbed = false;
+        return taken;
+    }
+
+    /// <summary>The end of all that was sent, as the brokers said with what was read last; negative: not known.</summary>
+    public long EndOf(int partition) => consumer.GetWatermarkOffsets(new TopicPartition(topic, partition)).High.Value;
+
+    /// <summary>Goes on elsewhere, unless the partition went to another instance: whoever gets it asks the lake where to begin.</summary>
+    public void Seek(int partition, long offset)
+    {
+        var reading = new TopicPartition(topic, partition);
+        if (consumer.Assignment.Contains(reading)) consumer.Seek(new TopicPartitionOffset(reading, offset));
+    }
 
     /// <summary>
     /// What the group is to hear of how far the lake has got, for lag monitors. It does not wait: the client sends it by and by, and
@@ -135,6 +166,7 @@ internal sealed class LakeConsumer : IDisposable
 
     private void OnError(Error e)
     {
+        errors.OnError(e);
         if (MendsItself(e)) Interlocked.CompareExchange(ref error, e, null);
         else if (e.IsFatal || KafkaClients.IsRefusal(e)) Interlocked.Exchange(ref error, e);
     }

@@ -13,16 +13,18 @@ internal sealed class OffsetGap(StoreContext context, PartitionBatches partition
 {
     /// <summary>What is to be read before the record at an offset can be the first of its partition's batch; null: nothing.</summary>
     /// <exception cref="PipelineException">Kafka no longer has it, and nobody accepted that.</exception>
-    public async Task<OffsetRange?> FindAsync(PartitionBatch batch, long offset, CancellationToken cancellationToken)
+    public async Task<OffsetRange?> FindAsync(
+        PartitionBatch batch, long offset, bool beginsPage, CancellationToken cancellationToken)
     {
-        if (!IsGap(batch, offset)) return null;
+        if (!IsGap(batch, offset, beginsPage)) return null;
         // Another instance may have stored it.
         partitions.Reload(batch);
-        if (!IsGap(batch, offset)) return null;
+        if (!IsGap(batch, offset, beginsPage)) return null;
         var from = await context.Bounds.FirstKeptAsync(batch, cancellationToken);
         context.Logger.GapRead(batch.Partition, batch.NextOffset, offset);
         return new OffsetRange(from, offset);
     }
 
-    private static bool IsGap(PartitionBatch batch, long offset) => offset > batch.NextOffset && !batch.Continues(offset);
+    private static bool IsGap(PartitionBatch batch, long offset, bool beginsPage) =>
+        offset > batch.NextOffset && !batch.Continues(offset, beginsPage);
 }

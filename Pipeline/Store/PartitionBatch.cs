@@ -3,64 +3,121 @@ using System.Text;
 using OrdersStream.Configuration;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
+using OrdersStream.Memory;
 using OrdersStream.Rows;
 
 namespace OrdersStream.Store;
 
 /// <summary>
 /// What one Kafka partition adds to a batch: its rows in files to be, its quarantine, and the state after them. Offsets
-/// only ascend: a record at or below the last one was added already and is dropped.
+/// only ascend: a record at or below the last one was added already and is dropped. Pages are added whole (<see cref="PageReceiver"/>).
 /// </summary>
-internal sealed class PartitionBatch(StoredPartition stored, string topic, DatalakeOptions options, FileBufferPool pool)
+internal sealed class PartitionBatch
 {
     private const int OpBytesMax = 32;
 
+    private readonly DatalakeOptions options;
+    private readonly FileBufferPool pool;
     private readonly List<FileBuffer> files = [];
     private readonly Dictionary<(RowShape, string), FileBuffer> open = [];
     private FileBuffer? lastFile;
     private RowShape? lastShape;
     private byte[] lastOpBytes = [];
     private string lastOp = "";
-    private bool pageEnded;
     private bool assumed;
 
-    public StoredPartition Stored { get; } = stored;
+    public PartitionBatch(StoredPartition stored, string topic, DatalakeOptions options, FileBufferPool pool, BlockPool blocks)
+    {
+        (Stored, this.options, this.pool) = (stored, options, pool);
+        Quarantine = new QuarantineLines(topic);
+        Receiver = new PageReceiver(this, topic, blocks);
+    }
+
+    public StoredPartition Stored { get; }
     public int Partition => Stored.Partition;
     public IReadOnlyList<FileBuffer> Files => files;
 
+    /// <summary>The page that arrives, and those before it that were not whole.</summary>
+    public PageReceiver Receiver { get; }
+
     /// <summary>The state that this batch adds to.</summary>
     public PartitionState Before => Stored.State;
-    public QuarantineLines Quarantine { get; } = new(topic);
+    public QuarantineLines Quarantine { get; }
 
     /// <summary>The schema in force; null while no record named one.</summary>
     public RowShape? Shape { get; private set; }
 
+    /// <summary>The next offset to be added; what was added may still wait for the rest of its page.</summary>
     public long NextOffset { get; private set; }
+
+    /// <summary>All below it is decided: a row, in quarantine, or dropped. This far a commit goes.</summary>
+    public long DecidedOffset { get; private set; }
+
+    /// <summary>The newest page that is whole.</summary>
+    public long Page { get; private set; }
+
+    /// <summary>The newest page that was given up, since nobody ended it; 0: none was.</summary>
+    public long GivenUp { get; private set; }
+
+    /// <summary>The page whose beginning was looked for last, and was nowhere.</summary>
+    public long SoughtPage { get; set; }
+
+    /// <summary>The version of rows that come by no page: the newest page that is whole, or the one whose rest they are.</summary>
+    public long Version => Math.Max(Page, RestOf);
+
+    /// <summary>The page whose rest comes next, its beginning being lost; 0: none's.</summary>
+    public long RestOf => Stored.State.RestOf > Page ? Stored.State.RestOf : 0;
+
+    /// <summary>The last record ended a page that was a transaction: one marker follows.</summary>
+    public bool PageEnded { get; private set; }
+
     public long FirstOffset { get; private set; }
 
     /// <summary>Kafka's timestamp of the first record, which is the oldest but where producers set it themselves.</summary>
     public long FirstTimestampMs { get; private set; }
     public long Rows { get; private set; }
     public long Bytes { get; private set; }
+
+    /// <summary>Records that do not count, since the last commit.</summary>
+    public long Dropped { get; set; }
+
+    /// <summary>Its first record was found to be the next one.</summary>
+    public bool IsBegun { get; set; }
+
+    /// <summary>Nothing is to be written.</summary>
     public bool IsEmpty => Rows == 0 && Quarantine.Records == 0;
 
+    /// <summary>
+    /// Something is to be committed, if only that it was met: a fence, or a page that does not count, would else stand before the lake's
+    /// next offset for ever, and the lake be behind a topic of which it has all.
+    /// </summary>
+    public bool HasNews => !IsEmpty || DecidedOffset > Before.NextOffset;
+
     /// <summary>The next record may be this one: nothing lies between, or one transaction marker does.</summary>
-    public bool Continues(long offset) => offset == NextOffset || (pageEnded && offset == NextOffset + 1);
+    /// <remarks>Between two pages the marker must be; before another producer's record, one of its own may be what is left out.</remarks>
+    public bool Continues(long offset, bool beginsPage) =>
+        offset == NextOffset || (PageEnded && beginsPage && offset == NextOffset + 1);
 
     /// <summary>The first offset at which the next record can be.</summary>
-    public long NextRecord => pageEnded ? NextOffset + 1 : NextOffset;
+    public long NextRecord => PageEnded ? NextOffset + 1 : NextOffset;
 
     /// <summary>Empties it and goes on from what the commit log last said.</summary>
     public void Restart(RowShape? shape)
     {
-        foreach (var file in files) pool.Return(file);
-        files.Clear();
-        open.Clear();
-        lastFile = null;
-        Quarantine.Clear();
+        Empty();
+        Receiver.Clear();
+        Dropped = 0;
+        IsBegun = false;
         Shape = shape;
-        (NextOffset, pageEnded, assumed) = (Before.NextOffset, Before.PageEnded, Before.FingerprintAssumed);
-        Rows = Bytes = 0;
+        (NextOffset, DecidedOffset, PageEnded) = (Before.NextOffset, Before.NextOffset, Before.PageEnded);
+        (Page, GivenUp, assumed) = (Before.Page, Before.GivenUp, Before.FingerprintAssumed);
+    }
+
+    /// <summary>What was decided is in the lake: goes on with what was not, which stays in memory.</summary>
+    public void Continue()
+    {
+        Dropped = 0;
+        Empty();
     }
 
     /// <summary>A schema named by a header is certain; one taken from the table is assumed.</summary>
@@ -71,52 +128,25 @@ internal sealed class PartitionBatch(StoredPartition stored, string topic, Datal
 
     /// <summary>The state once this batch is committed.</summary>
     public PartitionState After => new(
-        NextOffset, Shape?.Schema.Fingerprint ?? Before.Fingerprint, assumed, pageEnded,
-        Before.Rows + Rows, Before.Quarantined + Quarantine.Records, Before.Files + files.Count);
+        DecidedOffset, Shape?.Schema.Fingerprint ?? Before.Fingerprint, assumed, PageEnded && DecidedOffset == NextOffset,
+        Before.Rows + Rows, Before.Quarantined + Quarantine.Records, Before.Files + files.Count, Page, Before.Generation,
+        Before.Dropped + Dropped, GivenUp, RestOf);
 
     /// <summary>
-    /// Adds a record at or above <see cref="NextOffset"/> as a row; the schema in force is known. Otherwise returns why it is
-    /// none, and the record is still to be added by <see cref="AddToQuarantine"/>.
+    /// Adds a record as a row; the schema in force is known. Otherwise returns why it is none, and the record is still to be added by
+    /// <see cref="AddToQuarantine"/>.
     /// </summary>
-    public string? TryAdd(in StreamRecord record)
+    public string? TryAddRow(in StreamRecord record, long version)
     {
         var op = RowOp.Upsert;
-        var ended = false;
-        var fault = record.Headers is { Count: > 0 } headers ? ReadHeaders(headers, ref op, ref ended) : null;
+        var fault = record.Headers is { Count: > 0 } headers ? ReadOp(headers, ref op) : null;
         if (record.Key is null) fault ??= "the record has no key";
         if (record.Value is null) fault ??= "the record has no value";
-        fault ??= TryAddRow(record.Offset, record.Value, op);
-        if (fault is null) MoveBehind(in record, ended);
-        return fault;
+        return fault ?? TryAddRow(record.Offset, record.TimestampMs, record.Value, op, version);
     }
 
-    /// <summary>The same for an upsert without headers, which is not the batch's first record; its value may lie anywhere.</summary>
-    public string? TryAdd(long offset, ReadOnlySpan<byte> value)
-    {
-        if (TryAddRow(offset, value, RowOp.Upsert) is { } fault) return fault;
-        (NextOffset, pageEnded) = (offset + 1, false);
-        return null;
-    }
-
-    /// <summary>Adds a record that is no row, as it came.</summary>
-    public void AddToQuarantine(in StreamRecord record, string reason)
-    {
-        var ended = false;
-        foreach (var header in record.Headers ?? []) ended |= header.Name == StreamHeader.Position;
-        var sizeBefore = Quarantine.Bytes;
-        Quarantine.Add(in record, reason);
-        Bytes += Quarantine.Bytes - sizeBefore;
-        MoveBehind(in record, ended);
-    }
-
-    private void MoveBehind(in StreamRecord record, bool ended)
-    {
-        if (Rows + Quarantine.Records == 1) (FirstOffset, FirstTimestampMs) = (record.Offset, record.TimestampMs);
-        pageEnded = ended;
-        NextOffset = record.Offset + 1;
-    }
-
-    private string? TryAddRow(long offset, ReadOnlySpan<byte> value, string op)
+    /// <summary>The same for an upsert with a key; its value may lie anywhere.</summary>
+    public string? TryAddRow(long offset, long timestampMs, ReadOnlySpan<byte> value, string op, long version)
     {
         string folder;
         try
@@ -129,19 +159,53 @@ internal sealed class PartitionBatch(StoredPartition stored, string topic, Datal
         }
         var file = FileFor(Shape, folder);
         var sizeBefore = file.Columns.Bytes;
-        file.Columns.Append(Shape.Row, Partition, offset, op);
+        file.Columns.Append(Shape.Row, Partition, offset, op, version);
         Bytes += file.Columns.Bytes - sizeBefore;
+        if (IsEmpty) (FirstOffset, FirstTimestampMs) = (offset, timestampMs);
         Rows++;
         if (file.Columns.Bytes >= options.FileBytes) Seal(file);
         return null;
     }
 
-    private string? ReadHeaders(IReadOnlyList<StreamHeader> headers, ref string op, ref bool ended)
+    /// <summary>Adds a record that is no row, as it came.</summary>
+    public void AddToQuarantine(in StreamRecord record, string reason)
+    {
+        if (IsEmpty) (FirstOffset, FirstTimestampMs) = (record.Offset, record.TimestampMs);
+        var sizeBefore = Quarantine.Bytes;
+        Quarantine.Add(in record, reason);
+        Bytes += Quarantine.Bytes - sizeBefore;
+    }
+
+    /// <summary>The record was taken, and waits for the rest of its page.</summary>
+    public void Taken(long offset) => (NextOffset, PageEnded) = (offset + 1, false);
+
+    /// <summary>All up to the record is decided.</summary>
+    /// <param name="offset">Its offset.</param>
+    /// <param name="endsTransaction">It is the last one of a page that was a transaction.</param>
+    public void Decided(long offset, bool endsTransaction) =>
+        (NextOffset, DecidedOffset, PageEnded) = (offset + 1, offset + 1, endsTransaction);
+
+    /// <summary>A page is whole here.</summary>
+    public void PageDecided(long page) => Page = Math.Max(Page, page);
+
+    /// <summary>Nobody ends a page here, and others' records behind its beginning are decided without it.</summary>
+    public void PageGivenUp(long page) => GivenUp = Math.Max(GivenUp, page);
+
+    private void Empty()
+    {
+        foreach (var file in files) pool.Return(file);
+        files.Clear();
+        open.Clear();
+        lastFile = null;
+        Quarantine.Clear();
+        Rows = Bytes = 0;
+    }
+
+    private string? ReadOp(IReadOnlyList<StreamHeader> headers, ref string op)
     {
         string? fault = null;
         foreach (var header in headers)
         {
-            if (header.Name == StreamHeader.Position) ended = true;
             if (header.Name != StreamHeader.Op) continue;
             if (IsOp(header.Value)) op = OpOf(header.Value);
             else fault = $"header '{StreamHeader.Op}' is not ASCII text of 1 to {OpBytesMax} bytes";

@@ -1,6 +1,8 @@
 using System.Diagnostics.CodeAnalysis;
+using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Lake;
+using OrdersStream.Memory;
 using OrdersStream.ParquetFormat;
 using OrdersStream.Rows;
 
@@ -12,11 +14,46 @@ namespace OrdersStream.Store;
 /// </summary>
 internal sealed class PartitionBatches(StoreContext context)
 {
-    private readonly FileBufferPool pool = new(new DataPageEncoder(context.Options), context.Options.BatchBytes);
+    /// <summary>More than most pages have: beyond it, what cannot be one that arrives is not kept waiting.</summary>
+    private const long WaitingBytesMax = 64 * 1024 * 1024;
+
+    /// <summary>
+    /// More than any page has, in memory: capture cuts it, by a setting of its own that this half does not know, as little as who filled
+    /// the topic before it was changed.
+    /// </summary>
+    private const long PageBytesMax = 2L * PostgresOptions.PageBytesMax;
+
+    /// <summary>What is kept of what pages lay in while they arrived.</summary>
+    private const long PartBytesIdleMax = 16 * 1024 * 1024;
+
+    private readonly FileBufferPool pool = new(new DataPageEncoder(context.Options), FilesLimit.BytesMax(context.Options));
     private readonly Dictionary<int, PartitionBatch> open = [];
     private readonly Dictionary<string, RowShape> shapes = [];
 
+    private readonly HeldMemory waiting = new();
+    private BlockPool? blocks;
+
+    /// <summary>What pages lie in while they arrive.</summary>
+    public BlockPool Blocks => blocks ??= new BlockPool(waiting, PartBytesIdleMax);
+
+    /// <summary>
+    /// Where most waits that is to be given up; null: nowhere. What follows a page that nobody ends is not kept for ever (invariant 7), and
+    /// a page that still arrives is never taken for one (invariant 3).
+    /// </summary>
+    public PartitionBatch? ToGiveUp => waiting.Bytes <= WaitingBytesMax
+        ? null
+        : open.Values.Where(b => b.Receiver.Open is { } part && CannotArrive(part)).MaxBy(b => b.Receiver.WaitingBytes);
+
+    /// <summary>The part is one that may be given up.</summary>
+    public bool IsToGiveUp(PagePart part) => waiting.Bytes > WaitingBytesMax && CannotArrive(part);
+
+    // As many records as it has, and its end is not among them: others' are. Or more waits, in all partitions together, than any page has.
+    private bool CannotArrive(PagePart part) => part.Own >= part.Start.Records || waiting.Bytes > PageBytesMax;
+
     public IEnumerable<PartitionBatch> All => open.Values;
+
+    /// <summary>What their files hold in memory.</summary>
+    public long MemoryHeld => pool.OpenBytes;
 
     public PartitionBatch this[int partition] => open[partition];
 
@@ -32,15 +69,25 @@ internal sealed class PartitionBatches(StoreContext context)
     {
         var stored = context.NewStoredPartition(partition);
         await context.Recovery.OpenAsync(stored, context.NewWriterId(), cancellationToken);
-        var low = await context.Bounds.OpenAsync(stored, cancellationToken);
-        var batch = new PartitionBatch(stored, context.Topic.Identity.Topic, context.Options, pool);
+        var low = await context.Bounds.OpenAsync(stored, context.NewWriterId(), cancellationToken);
+        var batch = new PartitionBatch(stored, context.Topic.Identity.Topic, context.Options, pool, Blocks);
         Restart(batch);
+        // The folder of the schemas was lost: readers of the lake's files need the one in force, whatever comes next.
+        if (batch.Shape is null && batch.Before.Fingerprint is { } lost
+            && await context.Schemas.RestoreAsync(partition, batch.NextOffset, lost, cancellationToken))
+        {
+            Restart(batch);
+        }
         open[partition] = batch;
         return (batch, low);
     }
 
     /// <summary>Empties it and goes on from what its log last said.</summary>
-    public void Restart(PartitionBatch batch) => batch.Restart(batch.Before.Fingerprint is { } fingerprint ? ShapeOf(fingerprint) : null);
+    public void Restart(PartitionBatch batch) => batch.Restart(
+        batch.Before.Fingerprint is { } fingerprint && (shapes.ContainsKey(fingerprint) || context.SchemaStore.Has(fingerprint))
+            ? ShapeOf(fingerprint)
+            // Pages bring theirs along; for a record of none, it is looked for in the topic.
+            : null);
 
     /// <summary>The same from what its log says now.</summary>
     public void Reload(PartitionBatch batch)
@@ -52,7 +99,31 @@ internal sealed class PartitionBatches(StoreContext context)
     public RowShape ShapeOf(string fingerprint) =>
         shapes.TryGetValue(fingerprint, out var shape)
             ? shape
-            : shapes[fingerprint] = new RowShape(context.SchemaStore.Read(fingerprint), context.Options.PartitionBy);
+            : shapes[fingerprint] = NewShape(context.SchemaStore.Read(fingerprint));
+
+    private RowShape NewShape(TableSchema schema)
+    {
+        var shape = new RowShape(schema, context.Options.PartitionBy, context.Folders);
+        context.Notices.LookAt(schema, context.Folders);
+        return shape;
+    }
+
+    /// <summary>Of the schema that a page brings along. It is kept: readers of the lake ask for it by its fingerprint.</summary>
+    public RowShape ShapeOf(PageStart start)
+    {
+        if (shapes.TryGetValue(start.Fingerprint, out var known) && context.SchemaStore.IsKept(start.Fingerprint)) return known;
+        try
+        {
+            context.SchemaStore.Write(start.ReadSchema());
+        }
+        catch (FormatException e)
+        {
+            throw new PipelineException(FailureAction.Stop,
+                $"The schema that page {start.Page} of topic '{context.Topic.Identity.Topic}' brings along cannot be used: {e.Message}.",
+                "If a later version of this program captures the table, run that version here, too.", e);
+        }
+        return ShapeOf(start.Fingerprint);
+    }
 
     /// <summary>Gives up all that they hold; each is opened anew when it is needed.</summary>
     public void Close()
@@ -63,10 +134,10 @@ internal sealed class PartitionBatches(StoreContext context)
 }
 
 /// <summary>What taking rows of one schema needs, made once and reused: decoder, row, partitioner.</summary>
-internal sealed class RowShape(TableSchema schema, string partitionBy)
+internal sealed class RowShape(TableSchema schema, string partitionBy, FolderName folderName)
 {
     private readonly MessageDecoder decoder = new(schema);
-    private readonly HivePartitioning partitioner = HivePartitioning.For(schema, partitionBy);
+    private readonly HivePartitioning partitioner = HivePartitioning.For(schema, partitionBy, folderName);
 
     public TableSchema Schema { get; } = schema;
     public DecodedRow Row { get; } = new(schema);

@@ -24,7 +24,7 @@ internal sealed class SchemaFinder(
     /// <summary>The schema for a record, and whether it is only assumed.</summary>
     public async Task<(TableSchema Schema, bool IsAssumed)> FindAsync(int partition, long offset, CancellationToken cancellationToken)
     {
-        if (await ReadBackAsync(partition, offset, cancellationToken) is { } fingerprint) return (store.Read(fingerprint), false);
+        if (await ReadBackAsync(partition, offset, cancellationToken) is { } named) return (named, false);
         var present = await PresentAsync(partition, offset, cancellationToken);
         logger.SchemaAssumed(partition, present.Fingerprint, offset);
         return (present, true);
@@ -43,27 +43,62 @@ internal sealed class SchemaFinder(
         return present;
     }
 
-    /// <summary>The fingerprint that a record's own header names; null where it has none of ours.</summary>
+    /// <summary>The fingerprint that a record's own header names; null where it has none of ours, or brings the schema along.</summary>
     public static string? FingerprintIn(IReadOnlyList<StreamHeader>? headers)
     {
-        if (headers is null) return null;
+        if (headers is null || headers.Any(h => h.Name == StreamHeader.Page)) return null;
         foreach (var header in headers)
             if (header.Name == StreamHeader.Schema && header.Value is { } value && SchemaStore.IsFingerprint(value))
                 return Encoding.ASCII.GetString(value);
         return null;
     }
 
-    private async Task<string?> ReadBackAsync(int partition, long offset, CancellationToken cancellationToken)
+    /// <summary>Writes a schema again that pages in the topic bring along.</summary>
+    /// <returns>False: none near the offset does.</returns>
+    public async Task<bool> RestoreAsync(int partition, long offset, string fingerprint, CancellationToken cancellationToken)
+    {
+        var (low, _) = await topic.OffsetsAsync(partition, cancellationToken);
+        await foreach (var record in topic.ReadRangeAsync(partition, Math.Max(low, offset - Distances[0]), offset, cancellationToken))
+            if (FingerprintIn(record.Headers) is null && SchemaIn(in record)?.Fingerprint == fingerprint) return true;
+        return false;
+    }
+
+    private TableSchema? SchemaIn(in StreamRecord record)
+    {
+        if (FingerprintIn(record.Headers) is { } fingerprint) return store.Read(fingerprint);
+        foreach (var header in record.Headers ?? [])
+        {
+            if (header.Name != StreamHeader.Page || header.Value is not { } frame) continue;
+            if (SchemaOf(frame, in record) is not { } schema) continue;
+            store.Write(schema);
+            return schema;
+        }
+        return null;
+    }
+
+    private TableSchema? SchemaOf(byte[] frame, in StreamRecord record)
+    {
+        try
+        {
+            return PageStart.Read(frame, topic.Identity.Topic)?.ReadSchema();
+        }
+        catch (FormatException e)
+        {
+            throw PageFrame.ToStop(e, topic.Identity.Topic, record.Partition, record.Offset);
+        }
+    }
+
+    private async Task<TableSchema?> ReadBackAsync(int partition, long offset, CancellationToken cancellationToken)
     {
         var (low, _) = await topic.OffsetsAsync(partition, cancellationToken);
         var end = offset;
         foreach (var distance in Distances)
         {
             var from = Math.Max(low, offset - distance);
-            string? newest = null;
+            TableSchema? newest = null;
             if (from < end)
                 await foreach (var record in topic.ReadRangeAsync(partition, from, end, cancellationToken))
-                    newest = FingerprintIn(record.Headers) ?? newest;
+                    newest = SchemaIn(in record) ?? newest;
             if (newest is not null) return newest;
             end = from;
         }

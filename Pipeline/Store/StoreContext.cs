@@ -22,23 +22,27 @@ internal sealed class StoreContext
 
     /// <exception cref="PipelineException">The checkpoint belongs to another topic.</exception>
     public StoreContext(
-        PipelineOptions options, TopicAccess topic, StoreSurroundings surroundings, TimeProvider time, CrashPoints crashPoints,
-        PipelineMetrics metrics, ILogger logger)
+        PipelineOptions options, TopicAccess topic, LakeOwner owner, LakeNotices notices, StoreSurroundings surroundings, TimeProvider time,
+        CrashPoints crashPoints, PipelineMetrics metrics, ILogger logger)
     {
         (Options, Topic, Logger, Time, CrashPoints, Metrics) = (options.Datalake, topic, logger, time, crashPoints, metrics);
+        Owner = owner;
         Lake = surroundings.OpenFiles(options.Datalake.Path);
         var checkpoint = surroundings.OpenFiles(options.Streaming.CheckpointLocation);
         commits = TopicCommits.Open(checkpoint, topic.Identity);
         SchemaStore = new SchemaStore(options.Streaming.CheckpointLocation, crashPoints, options.StreamName);
-        Names = new FinalNames(Lake);
-        Bounds = new TopicBounds(topic, time, logger);
+        Names = new FinalNames(Lake, owner);
+        Bounds = new TopicBounds(topic, owner.Begins, options.Kafka.Compacted, time, logger);
         Schemas = new SchemaFinder(topic, SchemaStore, surroundings.PresentSchemaAsync, time, logger);
         writerPrefix = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(commits.Name)))[..8];
+        Folders = FolderName.Of(Lake, options.Datalake.PartitionBy, options.Datalake.FolderName);
+        (Notices = notices).LookAt(Lake, Folders);
         Recovery = new LogRecovery(Lake, writerPrefix, topic.Identity, time, logger);
         Leftovers = new LeftoverFiles(Lake, checkpoint, writerPrefix, commits, time, logger);
     }
 
     public DatalakeOptions Options { get; }
+
     public TopicAccess Topic { get; }
     public ILogger Logger { get; }
     public TimeProvider Time { get; }
@@ -47,6 +51,14 @@ internal sealed class StoreContext
 
     /// <summary>Where the data files lie.</summary>
     public ILakeFiles Lake { get; }
+
+    /// <summary>Whether it is there, and whose it is.</summary>
+    public LakeOwner Owner { get; }
+
+    /// <summary>How the folders of the lake are named.</summary>
+    public FolderName Folders { get; }
+
+    public LakeNotices Notices { get; }
 
     public SchemaStore SchemaStore { get; }
     public FinalNames Names { get; }

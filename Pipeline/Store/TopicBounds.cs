@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
+using OrdersStream.Rows;
 
 namespace OrdersStream.Store;
 
@@ -9,21 +10,34 @@ namespace OrdersStream.Store;
 /// What Kafka still has must reach down to what the lake has. Where it does not, records are gone, and storing stops
 /// until a human decides: it never skips (invariants 3 and 6).
 /// </summary>
-internal sealed class TopicBounds(TopicAccess topic, TimeProvider time, ILogger logger)
+/// <param name="topic">What Kafka has.</param>
+/// <param name="begins">Where the lake begins, of each partition that the topic had then; null: a lake of an earlier version.</param>
+/// <param name="compacted">What is done about a topic that is compacted: with "warn", pages may lack records.</param>
+/// <param name="time">For what lags.</param>
+/// <param name="logger">Hears of what is lost and accepted.</param>
+internal sealed class TopicBounds(
+    TopicAccess topic, IReadOnlyList<long>? begins, string compacted, TimeProvider time, ILogger logger)
 {
     private const int EndRetries = 5;
     private static readonly TimeSpan EndRetryDelay = TimeSpan.FromSeconds(1);
 
+    private readonly LostEnd lostEnd = new(topic);
+
     /// <summary>
     /// Compares a partition's log with the topic, once, before its first record is taken. The first offset that Kafka keeps.
     /// </summary>
-    public async Task<long> OpenAsync(StoredPartition stored, CancellationToken cancellationToken)
+    /// <param name="stored">What the lake has.</param>
+    /// <param name="writerId">Of an entry that says that the end was lost.</param>
+    /// <param name="cancellationToken">Ends the asking.</param>
+    public async Task<long> OpenAsync(StoredPartition stored, string writerId, CancellationToken cancellationToken)
     {
         var (low, high) = await topic.OffsetsAsync(stored.Partition, cancellationToken);
         if (stored.IsNew)
         {
-            if (low > 0) logger.LakeBeginsAt(stored.Partition, low, low);
-            stored.BeginAt(low);
+            var first = BeginsAt(stored.Partition) ?? low;
+            if (first > 0) logger.LakeBeginsAt(stored.Partition, first, first);
+            stored.BeginAt(first);
+            await BeginInsideAsync(stored, low, high, cancellationToken);
             return low;
         }
         // After a change of leader the end may lag for a moment.
@@ -32,15 +46,108 @@ internal sealed class TopicBounds(TopicAccess topic, TimeProvider time, ILogger 
             await Task.Delay(EndRetryDelay, time, cancellationToken);
             (_, high) = await topic.OffsetsAsync(stored.Partition, cancellationToken);
         }
-        return high >= stored.State.NextOffset ? low : throw TopicShrank(stored, high);
+        if (high < stored.State.NextOffset && stored.State.Page == 0 && topic.Identity.TopicId is null) throw TopicShrank(stored, high);
+        if (await lostEnd.FindAsync(stored.Partition, stored.State, low, high, cancellationToken) is { } begun)
+            BeginAgain(stored, begun, writerId);
+        await BeginInsideAsync(stored, low, high, cancellationToken);
+        return low;
+    }
+
+    // Retention may have taken the beginning of a page: its rows are as new as the page is, which its other frames tell.
+    private async Task BeginInsideAsync(StoredPartition stored, long low, long high, CancellationToken cancellationToken)
+    {
+        if (low == 0 || low < stored.State.NextOffset) return;
+        var page = await lostEnd.RestAtAsync(stored.Partition, low, high, cancellationToken);
+        if (page > stored.State.Page) stored.BeginInside(page);
+    }
+
+    /// <summary>The log that is there is not the one that the lake knows, as far as can be seen.</summary>
+    /// <param name="partition">Which one.</param>
+    /// <param name="state">What the lake has of it.</param>
+    /// <param name="cancellationToken">Ends the asking.</param>
+    public async Task<bool> HasLostEndAsync(int partition, PartitionState state, CancellationToken cancellationToken)
+    {
+        var (low, high) = await topic.OffsetsAsync(partition, cancellationToken);
+        return await lostEnd.FindAsync(partition, state, low, high, cancellationToken) is not null;
+    }
+
+    /// <summary>
+    /// A page that the lake does not have begins below what it has: the brokers lost the end of the log and wrote another.
+    /// Storing goes on there when the partition is opened anew.
+    /// </summary>
+    /// <exception cref="PipelineException">Always.</exception>
+    public async Task BeginAgainAsync(StoredPartition stored, long newPageAt, string writerId, CancellationToken cancellationToken)
+    {
+        var (low, high) = await topic.OffsetsAsync(stored.Partition, cancellationToken);
+        var first = await lostEnd.FirstNewPageAsync(stored.Partition, stored.State, low, high, cancellationToken);
+        throw ReadAgain(stored, first ?? newPageAt, writerId);
+    }
+
+    /// <summary>A page tells of one before it that never came: it lies below what the lake has, or is nowhere any more.</summary>
+    /// <exception cref="PipelineException">It was found.</exception>
+    public async Task FindMissingAsync(PartitionBatch batch, long missing, string writerId, CancellationToken cancellationToken)
+    {
+        var (low, high) = await topic.OffsetsAsync(batch.Partition, cancellationToken);
+        // What this batch has passed is not all in the lake yet, nor is the part that is open still what the log has there.
+        var passed = batch.Before with
+        {
+            NextOffset = batch.NextOffset, Page = Math.Max(batch.Page, batch.Receiver.Open?.Start.Page ?? 0), GivenUp = batch.GivenUp,
+        };
+        if (await lostEnd.FirstNewPageAsync(batch.Partition, passed, low, high, cancellationToken) is not { } offset)
+        {
+            // Before the first page that the lake has there may have been any, unless it has all from the partition's first record on.
+            if (batch.Page > 0 || (low == 0 && BeginsAt(batch.Partition) == 0)) logger.PageMissing(batch.Partition, missing, batch.Page);
+            return;
+        }
+        throw ReadAgain(batch.Stored, offset, writerId);
+    }
+
+    // A partition that was added later begins with its first record: what retention took of it since is missing. Null: a lake of an earlier
+    // version does not say.
+    private long? BeginsAt(int partition) => begins is null ? null : partition < begins.Count ? begins[partition] : 0;
+
+    // What is not in the lake yet is read again anyway, from where the lake ends: a beginning behind that would pass it over.
+    private PipelineException ReadAgain(StoredPartition stored, long offset, string writerId)
+    {
+        if (offset < stored.State.NextOffset) BeginAgain(stored, offset, writerId);
+        return WroteOn(stored.Partition);
+    }
+
+    /// <summary>What was read of the partition is not what stands there now.</summary>
+    public PipelineException WroteOn(int partition) =>
+        new(new FailureVerdict(FailureAction.Retry,
+            $"The brokers lost the end of topic '{topic.Identity.Topic}', partition {partition}, "
+            + "and wrote on below what was read of it.",
+            "What they wrote is read from there.", SeesItself: true));
+
+    // Offsets that come again are other records': files of another generation bear its number, and pages tell what is new (invariant 3).
+    private void BeginAgain(StoredPartition stored, long offset, string writerId)
+    {
+        var lost = stored.State.NextOffset;
+        var state = stored.State with
+        {
+            NextOffset = offset, PageEnded = false, Generation = stored.State.Generation + 1, RestOf = 0,
+        };
+        Append(stored, offset, state, writerId);
+        logger.TopicEndLost(stored.Partition, lost, offset);
+    }
+
+    private void Append(StoredPartition stored, long offset, PartitionState state, string writerId)
+    {
+        var entry = new CommitEntry(
+            stored.NextSequence, writerId, time.GetUtcNow(), topic.Identity, stored.Partition, offset, offset, [], [], state);
+        if (stored.TryAppend(entry)) stored.Adopt(entry);
+        else stored.Reload();
     }
 
     /// <summary>The first offset that is missing in the lake and that Kafka still has.</summary>
     /// <exception cref="PipelineException">Records between are gone, and nobody accepted that.</exception>
     public async Task<long> FirstKeptAsync(PartitionBatch batch, CancellationToken cancellationToken)
     {
-        var (low, _) = await topic.OffsetsAsync(batch.Partition, cancellationToken);
-        return FirstKept(batch, low);
+        var (low, high) = await topic.OffsetsAsync(batch.Partition, cancellationToken);
+        var first = FirstKept(batch, low);
+        if (low > batch.NextRecord) await BeginInsideAsync(batch.Stored, low, high, cancellationToken);
+        return first;
     }
 
     /// <summary>The same, where <paramref name="low"/>, the first offset that Kafka keeps, is known.</summary>
@@ -55,13 +162,59 @@ internal sealed class TopicBounds(TopicAccess topic, TimeProvider time, ILogger 
         return Math.Max(low, batch.NextOffset);
     }
 
+    /// <summary>Kafka no longer has all records of a page that its frames tell of.</summary>
+    /// <exception cref="PipelineException">Nobody accepted that.</exception>
+    public void PageIsDamaged(PartitionBatch batch, PageStart page, int present, long firstOffset)
+    {
+        if (!AcceptsDamage(batch.Stored, firstOffset, out var acceptance))
+            throw new PipelineException(FailureAction.Stop,
+                $"Page {page.Page} of topic '{topic.Identity.Topic}', partition {batch.Partition}, begins at offset {firstOffset} and has "
+                + $"{page.Records} records; Kafka has only {present} of them.",
+                Accept(acceptance));
+        logger.LossAccepted(batch.Partition, page.Records - present, firstOffset, batch.NextOffset, acceptance);
+    }
+
+    /// <summary>Of a page that its last record tells of, Kafka no longer has the first one.</summary>
+    /// <exception cref="PipelineException">Nobody accepted that; or its rows are read again, as rows of that page.</exception>
+    public void BeginningIsGone(PartitionBatch batch, PageEnd page, long endOffset, string writerId)
+    {
+        var stored = batch.Stored;
+        if (!AcceptsDamage(stored, endOffset, out var acceptance))
+            throw new PipelineException(FailureAction.Stop,
+                $"Page {page.Page} of topic '{topic.Identity.Topic}', partition {batch.Partition}, ends at offset {endOffset} and has "
+                + $"{page.Records} records; Kafka no longer has its first, and at least one record is lost.", Accept(acceptance));
+        logger.LossAccepted(batch.Partition, 1, batch.Before.NextOffset, endOffset, acceptance);
+        var state = stored.State with { RestOf = page.Page };
+        Append(stored, state.NextOffset, state, writerId);
+        throw new PipelineException(new FailureVerdict(FailureAction.Retry,
+            $"Of page {page.Page} of topic '{topic.Identity.Topic}', partition {batch.Partition}, the beginning is lost, "
+            + "which is accepted.",
+            "What is left of it is read again, as rows of that page.", SeesItself: true));
+    }
+
+    // Who wants no more than the newest version of each row has said so once, for all pages.
+    private bool AcceptsDamage(StoredPartition stored, long offset, out string acceptance)
+    {
+        var isMarked = stored.AcceptsLoss(offset, out acceptance);
+        if (isMarked || compacted != "warn") return isMarked;
+        acceptance = "kafka.compacted: warn";
+        return true;
+    }
+
+    private static string Accept(string markerPath) =>
+        "The topic was compacted (cleanup.policy), or records were deleted in the middle of it. "
+        + $"To go on without them, create the empty file '{markerPath}' (and its folder, if there is none yet); "
+        + "kafka.compacted: warn does so for all pages of a compacted topic. "
+        + "Their rows come back when they change once more, or by a new stream (docs/operations.md).";
+
     private PipelineException Lost(int partition, long nextRecord, long low, string markerPath) => new(FailureAction.Stop,
         $"Kafka no longer has {low - nextRecord} offsets of topic '{topic.Identity.Topic}', partition {partition}: "
         + $"the lake has all below {nextRecord}, Kafka keeps from {low} on.",
-        $"To go on without them, create the empty file '{markerPath}'. To get their rows back then, "
-        + "move the watermark file in streaming.last_processed_timestamp_location away: "
-        + "the table is loaded and published anew. Raise the topic's retention so that it outlasts an outage.");
+        $"To go on without them, create the empty file '{markerPath}' (and its folder, if there is none yet). "
+        + "Their rows come back when they change once more, "
+        + "or by a new stream (docs/operations.md). Raise the topic's retention so that it outlasts an outage.");
 
+    // Neither the brokers nor the records tell whether it is the same topic: one that was made anew has other records.
     private PipelineException TopicShrank(StoredPartition stored, long high) => new(FailureAction.Stop,
         $"Topic '{topic.Identity.Topic}', partition {stored.Partition}, ends at offset {high}, "
         + $"but the lake has all below {stored.State.NextOffset}.",

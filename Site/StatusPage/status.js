@@ -95,9 +95,13 @@ function show(status) {
   set('process', `Answered by ${host}, started ${clockAndAge(started, status.at)}, which runs ${running}.`);
 }
 
-function showPath({ source, topic, lake, capture, flow, partitions, lag }) {
-  $('hop-capture').classList.toggle('broken', !source.reachable || !topic.reachable);
-  $('hop-lake').classList.toggle('broken', !topic.reachable || !lake.reachable);
+const halfOf = (halves, name) => halves.find(h => h.name === name) ?? null;
+const fails = half => half !== null && (half.state === 'retrying' || half.state === 'stopped');
+
+function showPath({ source, topic, lake, capture, halves, flow, partitions, lag, hidden }) {
+  const [capturing, storing] = [halfOf(halves, 'PostgresToKafka'), halfOf(halves, 'KafkaToLake')];
+  showHalf('capture', capturing, source.reachable && topic.reachable);
+  showHalf('lake', storing, topic.reachable && lake.reachable);
   showState('source', source.reachable);
   set('source-table', source.table);
   set('source-address', source.address);
@@ -107,8 +111,9 @@ function showPath({ source, topic, lake, capture, flow, partitions, lag }) {
 
   set('published-rate', rate(flow.published_per_second));
   const captureLag = capture?.lag_seconds ?? null;
-  const notKnown = capture?.captured_up_to === null ? 'initial load not done' : undefined;
-  setLag('capture', captureLag, captureLag === 0 ? 'up to date' : `${duration(captureLag)} behind`, l => l > 60, notKnown);
+  const heldBack = capture?.held_back ?? null;
+  const notKnown = heldBack ? 'rows held back' : capture?.captured_up_to === null ? 'initial load not done' : undefined;
+  setLag('capture', captureLag, heldBack ? `rows held back for ${duration(captureLag)}` : captureLag === 0 ? 'up to date' : `${duration(captureLag)} behind`, () => heldBack || capturing?.health === 'wrong', notKnown);
   set('capture-now', capture?.window ? windowInShort(capture.window) : '');
 
   showState('topic', topic.reachable, topic.exists === false ? 'topic not created yet' : null);
@@ -119,13 +124,14 @@ function showPath({ source, topic, lake, capture, flow, partitions, lag }) {
     plural(topic.broker_count, 'broker'),
     topic.exists && plural(partitions.length, 'partition')) : '');
 
-  // No partition is no answer, and no lag of zero.
-  const waiting = partitions.length ? lag : null;
   set('stored-rate', rate(flow.stored_per_second));
-  setLag('lake', waiting, waiting === 0 ? 'up to date' : `${plural(waiting, 'record')} waiting`, () => false);
-  set('lake-now', waiting > 0 && flow.stored_per_second > 0 ? `${duration(waiting / flow.stored_per_second)} at this rate` : '');
+  const age = lag > 0 ? storing?.lag_seconds ?? null : null;
+  const behind = lag === 0 ? 'up to date' : joined(age !== null && `${duration(age)} behind`, `${plural(lag, 'record')} waiting`);
+  if (hidden > 0) setLag('lake', hidden, `${plural(hidden, 'offset')} hidden behind a transaction`, () => true);
+  else setLag('lake', lag, behind, () => storing?.health === 'wrong');
+  set('lake-now', lag > 0 && flow.stored_per_second > 0 ? `${duration(lag / flow.stored_per_second)} at this rate` : '');
 
-  showState('lake', lake.reachable);
+  showState('lake', lake.reachable, fails(storing) ? 'not written' : null);
   set('lake-rows', lake.reachable ? plural(lake.rows, 'row') : unknown);
   set('lake-path', lake.path);
   set('lake-facts', lake.reachable ? joined(
@@ -138,6 +144,19 @@ function showState(part, isReachable, note = null) {
   set(`${part}-state`, isReachable ? note ?? 'reachable' : part === 'lake' ? 'not readable' : 'not reachable');
 }
 
+const doing = {
+  running: 'running', standing_by: 'standing by', retrying: 'tries again', stopped: 'stopped', silent: 'not heard of', nobody: 'nobody runs it',
+};
+
+/** Its arrow is whole where both ends can be reached and somebody carries rows along it. */
+function showHalf(id, half, reachesBoth) {
+  const state = half?.health ?? 'unknown';
+  $(`hop-${id}`).classList.toggle('broken', !reachesBoth || state === 'wrong');
+  $(`hop-${id}`).classList.toggle('idle', state === 'unknown');
+  $(`${id}-half`).dataset.state = state === 'unknown' ? 'note' : state;
+  set(`${id}-half`, half ? doing[half.state] ?? half.state : unknown);
+}
+
 function setLag(half, lag, text, isLate, notKnown = 'lag not known') {
   $(`${half}-lag`).dataset.state = lag === null ? 'unknown' : lag === 0 ? 'well' : isLate(lag) ? 'late' : 'behind';
   set(`${half}-lag`, lag === null ? notKnown : text);
@@ -148,14 +167,18 @@ const percent = share => `${Math.floor(share * 100)} %`;
 const windowInShort = w => joined(
   w.kind, w.progress !== null && percent(w.progress), w.seconds_left !== null && `${duration(w.seconds_left)} left`);
 
-function showFindings({ problems, warnings, failures, process, at }) {
+function showFindings({ problems, warnings, failures, halves, process, at }) {
+  // What this process tells of its own failures is not told twice.
+  const isTold = half => fails(half) && failures.some(f => !f.over && f.half === half.name);
   const items = [
     ...problems.map(text => ({ level: 'problem', text })),
+    ...halves.filter(h => h.health === 'wrong' && !isTold(h)).map(h => ({ level: 'problem', text: `${h.name}: ${h.says}` })),
+    ...halves.filter(h => h.health === 'unknown').map(h => ({ level: 'unknown', text: `${h.name}: ${h.says}` })),
     ...failures.filter(f => !f.over).toReversed().map(f => asItem(f, at)),
     ...warnings.map(text => ({ level: 'warning', text })),
     ...failures.filter(f => f.over).toReversed().map(f => asItem(f, at)),
   ];
-  const isBad = items.some(i => i.level === 'problem' || i.level === 'failure');
+  const isBad = items.some(i => i.level === 'problem' || i.level === 'failure' || i.level === 'unknown');
   $('no-findings').hidden = isBad;
   set('no-findings', items.length
     ? 'Nothing that needs a human now.'
@@ -172,13 +195,13 @@ function asItem(f, at) {
   return { level: f.over ? 'past' : 'failure', text: `${f.half}: ${f.problem} ${f.remedy}`, when };
 }
 
-function showHour({ flow, capture, partitions, lag, at }) {
+function showHour({ flow, capture, lag, at }) {
   set('seen-by', flow.since === null ? '' : flow.seen_by === 'process'
     ? `as the process itself has seen it since ${clock(flow.since, at)}`
     : `only what requests for this page have seen, since ${clock(flow.since, at)}`);
   charts[0].show(flow.samples, at, [rate(flow.published_per_second), rate(flow.stored_per_second)]);
   charts[1].show(flow.samples, at, [duration(capture?.lag_seconds)]);
-  charts[2].show(flow.samples, at, [number(partitions.length ? lag : null)]);
+  charts[2].show(flow.samples, at, [number(lag)]);
 }
 
 function showCapture({ capture, source, at }) {
@@ -195,13 +218,16 @@ function showCapture({ capture, source, at }) {
     if (w.progress !== null) $('window-progress').value = w.progress;
   }
   const capturedUpTo = capture === null ? 'nothing captured yet'
-    : capture.captured_up_to === null ? 'the initial load is not done'
+    : capture.captured_up_to === null ? (capture.held_back ? 'rows of the initial load are held back' : 'the initial load is not done')
     : clockAndAge(capture.captured_up_to, at);
-  const oldest = source.oldest_transaction;
+  const { oldest_transaction: oldest, hidden_transaction: hidden } = source;
+  const heldBack = capture?.held_back ?? null;
   facts('capture', [
     ['Captured up to', capturedUpTo],
     ['Next window reads from', capture?.next_from ? clock(capture.next_from, at) : capture ? 'the beginning' : unknown],
     ['Published', capture ? `${plural(capture.rows_published, 'row version')} in ${plural(capture.windows_taken, 'window')}` : unknown],
+    ...(heldBack ? [['Held back', heldBackRows(heldBack, at)]] : []),
+    ...(hidden ? [['Hidden transaction', joined(`session ${hidden.pid}`, hidden.application, `there for ${duration(hidden.seconds)}`)]] : []),
     ['Oldest open transaction', !source.reachable ? unknown : oldest ? transaction(oldest, at) : 'none'],
     ['Poller', !source.reachable ? unknown : source.poller ? poller(source.poller, at) : 'none: no session holds the lock'],
     ['Capture mode', source.capture_mode ?? unknown],
@@ -211,15 +237,21 @@ function showCapture({ capture, source, at }) {
 const transaction = (t, at) => joined(
   `${t.kind} for ${duration(t.seconds)}`, `since ${clock(t.started_at, at)}`, t.pid !== null && `session ${t.pid}`, t.application);
 
+const heldBackRows = ({ since, by }, at) => joined(
+  since === null ? 'committed rows' : `rows committed since ${clock(since, at)}`,
+  by ? `behind ${transaction(by, at)}` : 'the transaction has ended, or is not known');
+
 const poller = (p, at) => joined(
   `session ${p.pid}`, p.application, p.client_address && `from ${p.client_address}`, `since ${clock(p.since, at)}`);
 
-function showLake({ lake, partitions, at }) {
+function showLake({ lake, partitions, audit, at }) {
   const last = partitions.map(p => p.committed_at).filter(t => t !== null).sort((a, b) => new Date(a) - new Date(b)).at(-1) ?? null;
   facts('lake', [
     ['Stored', lake.reachable ? `${plural(lake.rows, 'row')} in ${plural(lake.files, 'file')}` : unknown],
     ['Last commit', last ? clockAndAge(last, at) : lake.reachable ? 'none yet' : unknown],
     ['Quarantined', lake.reachable ? plural(lake.quarantined, 'record') : unknown],
+    ...(lake.dropped > 0 ? [['Do not count', `${plural(lake.dropped, 'record')} of pages that were sent again or not finished`]] : []),
+    ['Compared with the table', audit ? `${clockAndAge(audit.compared_at, at)}: ${audit.says}` : 'not yet'],
     ['Folder', lake.path],
   ]);
   $('quarantine').hidden = !lake.quarantine_causes.length;

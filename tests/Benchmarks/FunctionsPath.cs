@@ -87,7 +87,8 @@ internal sealed class FunctionsPath(BenchmarkStream stream, IReadOnlyList<KafkaR
         for (var i = 0; i < records.Length; i++)
         {
             var r = records[i];
-            if (r.Headers.Length > 0 || !batch.TryAdd(r.Partition, r.Offset, r.Value)) await batch.AddAsync(ours[i], cancellationToken);
+            if (r.Headers.Length > 0 || !batch.TryAdd(r.Partition, r.Offset, 0, r.Key, r.Value))
+                await batch.AddAsync(ours[i], cancellationToken);
         }
         await batch.CommitAsync(cancellationToken);
     }

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -43,10 +44,23 @@ internal sealed class AppWorker : IAsyncDisposable
     public T Create<T>() => ActivatorUtilities.CreateInstance<T>(services);
 
     public Task TickAsync(CancellationToken cancellationToken) =>
-        LateAnswers.AskAgainAsync(() => Create<PostgresToKafkaFunction>().RunAsync(new TimerInfo(), cancellationToken));
+        LateAnswers.AskAgainAsync(() => CauseAsync(Create<PostgresToKafkaFunction>().RunAsync(new TimerInfo(), cancellationToken)));
 
     public Task DeliverAsync(KafkaRecord[] records, CancellationToken cancellationToken) =>
-        LateAnswers.AskAgainAsync(() => Create<KafkaToLakeFunction>().RunAsync(records, cancellationToken));
+        LateAnswers.AskAgainAsync(() => CauseAsync(Create<KafkaToLakeFunction>().RunAsync(records, cancellationToken)));
 
     public ValueTask DisposeAsync() => services.DisposeAsync();
+
+    /// <summary>What the platform is told is less than a test asks for.</summary>
+    private static async Task CauseAsync(Task run)
+    {
+        try
+        {
+            await run;
+        }
+        catch (FailedRunException e)
+        {
+            ExceptionDispatchInfo.Throw(e.Cause);
+        }
+    }
 }

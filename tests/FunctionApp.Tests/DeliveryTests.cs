@@ -3,7 +3,6 @@ using Microsoft.Extensions.Logging;
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Store;
-using OrdersStream.TestKit.Oracles;
 using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.FunctionApp.Tests;
@@ -58,7 +57,7 @@ public sealed class DeliveryTests(PostgresServer postgres, KafkaServer kafka)
         await worker.DeliverAsync(records, Cancellation);
         await worker.DeliverAsync(records, Cancellation);
 
-        await new Oracle(app.Stream.Database, app.Stream.QualifiedTable, ["id"], app.Stream.Lake).LakeShouldEqualTableAsync();
+        await app.Stream.NewestShouldEqualTableAsync();
         Assert.Equal(40, app.Stream.Lake.Count());
         var lines = Directory.EnumerateFiles(Path.Combine(app.Options.Datalake.Path, "_quarantine"), "*.jsonl")
             .SelectMany(File.ReadAllLines).ToList();
@@ -102,15 +101,14 @@ public sealed class DeliveryTests(PostgresServer postgres, KafkaServer kafka)
     {
         await using var app = await CapturedAsync(50);
         var records = app.Records();
-        var worker = app.NewWorker();
-        // A file where the lake's folder should be: nothing can be written below it, whoever runs the test.
-        await File.WriteAllTextAsync(app.Options.Datalake.Path, "", Cancellation);
+        var isBroken = true;
+        var worker = app.NewWorker(point => { if (isBroken && point == CrashPoint.DataFileWritten) throw new IOException("broken"); });
 
         for (var attempt = 0; attempt < 3; attempt++)
             await Assert.ThrowsAnyAsync<IOException>(() => worker.DeliverAsync(records, Cancellation));
         var trouble = Assert.Single(worker.Journal.Recent);
         Assert.Equal((nameof(KafkaToLake), FailureAction.Retry, 3, false), (trouble.Half, trouble.Action, trouble.Times, trouble.Over));
-        File.Delete(app.Options.Datalake.Path);
+        isBroken = false;
         await worker.DeliverAsync(records, Cancellation);
         await worker.DeliverAsync(records, Cancellation);
 

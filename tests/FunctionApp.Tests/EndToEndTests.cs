@@ -52,7 +52,9 @@ public sealed class EndToEndTests(PostgresServer postgres, KafkaServer kafka)
         await stop.CancelAsync();
         await storing.WithPatienceAsync("the host");
 
-        Assert.Single(app.Stream.Log.Lines, l => l.Id == 1004);
+        var standingBy = Assert.Single(app.Stream.Log.Lines, l => l.Id == 1004);
+        Assert.Matches($"application 'orders-stream, worker {Environment.ProcessId}( of host [0-9]+)? on ", standingBy.Message);
+        if (OperatingSystem.IsLinux()) Assert.Contains(" of host ", standingBy.Message);
         await app.Stream.LakeShouldEqualTableAsync();
     }
 

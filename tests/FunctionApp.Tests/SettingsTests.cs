@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Microsoft.Extensions.Logging;
 using OrdersStream.Configuration;
 using OrdersStream.Hosting.Functions;
 using OrdersStream.TestKit;
@@ -54,12 +55,13 @@ public sealed partial class SettingsTests
         Assert.Equal(2, exitCode);
         var lines = errors.ToString().Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(3, lines.Length);
+        Assert.All(lines, l => Assert.Equal(LogLevel.Error, HostConsole.LevelOf(l)));
         Assert.Contains(
             lines,
-            l => l.StartsWith("KAFKA_TOPIC: is empty", StringComparison.Ordinal)
+            l => l.StartsWith("error: KAFKA_TOPIC: is empty", StringComparison.Ordinal)
                 && l.Contains("'demo_food_orders_raw'", StringComparison.Ordinal));
-        Assert.Contains(lines, l => l.StartsWith("KAFKA_GROUP: is 'somebody', but", StringComparison.Ordinal));
-        Assert.Contains(lines, l => l.StartsWith("Postgres__Port: ", StringComparison.Ordinal));
+        Assert.Contains(lines, l => l.StartsWith("error: KAFKA_GROUP: is 'somebody', but", StringComparison.Ordinal));
+        Assert.Contains(lines, l => l.StartsWith("error: Postgres__Port: ", StringComparison.Ordinal));
         Assert.DoesNotContain("secret-word", errors.ToString());
     }
 

@@ -1,3 +1,4 @@
+using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Servers;
@@ -17,6 +18,20 @@ public sealed class TopicTests(PostgresServer postgres, KafkaServer kafka)
         Assert.True(await app.NewWorker().PrepareTopicAsync());
 
         Assert.Equal(app.Options.Kafka.Partitions, await PartitionsAsync(app));
+    }
+
+    [Fact]
+    public async Task a_worker_starts_where_the_brokers_refuse_the_topic_and_its_first_poll_says_why()
+    {
+        kafka.RequireReal("a refused replication factor");
+        await using var app = await AppStream.CreateAsync(
+            postgres, kafka, 10, o => o with { Kafka = o.Kafka with { ReplicationFactor = 5 } });
+        var worker = app.NewWorker();
+
+        Assert.False(await worker.PrepareTopicAsync());
+
+        var refused = await Assert.ThrowsAsync<PipelineException>(() => worker.TickAsync(TestContext.Current.CancellationToken));
+        Assert.Contains("replication", refused.Message, StringComparison.OrdinalIgnoreCase);
     }
 
     private static async Task<int?> PartitionsAsync(AppStream app) =>

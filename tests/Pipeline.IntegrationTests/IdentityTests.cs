@@ -12,12 +12,12 @@ public sealed class IdentityTests(PostgresServer postgres, KafkaServer kafka)
     public async Task another_table_under_the_same_name_stops_capture()
     {
         await using var stream = await CapturedAsync();
-        var before = StateFiles(stream);
+        var before = stream.StateFiles();
         await stream.ExecuteAsync("DROP TABLE items; " + TestStream.Items + "INSERT INTO items (id) VALUES (1)");
         await stream.RestartAsync();
 
         await CaptureShouldStopAsync(stream, "oid");
-        Assert.Equal(before, StateFiles(stream));
+        Assert.Equal(before, stream.StateFiles());
     }
 
     [Fact]
@@ -54,7 +54,7 @@ public sealed class IdentityTests(PostgresServer postgres, KafkaServer kafka)
         kafka.RequireReal("topics have an id of their own");
         await using var stream = await CapturedAsync();
         await stream.StoreAsync();
-        var before = StateFiles(stream);
+        var before = stream.StateFiles();
         await kafka.RecreateTopicAsync(stream.Options.Kafka.Topic);
         await stream.RestartAsync();
 
@@ -63,7 +63,7 @@ public sealed class IdentityTests(PostgresServer postgres, KafkaServer kafka)
             [new Kafka.StreamRecord(0, 0, "1"u8.ToArray(), "{}"u8.ToArray())]));
         Assert.Equal(FailureAction.Stop, stop.Action);
         Assert.NotEmpty(stop.Remedy);
-        Assert.Equal(before, StateFiles(stream));
+        Assert.Equal(before, stream.StateFiles());
     }
 
     [Fact]
@@ -127,14 +127,4 @@ public sealed class IdentityTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Contains(named, stop.Message, StringComparison.OrdinalIgnoreCase);
         Assert.NotEmpty(stop.Remedy);
     }
-
-    private static Dictionary<string, string> StateFiles(TestStream stream) =>
-        new[]
-        {
-            stream.Options.Streaming.LastProcessedTimestampLocation, stream.Options.Streaming.CheckpointLocation,
-            stream.Options.Datalake.Path,
-        }
-            .Where(Directory.Exists)
-            .SelectMany(d => Directory.EnumerateFiles(d, "*", SearchOption.AllDirectories))
-            .ToDictionary(f => f, f => Convert.ToHexString(File.ReadAllBytes(f)));
 }

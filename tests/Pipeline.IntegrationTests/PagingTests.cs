@@ -60,9 +60,10 @@ public sealed class PagingTests(PostgresServer postgres, KafkaServer kafka)
             "INSERT INTO items (id, name) SELECT i, CASE i WHEN 150 THEN repeat('x', 17 * 1024 * 1024) ELSE 'small' END "
             + "FROM generate_series(1, 300) i");
 
-        var failure = await Assert.ThrowsAnyAsync<KafkaException>(stream.PollAsync);
+        var failure = await Assert.ThrowsAsync<PipelineException>(stream.PollAsync);
 
-        Assert.Equal((ErrorCode.MsgSizeTooLarge, FailureAction.Stop), (failure.Error.Code, FailurePolicy.Judge(failure).Action));
+        Assert.Equal(FailureAction.Stop, failure.Action);
+        Assert.Contains("too large for a record", failure.Problem);
         Assert.Empty(stream.TakeNewRecords());
         await stream.ExecuteAsync("UPDATE items SET name = 'cut' WHERE id = 150");
         await stream.PollAsync();
@@ -88,8 +89,10 @@ public sealed class PagingTests(PostgresServer postgres, KafkaServer kafka)
             // Not counted by what was published: a sample that fails must not be hidden by the next one's.
             await InsertAsync(stream, inserted, rows);
             inserted += rows.Count;
-            Assert.Equal(rows.Count, isReopened ? (await PollPageByPageAsync(stream)).Rows : (await stream.PollAsync()).Rows);
+            if (isReopened) await PollPageByPageAsync(stream);
+            else await stream.PollAsync();
 
+            // What the topic has, not what the poll says: one that is called again after a late answer counts only the rest.
             var records = stream.TakeNewRecords();
             Assert.Equal(rows.Count, records.Count);
             Assert.All(records, r => Assert.True(published.Add(Encoding.UTF8.GetString(r.Key!))));

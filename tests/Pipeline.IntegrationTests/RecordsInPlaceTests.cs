@@ -5,6 +5,7 @@ using Confluent.Kafka;
 using OrdersStream.Hosting.Loops;
 using OrdersStream.Kafka;
 using OrdersStream.Kafka.Native;
+using OrdersStream.Rows;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Servers;
 
@@ -70,18 +71,27 @@ public sealed partial class RecordsInPlaceTests(PostgresServer postgres, KafkaSe
         await stream.DrainAsync();
         await SendForeignAsync(stream);
         // From here on the first records of a page name another schema.
-        await stream.ExecuteAsync("ALTER TABLE items ADD note text DEFAULT 'noted'");
+        await stream.ExecuteAsync("ALTER TABLE items ADD note text; ALTER TABLE items ALTER note SET DEFAULT 'noted'");
         await InsertAsync(stream, 1_001, 2_000);
         await stream.DrainAsync();
         await using var run = new TestRun(stream.Options, TimeProvider.System, stream.Log);
         await run.OnceAsync(PipelineHalf.KafkaToLake, Cancellation);
         await StoreWhatComesAsync(stream, run);
 
-        var topic = stream.Dump().Records.OrderBy(r => (r.Partition, r.Offset)).Select(r => OfOneDatabase().Replace(Text(r), ""));
+        var texts = stream.Dump().Records.OrderBy(r => (r.Partition, r.Offset)).Select(r => OfOneDatabase().Replace(Text(r), "")).ToList();
+        // Pages are numbered from the clock on.
+        var first = texts.SelectMany(t => Numbers().Matches(t)).Select(m => NumberOf(m)).Where(PageFence.IsNumber).Min();
+        var topic = texts.Select(t => Numbers().Replace(
+            t, m => PageFence.IsNumber(NumberOf(m)) ? $"first+{NumberOf(m) - first}" : m.Value));
         var lake = stream.Lake.Rows($"SELECT _partition, _offset, id, name, note FROM {stream.Lake.Source} ORDER BY 1, 2");
         var quarantine = stream.Lake.QuarantineLines.Select(l => l.Replace(stream.Options.Kafka.Topic, "", StringComparison.Ordinal));
         return ([.. topic], [.. lake.Select(r => string.Join('|', r))], [.. quarantine.Order(StringComparer.Ordinal)]);
     }
+
+    private static long NumberOf(Match match) => long.Parse(match.ValueSpan, CultureInfo.InvariantCulture);
+
+    [GeneratedRegex(@"\b[1-9][0-9]{14,16}\b")]
+    private static partial Regex Numbers();
 
     /// <summary>As a member of the group, where the broker has groups.</summary>
     private async Task StoreWhatComesAsync(TestStream stream, TestRun run)
@@ -161,8 +171,8 @@ public sealed partial class RecordsInPlaceTests(PostgresServer postgres, KafkaSe
         return $"{record.Partition}/{record.Offset} {Text(record.Key)}: {Text(record.Value)} [{string.Join(", ", headers)}]";
     }
 
-    /// <summary>What differs from one database to the next: when a row was written, and a capture's position.</summary>
-    [GeneratedRegex("""(?<="updated_at":")[^"]*|(?<=position=)'[^']*'""")]
+    /// <summary>What differs from one database to the next: when a row was written, a capture's position, whose page it is.</summary>
+    [GeneratedRegex("""(?<="(?:updated_at|publisher|stream)":")[^"]*|(?<=position=)'[^']*'|(?<="before":{"timestamp":")[^"]*""")]
     private static partial Regex OfOneDatabase();
 
     private static string Text(byte[]? bytes) => bytes is null ? "null" : $"'{Encoding.UTF8.GetString(bytes)}'";

@@ -80,6 +80,45 @@ public sealed class SourceTableTests(PostgresServer postgres, KafkaServer kafka)
         await stream.LakeShouldEqualTableAsync("key");
     }
 
+    /// <summary>By the order in which they are read two rows would have the same place, and one of them be passed over.</summary>
+    [Theory]
+    [InlineData(
+        "CREATE TABLE items (key text COLLATE lenient NOT NULL, updated_at timestamptz NOT NULL DEFAULT now()); "
+        + "CREATE UNIQUE INDEX ON items (key COLLATE \"C\")", "No unique index covers exactly the columns key")]
+    [InlineData(
+        "CREATE TABLE items (key text NOT NULL, updated_at timestamptz NOT NULL DEFAULT now()) PARTITION BY LIST (key); "
+        + "CREATE TABLE a PARTITION OF items FOR VALUES IN ('a'); ALTER TABLE ONLY items ADD PRIMARY KEY (key)",
+        "has no primary key that is valid")]
+    public async Task a_key_that_is_not_unique_as_it_is_read_is_refused(string ddl, string problem)
+    {
+        await using var stream = await TestStream.CreateAsync(
+            postgres, kafka, $"CREATE COLLATION lenient (provider = icu, locale = 'und-u-ks-level2', deterministic = false); {ddl}",
+            configure: o => ddl.Contains("PRIMARY", StringComparison.Ordinal) ? o : KeyedByKey(o));
+
+        var stop = await Assert.ThrowsAsync<PipelineException>(stream.PollAsync);
+
+        Assert.Equal(FailureAction.Stop, stop.Action);
+        Assert.Contains(problem, stop.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("key text COLLATE lenient NOT NULL", "key")]
+    [InlineData("key text NOT NULL", "key COLLATE \"C\"")]
+    public async Task a_key_that_is_unique_as_it_is_read_is_taken(string column, string unique)
+    {
+        await using var stream = await TestStream.CreateAsync(
+            postgres, kafka,
+            "CREATE COLLATION lenient (provider = icu, locale = 'und-u-ks-level2', deterministic = false); "
+            + $"CREATE TABLE items ({column}, updated_at timestamptz NOT NULL DEFAULT now()); CREATE UNIQUE INDEX ON items ({unique})",
+            configure: KeyedByKey);
+        await stream.ExecuteAsync("INSERT INTO items SELECT 'k' || i FROM generate_series(1, 9) i");
+        await stream.PollAndStoreAsync();
+        await stream.LakeShouldEqualTableAsync("key");
+    }
+
+    private static Configuration.PipelineOptions KeyedByKey(Configuration.PipelineOptions options) =>
+        options with { Postgres = options.Postgres with { KeyColumns = ["key"] } };
+
     [Fact]
     public async Task names_may_be_odd()
     {
@@ -128,6 +167,8 @@ public sealed class SourceTableTests(PostgresServer postgres, KafkaServer kafka)
         await InWindowsAsync(stream, "INSERT INTO items SELECT generate_series(1, 50)", "INSERT INTO items SELECT generate_series(51, 60)");
 
         Assert.Contains(stream.Log.Warnings, w => w.Contains("updates are not", StringComparison.Ordinal));
+        Assert.Contains(
+            stream.Log.Warnings, w => w.Contains("unless created_at lies further back than the slack", StringComparison.Ordinal));
         await stream.LakeShouldEqualTableAsync();
     }
 
@@ -186,6 +227,11 @@ public sealed class SourceTableTests(PostgresServer postgres, KafkaServer kafka)
         { "CREATE TABLE items (id bigint PRIMARY KEY, at timestamptz)", "updated_at" },
         { "CREATE TABLE items (id bigint PRIMARY KEY, updated_at text)", "updated_at" },
         { "CREATE TABLE base (id bigint PRIMARY KEY, updated_at timestamptz); CREATE VIEW items AS SELECT * FROM base", "view" },
+        {
+            "CREATE TABLE items (id bigint PRIMARY KEY, updated_at timestamptz); CREATE FOREIGN DATA WRAPPER nothing; "
+                + "CREATE SERVER elsewhere FOREIGN DATA WRAPPER nothing; CREATE FOREIGN TABLE far () INHERITS (items) SERVER elsewhere",
+            "public.far"
+        },
         { "CREATE TABLE other (id bigint)", "no table items" },
         { "CREATE TABLE items (id bigint PRIMARY KEY, updated_at timestamptz, _offset bigint)", "_offset" },
     };
@@ -213,7 +259,7 @@ public sealed class SourceTableTests(PostgresServer postgres, KafkaServer kafka)
         await stream.PollAndStoreAsync();
 
         await stream.LakeShouldEqualTableAsync();
-        Assert.Equal(["order_date=2026-02-27", "order_date=2026-02-28", "order_date=2026-03-01"],
+        Assert.Equal(["by_order_date=2026-02-27", "by_order_date=2026-02-28", "by_order_date=2026-03-01"],
             stream.Lake.Files.Select(f => Path.GetFileName(Path.GetDirectoryName(f)!)).Distinct().Order());
     }
 

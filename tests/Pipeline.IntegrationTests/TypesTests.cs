@@ -138,6 +138,10 @@ public sealed class TypesTests(PostgresServer postgres, KafkaServer kafka)
 
         Assert.Equal(FailureAction.Stop, stop.Action);
         Assert.Contains("c0", stop.Message, StringComparison.Ordinal);
+
+        // A session that is opened anew has nothing new to say.
+        await Assert.ThrowsAsync<PipelineException>(stream.PollAsync);
+        Assert.Single(stream.Log.Lines, l => l.Id == 2001);
     }
 
     private static string Table(IEnumerable<string> types) =>

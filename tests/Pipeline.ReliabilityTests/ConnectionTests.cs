@@ -1,3 +1,4 @@
+using OrdersStream.Configuration;
 using OrdersStream.TestKit;
 
 namespace OrdersStream.ReliabilityTests;
@@ -14,15 +15,20 @@ public abstract class ConnectionTests(FaultyServers servers)
     /// <summary>On the side that the class is about.</summary>
     private protected abstract TcpProxy Proxy { get; }
 
+    private protected virtual PipelineOptions Configure(PipelineOptions options) => options;
+
+    private protected Task SurvivesAsync(Func<TestStream, Task> strike, Func<Task>? mend = null) =>
+        Servers.SurvivesAsync(strike, mend, Configure);
+
     [Fact]
-    public Task a_network_that_resets_connections() => Servers.SurvivesAsync(_ =>
+    public Task a_network_that_resets_connections() => SurvivesAsync(_ =>
     {
         Assert.True(Proxy.Cut() > 0);
         return Task.CompletedTask;
     });
 
     [Fact]
-    public Task a_network_that_is_away_for_a_while() => Servers.SurvivesAsync(
+    public Task a_network_that_is_away_for_a_while() => SurvivesAsync(
         async stream =>
         {
             var before = Proxy.Refused;
@@ -40,14 +46,14 @@ public abstract class ConnectionTests(FaultyServers servers)
         });
 
     [Fact]
-    public Task connections_that_are_half_closed() => Servers.SurvivesAsync(_ =>
+    public Task connections_that_are_half_closed() => SurvivesAsync(_ =>
     {
         Assert.True(Proxy.HalfClose() > 0);
         return Task.CompletedTask;
     });
 
     [Fact]
-    public Task a_network_that_holds_everything_back_for_seconds() => Servers.SurvivesAsync(
+    public Task a_network_that_holds_everything_back_for_seconds() => SurvivesAsync(
         async _ =>
         {
             var before = Proxy.Delayed;
@@ -63,7 +69,7 @@ public abstract class ConnectionTests(FaultyServers servers)
 
     /// <summary>Whatever was asked for meanwhile, a commit included, is done, and nobody hears of it.</summary>
     [Fact]
-    public Task answers_that_are_lost() => Servers.SurvivesAsync(
+    public Task answers_that_are_lost() => SurvivesAsync(
         async stream =>
         {
             Proxy.SwallowsAnswers = true;
@@ -88,21 +94,21 @@ public sealed class PostgresConnectionTests(FaultyServers servers) : ConnectionT
     private protected override TcpProxy Proxy => Servers.PostgresProxy;
 
     [Fact]
-    public Task postgres_restarted_fast() => Servers.SurvivesAsync(async stream =>
+    public Task postgres_restarted_fast() => SurvivesAsync(async stream =>
     {
         await Servers.Postgres!.RestartAsync();
         stream.Database.ForgetSessions();
     });
 
     [Fact]
-    public Task postgres_crashed_and_recovered() => Servers.SurvivesAsync(async stream =>
+    public Task postgres_crashed_and_recovered() => SurvivesAsync(async stream =>
     {
         await Servers.Postgres!.CrashAsync();
         stream.Database.ForgetSessions();
     });
 
     [Fact]
-    public Task a_session_terminated_in_the_middle_of_a_copy() => Servers.SurvivesAsync(
+    public Task a_session_terminated_in_the_middle_of_a_copy() => SurvivesAsync(
         async stream =>
         {
             // More than fits into any buffer on the way, and a network that takes a while with it: the copy is still under way when it is
@@ -123,7 +129,7 @@ public sealed class PostgresConnectionTests(FaultyServers servers) : ConnectionT
         });
 
     [Fact]
-    public Task sessions_terminated_by_the_server() => Servers.SurvivesAsync(async stream =>
+    public Task sessions_terminated_by_the_server() => SurvivesAsync(async stream =>
     {
         Assert.True(await stream.Database.ScalarAsync<long>(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'orders-stream'") > 0);
@@ -131,16 +137,22 @@ public sealed class PostgresConnectionTests(FaultyServers servers) : ConnectionT
 }
 
 /// <summary>Between the pipeline and Kafka.</summary>
-public sealed class KafkaConnectionTests(FaultyServers servers) : ConnectionTests(servers), IClassFixture<FaultyServers>
+public class KafkaConnectionTests(FaultyServers servers) : ConnectionTests(servers), IClassFixture<FaultyServers>
 {
     private protected override TcpProxy Proxy => Servers.KafkaProxy;
 
     [Fact]
-    public Task a_broker_that_is_killed_and_started_again() => Servers.SurvivesAsync(
+    public Task a_broker_that_is_killed_and_started_again() => SurvivesAsync(
         async stream =>
         {
             await Servers.Kafka!.Own.KillAsync();
             await SaidAsync(stream);
         },
         () => Servers.Kafka!.Own.StartAgainAsync());
+}
+
+/// <summary>The same without transactions: no broker refuses what was sent before and arrives now.</summary>
+public sealed class KafkaConnectionByFramesTests(FaultyServers servers) : KafkaConnectionTests(servers)
+{
+    private protected override PipelineOptions Configure(PipelineOptions options) => CrashStream.ByFrames(options);
 }

@@ -14,6 +14,13 @@ internal static class CrashStream
         return TestStream.CreateAsync(postgres, kafka, configure: SmallSteps);
     }
 
+    /// <summary>One without transactions, on whatever broker there is.</summary>
+    public static Task<TestStream> CreateByFramesAsync(PostgresServer postgres, KafkaServer kafka) =>
+        TestStream.CreateAsync(postgres, kafka, configure: options => ByFrames(SmallSteps(options)));
+
+    public static PipelineOptions ByFrames(PipelineOptions options) =>
+        options with { Kafka = options.Kafka with { Delivery = "frames" } };
+
     /// <summary>Both halves, once, as LocalHost has them, in this process.</summary>
     /// <returns>Whether it came to its end.</returns>
     public static async Task<bool> OnceAsync(TestStream stream, Action<CrashPoint>? onReached = null)
@@ -39,13 +46,6 @@ internal static class CrashStream
         Datalake = options.Datalake with { FileBytes = 1024 },
         Streaming = options.Streaming with { BatchInterval = 1 },
     };
-
-    /// <summary>A half that tries again waits a twentieth of its time: how long it waits is not what is tried here.</summary>
-    private sealed class ShortPauses : TimeProvider
-    {
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
-            base.CreateTimer(callback, state, dueTime > TimeSpan.Zero ? dueTime / 20 : dueTime, period);
-    }
 }
 
 /// <summary>Stands for the end of a process: nothing handles it.</summary>

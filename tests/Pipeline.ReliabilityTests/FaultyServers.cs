@@ -24,9 +24,11 @@ public sealed partial class FaultyServers : IAsyncLifetime
     /// </summary>
     /// <param name="strike">The fault.</param>
     /// <param name="mend">Its end; null: it passes by itself.</param>
-    internal async Task SurvivesAsync(Func<TestStream, Task> strike, Func<Task>? mend = null)
+    /// <param name="configure">How the stream is to be.</param>
+    internal async Task SurvivesAsync(
+        Func<TestStream, Task> strike, Func<Task>? mend = null, Func<PipelineOptions, PipelineOptions>? configure = null)
     {
-        await using var stream = await CreateStreamAsync();
+        await using var stream = await CreateStreamAsync(configure: configure);
         await using var run = stream.NewRun();
         using var stop = new CancellationTokenSource();
         var running = run.UntilStoppedAsync(null, null, stop.Token, Cancellation);

@@ -104,6 +104,8 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
         await stream.ExecuteAsync("INSERT INTO items (id, name) VALUES (1, 'x')");
         await using var run = stream.NewRun();
         Assert.False(await run.OnceAsync(PipelineHalf.PostgresToKafka, Cancellation));
+        // Nor does the command say that all is done.
+        Assert.Equal(3, await LocalHostProcess.OnceAsync(stream.Options));
 
         using var refused = new SemaphoreSlim(0);
         run.PostgresToKafka.Polled = poll =>

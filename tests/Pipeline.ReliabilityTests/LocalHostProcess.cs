@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using OrdersStream.Configuration;
 using OrdersStream.Durable;
+using OrdersStream.Hosting.Loops;
 using OrdersStream.LocalHost.CommandLine;
 using OrdersStream.LocalHost.Terminal;
 using OrdersStream.LocalHost.Verbs;
@@ -31,6 +32,9 @@ internal static class LocalHostProcess
     // Seconds after which the child is ended by force at SIGTERM, instead of its own number.
     private const string StopSeconds = "ORDERS_STREAM_TEST_STOP_SECONDS";
 
+    // Seconds that run --once waits for the transaction behind which rows are held back, instead of its own number.
+    private const string HeldBackSeconds = "ORDERS_STREAM_TEST_HELD_BACK_SECONDS";
+
     private const string Reached = "reached the point";
 
     // Linux keeps account of each process' greatest size.
@@ -38,6 +42,9 @@ internal static class LocalHostProcess
 
     /// <summary>The last resort of a stop is out of its way: what ends then has ended by itself.</summary>
     public static void WithoutLastResort(ProcessStartInfo start) => start.Environment[StopSeconds] = "600";
+
+    /// <summary>Rows that are held back are waited for no longer than it takes to look.</summary>
+    public static void WithoutPatience(ProcessStartInfo start) => start.Environment[HeldBackSeconds] = "1";
 
     /// <summary>Starts a verb.</summary>
     /// <param name="options">The configuration, handed over as a file.</param>
@@ -88,6 +95,8 @@ internal static class LocalHostProcess
         using var registration = signals.Token.Register(term.Set);
         if (Environment.GetEnvironmentVariable(StopSeconds) is { } seconds)
             RunVerb.StopTimeout = TimeSpan.FromSeconds(int.Parse(seconds, CultureInfo.InvariantCulture));
+        if (Environment.GetEnvironmentVariable(HeldBackSeconds) is { } patience)
+            PostgresToKafkaLoop.HeldBackTimeout = TimeSpan.FromSeconds(int.Parse(patience, CultureInfo.InvariantCulture));
         var seen = 0;
         CrashPoints.OfProcess = new CrashPoints(reached =>
         {

@@ -1,5 +1,8 @@
+using OrdersStream.ReliabilityTests.Kafka;
+using OrdersStream.ReliabilityTests.Memory;
 using OrdersStream.ReliabilityTests.Security;
 using OrdersStream.ReliabilityTests.Soak;
+using OrdersStream.ReliabilityTests.Source;
 using Xunit.Sdk;
 using Xunit.v3;
 
@@ -12,10 +15,12 @@ public sealed class LongestFirst : ITestCollectionOrderer
 {
     private static readonly List<string?> Longest =
     [
-        typeof(ClusterTests).FullName, typeof(PostgresConnectionTests).FullName, typeof(SoakTests).FullName,
-        typeof(CaptureShutdownWithoutServerTests).FullName,
+        typeof(ClusterTests).FullName, typeof(ManySeenTransactionsTests).FullName, typeof(LostAfterStoredTests).FullName,
+        typeof(PostgresConnectionTests).FullName, typeof(SoakTests).FullName, typeof(CaptureShutdownWithoutServerTests).FullName,
         typeof(KafkaConnectionTests).FullName, typeof(KillInStorageTests).FullName, typeof(StorageShutdownWithoutServerTests).FullName,
         typeof(ExceptionInStorageTests).FullName, typeof(ShutdownInStorageTests).FullName, typeof(EncryptedConnectionTests).FullName,
+        typeof(PausedBrokerTests).FullName, typeof(SingleRequestTests).FullName, typeof(TornTransactionTests).FullName,
+        typeof(HiddenChangesTests).FullName, typeof(LostBeforeStoredTests).FullName, typeof(MemoryTests).FullName,
     ];
 
     public IReadOnlyCollection<TTestCollection> OrderTestCollections<TTestCollection>(IReadOnlyCollection<TTestCollection> testCollections)

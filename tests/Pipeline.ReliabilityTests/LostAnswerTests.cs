@@ -24,14 +24,16 @@ public abstract class LostAnswerTests(PostgresServer postgres, KafkaServer kafka
         Assert.True(seen > 0, $"{step} was not reached");
     }
 
+    private protected virtual bool IsByFrames => false;
+
     private protected async Task<TestStream> CreateAsync()
     {
-        var stream = await CrashStream.CreateAsync(postgres, kafka);
+        var stream = await (IsByFrames ? CrashStream.CreateByFramesAsync(postgres, kafka) : CrashStream.CreateAsync(postgres, kafka));
         await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, repeat('x', 50) FROM generate_series(1, 60) i");
         return stream;
     }
 
-    private protected static async Task GoesOnAsync(TestStream stream, Func<CrashPoint, Exception?> failure)
+    private protected async Task GoesOnAsync(TestStream stream, Func<CrashPoint, Exception?> failure)
     {
         var gate = new Lock();
         Assert.True(await CrashStream.OnceAsync(stream, point =>
@@ -41,7 +43,8 @@ public abstract class LostAnswerTests(PostgresServer postgres, KafkaServer kafka
             if (lost is not null) throw lost;
         }));
         await stream.LakeShouldEqualTableAsync();
-        Assert.Equal((60, 60), (stream.Dump().Records.Count, stream.Lake.Count()));
+        Assert.Equal(60, stream.Lake.Count());
+        if (!IsByFrames) Assert.Equal(60, stream.Dump().Records.Count);
         Assert.DoesNotContain(stream.Log.Lines, line => line.Level >= Microsoft.Extensions.Logging.LogLevel.Error);
     }
 
@@ -61,6 +64,17 @@ public sealed class LostAnswerInCaptureTests(PostgresServer postgres, KafkaServe
     [Fact]
     public Task a_commit_that_was_done_and_asks_to_be_aborted_changes_nothing() =>
         ChangesNothingAsync(CrashPoint.PageCommitted, new KafkaTxnRequiresAbortException(TimedOut));
+}
+
+/// <summary>In the capturing half, without transactions: the topic may have a page again, and the lake has it once.</summary>
+public sealed class LostAnswerByFramesTests(PostgresServer postgres, KafkaServer kafka) : LostAnswerTests(postgres, kafka)
+{
+    private protected override bool IsByFrames => true;
+
+    public static TheoryData<CrashPoint> Taken => [.. Steps.Capture.Where(s => s != CrashPoint.PageCommitted)];
+
+    [Theory, MemberData(nameof(Taken))]
+    public Task a_step_that_was_done_and_reported_failed_changes_nothing(CrashPoint step) => ChangesNothingAsync(step);
 }
 
 /// <summary>In the storing half.</summary>

@@ -1,6 +1,5 @@
 using Npgsql;
 using OrdersStream.TestKit;
-using OrdersStream.TestKit.Oracles;
 using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.ReliabilityTests;
@@ -37,7 +36,7 @@ public sealed class PromotionTests(KafkaServer kafka)
         await stream.ExecuteAsync("UPDATE items SET name = 'later still', updated_at = clock_timestamp() WHERE id % 9 = 0");
         await stream.PollAndStoreAsync();
 
-        await new Oracle(stream.Database, stream.QualifiedTable, ["id"], stream.Lake).LakeShouldEqualTableAsync();
+        await stream.NewestShouldEqualTableAsync();
         Assert.Equal("120", (await stream.Database.TextRowsAsync("SELECT count(*)::text FROM items"))[0][0]);
         Assert.Single(stream.Log.Warnings, w => w.Contains("published twice", StringComparison.Ordinal));
     }

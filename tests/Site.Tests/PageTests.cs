@@ -10,10 +10,11 @@ public sealed class PageTests(Browser browser)
         await using var watched = await browser.OpenAsync(served.Address);
         await watched.SaysAsync("health-word", "All is well");
         Assert.Equal(
-            ("842", "2.1 s behind", "838", "3,994 records waiting", "1,234,567 rows"),
+            ("842", "2.1 s behind", "838", "4.2 s behind · 3,994 records waiting", "1,234,567 rows"),
             (
                 await watched.TextAsync("published-rate"), await watched.TextAsync("capture-lag"), await watched.TextAsync("stored-rate"),
                 await watched.TextAsync("lake-lag"), await watched.TextAsync("lake-rows")));
+        Assert.Equal(("running", "running"), (await watched.TextAsync("capture-half"), await watched.TextAsync("lake-half")));
         Assert.Contains("as the process itself has seen it", await watched.TextAsync("seen-by"));
         Assert.Contains("Nothing: no problem", await watched.TextAsync("no-findings"));
         Assert.Equal(
@@ -33,6 +34,7 @@ public sealed class PageTests(Browser browser)
         Assert.Equal(
             ("not reachable", "lag not known", "initial load not done"),
             (await watched.TextAsync("topic-state"), await watched.TextAsync("lake-lag"), await watched.TextAsync("capture-lag")));
+        Assert.Equal(("tries again", "not written"), (await watched.TextAsync("lake-half"), await watched.TextAsync("lake-state")));
         Assert.Equal("initial load · 50 % · 2 min left", await watched.TextAsync("capture-now"));
         Assert.Equal(0.5, await watched.Page.Locator("#window-progress").EvaluateAsync<double>("p => p.value"));
         var findings = await watched.Page.Locator("#findings li").AllTextContentsAsync();
@@ -45,6 +47,34 @@ public sealed class PageTests(Browser browser)
             ["2amount is no number", "1the value is no JSON object"], await watched.Page.Locator("#causes li").AllTextContentsAsync());
         Assert.Equal("–", await watched.Page.Locator("#partitions tbody tr td").Nth(1).TextContentAsync());
         Assert.StartsWith("Something is wrong", await watched.Page.TitleAsync());
+    }
+
+    [Fact]
+    public async Task what_nobody_does_is_said_in_a_word_and_with_its_remedy()
+    {
+        await using var served = await ServedStatus.StartAsync(Statuses.Abandoned);
+        await using var watched = await browser.OpenAsync(served.Address);
+        await watched.SaysAsync("health-word", "Something is wrong");
+        Assert.Equal(
+            ("nobody runs it", "nobody runs it"), (await watched.TextAsync("capture-half"), await watched.TextAsync("lake-half")));
+        Assert.Equal(
+            ["problemKafkaToLake: says what it is at", "unknownPostgresToKafka: says what it is at"],
+            await watched.Page.Locator("#findings li").AllTextContentsAsync());
+        Assert.True(await watched.Page.Locator("#no-findings").IsHiddenAsync());
+        Assert.Equal(1, await watched.Page.Locator("#hop-lake.broken").CountAsync());
+        Assert.Equal(1, await watched.Page.Locator("#hop-capture.idle:not(.broken)").CountAsync());
+    }
+
+    [Fact]
+    public async Task rows_that_are_held_back_are_no_lag_like_another()
+    {
+        await using var served = await ServedStatus.StartAsync(Statuses.HeldBack);
+        await using var watched = await browser.OpenAsync(served.Address);
+        await watched.SaysAsync("health-word", "Something is wrong");
+        Assert.Equal("rows held back for 10 min", await watched.TextAsync("capture-lag"));
+        var facts = await watched.TextAsync("capture");
+        Assert.Contains("Held backrows committed since 11:50:00 · behind prepared for 12 min · since 11:48:00", facts);
+        Assert.Contains("Hidden transactionsession 77 · subscriber · there for 3 min", facts);
     }
 
     [Theory]

@@ -27,6 +27,7 @@ internal static class Statuses
                         $"order_date=2026-03-01/part-{i % 4}-{9_000 - i}-{9_999 - i}.parquet", i % 4, 1_000, 45_678, At.AddSeconds(-i)))],
             []),
         Capture = new(512, 1_240_000, At.AddSeconds(-2).UtcDateTime, At.AddSeconds(-12).UtcDateTime, null, 2.1),
+        Halves = [Half("PostgresToKafka", HalfState.Running, Health.Well), Half("KafkaToLake", HalfState.Running, Health.Well)],
         Partitions =
         [
             .. Enumerable.Range(0, 4)
@@ -41,6 +42,7 @@ internal static class Statuses
     public static PipelineStatus Wrong() => Well() with
     {
         Health = Health.Wrong,
+        Halves = [Half("PostgresToKafka", HalfState.Running, Health.Well), Half("KafkaToLake", HalfState.Retrying, Health.Wrong)],
         Topic = new("ab12_food_orders_raw", "kafka.example:9092", Reachable: false),
         Lake = Well().Lake with
         {
@@ -66,6 +68,27 @@ internal static class Statuses
         ],
     };
 
+    /// <summary>Both servers can be reached, and nobody stores what comes; of capture it cannot be told.</summary>
+    public static PipelineStatus Abandoned() => Well() with
+    {
+        Health = Health.Wrong,
+        Halves = [Half("PostgresToKafka", HalfState.Nobody, Health.Unknown), Half("KafkaToLake", HalfState.Nobody, Health.Wrong)],
+    };
+
+    private static HalfStatus Half(string name, HalfState state, Health health) =>
+        new(name, state, health, "says what it is at", At.AddHours(-2), 4.2);
+
+    /// <summary>Rows are held back behind a prepared transaction, and a session hides its own.</summary>
+    public static PipelineStatus HeldBack() => Well() with
+    {
+        Health = Health.Wrong,
+        Source = Well().Source with { HiddenTransaction = new("hidden", At.AddMinutes(-3).UtcDateTime, 180, 77, "subscriber") },
+        Capture = new(
+            512, 1_240_000, At.AddMinutes(-10).UtcDateTime, At.AddMinutes(-11).UtcDateTime, null, 600,
+            new(At.AddMinutes(-10).UtcDateTime, new("prepared", At.AddMinutes(-12).UtcDateTime, 720, null, null))),
+        Problems = ["Committed rows are held back: more than 100000 transactions were committed behind one that is prepared for 720 s."],
+    };
+
     /// <summary>The same with markup in every text that comes from elsewhere.</summary>
     public static PipelineStatus WithMarkup(string markup) => Wrong() with
     {
@@ -77,6 +100,7 @@ internal static class Statuses
         Topic = new(markup, markup, Reachable: true, markup, 1, true),
         Lake = Well().Lake with { Path = markup, NewestFiles = [new(markup, 0, 1, 1, At)], QuarantineCauses = [new(markup, 1)] },
         Process = new(markup, At, [markup]),
+        Halves = [new("PostgresToKafka", HalfState.Nobody, Health.Wrong, markup, null, null)],
         Problems = [markup], Warnings = [markup],
         Failures = [new(markup, FailureAction.Stop, markup, markup, At, At, 1, Over: false)],
     };

@@ -8,11 +8,12 @@ using OrdersStream.Store;
 namespace OrdersStream.TestKit;
 
 /// <summary>Both halves as one process has them; a second instance is a second process, or the same one started again.</summary>
-public sealed class PipelineInstance(PipelineOptions options, CapturedLog log, Action<CrashPoint> onReached) : IAsyncDisposable
+public sealed class PipelineInstance(PipelineOptions options, TimeProvider time, CapturedLog log, Action<CrashPoint> onReached)
+    : IAsyncDisposable
 {
     private static readonly TimeSpan NoLimit = TimeSpan.FromMinutes(5);
 
-    private readonly PipelineStream stream = TestRun.NewStream(options, TimeProvider.System, log, new CrashPoints(onReached));
+    private readonly PipelineStream stream = TestRun.NewStream(options, time, log, new CrashPoints(onReached));
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 

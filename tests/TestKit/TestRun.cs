@@ -39,11 +39,24 @@ public sealed class TestRun : IAsyncDisposable
             time, crashPoints ?? CrashPoints.None, log.CreateLogger,
             new ProcessStatus("LocalHost", time.GetUtcNow(), [nameof(PostgresToKafka), nameof(KafkaToLake)])));
 
+    /// <summary>Both halves are at work, as far as anybody can see, though nothing is done: for what else a status says.</summary>
+    public IDisposable BothAtWork() => new AtWork([Stream.Begin(nameof(PostgresToKafka)), Stream.Begin(nameof(KafkaToLake))]);
+
     public Task UntilStoppedAsync(
         PipelineHalf? only, IReadOnlyList<int>? partitions, CancellationToken stop, CancellationToken cancellationToken) =>
         run.UntilStoppedAsync(only, partitions, stop, cancellationToken);
 
-    public Task<bool> OnceAsync(PipelineHalf? only, CancellationToken cancellationToken) => run.OnceAsync(only, cancellationToken);
+    /// <returns>Whether all that was there is done.</returns>
+    public async Task<bool> OnceAsync(PipelineHalf? only, CancellationToken cancellationToken) =>
+        await run.OnceAsync(only, cancellationToken) == DrainEnd.Done;
+
+    private sealed class AtWork(RunningHalf[] halves) : IDisposable
+    {
+        public void Dispose()
+        {
+            foreach (var half in halves) half.Dispose();
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {

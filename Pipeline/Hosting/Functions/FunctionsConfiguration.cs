@@ -26,7 +26,7 @@ public static class FunctionsConfiguration
         var name = environment.TryGetValue(FileVariable, out var given) && !string.IsNullOrWhiteSpace(given) ? given : DefaultFile;
         var file = Find(appFolder, name) ?? throw new ConfigurationException(
         [
-            new(FileVariable, $"there is no '{name}' in '{appFolder}' or a folder above it; "
+            new(FileVariable, $"there is no '{name}'{(Path.IsPathRooted(name) ? "" : $" in '{appFolder}' or a folder above it")}; "
                 + $"set {FileVariable} to the path of the YAML file"),
         ]);
         var home = Path.GetDirectoryName(Path.GetDirectoryName(file)) ?? Path.GetPathRoot(file)!;
@@ -37,7 +37,7 @@ public static class FunctionsConfiguration
 
     private static string? Find(string appFolder, string name)
     {
-        if (Path.IsPathRooted(name)) return name;
+        if (Path.IsPathRooted(name)) return File.Exists(name) ? name : null;
         for (var folder = Path.GetFullPath(appFolder); folder is not null; folder = Path.GetDirectoryName(folder))
             if (Path.GetFullPath(name, folder) is var file && File.Exists(file)) return file;
         return null;

@@ -1,4 +1,5 @@
 using Confluent.Kafka;
+using OrdersStream.Diagnostics;
 
 namespace OrdersStream.Hosting.Functions;
 
@@ -11,7 +12,10 @@ public sealed class FunctionsTopic(PipelineStream stream)
     /// <summary>The platform gives up on a worker that is slow to start.</summary>
     private static readonly TimeSpan PrepareTimeout = TimeSpan.FromSeconds(10);
 
-    /// <summary>True when the topic is there. Where no broker answers, the first poll makes the topic, and says what is wrong.</summary>
+    /// <summary>
+    /// True when the topic is there. Where no broker answers, or refuses to make it, the worker starts all the same: the first poll tries
+    /// again, and says what is wrong, which the page shows.
+    /// </summary>
     public async Task<bool> PrepareAsync()
     {
         using var timeout = new CancellationTokenSource(PrepareTimeout, stream.Process.Time);
@@ -20,7 +24,7 @@ public sealed class FunctionsTopic(PipelineStream stream)
             await stream.EnsureTopicAsync(timeout.Token);
             return true;
         }
-        catch (Exception e) when (e is KafkaException or OperationCanceledException)
+        catch (Exception e) when (e is KafkaException or PipelineException or OperationCanceledException)
         {
             return false;
         }

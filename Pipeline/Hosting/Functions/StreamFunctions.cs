@@ -15,18 +15,21 @@ public sealed class StreamFunctions : IDisposable
     private static readonly TimeSpan PollBudget = TimeSpan.FromMinutes(1);
 
     private readonly PipelineStream stream;
+    private readonly Watchdog watchdog;
+    private readonly BatchWidth width;
     private readonly TimeProvider time;
     private readonly TimeSpan runBudget;
-    private readonly Outage capturing;
-    private readonly Outage storing;
+    private readonly RunningHalf capture, store;
+    private readonly Outage capturing, storing;
     private readonly SemaphoreSlim onePoll = new(1);
     private readonly SemaphoreSlim oneBatch = new(1);
 
-    public StreamFunctions(PipelineStream stream)
+    public StreamFunctions(PipelineStream stream, Watchdog watchdog, BatchLimit limit)
     {
-        (this.stream, time) = (stream, stream.Process.Time);
-        capturing = stream.NewOutage(nameof(PostgresToKafka));
-        storing = stream.NewOutage(nameof(KafkaToLake));
+        (this.stream, this.watchdog, time) = (stream, watchdog, stream.Process.Time);
+        width = new BatchWidth(limit);
+        (capture, store) = (stream.Begin(nameof(PostgresToKafka)), stream.Begin(nameof(KafkaToLake)));
+        (capturing, storing) = (stream.NewOutage(capture), stream.NewOutage(store));
         var options = stream.Options;
         var interval = TimeSpan.FromSeconds(options.Streaming.BatchInterval);
         runBudget = interval > PollBudget ? interval : PollBudget;
@@ -37,19 +40,24 @@ public sealed class StreamFunctions : IDisposable
     /// One tick: publishes what was committed since the last. A window that is too long for one run (the initial load) goes on in the
     /// next, which follows at once, since this one lasted for longer than the timer's interval.
     /// </summary>
-    /// <exception cref="Exception">Whatever failed; the next tick starts from the durable position.</exception>
+    /// <exception cref="FailedRunException">Whatever failed; the next tick starts from the durable position.</exception>
+    /// <exception cref="StoppedRunException">The platform broke it off.</exception>
     public async Task PollAsync(CancellationToken cancellationToken)
     {
+        watchdog.Ticked();
+        using var run = watchdog.Run();
         // A run that was started by hand meets the timer's.
         if (!await onePoll.WaitAsync(TimeSpan.Zero, cancellationToken)) return;
         try
         {
             var begun = time.GetTimestamp();
-            Task<PollResult> PollOnceAsync() => stream.Capture.PollAsync(PollBudget, cancellationToken);
-            while (!(await GuardAsync(capturing, PollOnceAsync, cancellationToken)).WindowDone && time.GetElapsedTime(begun) < runBudget)
+            PollResult poll;
+            do
             {
-                // The poll has said how far it got.
+                poll = await GuardAsync(
+                    capturing, () => PollOnceAsync(cancellationToken), p => p.Outcome == PollOutcome.StandingBy, cancellationToken);
             }
+            while (!poll.WindowDone && time.GetElapsedTime(begun) < runBudget);
         }
         finally
         {
@@ -58,13 +66,15 @@ public sealed class StreamFunctions : IDisposable
     }
 
     /// <summary>One delivered batch. On return every record of it is durable in the lake, as a row or in quarantine.</summary>
-    /// <exception cref="Exception">Whatever failed; the batch must be delivered again.</exception>
+    /// <exception cref="FailedRunException">Whatever failed; the batch must be delivered again.</exception>
+    /// <exception cref="StoppedRunException">The platform broke it off: the same.</exception>
     public async Task StoreAsync(IReadOnlyList<StreamRecord> records, CancellationToken cancellationToken)
     {
+        using var run = watchdog.Run();
         await oneBatch.WaitAsync(cancellationToken);
         try
         {
-            await GuardAsync(storing, () => stream.Store.StoreAsync(records, cancellationToken), cancellationToken);
+            await GuardAsync(storing, () => stream.Store.StoreAsync(records, cancellationToken), _ => false, cancellationToken);
         }
         finally
         {
@@ -72,31 +82,48 @@ public sealed class StreamFunctions : IDisposable
         }
     }
 
+    /// <summary>The standing audit, until it is told to stop: beside the ticks, which it does not hold up.</summary>
+    public Task AuditAsync(CancellationToken cancellationToken) =>
+        Task.Run(() => stream.Audit.RunAsync(cancellationToken), CancellationToken.None);
+
     public void Dispose()
     {
+        capture.Dispose();
+        store.Dispose();
         onePoll.Dispose();
         oneBatch.Dispose();
     }
 
-    private async Task<T> GuardAsync<T>(Outage outage, Func<Task<T>> work, CancellationToken cancellationToken)
+    private async Task<PollResult> PollOnceAsync(CancellationToken cancellationToken)
+    {
+        width.Check();
+        var poll = await stream.Capture.PollAsync(PollBudget, cancellationToken);
+        capture.Polled(poll);
+        width.Polled(poll);
+        return poll;
+    }
+
+    private async Task<T> GuardAsync<T>(
+        Outage outage, Func<Task<T>> work, Func<T, bool> standsBy, CancellationToken cancellationToken)
     {
         try
         {
             var result = await work();
-            outage.Succeeded();
+            outage.Succeeded(standsBy(result));
             return result;
         }
         catch (Exception) when (cancellationToken.IsCancellationRequested)
         {
             // Broken off by the platform: whatever it ended in says nothing about the half.
-            throw;
+            throw new StoppedRunException(outage.Half, cancellationToken);
         }
         catch (Exception e)
         {
             // Logged and thrown: the platform knows nothing of remedies, and we do not decide when it tries again.
-            if (outage.Failed(e) && outage.Verdict is { Action: not FailureAction.Retry } verdict)
-                stream.Logger.HalfStopped(outage.Half, verdict.Problem, verdict.Remedy, e);
-            throw;
+            var isNew = outage.Failed(e);
+            var verdict = outage.Verdict!;
+            if (isNew && verdict.Action != FailureAction.Retry) stream.Logger.HalfStopped(outage.Half, verdict.Problem, verdict.Remedy, e);
+            throw new FailedRunException(outage.Half, verdict, e);
         }
     }
 }

@@ -1,4 +1,5 @@
 using OrdersStream.Diagnostics;
+using OrdersStream.Store;
 
 namespace OrdersStream.Hosting.Loops;
 
@@ -31,18 +32,30 @@ public sealed class PipelineRun(PipelineStream stream)
         var halves = new List<Task>();
         if (only is null or PipelineHalf.PostgresToKafka) halves.Add(PostgresToKafka.RunAsync(end.Token, cancellationToken));
         if (only is null or PipelineHalf.KafkaToLake) halves.Add(KafkaToLake.RunAsync(partitions, end.Token));
+        // Off this thread: to read the lake is work.
+        var audit = only is PipelineHalf.KafkaToLake ? Task.CompletedTask
+            : Task.Run(() => Stream.Audit.RunAsync(end.Token), CancellationToken.None);
         await Task.WhenAny(halves);
         await end.CancelAsync();
-        await Task.WhenAll(halves);
+        await Task.WhenAll([.. halves, audit]);
     }
 
     /// <summary>Publishes what is in the table, then stores what is in the topic.</summary>
-    /// <returns>False: another instance captures the table, so only what is in the topic was stored.</returns>
+    /// <returns>
+    /// How capture ended, or else storing; all whole pages that can be read were stored, unless it was told to end before.
+    /// </returns>
     /// <exception cref="HalfStoppedException">A half could not.</exception>
-    public async Task<bool> OnceAsync(PipelineHalf? only, CancellationToken cancellationToken)
+    public async Task<DrainEnd> OnceAsync(PipelineHalf? only, CancellationToken cancellationToken)
     {
-        var captured = only is PipelineHalf.KafkaToLake || await PostgresToKafka.DrainAsync(cancellationToken);
-        if (only is null or PipelineHalf.KafkaToLake) await KafkaToLake.DrainAsync(cancellationToken);
-        return captured;
+        var end = only is PipelineHalf.KafkaToLake ? DrainEnd.Done : await PostgresToKafka.DrainAsync(cancellationToken);
+        if (end == DrainEnd.BrokenOff) return end;
+        var stored = only is PipelineHalf.PostgresToKafka ? TopicDrain.Done : await KafkaToLake.DrainAsync(cancellationToken);
+        return (end, stored) switch
+        {
+            (_, TopicDrain.BrokenOff) => DrainEnd.BrokenOff,
+            (DrainEnd.Done, TopicDrain.PageUnfinished) => DrainEnd.PageUnfinished,
+            (DrainEnd.Done, TopicDrain.EndHidden) => DrainEnd.EndHidden,
+            _ => end,
+        };
     }
 }

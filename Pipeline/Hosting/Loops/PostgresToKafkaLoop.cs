@@ -3,6 +3,23 @@ using OrdersStream.Diagnostics;
 
 namespace OrdersStream.Hosting.Loops;
 
+/// <summary>How a drain ended.</summary>
+public enum DrainEnd
+{
+    /// <summary>All that was committed before is in the topic.</summary>
+    Done,
+    /// <summary>Another instance is the poller, so nothing was done here.</summary>
+    StoodBy,
+    /// <summary>Committed rows wait for the end of a transaction, which did not come in time.</summary>
+    HeldBack,
+    /// <summary>Records wait in the topic for the rest of their page, which did not come in time.</summary>
+    PageUnfinished,
+    /// <summary>A transaction that did not end in time hides what lies behind it in the topic.</summary>
+    EndHidden,
+    /// <summary>It was told to end before all was done.</summary>
+    BrokenOff,
+}
+
 /// <summary>
 /// The capturing half as a loop: one poll every batch_interval, never two at once; the next one at once where a window is not done.
 /// </summary>
@@ -14,9 +31,17 @@ public sealed class PostgresToKafkaLoop(PipelineStream stream)
     // A server lets go of a dead session's lock when it notices that the client is gone, a moment later: who holds it for longer is alive.
     private static readonly TimeSpan StandByTimeout = TimeSpan.FromSeconds(5), StandByPause = TimeSpan.FromMilliseconds(200);
 
+    private static readonly TimeSpan HeldBackPause = TimeSpan.FromSeconds(1);
+
     private readonly PostgresToKafka half = stream.Capture;
     private readonly TimeProvider time = stream.Process.Time;
     private readonly TimeSpan interval = TimeSpan.FromSeconds(stream.Options.Streaming.BatchInterval);
+
+    /// <summary>
+    /// How long a drain waits for the transaction behind which rows are held back: as long as for a server that is away. A test
+    /// shortens it.
+    /// </summary>
+    internal static TimeSpan HeldBackTimeout { get; set; } = DrainTimeout;
 
     /// <summary>Called for every poll that came to its end.</summary>
     public Action<PollResult>? Polled { get; set; }
@@ -28,13 +53,14 @@ public sealed class PostgresToKafkaLoop(PipelineStream stream)
     public async Task RunAsync(CancellationToken noMorePolls, CancellationToken cancellationToken)
     {
         using var pause = CancellationTokenSource.CreateLinkedTokenSource(noMorePolls, cancellationToken);
-        var retries = stream.NewRetries(nameof(PostgresToKafka));
+        using var running = stream.Begin(nameof(PostgresToKafka));
+        var retries = stream.NewRetries(running);
         try
         {
             while (!pause.IsCancellationRequested)
             {
                 var begun = time.GetTimestamp();
-                var poll = await PollAsync(retries, pause.Token, cancellationToken);
+                var poll = await PollAsync(running, retries, pause.Token, cancellationToken);
                 if (!poll.WindowDone) continue;
                 var rest = interval - time.GetElapsedTime(begun);
                 if (rest > TimeSpan.Zero) await Task.Delay(rest, time, pause.Token);
@@ -50,39 +76,58 @@ public sealed class PostgresToKafkaLoop(PipelineStream stream)
         }
     }
 
-    /// <summary>Polls until everything that was committed before the last poll began is published.</summary>
-    /// <returns>False: another instance is the poller, so nothing was done here.</returns>
+    /// <summary>Polls until everything that was committed before it began is published, or until it is told to end.</summary>
     /// <exception cref="HalfStoppedException">A human is needed, or the outage did not end in time.</exception>
-    public async Task<bool> DrainAsync(CancellationToken cancellationToken)
+    public async Task<DrainEnd> DrainAsync(CancellationToken cancellationToken)
     {
-        var retries = stream.NewRetries(nameof(PostgresToKafka), DrainTimeout);
-        long? standingBySince = null;
-        while (true)
+        using var running = stream.Begin(nameof(PostgresToKafka));
+        var retries = stream.NewRetries(running, DrainTimeout);
+        try
         {
-            var poll = await PollAsync(retries, cancellationToken, cancellationToken);
-            if (poll is { Outcome: PollOutcome.Idle, WindowDone: true }) return true;
-            if (poll.Outcome != PollOutcome.StandingBy)
-            {
-                standingBySince = null;
-                continue;
-            }
-            standingBySince ??= time.GetTimestamp();
-            if (time.GetElapsedTime(standingBySince.Value) >= StandByTimeout) return false;
-            await Task.Delay(StandByPause, time, cancellationToken);
+            return await DrainAsync(running, retries, cancellationToken);
+        }
+        catch (Exception e) when (e is not HalfStoppedException && cancellationToken.IsCancellationRequested)
+        {
+            // As above.
+            return DrainEnd.BrokenOff;
         }
     }
 
+    private async Task<DrainEnd> DrainAsync(RunningHalf running, Retries retries, CancellationToken cancellationToken)
+    {
+        var (last, since) = (PollOutcome.Published, 0L);
+        long? first = null;
+        while (true)
+        {
+            var poll = await PollAsync(running, retries, cancellationToken, cancellationToken);
+            if (poll is { Outcome: PollOutcome.Idle, WindowDone: true }) return DrainEnd.Done;
+            // The first one may have been taken by another process, long ago; one behind it has all that was committed as this began.
+            first ??= poll.WindowNumber;
+            if (poll is { WindowDone: true, HeldBack: null } && poll.WindowNumber > first) return DrainEnd.Done;
+            if (poll.Outcome != last) (last, since) = (poll.Outcome, time.GetTimestamp());
+            if (poll.Outcome is not (PollOutcome.StandingBy or PollOutcome.HeldBack)) continue;
+            var (patience, pause, end) = poll.Outcome == PollOutcome.StandingBy
+                ? (StandByTimeout, StandByPause, DrainEnd.StoodBy)
+                : (HeldBackTimeout, HeldBackPause, DrainEnd.HeldBack);
+            if (time.GetElapsedTime(since) >= patience) return end;
+            await Task.Delay(pause, time, cancellationToken);
+        }
+    }
+
+    /// <param name="running">The half, as others see it.</param>
     /// <param name="retries">What to do about a failure.</param>
     /// <param name="noMoreTries">Ends a pause after a failure.</param>
     /// <param name="cancellationToken">Ends the poll itself, too.</param>
-    private async Task<PollResult> PollAsync(Retries retries, CancellationToken noMoreTries, CancellationToken cancellationToken)
+    private async Task<PollResult> PollAsync(
+        RunningHalf running, Retries retries, CancellationToken noMoreTries, CancellationToken cancellationToken)
     {
         while (true)
         {
             try
             {
                 var poll = await half.PollAsync(PollBudget, cancellationToken);
-                retries.Succeeded();
+                running.Polled(poll);
+                retries.Succeeded(standsBy: poll.Outcome == PollOutcome.StandingBy);
                 Polled?.Invoke(poll);
                 return poll;
             }

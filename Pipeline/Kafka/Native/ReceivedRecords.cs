@@ -38,6 +38,19 @@ internal sealed unsafe class ReceivedRecords : IDisposable
         }
     }
 
+    /// <summary>Kafka's timestamp, Unix milliseconds.</summary>
+    public long TimestampMs
+    {
+        get
+        {
+            int type;
+            return native.MessageTimestamp(current, &type);
+        }
+    }
+
+    /// <summary>Valid until the next step; so is the value.</summary>
+    public ReadOnlySpan<byte> Key => new((void*)current->Key, (int)current->KeyBytes);
+
     /// <summary>Valid until the next step.</summary>
     public ReadOnlySpan<byte> Value => new((void*)current->Value, (int)current->ValueBytes);
 
@@ -55,10 +68,8 @@ internal sealed unsafe class ReceivedRecords : IDisposable
     /// <summary>A copy of it, for whoever wants to keep it.</summary>
     public StreamRecord ToRecord()
     {
-        int timestampType;
-        var timestampMs = native.MessageTimestamp(current, &timestampType);
         var (key, value) = (Copy(current->Key, current->KeyBytes), Copy(current->Value, current->ValueBytes));
-        return new StreamRecord(Partition, Offset, key, value, timestampMs, Headers());
+        return new StreamRecord(Partition, Offset, key, value, TimestampMs, Headers());
     }
 
     /// <summary>To be called before the consumer is closed.</summary>

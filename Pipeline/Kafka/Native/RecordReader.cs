@@ -32,6 +32,12 @@ internal sealed class RecordReader : IDisposable
         ? received!.IsPlain
         : consumed.Message is { Key: not null, Value: not null, Headers: null or { Count: 0 } };
 
+    /// <summary>Kafka's timestamp, Unix milliseconds.</summary>
+    public long TimestampMs => consumed is null ? received!.TimestampMs : consumed.Message.Timestamp.UnixTimestampMs;
+
+    /// <summary>Valid until the next step; so is the value.</summary>
+    public ReadOnlySpan<byte> Key => consumed is null ? received!.Key : consumed.Message.Key;
+
     /// <summary>Valid until the next step.</summary>
     public ReadOnlySpan<byte> Value => consumed is null ? received!.Value : consumed.Message.Value;
 

@@ -16,6 +16,9 @@ internal sealed class RecordSender : IDisposable
     private readonly IProducer<byte[], byte[]> producer;
     private readonly TopicPartition[] partitions;
     private readonly OutgoingRecords? outgoing;
+    private readonly bool isTransactional;
+    private readonly Dictionary<int, long> ends = [];
+    private Error? failure;
 
     /// <param name="producer">Whose records they are.</param>
     /// <param name="options">Name the topic. It is there: a client that knows one asks for it, and many brokers then make it.</param>
@@ -23,6 +26,7 @@ internal sealed class RecordSender : IDisposable
     public RecordSender(IProducer<byte[], byte[]> producer, KafkaOptions options, int partitions)
     {
         this.producer = producer;
+        isTransactional = options.IsTransactional;
         this.partitions = [.. Enumerable.Range(0, partitions).Select(p => new TopicPartition(options.Topic, p))];
         if (Librdkafka.Of(producer.Handle, options) is { } native) outgoing = new OutgoingRecords(native, options.Topic);
     }
@@ -55,8 +59,34 @@ internal sealed class RecordSender : IDisposable
     /// <exception cref="KafkaException">A record was refused.</exception>
     public void Flush() => outgoing?.Flush();
 
+    /// <summary>On return the brokers have all records so far.</summary>
+    public void WaitUntilAcknowledged(CancellationToken cancellationToken) => producer.Flush(cancellationToken);
+
+    /// <summary>Why a record was not acknowledged, where no transaction says so; null: each was, or is waited for.</summary>
+    public Error? TakeFailure() => Interlocked.Exchange(ref failure, null);
+
+    /// <summary>A record without key and value to each partition.</summary>
+    public void SendToEach(Headers headers)
+    {
+        outgoing?.Flush();
+        foreach (var partition in partitions) Produce(partition, new Message<byte[], byte[]> { Headers = headers });
+    }
+
+    /// <summary>Where the acknowledged records of a partition end, where no transaction says so; -1: the brokers did not tell.</summary>
+    public long TakeEnd(int partition)
+    {
+        lock (ends) return ends.Remove(partition, out var end) ? end : -1;
+    }
+
     /// <summary>To be called before the producer is disposed of.</summary>
     public void Dispose() => outgoing?.Dispose();
+
+    private void Delivered(DeliveryReport<byte[], byte[]> report)
+    {
+        if (report.Error.IsError) Interlocked.CompareExchange(ref failure, report.Error, null);
+        // One that was sent again, and was there already, has none.
+        else if (!report.Offset.IsSpecial) lock (ends) ends[report.Partition.Value] = report.Offset.Value + 1;
+    }
 
     private void Produce(TopicPartition partition, Message<byte[], byte[]> message)
     {
@@ -64,7 +94,7 @@ internal sealed class RecordSender : IDisposable
         {
             try
             {
-                producer.Produce(partition, message);
+                producer.Produce(partition, message, isTransactional ? null : Delivered);
                 return;
             }
             catch (ProduceException<byte[], byte[]> e) when (e.Error.Code == ErrorCode.Local_QueueFull)

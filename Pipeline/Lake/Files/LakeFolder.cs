@@ -43,7 +43,8 @@ public sealed class LakeFolder(string root, CrashPoints? crashPoints = null) : I
 
     public void SyncNames(IEnumerable<string> paths, CrashPoint step)
     {
-        foreach (var folder in paths.Select(p => Path.GetDirectoryName(Locate(p))!).Distinct())
+        // A folder that was removed with all of its files, which somebody accepted, has no name to keep.
+        foreach (var folder in paths.Select(p => Path.GetDirectoryName(Locate(p))!).Distinct().Where(Directory.Exists))
             DurableFile.SyncDirectory(folder, crashPoints.Before(step));
     }
 

@@ -20,7 +20,7 @@ public class ColumnsToFile
         for (var i = 0; i < messages.Length; i++)
         {
             decoder.Decode(messages[i], row);
-            batch.Append(row, 0, i, "upsert");
+            batch.Append(row, 0, i, "upsert", 1);
         }
         batch.Finish();
     }

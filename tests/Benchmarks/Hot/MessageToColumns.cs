@@ -27,7 +27,7 @@ public class MessageToColumns
         for (var i = 0; i < messages.Length; i++)
         {
             decoder.Decode(messages[i], row);
-            batch.Append(row, 0, i, "upsert");
+            batch.Append(row, 0, i, "upsert", 1);
         }
         batch.Finish();
         return batch.Bytes;

@@ -22,6 +22,8 @@ internal static class SampleRecords
                 ends++;
                 continue;
             }
+            // A fence of a publisher without transactions.
+            if (result.Message.Value is null) continue;
             writer.Write(result.Partition.Value);
             Write(writer, result.Message.Key);
             Write(writer, result.Message.Value);

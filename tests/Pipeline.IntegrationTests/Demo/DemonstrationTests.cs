@@ -1,6 +1,8 @@
 using System.Diagnostics;
+using System.Text.RegularExpressions;
 using OrdersStream.LocalHost.Verbs;
 using OrdersStream.TestKit;
+using OrdersStream.TestKit.Oracles;
 using OrdersStream.TestKit.Programs;
 
 namespace OrdersStream.IntegrationTests.Demo;
@@ -28,6 +30,10 @@ public sealed class DemonstrationTests : IDisposable
             Assert.DoesNotContain('\e', output);
             Assert.Contains("Watch it at http://127.0.0.1:", output);
             Assert.NotEmpty(Directory.GetFiles(Demo, "*.parquet", SearchOption.AllDirectories));
+            // The last hint, as it is printed: each order once.
+            var query = Regex.Match(output, "duckdb -c \"([^\"]+)\"").Groups[1].Value;
+            var orders = Regex.Match(output, "([0-9,]+) rows in the table").Groups[1].Value.Replace(",", "");
+            Assert.Equal(orders, $"{new LakeReader(Demo).Rows(query).Sum(row => long.Parse(row[1]!))}");
         }
     }
 
@@ -37,7 +43,7 @@ public sealed class DemonstrationTests : IDisposable
     public async Task a_signal_ends_it_cleanly(string signal)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "needs Unix signals");
-        using var process = Start("--seconds", "60", "--dir", Demo);
+        using var process = Start("--seconds", "1000", "--dir", Demo);
         var server = await ServerOfAsync(process);
         await process.SignalAsync(signal);
         var (exitCode, output) = await process.EndAsync();
@@ -50,7 +56,7 @@ public sealed class DemonstrationTests : IDisposable
     public async Task even_when_it_is_killed_no_server_is_left()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "needs Unix signals");
-        using var process = Start("--seconds", "60", "--dir", Demo);
+        using var process = Start("--seconds", "1000", "--dir", Demo);
         var server = await ServerOfAsync(process);
         await process.SignalAsync("KILL");
         await process.EndAsync();

@@ -63,6 +63,20 @@ public sealed class OrdersScriptTests(OrdersScriptTests.Server server) : IClassF
             """));
     }
 
+    /// <summary>Logical replication applies rows past a trigger that is merely enabled; one that somebody disabled stays so.</summary>
+    [Theory, InlineData("ENABLE", 'A'), InlineData("ENABLE ALWAYS", 'A'), InlineData("DISABLE", 'D'), InlineData("ENABLE REPLICA", 'R')]
+    public async Task the_trigger_fires_for_every_writer_unless_somebody_wants_it_otherwise(string before, char after)
+    {
+        const string enabled = "SELECT tgenabled FROM pg_trigger WHERE tgrelid = 'demo_orders'::regclass";
+        var database = await ApplyAsync("demo", "reader_k");
+        Assert.Equal('A', await ScalarAsync(database, enabled));
+        await ScalarAsync(database, $"ALTER TABLE demo_orders {before} TRIGGER orders_stream_set_times");
+
+        await OrdersScript.ApplyAsync(server.Postgres.ConnectionString(database), "demo", "reader_k", "secret", Token);
+
+        Assert.Equal(after, await ScalarAsync(database, enabled));
+    }
+
     [Fact]
     public async Task versions_of_a_row_follow_one_another_within_a_transaction()
     {
@@ -165,7 +179,8 @@ public sealed class OrdersScriptTests(OrdersScriptTests.Server server) : IClassF
             SELECT (SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod) || ' ' || attnotnull, ', ' ORDER BY attnum)
                     FROM pg_attribute WHERE attrelid = 'same_orders'::regclass)
                 || (SELECT string_agg(indexdef, ', ' ORDER BY indexname) FROM pg_indexes WHERE tablename = 'same_orders')
-                || (SELECT string_agg(pg_get_triggerdef(oid), ', ') FROM pg_trigger WHERE tgrelid = 'same_orders'::regclass)
+                || (SELECT string_agg(pg_get_triggerdef(oid) || tgenabled::text, ', ') FROM pg_trigger
+                    WHERE tgrelid = 'same_orders'::regclass)
                 || (SELECT relacl::text FROM pg_class WHERE oid = 'same_orders'::regclass)
                 || (SELECT count(*) || string_agg(customer_name, ',' ORDER BY order_id) FROM same_orders)
             """;

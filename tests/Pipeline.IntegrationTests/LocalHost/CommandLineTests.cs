@@ -16,6 +16,8 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("")]
     [InlineData("run")]
     [InlineData("verify")]
+    [InlineData("repair")]
+    [InlineData("recapture")]
     [InlineData("status")]
     [InlineData("config")]
     public async Task every_verb_has_help_with_an_example(string verb)
@@ -47,6 +49,8 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("run --log-level loud", "--log-level is none of trace|debug|information|warning|error|critical|none")]
     [InlineData(
         "run --ui example:1", "--ui is 'example:1', which is no port and no address:port of this machine (8081, 0.0.0.0:8080, [::1]:8080)")]
+    [InlineData("verify --since 2w", "--since is no number with a unit (30s, 15m, 2h, 7d)")]
+    [InlineData("verify --since 2h --from 2026-11-30", "--since and --from both say where to begin: give one of them")]
     [InlineData("--seconds 0", "--seconds is 0, which is not in 1 to 86400")]
     public async Task a_bad_command_line_exits_with_2_and_one_line_each(string arguments, string expected)
     {

@@ -17,6 +17,15 @@ public sealed class LineLoggerTests
         Assert.Matches(@"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z INFO  stopping: first \| second$", Assert.Single(lines));
     }
 
+    /// <summary>The disk behind the log is full: that ends nothing else.</summary>
+    [Fact]
+    public void a_line_that_cannot_be_written_ends_nothing()
+    {
+        var logger = new LineLogger(
+            LogLevel.Information, TimeProvider.System, _ => throw new IOException("No space left on device", 28), colours: false);
+        logger.Stopping("x");
+    }
+
     [Fact]
     public void what_is_less_severe_is_left_out()
     {

@@ -24,7 +24,10 @@ public sealed partial class PublishedTests(PostgresServer postgres, KafkaServer 
         Succeeded(await program.RunAsync(stream.Options, "run", "--once"));
         await stream.LakeShouldEqualTableAsync();
         Succeeded(await program.RunAsync(stream.Options, "verify"));
-        Succeeded(await program.RunAsync(stream.Options, "status", "--json"));
+        // Nobody runs it any more: nothing is wrong, and nothing is well.
+        var (exitCode, document) = await program.RunAsync(stream.Options, "status", "--json");
+        Assert.True(exitCode == 2, $"exit code {exitCode}\n{document}");
+        Assert.Contains("\"state\": \"nobody\"", document, StringComparison.Ordinal);
 
         await stream.ExecuteAsync("UPDATE items SET updated_at = clock_timestamp() WHERE id = 1");
         Succeeded(await program.RunAsync(stream.Options, "run", "--once"));

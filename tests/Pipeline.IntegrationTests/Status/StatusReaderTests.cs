@@ -1,6 +1,10 @@
+using Confluent.Kafka;
+using OrdersStream.Audit;
+using OrdersStream.Durable;
 using OrdersStream.Hosting.Loops;
 using OrdersStream.Status;
 using OrdersStream.Store;
+using OrdersStream.TestKit;
 using OrdersStream.TestKit.Programs;
 using OrdersStream.TestKit.Servers;
 
@@ -16,6 +20,9 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         var status = await ReadAsync(pipeline);
         Assert.Null(status.Capture);
+        Assert.Equal(Health.Unknown, status.Health);
+        Assert.All(status.Halves, half => Assert.Equal((HalfState.Nobody, Health.Unknown), (half.State, half.Health)));
+        Assert.All(status.Halves, half => Assert.Contains("nobody runs it, and nobody has", half.Says));
         Assert.Empty(status.Problems);
         Assert.Empty(status.Warnings);
         Assert.Equal(0, status.Lake.Rows);
@@ -28,6 +35,7 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await using var run = pipeline.Run();
         await run.OnceAsync(PipelineHalf.PostgresToKafka, Token);
+        await UntilRecordsWaitAsync(pipeline, 24);
         var published = await ReadAsync(pipeline);
         Assert.NotNull(published.Capture?.CapturedUpTo);
         // Each page leaves one transaction marker in each partition that it wrote to.
@@ -57,7 +65,8 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
         await using var run = pipeline.Run(o => o with { Postgres = o.Postgres with { Host = "127.0.0.1", Port = 1 } });
         var status = await run.Stream.Status.ReadAsync(Token);
         Assert.Equal(
-            "Postgres cannot be reached (ConnectionRefused). Check postgres.host and postgres.port, and that the server runs.",
+            "Postgres cannot be reached (ConnectionRefused, at 127.0.0.1:1). Check postgres.host and postgres.port, and that the server "
+            + "runs.",
             Assert.Single(status.Problems));
         Assert.Equal((24, 0), (status.Lake.Rows, status.Lag));
         Assert.Equal((Health.Wrong, false, true), (status.Health, status.Source.Reachable, status.Topic.Reachable));
@@ -68,8 +77,9 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await pipeline.OnceAsync();
-        var status = await ReadAsync(pipeline);
+        var status = await ReadAtWorkAsync(pipeline);
         Assert.Equal(Health.Well, status.Health);
+        Assert.All(status.Halves, half => Assert.Equal((HalfState.Running, Health.Well), (half.State, half.Health)));
         Assert.Equal((true, true, true), (status.Source.Reachable, status.Topic.Reachable, status.Lake.Reachable));
         Assert.Equal(await pipeline.Database.ScalarAsync<string>("SELECT current_setting('server_version')"), status.Source.Version);
         Assert.Equal((true, 1), (status.Topic.Exists, status.Topic.BrokerCount));
@@ -160,12 +170,183 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
     }
 
     [Fact]
-    public async Task without_a_poller_what_waits_is_warned_of()
+    public async Task rows_that_wait_for_a_capture_that_nobody_runs_are_wrong_and_so_is_a_topic_that_nobody_stores()
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await pipeline.OnceAsync();
         await pipeline.Database.ExecuteAsync("UPDATE t_orders SET item = item WHERE order_id = 1");
-        Assert.Contains((await ReadAsync(pipeline)).Warnings, w => w.StartsWith("nothing captures the table", StringComparison.Ordinal));
+        var status = await ReadAsync(pipeline);
+        Assert.Equal(Health.Wrong, status.Health);
+        Assert.Equal(
+            [(HalfState.Nobody, Health.Wrong), (HalfState.Nobody, Health.Unknown)], status.Halves.Select(h => (h.State, h.Health)));
+        Assert.Contains("ended at", status.Halves[0].Says);
+        Assert.EndsWith("Start it: 'run', or 'run --only postgres-to-kafka'.", status.Halves[0].Says);
+
+        await using var run = pipeline.Run();
+        await run.OnceAsync(PipelineHalf.PostgresToKafka, Token);
+        await UntilRecordsWaitAsync(pipeline, 1);
+        status = await ReadAsync(pipeline);
+        Assert.Equal((HalfState.Nobody, Health.Wrong), (status.Halves[1].State, status.Halves[1].Health));
+        Assert.InRange(status.Halves[1].LagSeconds!.Value, 0, double.MaxValue);
+        Assert.Contains("records wait in the topic. Start it: 'run', or 'run --only kafka-to-lake'.", status.Halves[1].Says);
+        await run.OnceAsync(null, Token);
+        Assert.Equal(Health.Well, (await ReadAtWorkAsync(pipeline)).Health);
+    }
+
+    [Fact]
+    public async Task what_the_audit_found_is_told_with_its_age_and_is_wrong_where_nobody_mends_it()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        Assert.Null((await ReadAtWorkAsync(pipeline)).Audit);
+
+        var file = new AuditStateFile(pipeline.Options, CrashPoints.None);
+        var anHourAgo = TimeProvider.System.GetUtcNow().AddHours(-1);
+        var equal = new AuditFindings(anHourAgo, anHourAgo, 24, 20, 4, 0, 0, 0, 0, 0, 0);
+        file.Write(new AuditState(equal));
+        var status = await ReadAtWorkAsync(pipeline);
+        Assert.Equal((Health.Well, "20 rows were compared, and lake and table are equal"), (status.Health, status.Audit!.Says));
+        Assert.InRange(status.Audit.AgeSeconds, 3_600, 7_200);
+
+        // Deletes are not captured; what is published again needs nobody.
+        var mended = equal with { Equal = 17, Missing = 1, Stale = 2, Extra = 5, Requested = 3 };
+        file.Write(new AuditState(mended, FailedAt: anHourAgo, Failure: "x y."));
+        status = await ReadAtWorkAsync(pipeline);
+        Assert.Equal((Health.Well, 3), (status.Health, status.Audit!.Differences));
+        Assert.Contains("1 were missing and 2 stale in the lake, 5 were extra", string.Join('\n', status.Warnings));
+        Assert.Contains(status.Warnings, w => w.EndsWith("broken off: x y.", StringComparison.Ordinal));
+
+        foreach (var found in new[]
+        {
+            equal with { Missing = 1, Requested = 0 }, equal with { Stale = 1, Requested = 1, Unmended = 1 },
+            equal with { StoredTwice = 1 },
+        })
+        {
+            file.Write(new AuditState(found));
+            status = await ReadAtWorkAsync(pipeline);
+            Assert.Equal(Health.Wrong, status.Health);
+            Assert.StartsWith("Lake and table differed when they were compared at", Assert.Single(status.Problems));
+        }
+    }
+
+    [Fact]
+    public async Task what_waits_for_longer_than_is_allowed_is_wrong_though_somebody_is_at_it()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await using var run = pipeline.Run();
+        await run.OnceAsync(PipelineHalf.PostgresToKafka, Token);
+        await UntilRecordsWaitAsync(pipeline, 24);
+        var later = new ShiftedTime();
+        later.Shift(TimeSpan.FromMinutes(1));
+        // A second, and the ten intervals for which a backlog is collected.
+        await using var strict = pipeline.Run(o => o with { Status = o.Status with { LagMax = 1 } }, time: later);
+        using var halves = strict.BothAtWork();
+        var storing = (await strict.Stream.Status.ReadAsync(Token)).Halves[1];
+        Assert.Equal((HalfState.Running, Health.Wrong), (storing.State, storing.Health));
+        Assert.InRange(storing.LagSeconds!.Value, 11, double.MaxValue);
+        await using var patient = pipeline.Run(o => o with { Status = o.Status with { LagMax = 3_600 } }, time: later);
+        Assert.Equal(Health.Well, (await patient.Stream.Status.ReadAsync(Token)).Halves[1].Health);
+    }
+
+    [Fact]
+    public async Task a_half_that_fails_in_another_process_is_wrong_with_its_cause()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        await using var run = pipeline.Run();
+        using var half = run.Stream.Begin(nameof(KafkaToLake));
+        run.Stream.NewOutage(half).Failed(new IOException("no space", 28));
+        var storing = (await ReadAsync(pipeline)).Halves[1];
+        Assert.Equal((HalfState.Retrying, Health.Wrong), (storing.State, storing.Health));
+        Assert.Contains("The disk is full. Make room", storing.Says);
+    }
+
+    [Fact]
+    public async Task a_lake_that_is_away_is_wrong_and_nothing_is_counted()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        var lake = pipeline.Options.Datalake.Path;
+        Directory.Move(lake, lake + "-away");
+        foreach (var isMounted in new[] { false, true })
+        {
+            if (isMounted) Directory.CreateDirectory(lake);
+            var status = await ReadAtWorkAsync(pipeline);
+            Assert.Equal((Health.Wrong, false, null), (status.Health, status.Lake.Reachable, status.Lag));
+            Assert.StartsWith("The lake's volume went away: ", Assert.Single(status.Problems));
+        }
+        Directory.Delete(lake);
+        Directory.Move(lake + "-away", lake);
+        Assert.Equal(Health.Well, (await ReadAtWorkAsync(pipeline)).Health);
+    }
+
+    [Fact]
+    public async Task a_commit_log_that_is_gone_is_wrong_and_nothing_is_guessed_until_the_files_have_told()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        Directory.Delete(Path.Combine(pipeline.Options.Streaming.CheckpointLocation, "commits"), recursive: true);
+        var status = await ReadAtWorkAsync(pipeline);
+        Assert.Equal((Health.Wrong, false, null), (status.Health, status.Lake.Reachable, status.Lag));
+        Assert.StartsWith("The commit log is gone: ", Assert.Single(status.Problems));
+        // The remedy, followed. The log that is made from the files does not know of what Kafka wrote behind their last records.
+        await pipeline.OnceAsync();
+        var after = await ReadAtWorkAsync(pipeline);
+        Assert.Equal((Health.Well, 24, 0), (after.Health, after.Lake.Rows, after.Lag));
+    }
+
+    [Fact]
+    public async Task a_commit_log_that_goes_while_it_is_used_is_wrong_until_a_start()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await using (var run = pipeline.Run())
+        {
+            using var stop = new CancellationTokenSource();
+            var running = run.UntilStoppedAsync(null, [0, 1, 2, 3], stop.Token, Token);
+            // A page may be stored in more than one batch.
+            await Waiting.UntilAsync(
+                async () => await ReadAsync(pipeline) is { Health: Health.Well, Lag: 0, Lake.Rows: 24 }, running, () => "it is not well");
+            Directory.Delete(Path.Combine(pipeline.Options.Streaming.CheckpointLocation, "commits"), recursive: true);
+            var status = await ReadAsync(pipeline);
+            Assert.Equal((Health.Wrong, HalfState.Running), (status.Health, status.Halves[1].State));
+            Assert.StartsWith("The commit log is gone: ", Assert.Single(status.Problems));
+            await pipeline.Database.ExecuteAsync("UPDATE t_orders SET amount = amount + 1");
+            await stop.CancelAsync();
+            await running.WithPatienceAsync("both halves");
+        }
+        await pipeline.OnceAsync();
+        var after = await ReadAtWorkAsync(pipeline);
+        Assert.Equal((Health.Well, 48, 0), (after.Health, after.Lake.Rows, after.Lag));
+    }
+
+    [Fact]
+    public async Task a_watermark_file_that_is_gone_leaves_it_untold_how_far_capture_is()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        File.Delete(Path.Combine(pipeline.Options.Streaming.LastProcessedTimestampLocation, "watermark.json"));
+        var status = await ReadAtWorkAsync(pipeline);
+        Assert.Equal((Health.Unknown, 24), (status.Health, status.Lake.Rows));
+        Assert.StartsWith("The watermark file ", Assert.Single(status.Problems));
+        await pipeline.Database.ExecuteAsync("UPDATE t_orders SET amount = amount + 1");
+        await pipeline.OnceAsync();
+        var after = await ReadAtWorkAsync(pipeline);
+        Assert.Equal((Health.Well, 48), (after.Health, after.Lake.Rows));
+    }
+
+    [Fact]
+    public async Task a_topic_that_is_deleted_is_wrong()
+    {
+        kafka.RequireReal("a topic is deleted");
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = kafka.Brokers }).Build();
+        await admin.DeleteTopicsAsync([pipeline.Options.Kafka.Topic]);
+        PipelineStatus status = null!;
+        await Waiting.UntilAsync(
+            async () => (status = await ReadAtWorkAsync(pipeline)).Topic.Exists is false, null, () => "the topic is still there");
+        Assert.Equal((Health.Wrong, null), (status.Health, status.Lag));
+        Assert.StartsWith($"Topic '{pipeline.Options.Kafka.Topic}' is not there any more.", Assert.Single(status.Problems));
     }
 
     [Fact]
@@ -206,8 +387,21 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
         var status = await run.Stream.Status.ReadAsync(Token);
         Assert.Equal((Health.Wrong, "The disk is full."), (status.Health, Assert.Single(status.Failures).Problem));
         journal.Succeeded(nameof(KafkaToLake));
+        using var halves = run.BothAtWork();
         Assert.Equal(Health.Well, (await run.Stream.Status.ReadAsync(Token)).Health);
     }
+
+    /// <summary>With both halves at work, and as much time as they may need.</summary>
+    private static async Task<PipelineStatus> ReadAtWorkAsync(TestPipeline pipeline)
+    {
+        await using var run = pipeline.Run(o => o with { Status = o.Status with { LagMax = 3_600 } });
+        using var halves = run.BothAtWork();
+        return await run.Stream.Status.ReadAsync(Token);
+    }
+
+    /// <summary>A commit is acknowledged before its end shows in every partition.</summary>
+    private static Task UntilRecordsWaitAsync(TestPipeline pipeline, int records) => Waiting.UntilAsync(
+        async () => (await ReadAsync(pipeline)).Lag >= records, null, () => $"fewer than {records} records wait");
 
     private static async Task<PipelineStatus> ReadAsync(TestPipeline pipeline)
     {

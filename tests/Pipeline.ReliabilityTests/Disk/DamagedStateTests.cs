@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.RegularExpressions;
 using Confluent.Kafka;
 using OrdersStream.Diagnostics;
 using OrdersStream.Hosting.Loops;
@@ -34,8 +35,9 @@ public sealed class DamagedStateTests(PostgresServer postgres, KafkaServer kafka
             await File.WriteAllTextAsync(file, torn, Cancellation);
             await StopsAsync(stream, half, Path.GetFileName(file));
         }
-        await File.WriteAllTextAsync(file, whole.Replace("\"version\": 1", "\"version\": 2", StringComparison.Ordinal), Cancellation);
-        await StopsAsync(stream, half, Path.GetFileName(file), "version 2");
+        var later = Regex.Replace(whole, "\"version\": [0-9]+,", "\"version\": 9,");
+        await File.WriteAllTextAsync(file, later, Cancellation);
+        await StopsAsync(stream, half, Path.GetFileName(file), "version 9");
 
         await File.WriteAllTextAsync(file, whole, Cancellation);
         await GoesOnAsync(stream);
@@ -57,23 +59,27 @@ public sealed class DamagedStateTests(PostgresServer postgres, KafkaServer kafka
         await GoesOnAsync(stream);
     }
 
+    /// <summary>Beside no frame of the stream it is another producer's, and says nothing of where capture has got to.</summary>
     [Theory]
-    [InlineData("{\"version\":2,\"watermark\":{}}", "version 2")]
-    [InlineData("no position", "JSON")]
-    public async Task a_position_in_the_topic_that_cannot_be_read_stops_capture_and_says_where_it_is(string position, string said)
+    [InlineData("{\"version\":9,\"watermark\":{}}")]
+    [InlineData("no position")]
+    public async Task a_position_of_another_producer_in_the_topic_is_passed_over(string position)
     {
         await using var stream = await StoredAsync();
-        long offset;
+        var before = stream.Dump().Records.Count;
         var config = new ProducerConfig { BootstrapServers = stream.Options.Kafka.Brokers };
         using (var other = new ProducerBuilder<byte[], byte[]>(config).SetLogHandler((_, _) => { }).Build())
         {
-            var sent = await other.ProduceAsync(
+            await other.ProduceAsync(
                 new TopicPartition(stream.Options.Kafka.Topic, 2),
                 new() { Headers = new Headers { { "position", Encoding.UTF8.GetBytes(position) } } }, Cancellation);
-            offset = sent.Offset.Value;
         }
+        // So that the topic's end is all there is to go on by.
+        File.Delete(Newest(stream, "watermark"));
 
-        await StopsAsync(stream, PipelineHalf.PostgresToKafka, said, $"partition 2, offset {offset}");
+        await using var run = stream.NewRun();
+        Assert.True(await run.OnceAsync(PipelineHalf.PostgresToKafka, Cancellation));
+        Assert.Equal(before + 1, stream.Dump().Records.Count);
     }
 
     private async Task<TestStream> StoredAsync()
@@ -96,13 +102,13 @@ public sealed class DamagedStateTests(PostgresServer postgres, KafkaServer kafka
 
     private static async Task StopsAsync(TestStream stream, PipelineHalf half, params string[] said)
     {
-        var files = Files(stream);
+        var files = stream.StateFiles();
         await using var run = stream.NewRun();
         var stopped = await Assert.ThrowsAsync<HalfStoppedException>(() => run.OnceAsync(half, Cancellation));
         Assert.Equal((half.ToString(), FailureAction.Stop, false), (stopped.Half, stopped.Verdict.Action, stopped.Verdict.IsDefect));
         Assert.All(said, words => Assert.Contains(words, stopped.Verdict.Problem, StringComparison.Ordinal));
         Assert.NotEmpty(stopped.Verdict.Remedy);
-        Assert.Equal(files, Files(stream));
+        Assert.Equal(files, stream.StateFiles());
     }
 
     private static async Task GoesOnAsync(TestStream stream)
@@ -112,13 +118,4 @@ public sealed class DamagedStateTests(PostgresServer postgres, KafkaServer kafka
         await stream.LakeShouldEqualTableAsync();
         Assert.Equal((Rows + 30, Rows + 30), (stream.Dump().Records.Count, stream.Lake.Count()));
     }
-
-    private static Dictionary<string, string> Files(TestStream stream) =>
-        new[]
-        {
-            stream.Options.Streaming.LastProcessedTimestampLocation, stream.Options.Streaming.CheckpointLocation,
-            stream.Options.Datalake.Path,
-        }
-            .SelectMany(folder => Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))
-                .ToDictionary(f => f, f => Convert.ToHexString(File.ReadAllBytes(f)));
 }

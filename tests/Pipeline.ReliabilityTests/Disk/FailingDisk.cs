@@ -1,4 +1,5 @@
 using OrdersStream.Durable;
+using OrdersStream.Status;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Servers;
 
@@ -49,6 +50,7 @@ public abstract class FailingDisk(PostgresServer postgres, KafkaServer kafka)
             Volatile.Write(ref armed, true);
             await InsertAsync(stream, 101);
             await stream.UntilAsync(() => Troubles(stream) > 0, run.Task, () => "no half has met the fault");
+            if (at is null) await IsToldAsync(stream);
             Assert.InRange(stream.Lake.Count(), 100, 200); // a reader meets whole files only
             if (!restarts) await MendAsync(stream, disk, run);
         }
@@ -64,6 +66,16 @@ public abstract class FailingDisk(PostgresServer postgres, KafkaServer kafka)
         Assert.Equal((300, 300), (stream.Dump().Records.Count, stream.Lake.Count()));
         Assert.Empty(Enum.GetValues<DiskOf>().SelectMany(f => HiddenFiles(FolderOf(stream, f))));
         Assert.DoesNotContain(stream.Log.Lines, line => line.Level >= Microsoft.Extensions.Logging.LogLevel.Error);
+    }
+
+    /// <summary>Another process sees what the half that fails says of it.</summary>
+    private async Task IsToldAsync(TestStream stream)
+    {
+        await using var observer = stream.NewRun();
+        var status = await observer.Stream.Status.ReadAsync(Cancellation);
+        var storing = status.Halves.Single(h => h.Name == "KafkaToLake");
+        Assert.Equal((Health.Wrong, HalfState.Retrying), (status.Health, storing.State));
+        Assert.Contains(Problem, storing.Says, StringComparison.Ordinal);
     }
 
     private async Task MendAsync(TestStream stream, SmallDisk disk, Running run)

@@ -1,3 +1,4 @@
+using OrdersStream.Audit;
 using OrdersStream.Configuration;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Servers;
@@ -39,7 +40,7 @@ public sealed class HostileNameTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Equal(600, stream.Lake.Count());
         await stream.LakeShouldEqualTableAsync(Key);
         var compared = await run.Stream.Comparison.CompareAsync(Cancellation);
-        Assert.True(compared.IsEqual && compared.Equal == 300, compared.ToString());
+        Assert.True(compared.Verdict == ComparisonVerdict.Equal && compared.Equal == 300, compared.ToString());
         Assert.True(await stream.Database.ScalarAsync<bool>("SELECT to_regclass('y') IS NOT NULL"));
     }
 

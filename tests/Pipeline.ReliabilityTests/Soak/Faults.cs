@@ -8,6 +8,9 @@ namespace OrdersStream.ReliabilityTests.Soak;
 /// <summary>Every fault of the suite, in an order and with durations that a seed decides; some of them strike two at once.</summary>
 internal sealed class Faults(FaultyServers servers, TestStream stream, Instances instances, Random random)
 {
+    private const string PostgresRestarted = "Postgres restarted";
+    private const string PostgresCrashed = "Postgres crashed";
+
     private static readonly CrashPoint[] Points = Enum.GetValues<CrashPoint>();
 
     // What the names of this lake's hidden files have in common.
@@ -16,6 +19,9 @@ internal sealed class Faults(FaultyServers servers, TestStream stream, Instances
 
     /// <summary>How often each kind struck.</summary>
     public SortedDictionary<string, int> Struck { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>How often Postgres was started anew.</summary>
+    public int ServerStarts => Struck.GetValueOrDefault(PostgresRestarted) + Struck.GetValueOrDefault(PostgresCrashed);
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -84,8 +90,8 @@ internal sealed class Faults(FaultyServers servers, TestStream stream, Instances
                 await Task.Delay(pause, Cancellation);
                 await servers.Kafka.Own.StartAgainAsync();
             }),
-            1 => ("Postgres restarted", () => servers.Postgres!.RestartAsync()),
-            2 => ("Postgres crashed", () => servers.Postgres!.CrashAsync()),
+            1 => (PostgresRestarted, () => servers.Postgres!.RestartAsync()),
+            2 => (PostgresCrashed, () => servers.Postgres!.CrashAsync()),
             3 => (
                 "sessions terminated",
                 () => ExecuteAsync("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orders-stream'")),

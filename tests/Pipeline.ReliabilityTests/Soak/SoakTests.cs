@@ -5,20 +5,23 @@ using OrdersStream.TestKit;
 namespace OrdersStream.ReliabilityTests.Soak;
 
 /// <summary>
-/// Invariants 1 to 5 under everything at once: for SOAK_SECONDS (60) rows come and faults strike as SOAK_SEED decides; then all is left in
-/// peace, and the lake is the table. The seed repeats what is chosen, not the moment at which it happens.
+/// Invariants 1 to 5 under everything at once: for SOAK_SECONDS (40), with each delivery, rows come and faults strike as SOAK_SEED
+/// decides; then all is left in peace, and the lake is the table. The seed repeats what is chosen, not the moment at which it happens.
 /// </summary>
 public sealed class SoakTests(FaultyServers servers, ITestOutputHelper output) : IClassFixture<FaultyServers>
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    [Fact]
-    public async Task whatever_fails_in_whatever_order_nothing_is_lost_and_nothing_comes_twice()
+    [Theory]
+    [InlineData("transactions")]
+    [InlineData("frames")]
+    public async Task whatever_fails_in_whatever_order_nothing_is_lost_and_nothing_comes_twice(string delivery)
     {
-        var seconds = Number("SOAK_SECONDS", 60);
+        var seconds = Number("SOAK_SECONDS", 40);
         var seed = Number("SOAK_SEED", Random.Shared.Next(1_000_000));
         output.WriteLine($"SOAK_SEED={seed} SOAK_SECONDS={seconds}");
-        var stream = await servers.CreateStreamAsync(Traffic.Ddl, Small);
+        var stream = await servers.CreateStreamAsync(
+            Traffic.Ddl, options => Small(options) with { Kafka = options.Kafka with { Delivery = delivery } });
         var failed = true;
         try
         {
@@ -48,9 +51,11 @@ public sealed class SoakTests(FaultyServers servers, ITestOutputHelper output) :
         await UntilDrainedAsync(stream, instances);
         for (var number = 0; number < Instances.Count; number++) await instances.TerminateAsync(number);
         await NoTemporaryFileStaysAsync(stream, instances);
-        await stream.LakeShouldEqualTableAsync();
+        await stream.LakeShouldEqualTableAsync(faults.ServerStarts);
         var topic = stream.Dump();
-        Assert.Equal(topic.Records.Select(r => (r.Partition, r.Offset)).Order(), stream.Lake.Positions().Order());
+        // Without transactions the topic may have pages that count for nobody.
+        if (stream.Options.Kafka.IsTransactional)
+            Assert.Equal(topic.Records.Select(r => (r.Partition, r.Offset)).Order(), stream.Lake.Positions().Order());
         Assert.Empty(stream.Lake.QuarantineLines);
         var rows = await stream.Database.ScalarAsync<long>("SELECT count(*) FROM items");
         output.WriteLine(
@@ -105,6 +110,7 @@ public sealed class SoakTests(FaultyServers servers, ITestOutputHelper output) :
             () =>
                 $"row {last}, the last one, is not in the lake, which has {stream.Lake.Count()} of the {stream.Dump().Records.Count} "
                 + "records in the topic");
+        if (!stream.Options.Kafka.IsTransactional) return;
         var records = stream.Dump().Records.Count;
         await UntilAsync(
             stream, () => stream.Lake.Count() >= records, instances, () => $"the lake has {stream.Lake.Count()} of {records} records");

@@ -37,9 +37,12 @@ internal sealed class HistorySession(NpgsqlConnection connection, HistoryModel m
         transaction = model.Begin();
     }
 
-    public async Task WriteAsync()
+    public Task WriteAsync() => WriteAsync(null);
+
+    /// <param name="clock">What the rows' time is; null: one that is never earlier than the transaction.</param>
+    public async Task WriteAsync(string? clock)
     {
-        var (sql, rows) = Write();
+        var (sql, rows) = Write(clock);
         if (rows > 0) Assert.Equal(rows, await ExecuteAsync(sql));
     }
 
@@ -139,9 +142,9 @@ internal sealed class HistorySession(NpgsqlConnection connection, HistoryModel m
     }
 
     /// <summary>Writes one to three rows of the model, and says how the server is to.</summary>
-    private (string Sql, int Rows) Write()
+    private (string Sql, int Rows) Write(string? dated = null)
     {
-        var (label, clock) = (dice.NextName("v"), Clocks[dice.Next(Clocks.Length)]);
+        var (label, clock) = (dice.NextName("v"), dated ?? Clocks[dice.Next(Clocks.Length)]);
         var there = Keys(RowLock.NoKeyUpdate).ToLookup(key => model.Sees(transaction!, key));
         foreach (var key in there[true].Concat(there[false])) transaction!.Write(key, label);
         var sql = "";

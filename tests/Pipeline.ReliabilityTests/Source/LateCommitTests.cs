@@ -264,6 +264,26 @@ public sealed class LateCommitTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Single(stream.Log.Warnings, w => w.Contains("pg_read_all_stats", StringComparison.Ordinal));
     }
 
+    /// <summary>Such a role sees what is prepared: its bound holds, too.</summary>
+    [Fact]
+    public async Task without_a_view_of_others_transactions_a_prepared_one_arrives_that_is_older_than_the_delay()
+    {
+        var ddl = $"{TestStream.Items} GRANT SELECT ON items TO {PostgresServer.BlindRole};";
+        await using var stream = await TestStream.CreateAsync(postgres, kafka, ddl, configure: o => o with
+        {
+            Postgres = o.Postgres with { User = PostgresServer.BlindRole, Password = PostgresServer.RolePassword, LateCommitSeconds = 600 },
+        });
+        await stream.ExecuteAsync(
+            "BEGIN; INSERT INTO items (id, updated_at) VALUES (1000, now() - interval '1 hour'); PREPARE TRANSACTION 'of an hour ago'");
+        await stream.ExecuteAsync("INSERT INTO items (id) VALUES (1)");
+        Assert.Equal(1, (await stream.PollAsync()).Rows);
+        await stream.ExecuteAsync("COMMIT PREPARED 'of an hour ago'");
+
+        Assert.Equal(1, (await stream.PollAsync()).Rows);
+        await stream.StoreAsync();
+        await stream.LakeShouldEqualTableAsync();
+    }
+
     /// <summary>The next poll finds so many rows that the plain one does not; and all is well in the end.</summary>
     private static async Task ShouldArriveLateAsync(TestStream stream, PlainPoll plain, int rows)
     {

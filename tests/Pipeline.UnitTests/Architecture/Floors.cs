@@ -26,12 +26,12 @@ internal static class Floors
         new("Lake", "Memory", "Diagnostics", "Durable", "Kafka", "Rows", "ParquetFormat", "Lake.Files"),
         new("Capture", [.. Ground, "Kafka", "Kafka.Native", "Rows", "Postgres"]),
         new("Store", [.. Ground, "Kafka", "Kafka.Native", "Rows", "ParquetFormat", "Lake", "Lake.Files"]),
-        new("Status", "Configuration", "Diagnostics", "Kafka", "Postgres", "Lake", "Lake.Files", "Capture"),
+        new("Status", "Configuration", "Diagnostics", "Durable", "Kafka", "Postgres", "Lake", "Lake.Files", "Capture", "Store"),
         new("Audit", [.. Ground, "Kafka", "Rows", "Postgres", "Lake", "Lake.Files", "Capture"]),
         new("Hosting",
             "Configuration", "Diagnostics", "Durable", "Kafka", "Rows", "Postgres", "Lake.Files", "Capture", "Store", "Status", "Audit"),
-        new("Hosting.Loops", "Configuration", "Diagnostics", "Capture", "Store", "Hosting"),
-        new("Hosting.Functions", "Configuration", "Diagnostics", "Kafka", "Capture", "Store", "Hosting"),
+        new("Hosting.Loops", "Configuration", "Diagnostics", "Capture", "Store", "Audit", "Hosting"),
+        new("Hosting.Functions", "Configuration", "Diagnostics", "Kafka", "Capture", "Store", "Audit", "Hosting"),
         new("Site", "Diagnostics", "Hosting", "Status"),
         new("Site.Server", "Diagnostics", "Hosting", "Status", "Site"),
         new("Demo.Servers"),
@@ -50,7 +50,7 @@ internal static class Floors
         ]),
         new("LocalHost", "LocalHost.Terminal", "LocalHost.CommandLine"),
         new("FunctionApp", [
-            "Configuration", "Durable", "Kafka", "Capture", "Store", "Status", "Hosting", "Hosting.Functions", "Site",
+            "Configuration", "Diagnostics", "Durable", "Kafka", "Capture", "Store", "Status", "Hosting", "Hosting.Functions", "Site",
         ]),
     ];
 

@@ -9,7 +9,7 @@ public sealed partial class FloorsTests
 {
     private static readonly string Repository = ConfigurationFile.Repository;
 
-    // FunctionApp's packages cannot be had everywhere, so it is held by what is written.
+    // FunctionApp is held by what is written: these tests are built without its packages.
     private static readonly string[] Compiled = ["OrdersStream.Pipeline", "OrdersStream.Site", "OrdersStream.Demo", "orders-stream"];
 
     // A program's first lines.
@@ -60,7 +60,9 @@ public sealed partial class FloorsTests
     [Theory, MemberData(nameof(Projects))]
     public void a_project_is_built_from_those_below_it(string project)
     {
-        var references = XDocument.Load(Path.Combine(Repository, project, project + ".csproj")).Descendants("ProjectReference");
+        // A double stands in for a package, and is not shipped.
+        var references = XDocument.Load(Path.Combine(Repository, project, project + ".csproj")).Descendants("ProjectReference")
+            .Where(r => Path.GetFileName(r.Attribute("Include")!.Value) != "KafkaDouble.csproj");
         var names = references.Select(r => Path.GetFileNameWithoutExtension(r.Attribute("Include")!.Value)).Order(StringComparer.Ordinal);
         Assert.Equal(Floors.Projects.Single(p => p.Name == project).MayUse.Order(StringComparer.Ordinal), names);
     }

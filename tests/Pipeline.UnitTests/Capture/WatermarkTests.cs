@@ -35,6 +35,18 @@ public sealed class WatermarkTests
         }
     }
 
+    /// <summary>A page that nobody acknowledged may be in the lake, and lost by the brokers since.</summary>
+    [Fact]
+    public void a_number_that_is_passed_over_is_no_pages_and_says_nothing_of_which_position_is_newer()
+    {
+        var passed = Watermark.FromJson(Sample().PassNumberOver().ToStateFile());
+        Assert.Equal(Sample().Position, passed.Position);
+        var next = passed.Advance(new Cursor(null, ["1"]), 1);
+        Assert.Equal(Sample().PageNumber + 2, next.PageNumber);
+        Assert.Equal(next.PageNumber + 1, next.Advance(new Cursor(null, ["2"]), 1).PageNumber);
+        Assert.Equal(0, Watermark.ReadPosition(next.ToPosition())!.UsedNumber);
+    }
+
     [Fact]
     public void neighbouring_transaction_ids_are_written_as_ranges() =>
         Assert.Contains("\"seen\":\"100-999,1500-1501,1999\"", Encoding.UTF8.GetString(Sample().ToJson()));

@@ -13,15 +13,15 @@ public class BadConfigurationTests
             ["test.yml:1:1: postgres lacks the key 'user': Role to connect as.",
                 "test.yml:6:3: unknown key 'username' in postgres; did you mean 'user'?"] },
         { "  format:", "  jdbcUrl: x\n  format:",
-            ["test.yml:14:3: unknown key 'jdbcUrl' in datalake; known are path, format, partition_by, compression, compression_level, "
-                + "batch_bytes, batch_rows, file_bytes, row_group_rows"] },
+            ["test.yml:14:3: unknown key 'jdbcUrl' in datalake; known are path, format, partition_by, folder_name, compression, "
+                + "compression_level, batch_bytes, batch_rows, file_bytes, row_group_rows"] },
         { "  format:", "  checkpoint_location: x\n  format:",
             ["test.yml:14:3: unknown key 'checkpoint_location' in datalake; it belongs to section streaming"] },
         { "streaming:", "batch_interval: 3\nstreaming:",
             ["test.yml:15:1: unknown section 'batch_interval'; the key 'batch_interval' belongs to section streaming"] },
         { "streaming:", "steaming: {}\nstreaming:", ["test.yml:15:1: unknown section 'steaming'; did you mean 'streaming'?"] },
         { "streaming:", "logging:\n  level: debug\nstreaming:",
-            ["test.yml:15:1: unknown section 'logging'; the sections are postgres, kafka, datalake, streaming"] },
+            ["test.yml:15:1: unknown section 'logging'; the sections are postgres, kafka, datalake, streaming, audit, status"] },
         { "  port: 5432", "  port: 5432\n  port: 5432", ["test.yml:5:3: 'port' is given twice in postgres; first at test.yml:4:3"] },
         { "streaming:", "kafka:\n  topic: x\nstreaming:", ["test.yml:15:1: 'kafka' is given twice; first at test.yml:9:1"] },
         { "  brokers: \"kafka:29092\"\n", "",
@@ -172,10 +172,13 @@ public class BadConfigurationTests
     }
 
     [Theory]
-    [InlineData("- a\n- b\n", "test.yml:1:1: the file must hold sections (postgres, kafka, datalake, streaming), not a list")]
-    [InlineData("just text\n", "test.yml:1:1: the file must hold sections (postgres, kafka, datalake, streaming), not a single value")]
+    [InlineData(
+        "- a\n- b\n", "test.yml:1:1: the file must hold sections (postgres, kafka, datalake, streaming, audit, status), not a list")]
+    [InlineData(
+        "just text\n",
+        "test.yml:1:1: the file must hold sections (postgres, kafka, datalake, streaming, audit, status), not a single value")]
     [InlineData("{\"postgres\": {}}\n",
-        "test.yml:1:1: the file must hold sections (postgres, kafka, datalake, streaming), not a mapping in braces")]
+        "test.yml:1:1: the file must hold sections (postgres, kafka, datalake, streaming, audit, status), not a mapping in braces")]
     [InlineData("postgres: {port: 1}\n",
         "test.yml:1:11: section postgres must hold keys, each on a line of its own ('key: value'), not a mapping in braces")]
     [InlineData("? [a, b]\n: c\n", "test.yml:1:3: a key must be a word, not a list")]

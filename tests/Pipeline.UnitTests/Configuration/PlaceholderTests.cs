@@ -68,6 +68,17 @@ public class PlaceholderTests
     }
 
     [Fact]
+    public void a_variable_that_several_keys_need_is_told_once()
+    {
+        using var file = new ConfigurationFile(ConfigurationFile.Plan
+            .Replace("<rollnumber>", "${UNSET}", StringComparison.Ordinal).Replace("student\"", "${OTHER}\"", StringComparison.Ordinal));
+        var faults = file.Faults(environment: Environment);
+        Assert.Equal(2, faults.Length);
+        Assert.Contains("postgres.user needs the environment variable OTHER, which is not set", faults[0]);
+        Assert.Contains("postgres.table, kafka.topic, datalake.path, ", faults[1]);
+    }
+
+    [Fact]
     public void the_argument_wins_over_the_environments_roll_number()
     {
         using var file = new ConfigurationFile(ConfigurationFile.Plan);
@@ -77,18 +88,14 @@ public class PlaceholderTests
     }
 
     [Fact]
-    public void a_missing_roll_number_is_a_fault_at_each_place_that_needs_it()
+    public void a_missing_roll_number_is_told_once_with_all_that_needs_it()
     {
         using var file = new ConfigurationFile(ConfigurationFile.Plan);
         string[] expected =
         [
-            "test.yml:8:10: postgres.table needs a roll number; give --rollnumber, or set the environment variable ROLLNUMBER",
-            "test.yml:11:11: kafka.topic needs a roll number; give --rollnumber, or set the environment variable ROLLNUMBER",
-            "test.yml:13:25: datalake.path needs a roll number; give --rollnumber, or set the environment variable ROLLNUMBER",
-            "test.yml:16:40: streaming.checkpoint_location needs a roll number; "
-                + "give --rollnumber, or set the environment variable ROLLNUMBER",
-            "test.yml:17:54: streaming.last_processed_timestamp_location needs a roll number; "
-                + "give --rollnumber, or set the environment variable ROLLNUMBER",
+            "test.yml:8:10: postgres.table, kafka.topic, datalake.path, streaming.checkpoint_location, "
+                + "streaming.last_processed_timestamp_location need a roll number; give --rollnumber, or set the environment variable "
+                + "ROLLNUMBER",
         ];
         Assert.Equal(expected, file.Faults(rollnumber: null));
         Assert.Equal(expected, file.Faults(environment: new() { ["ROLLNUMBER"] = "" }, rollnumber: null));

@@ -107,7 +107,7 @@ public partial class ShippedConfigurationTests
         return end < 0 ? Shipped[start..] : Shipped[start..(end + 1)];
     }
 
-    [GeneratedRegex("(?m)^  # ([a-z_]+): (?=[0-9\"\\[])")]
+    [GeneratedRegex("(?m)^  # ([a-z_]+): (?=[0-9\"\\[{])")]
     private static partial Regex CommentedKey();
 
     [GeneratedRegex("(?m)^  [a-z_]+: ")]

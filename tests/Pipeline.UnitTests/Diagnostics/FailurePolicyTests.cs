@@ -1,7 +1,10 @@
 using System.Net.Sockets;
 using Confluent.Kafka;
 using Npgsql;
+using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
+using OrdersStream.Kafka;
 using OrdersStream.Rows;
 
 namespace OrdersStream.UnitTests.Diagnostics;
@@ -33,8 +36,9 @@ public sealed class FailurePolicyTests
         { Kafka(ErrorCode.NotEnoughReplicas), FailureAction.Retry },
         { Kafka(ErrorCode.SaslAuthenticationFailed), FailureAction.Stop },
         { Kafka(ErrorCode.TopicAuthorizationFailed), FailureAction.Stop },
+        { Kafka(ErrorCode.InvalidTransactionTimeout), FailureAction.Stop },
         { Kafka(ErrorCode.MsgSizeTooLarge), FailureAction.Stop },
-        { Kafka(ErrorCode.OffsetOutOfRange), FailureAction.Stop },
+        { Kafka(ErrorCode.OffsetOutOfRange), FailureAction.Retry },
         { new IOException("full", 28), FailureAction.Retry },
         { new UnauthorizedAccessException(), FailureAction.Stop },
         { new UndecodableException("column x: expected a number"), FailureAction.Quarantine },
@@ -62,6 +66,99 @@ public sealed class FailurePolicyTests
     }
 
     [Fact]
+    public void the_address_that_was_asked_is_told()
+    {
+        var refused = new NpgsqlException("x", new System.Net.Sockets.SocketException(111));
+        refused.Data[FailurePolicy.AskedKey] = "db:5432";
+        Assert.EndsWith(", at db:5432).", FailurePolicy.Judge(refused).Problem);
+        var late = new NpgsqlException("x", new TimeoutException());
+        late.Data[FailurePolicy.AskedKey] = "db:5432";
+        Assert.Equal("Postgres did not answer in time (at db:5432).", FailurePolicy.Judge(late).Problem);
+        var kafka = Kafka(ErrorCode.Local_Fail);
+        Assert.Null(new ClientErrors(new KafkaOptions { Brokers = "b1:9092,b2:9092" }).CauseOf(kafka));
+        Assert.EndsWith(", at b1:9092,b2:9092).", FailurePolicy.Judge(kafka).Problem);
+    }
+
+    [Fact]
+    public void a_full_disk_is_told_with_its_file_and_the_room_that_is_left()
+    {
+        using var folder = new TempFolder();
+        var problem = FailurePolicy.Judge(new IOException($"No space left on device : '{folder["not/there"]}'", 28)).Problem;
+        Assert.Matches(
+            $@"\AThe disk is full at '{System.Text.RegularExpressions.Regex.Escape(folder["not/there"])}', "
+            + @"whose file system has [0-9,]+ of [0-9,]+ MiB left\.\z", problem);
+        Assert.Equal("The disk is full.", FailurePolicy.Judge(new IOException("no space", 28)).Problem);
+        Assert.StartsWith(
+            "The file system is read-only at '/x'.", FailurePolicy.Judge(new IOException("Read-only file system : '/x'", 30)).Problem);
+        Assert.Contains("written at '/x' (IOException, error 5).", FailurePolicy.Judge(new IOException("I/O error : '/x'", 5)).Problem);
+        Assert.Contains(
+            "may not be written at '/x'.",
+            FailurePolicy.Judge(new UnauthorizedAccessException("Access to the path '/x' is denied.")).Problem);
+    }
+
+    /// <summary>It does not go away by itself.</summary>
+    [Fact]
+    public void a_file_in_the_place_of_a_folder_stops_with_its_name()
+    {
+        using var folder = new TempFolder();
+        File.WriteAllText(folder["plain"], "");
+        foreach (var below in (string[])["plain", "plain/a", "plain/a/b"])
+        {
+            var failure = Assert.Throws<IOException>(() => DurableFile.CreateDirectory(folder[below], CrashPoints.None));
+            var verdict = FailurePolicy.Judge(failure);
+            Assert.Equal(
+                (FailureAction.Stop, $"A file lies where a folder should be at '{folder["plain"]}'."), (verdict.Action, verdict.Problem));
+        }
+    }
+
+    [Fact]
     public void a_verdict_never_repeats_the_text_of_a_failure_that_may_hold_values() =>
         Assert.DoesNotContain("secret-row-value", FailurePolicy.Judge(new InvalidOperationException("secret-row-value")).ToString());
+
+    /// <summary>No function of the database can raise from there.</summary>
+    [Theory]
+    [InlineData("57P01", "postgres.c", "ProcessInterrupts")]
+    [InlineData("57P03", "postmaster.c", "ProcessStartupPacket")]
+    [InlineData("53300", "./build/../src/backend/storage/lmgr/proc.c", "InitProcess")]
+    [InlineData("53100", "md.c", "mdextend")]
+    [InlineData("42501", "aclchk.c", "aclcheck_error")]
+    [InlineData("28P01", "auth.c", "auth_failed")]
+    [InlineData("28000", "miscinit.c", "InitializeSessionUserId")]
+    [InlineData("3D000", "postinit.c", "InitPostgres")]
+    public void the_servers_words_are_told_where_they_speak_of_its_own_things(string code, string file, string routine)
+    {
+        var verdict = FailurePolicy.Judge(Raised(code, file, routine));
+        Assert.Contains(code, verdict.Problem);
+        Assert.Contains("these words", verdict.Problem);
+        Assert.DoesNotContain("more words", verdict.ToString());
+    }
+
+    public static TheoryData<string, string?, string?> AnybodysWords()
+    {
+        string[] codes =
+            ["08006", "08P01", "28000", "3D000", "40001", "42501", "53300", "55P03", "57014", "57P03", "58030", "P0001", "XX000"];
+        (string?, string?)[] places =
+        [
+            ("pl_exec.c", "exec_stmt_raise"), ("plpy_elog.c", "PLy_elog_impl"), ("plperl.c", "plperl_call_perl_func"), ("elog.c", "x"),
+            ("genfile.c", "pg_read_file"), ("guc.c", "set_config_option"), ("connection.c", "pgfdw_report_error"),
+            ("postgres.c", "exec_stmt_raise"), ("x.c", "ProcessInterrupts"), ("postgres.c", null), (null, "ProcessInterrupts"),
+            (null, null),
+        ];
+        var data = new TheoryData<string, string?, string?>();
+        foreach (var code in codes)
+            foreach (var (file, routine) in places) data.Add(code, file, routine);
+        return data;
+    }
+
+    [Theory, MemberData(nameof(AnybodysWords))]
+    public void words_that_somebody_else_may_have_chosen_are_told_under_no_code(string code, string? file, string? routine)
+    {
+        var verdict = FailurePolicy.Judge(Raised(code, file, routine));
+        Assert.DoesNotContain("words", verdict.ToString());
+        if (code != "3D000") Assert.Contains(code, verdict.Problem);
+    }
+
+    private static PostgresException Raised(string code, string? file, string? routine) => new(
+        "these words", "ERROR", "ERROR", code, detail: "more words", hint: "more words", where: "more words", internalQuery: "more words",
+        file: file!, routine: routine!);
 }

@@ -75,7 +75,8 @@ public sealed class OutageTests
     {
         foreach (var stage in new[] { "starting up", "not yet accepting connections", "in recovery mode" })
         {
-            var refusal = new PostgresException($"the database system is {stage}", "FATAL", "FATAL", "57P03");
+            var refusal = new PostgresException(
+                $"the database system is {stage}", "FATAL", "FATAL", "57P03", file: "postmaster.c", routine: "ProcessStartupPacket");
             outage.Failed(FailurePolicy.OfStatement(refusal, isConnected: true)!);
         }
         Assert.Contains("starting up", Assert.Single(log.Lines).Text, StringComparison.Ordinal);

@@ -202,7 +202,7 @@ public sealed class EarlierStateFilesTests : IDisposable
     public void a_watermark()
     {
         var watermark = Watermark.FromJson(Encoding.UTF8.GetBytes(WatermarkText));
-        Assert.Equal((1, 1), watermark.Position);
+        Assert.Equal((0, 1, 1), watermark.Position);
         Assert.Equal(["1", "o'brien \"x\""], watermark.Window!.Cursor!.Key);
         Assert.Equal(903, watermark.Window.To.Seen.Length);
         Assert.Equal([KeyValuePair.Create(0, 17L), KeyValuePair.Create(3, 4L)], watermark.Offsets);

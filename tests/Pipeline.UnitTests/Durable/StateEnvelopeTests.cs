@@ -44,7 +44,7 @@ public sealed class StateEnvelopeTests
     [Fact]
     public void another_version_and_another_owner_are_told()
     {
-        Assert.Equal("it is of format version 3, and this program reads version 2", Refused(Sealed, version: 2));
+        Assert.Equal("it is of format version 3, and this program reads versions 1 to 2", Refused(Sealed, version: 2));
         Assert.Equal("it belongs to the stream 'orders', and this is 'payments'", Refused(Sealed, owner: "payments"));
     }
 
@@ -85,7 +85,7 @@ public sealed class StateEnvelopeTests
         [
             Watermark.Start(source, topic).ToStateFile(), CommitEntryFormat.Write(entry), TestTopic.Orders.ToStateFile("orders"),
         ];
-        foreach (var file in files) StateEnvelope.Open(file, 1, "orders", isSealed: true).Dispose();
+        foreach (var file in files) StateEnvelope.Open(file, 3, "orders", isSealed: true).Dispose();
     }
 
     private static string Refused(byte[] file, int version = 3, string owner = "orders") =>

@@ -7,9 +7,12 @@ using OrdersStream.Status;
 
 namespace OrdersStream.UnitTests.Hosting;
 
-public sealed class StreamSetTests
+public sealed class StreamSetTests : IDisposable
 {
     private readonly TestLog log = new();
+    private readonly TempFolder folder = new();
+
+    public void Dispose() => folder.Dispose();
 
     [Fact]
     public async Task of_several_streams_every_line_series_and_failure_says_whose_it_is()
@@ -19,7 +22,8 @@ public sealed class StreamSetTests
         {
             var series = SeriesOf(stream, () =>
             {
-                stream.NewOutage("KafkaToLake").Failed(new TimeoutException());
+                using var half = stream.Begin("KafkaToLake");
+                stream.NewOutage(half).Failed(new TimeoutException());
                 stream.Metrics.PagePublished(1, 1, TimeSpan.Zero);
                 stream.Metrics.PageRead(1, TimeSpan.Zero);
                 stream.Metrics.Polled(FailureAction.Retry, TimeSpan.Zero);
@@ -38,7 +42,8 @@ public sealed class StreamSetTests
     {
         await using var streams = new StreamSet([Options("orders")], Process());
         var stream = Assert.Single(streams.All);
-        var series = SeriesOf(stream, () => stream.NewOutage("KafkaToLake").Failed(new TimeoutException()));
+        using var half = stream.Begin("KafkaToLake");
+        var series = SeriesOf(stream, () => stream.NewOutage(half).Failed(new TimeoutException()));
         Assert.DoesNotContain(Assert.Single(series), tag => tag.Key == "orders_stream.stream");
         Assert.StartsWith("KafkaToLake: ", Assert.Single(log.Lines).Text);
         Assert.Equal("orders", Assert.Single(stream.Failures.Recent).Stream);
@@ -52,12 +57,12 @@ public sealed class StreamSetTests
         Assert.Throws<ArgumentException>(() => new StreamSet([], Process()));
     }
 
-    private static PipelineOptions Options(string topic) => new()
+    private PipelineOptions Options(string topic) => new()
     {
         Postgres = new() { Host = "127.0.0.1", Port = 1, Db = "food", User = "u", Table = topic },
         Kafka = new() { Brokers = "127.0.0.1:1", Topic = topic },
-        Datalake = new() { Path = "/nowhere/lake" },
-        Streaming = new() { CheckpointLocation = "/nowhere/checkpoint", LastProcessedTimestampLocation = "/nowhere/lastprocess" },
+        Datalake = new() { Path = folder["lake"] },
+        Streaming = new() { CheckpointLocation = folder["checkpoint"], LastProcessedTimestampLocation = folder["lastprocess"] },
     };
 
     private ProcessContext Process() => new(TimeProvider.System, CrashPoints.None, _ => log, new ProcessStatus("test", default, []));
@@ -70,6 +75,7 @@ public sealed class StreamSetTests
         Source = new SourceStatus("t", "a", true),
         Topic = new TopicStatus(stream, "b", true),
         Lake = new LakeStatus("p", true),
+        Halves = [new HalfStatus("KafkaToLake", HalfState.Running, Health.Well, "runs", null, 1)],
         Partitions = [new PartitionStatus(0, 0, 5, 2, 3, 2, 0, 1, null)],
         Flow = new FlowStatus("process", null, null, null, []),
     };

@@ -25,7 +25,7 @@ public sealed class CommitLogTests : IDisposable
         Assert.True(log.TryAppend(Entry(2)));
         Assert.Equivalent(Entry(2), log.ReadNewest(), strict: true);
         Assert.Equal("log/00000000000000000002.json", log.PathOf(2));
-        Assert.StartsWith("{\n  \"version\": 1,\n", File.ReadAllText(At(2)));
+        Assert.StartsWith("{\n  \"version\": 2,\n", File.ReadAllText(At(2)));
     }
 
     [Fact]
@@ -137,8 +137,8 @@ public sealed class CommitLogTests : IDisposable
     {
         var log = NewLog();
         log.TryAppend(Entry(1));
-        File.WriteAllText(At(2), "{\"version\": 2, \"what\": \"ever\"}");
-        AssertStops(log, "format version 2");
+        File.WriteAllText(At(2), "{\"version\": 3, \"what\": \"ever\"}");
+        AssertStops(log, "format version 3");
     }
 
     [Fact]

@@ -5,10 +5,18 @@ namespace OrdersStream.UnitTests.Lake;
 
 public sealed class FileFooterTests
 {
-    private static readonly FileFooter Footer = new(LakeRows.Topic, 3, 100, 199, 42, "0123456789abcdef");
+    private static readonly FileFooter Footer = new(LakeRows.Topic, 3, 100, 199, 42, "0123456789abcdef", 7);
 
     [Fact]
     public void it_comes_back_from_its_own_pairs() => Assert.Equal(Footer, FileFooter.FromMetadata(Footer.ToMetadata()));
+
+    [Fact]
+    public void a_file_of_the_first_format_has_no_page()
+    {
+        var pairs = (Footer with { LastPage = null }).ToMetadata();
+        Assert.Equal("1", pairs["orders_stream.format_version"]);
+        Assert.Null(FileFooter.FromMetadata(pairs).LastPage);
+    }
 
     [Fact]
     public void a_topic_without_ids_comes_back_without_them()
@@ -33,6 +41,7 @@ public sealed class FileFooterTests
     [InlineData("last_offset")]
     [InlineData("rows")]
     [InlineData("schema_fingerprint")]
+    [InlineData("last_page")]
     public void a_missing_key_is_named(string key)
     {
         var pairs = new Dictionary<string, string>(Footer.ToMetadata());
@@ -41,7 +50,7 @@ public sealed class FileFooterTests
     }
 
     [Theory]
-    [InlineData("format_version", "2")]
+    [InlineData("format_version", "3")]
     [InlineData("format_version", "x")]
     [InlineData("partition", "-1")]
     [InlineData("partition", "2147483648")]

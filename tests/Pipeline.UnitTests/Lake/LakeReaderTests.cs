@@ -3,6 +3,7 @@ using OrdersStream.Lake.Files;
 using OrdersStream.ParquetFormat;
 using OrdersStream.Rows;
 using OrdersStream.UnitTests.ParquetFormat;
+using Parquet;
 using static OrdersStream.UnitTests.ParquetFormat.LakeRows;
 
 namespace OrdersStream.UnitTests.Lake;
@@ -42,9 +43,9 @@ public sealed class LakeReaderTests
     {
         using var folder = new TempFolder();
         var batch = Empty(Orders);
-        batch.Append(Row(Orders, 1L, "PLACED"), 3, 100, "upsert");
-        batch.Append(Row(Orders, 2L, null), 3, 205, "delete");
-        batch.Append(Row(Orders, 3L, null), 3, 206, "größer");
+        batch.Append(Row(Orders, 1L, "PLACED"), 3, 100, "upsert", 1);
+        batch.Append(Row(Orders, 2L, null), 3, 205, "delete", 1);
+        batch.Append(Row(Orders, 3L, null), 3, 206, "größer", 7);
         var file = await WriteAsync(folder, batch);
 
         var seen = new List<(string, int, long)>();
@@ -60,6 +61,31 @@ public sealed class LakeReaderTests
         var batch = Batch(Orders, [[1L, "a"], [2L, "b"]]);
         var file = await WriteAsync(folder, batch);
         Assert.Equal(Footer(batch), await LakeReader.ReadFooterAsync(Place, file, TestContext.Current.CancellationToken));
+    }
+
+    /// <summary>The package takes what lies behind the end for 255, again and again.</summary>
+    [Theory, InlineData(-1), InlineData(0), InlineData(1_000_000)]
+    public async Task a_page_that_begins_at_the_files_end_is_refused(int behindEnd)
+    {
+        using var folder = new TempFolder();
+        var file = await WriteAsync(folder, Batch(Orders, [[1L, "a"]]));
+        await using (var whole = File.OpenRead(file))
+        await using (var reader = await ParquetReader.CreateAsync(whole, cancellationToken: TestContext.Current.CancellationToken))
+        {
+            var bytes = await File.ReadAllBytesAsync(file, TestContext.Current.CancellationToken);
+            var column = reader.Metadata!.RowGroups[0].Columns[0].MetaData!;
+            column.DictionaryPageOffset = null;
+            await using var changed = new FileStream(file + ".changed", FileMode.CreateNew);
+            var rest = bytes.AsMemory(0, bytes.Length - 8 - BitConverter.ToInt32(bytes.AsSpan(bytes.Length - 8)));
+            column.DataPageOffset = bytes.Length + behindEnd;
+            var footer = new CompactThrift().Serialize(reader.Metadata);
+            await changed.WriteAsync(rest, TestContext.Current.CancellationToken);
+            await changed.WriteAsync(footer, TestContext.Current.CancellationToken);
+            await changed.WriteAsync(BitConverter.GetBytes(footer.Length), TestContext.Current.CancellationToken);
+            await changed.WriteAsync("PAR1"u8.ToArray(), TestContext.Current.CancellationToken);
+        }
+        var error = await Assert.ThrowsAsync<FormatException>(() => ReadAsync(file + ".changed", Orders));
+        Assert.Contains("rows.parquet.changed", error.Message);
     }
 
     [Fact]
@@ -96,8 +122,8 @@ public sealed class LakeReaderTests
     {
         using var folder = new TempFolder();
         var batch = Empty(Orders);
-        batch.Append(Row(Orders, 1L, "a"), 3, 100, "upsert");
-        batch.Append(Row(Orders, 2L, "b"), 3, 200, "upsert");
+        batch.Append(Row(Orders, 1L, "a"), 3, 100, "upsert", 1);
+        batch.Append(Row(Orders, 2L, "b"), 3, 200, "upsert", 1);
         var footer = Footer(batch).ToMetadata().ToDictionary();
         footer["orders_stream." + key] = key switch { "rows" => "3", "first_offset" => "101", "last_offset" => "250", _ => "4" };
         batch.Finish();

@@ -47,7 +47,7 @@ public sealed class LeftoverFilesTests : IDisposable
     {
         var (old, young, others) = (new List<string>(), new List<string>(), new List<string>());
         lake.Time.Advance(TimeSpan.FromDays(3));
-        foreach (var folder in (string[])[lake.Checkpoint, Path.Combine(lake.Checkpoint, "commits")])
+        foreach (var folder in (string[])[lake.Root, lake.Checkpoint, Path.Combine(lake.Checkpoint, "commits")])
         {
             Directory.CreateDirectory(folder);
             old.Add(Write(folder, $".state.json.{Guid.NewGuid():N}.tmp"));

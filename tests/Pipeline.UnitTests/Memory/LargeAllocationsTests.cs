@@ -1,8 +1,10 @@
 using System.Runtime.InteropServices;
 using OrdersStream.Memory;
+using OrdersStream.UnitTests.Store;
 
 namespace OrdersStream.UnitTests.Memory;
 
+[Collection(nameof(HeldMemoryTests))]
 public sealed unsafe class LargeAllocationsTests
 {
     [Fact]

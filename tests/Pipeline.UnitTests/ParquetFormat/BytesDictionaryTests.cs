@@ -1,4 +1,5 @@
 using System.Text;
+using OrdersStream.Memory;
 using OrdersStream.ParquetFormat;
 using OrdersStream.Rows;
 
@@ -66,7 +67,7 @@ public sealed class BytesDictionaryTests
     private bool TryAdd(string[] values)
     {
         var text = ParquetSchema.TypeOf(new ColumnType(ColumnKind.Text, "text"));
-        var column = new ByteArrayBuffer(new ParquetColumn("v", text, Nullable: false));
+        var column = new ByteArrayBuffer(new ParquetColumn("v", text, Nullable: false), new HeldMemory());
         foreach (var value in values) column.AppendRow(Encoding.UTF8.GetBytes(value));
         return dictionary.TryAdd(column);
     }

@@ -24,7 +24,7 @@ public sealed class ColumnBatchTests
     public void an_offset_that_does_not_ascend_is_refused(long offset)
     {
         var batch = Batch(Simple, [[1L, "a"]], firstOffset: 7);
-        var error = Assert.Throws<InvalidOperationException>(() => batch.Append(Row(Simple, 2L, "b"), 3, offset, "upsert"));
+        var error = Assert.Throws<InvalidOperationException>(() => batch.Append(Row(Simple, 2L, "b"), 3, offset, "upsert", 1));
         Assert.Contains($"Offset {offset}", error.Message);
         Assert.Equal(1, batch.Rows);
     }
@@ -33,7 +33,7 @@ public sealed class ColumnBatchTests
     public void a_row_of_another_partition_is_refused()
     {
         var batch = Batch(Simple, [[1L, "a"]]);
-        Assert.Throws<InvalidOperationException>(() => batch.Append(Row(Simple, 2L, "b"), 4, 1_000, "upsert"));
+        Assert.Throws<InvalidOperationException>(() => batch.Append(Row(Simple, 2L, "b"), 4, 1_000, "upsert", 1));
     }
 
     [Fact]
@@ -41,10 +41,10 @@ public sealed class ColumnBatchTests
     {
         var batch = Batch(Simple, [[1L, "a"]]);
         var equal = TableSchema.FromJson(Simple.ToJson());
-        batch.Append(Row(equal, 2L, "b"), 3, 1_000, "upsert");
+        batch.Append(Row(equal, 2L, "b"), 3, 1_000, "upsert", 1);
         Assert.Equal(2, batch.Rows);
         var other = Schema(Column("id", ColumnKind.BigInt), Column("note", ColumnKind.Text));
-        Assert.Throws<InvalidOperationException>(() => batch.Append(Row(other, 3L, "c"), 3, 1_001, "upsert"));
+        Assert.Throws<InvalidOperationException>(() => batch.Append(Row(other, 3L, "c"), 3, 1_001, "upsert", 1));
     }
 
     [Fact]
@@ -73,7 +73,7 @@ public sealed class ColumnBatchTests
         {
             batch.Clear();
             var before = GC.GetAllocatedBytesForCurrentThread();
-            for (var offset = 0; offset < 100; offset++) batch.Append(row, 3, offset, "upsert");
+            for (var offset = 0; offset < 100; offset++) batch.Append(row, 3, offset, "upsert", 1);
             batch.Finish();
             return GC.GetAllocatedBytesForCurrentThread() - before;
         }
@@ -95,7 +95,7 @@ public sealed class ColumnBatchTests
         void AppendAll()
         {
             // Less than a page: to end one makes a few objects.
-            for (var offset = 0; offset < 5_000; offset++) batch.Append(row, 3, offset, "upsert");
+            for (var offset = 0; offset < 5_000; offset++) batch.Append(row, 3, offset, "upsert", 1);
         }
         AppendAll();
         batch.Clear();

@@ -43,11 +43,11 @@ internal static class LakeRows
 
     public static void Fill(ColumnBatch batch, IEnumerable<object?[]> rows, int partition = 3, long firstOffset = 100)
     {
-        foreach (var values in rows) batch.Append(Row(batch.Schema, values), partition, firstOffset++, "upsert");
+        foreach (var values in rows) batch.Append(Row(batch.Schema, values), partition, firstOffset++, "upsert", 1);
     }
 
     public static FileFooter Footer(ColumnBatch batch, int partition = 3) =>
-        new(Topic, partition, batch.FirstOffset, batch.LastOffset, batch.Rows, batch.Schema.Fingerprint);
+        new(Topic, partition, batch.FirstOffset, batch.LastOffset, batch.Rows, batch.Schema.Fingerprint, batch.Version);
 
     /// <summary>Writes a file and gives its path back.</summary>
     public static async Task<string> WriteAsync(TempFolder folder, ColumnBatch batch, string name = "rows.parquet")

@@ -98,7 +98,7 @@ public sealed class ParquetFileWriterTests
         var schema = Schema(Column("text", ColumnKind.Text));
         var batch = Empty(schema);
         var row = Row(schema, new string('x', 1_000_000));
-        for (var offset = 0; offset < 100; offset++) batch.Append(row, 3, offset, "upsert");
+        for (var offset = 0; offset < 100; offset++) batch.Append(row, 3, offset, "upsert", 1);
         var file = await WriteAsync(folder, batch);
         Assert.Equal([2L, 100L], DuckDb.Query(file, "SELECT num_row_groups, num_rows FROM parquet_file_metadata($file)").Single());
         Assert.Equal(100L, DuckDb.Scalar(file, "SELECT count(*) FROM $file WHERE length(text) = 1000000"));
@@ -181,12 +181,12 @@ public sealed class ParquetFileWriterTests
     {
         using var folder = new TempFolder();
         var batch = Empty(Orders);
-        batch.Append(Row(Orders, 1L, "PLACED", null), 12, 100, "upsert");
-        batch.Append(Row(Orders, 2L, "PLACED", null), 12, 205, "delete");
-        batch.Append(Row(Orders, 3L, "PLACED", null), 12, 206, "upsert");
+        batch.Append(Row(Orders, 1L, "PLACED", null), 12, 100, "upsert", 1);
+        batch.Append(Row(Orders, 2L, "PLACED", null), 12, 205, "delete", 1);
+        batch.Append(Row(Orders, 3L, "PLACED", null), 12, 206, "upsert", 1);
         var file = await WriteAsync(folder, batch);
 
-        Assert.Equal(["id", "status", "tags", "_op", "_partition", "_offset"],
+        Assert.Equal(["id", "status", "tags", "_op", "_partition", "_offset", "_version"],
             DuckDb.Query(file, "DESCRIBE SELECT * FROM $file").Select(r => r[0]));
         Assert.Equal([["upsert", 12, 100L], ["delete", 12, 205L], ["upsert", 12, 206L]],
             DuckDb.Query(file, "SELECT _op, _partition, _offset FROM $file"));

@@ -20,7 +20,7 @@ internal static class Horizons
                 new Column("odd \"name\"", new ColumnType(ColumnKind.Text, "text"), true),
                 new Column("updated_at", new ColumnType(ColumnKind.TimestampTz, "timestamp with time zone"), nullableTimestamp),
             ], [0], 2),
-        4711, "\"public\".\"orders\"", TimestampHasZone: true, HasTimestampTrigger: true, HasTimestampIndex: true, CapturesUpdates: true);
+        4711, "\"public\".\"orders\"", TimestampHasZone: true, new("times", null, []), HasTimestampIndex: true, CapturesUpdates: true);
 
     public static readonly SourceIdentity Source = new("7000000000000000001", "00000001", "food_delivery_db", "public.orders", 4711);
     public static readonly TopicIdentity Topic = new("cluster", "orders_raw", "topic-id");

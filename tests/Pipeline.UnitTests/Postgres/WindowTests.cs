@@ -13,7 +13,8 @@ public sealed class WindowTests
     public void the_initial_load_is_read_in_key_order_without_a_lower_bound()
     {
         var query = new Window(1, null, To, null, 0, null).Query(Orders());
-        Assert.EndsWith("WHERE NOT (age(xmin) BETWEEN 0 AND age('110'::xid)) ORDER BY \"order_id\"", query);
+        Assert.EndsWith("WHERE (NOT (age(xmin) BETWEEN 0 AND age('110'::xid)) " +
+            "OR \"updated_at\" < '2026-03-01 12:01:00.000000+00'::timestamptz) ORDER BY \"order_id\"", query);
     }
 
     [Fact]
@@ -29,7 +30,8 @@ public sealed class WindowTests
         var query = new Window(2, From, To, From.LowerBound, 0, null).Query(Orders());
         Assert.Equal(
             "SELECT \"order_id\", \"odd \"\"name\"\"\", \"updated_at\" FROM \"public\".\"orders\" " +
-            "WHERE NOT (age(xmin) BETWEEN 0 AND age('110'::xid)) AND NOT NOT (age(xmin) BETWEEN 0 AND age('100'::xid)) " +
+            "WHERE (NOT (age(xmin) BETWEEN 0 AND age('110'::xid)) OR \"updated_at\" < '2026-03-01 12:01:00.000000+00'::timestamptz) " +
+            "AND NOT NOT (age(xmin) BETWEEN 0 AND age('100'::xid)) " +
             "AND \"updated_at\" >= '2026-03-01 12:00:00.000000+00'::timestamptz ORDER BY \"updated_at\", \"order_id\"", query);
     }
 

@@ -20,8 +20,9 @@ public sealed class RowOpTests
     [Fact]
     public void the_lakes_columns_are_known_by_these_names()
     {
-        Assert.Equal(["_op", "_partition", "_offset"], LakeColumns.All);
+        Assert.Equal(["_op", "_partition", "_offset", "_version"], LakeColumns.All);
         Assert.All(LakeColumns.All, name => Assert.True(LakeColumns.Contains(name)));
+        Assert.All(LakeColumns.All, name => Assert.True(LakeColumns.Contains(name.ToUpperInvariant())));
         Assert.False(LakeColumns.Contains("offset"));
     }
 }

@@ -169,11 +169,11 @@ public sealed class ComposeFileTests
     }
 
     [Fact]
-    public void kafka_takes_the_largest_record_that_the_clients_send()
+    public void kafka_takes_the_largest_record_of_a_topic_that_is_created()
     {
         var kafka = compose.Environment("kafka");
         foreach (var name in (string[])["KAFKA_MESSAGE_MAX_BYTES", "KAFKA_REPLICA_FETCH_MAX_BYTES"])
-            Assert.True(long.Parse(kafka[name], CultureInfo.InvariantCulture) >= KafkaClients.RecordBytesMax, name);
+            Assert.True(long.Parse(kafka[name], CultureInfo.InvariantCulture) >= KafkaClients.NewTopicRecordBytes, name);
     }
 
     private string? Of(string service, string key) => compose.Value("services", service, key);

@@ -31,7 +31,11 @@ public sealed class DockerfileTests
             Assert.Contains($"{project}/{project}.csproj", before);
             Assert.True(IndexOf($"COPY {project}/ {project}/") > restore, project);
         }
-        Assert.Contains("-o /home/site/wwwroot", Instructions[IndexOf("RUN dotnet publish FunctionApp/FunctionApp.csproj")]);
+        var publish = Instructions[IndexOf("RUN dotnet publish FunctionApp/FunctionApp.csproj")];
+        Assert.Contains("-o /home/site/wwwroot", publish);
+        // What is restored is what is published; without it, the image has the libraries of every platform.
+        Assert.Contains(" -r linux-x64", Instructions[restore]);
+        Assert.Contains(" -r linux-x64 --no-self-contained", publish);
     }
 
     [Fact]
@@ -91,10 +95,23 @@ public sealed class DockerfileTests
         Assert.All(props.Elements(), e => Assert.Equal("'$(MSBuildProjectName)' != 'WorkerExtensions'", e.Attribute("Condition")?.Value));
     }
 
+    [Fact]
+    public void the_image_has_the_kafka_extension_itself_and_no_double_of_it()
+    {
+        Assert.Equal("-p:KafkaDouble=true -restoreProperty:KafkaDouble=true", Arguments("Directory.Build.rsp"));
+        // The nearest one counts, and an image has no other.
+        Assert.Equal("", Arguments("FunctionApp", "Directory.Build.rsp"));
+        Assert.All(["KafkaDouble", ".rsp"], word => Assert.DoesNotContain(Instructions, i => i.Contains(word, StringComparison.Ordinal)));
+
+        static string Arguments(params string[] file) =>
+            string.Join('\n', ComposeFile.RepositoryFile(file).Split('\n').Where(l => l != "" && l[0] != '#'));
+    }
+
     /// <summary>A project and all that it is built from.</summary>
     private static HashSet<string> ProjectsOf(string project)
     {
-        var references = XDocument.Parse(ComposeFile.RepositoryFile(project, project + ".csproj")).Descendants("ProjectReference");
+        var references = XDocument.Parse(ComposeFile.RepositoryFile(project, project + ".csproj")).Descendants("ProjectReference")
+            .Where(r => Path.GetFileName(r.Attribute("Include")!.Value) != "KafkaDouble.csproj");
         return [project, .. references.SelectMany(r => ProjectsOf(Path.GetFileNameWithoutExtension(r.Attribute("Include")!.Value)))];
     }
 

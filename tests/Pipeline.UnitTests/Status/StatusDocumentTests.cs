@@ -19,6 +19,8 @@ public sealed class StatusDocumentTests
         Lake = new(
             "lake", Reachable: true, NewestFiles: [new("order_date=2026-03-01/part-0-1-2.parquet", 0, 2, 500, At)], QuarantineCauses: []),
         Capture = new(1, 10, At.UtcDateTime, null, null, 0),
+        Audit = new(At, 5, 10, 0, 1, 0, 2, 0, 1, 0, null),
+        Halves = [new("PostgresToKafka", HalfState.StandingBy, Health.Well, "stands by", At, 0)],
         Partitions = [new(0, 0, 12, 10, 2, 8, 0, 1, At)],
         Flow = new("requests", At, null, null, []),
         Failures = [new("KafkaToLake", FailureAction.Retry, "<b>disk</b>", "wait", At, At, 3, Over: false)],
@@ -30,8 +32,10 @@ public sealed class StatusDocumentTests
         using var document = JsonDocument.Parse(StatusDocument.ToJson(Sample()));
         var root = document.RootElement;
         Assert.Equal("wrong", root.GetProperty("health").GetString());
+        Assert.Equal("standing_by", root.GetProperty("halves")[0].GetProperty("state").GetString());
         Assert.Equal("retry", root.GetProperty("failures")[0].GetProperty("action").GetString());
         Assert.True(root.GetProperty("source").GetProperty("capture_is_exact").GetBoolean());
+        Assert.Equal(1, root.GetProperty("audit").GetProperty("differences").GetInt64());
         Assert.Equal(2, root.GetProperty("lag").GetInt64());
         Assert.Equal(500, root.GetProperty("lake").GetProperty("newest_files")[0].GetProperty("bytes").GetInt64());
         Assert.Equal(JsonValueKind.Null, root.GetProperty("topic").GetProperty("version").ValueKind);
@@ -44,4 +48,8 @@ public sealed class StatusDocumentTests
     [Fact]
     public void lag_is_unknown_while_the_ends_of_any_partition_are() =>
         Assert.Null((Sample() with { Partitions = [new(0, 0, 12, 10, 2, 8, 0, 1, At), new(1, null, null, 10, null, 8, 0, 1, At)] }).Lag);
+
+    /// <summary>No partition is no answer.</summary>
+    [Fact]
+    public void lag_is_unknown_while_there_is_no_topic() => Assert.Null((Sample() with { Partitions = [] }).Lag);
 }

@@ -23,6 +23,21 @@ public sealed class CollectedOffsetsTests
         Assert.True(collected.IsBehind);
     }
 
+    /// <summary>A drain would wait for it for ever.</summary>
+    [Fact]
+    public void an_end_that_the_brokers_lost_is_told_from_one_that_is_not_seen_yet()
+    {
+        var collected = new CollectedOffsets(new Dictionary<int, long> { [0] = 100 });
+        collected.EndReached(0, 90);
+        Assert.Equal(100, collected.EndThatIsLost(0, 90));
+        Assert.Null(collected.EndThatIsLost(0, 100));
+        Assert.Null(collected.EndThatIsLost(0, -1001));
+        Assert.Null(collected.EndThatIsLost(1, 5));
+        collected.EndReached(0, 100);
+        Assert.Null(collected.EndThatIsLost(0, 90));
+        Assert.Null(new CollectedOffsets(null).EndThatIsLost(0, 5));
+    }
+
     [Fact]
     public void the_end_of_a_partition_counts_what_lies_behind_its_last_record()
     {

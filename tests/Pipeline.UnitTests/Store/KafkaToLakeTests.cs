@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Kafka;
 using OrdersStream.Store;
@@ -20,7 +21,7 @@ public sealed class KafkaToLakeTests : IDisposable
         var result = await lake.StoreAsync(Topic.All);
         await lake.AssertStoredOnceAsync();
         Assert.Equal((5, 0, 0, 2), (result.Rows, result.Quarantined, result.AlreadyStored, result.Files));
-        Assert.Equal(["order_date=2026-02-28/part-0-0-2.parquet", "order_date=2026-02-28/part-1-0-1.parquet"], lake.Files());
+        Assert.Equal(["by_order_date=2026-02-28/part-0-0-2.parquet", "by_order_date=2026-02-28/part-1-0-1.parquet"], lake.Files());
         Assert.Equal(result.Bytes, lake.Files().Sum(f => new FileInfo(Path.Combine(lake.Root, f)).Length));
     }
 
@@ -42,7 +43,55 @@ public sealed class KafkaToLakeTests : IDisposable
         for (var page = 0; page < 3; page++) await instance.StoreAsync(Topic.Page(0, 4), CancellationToken.None);
         await lake.AssertStoredOnceAsync();
         Assert.Equal(14, await lake.NextOffsetAsync(0));
-        Assert.Empty(Topic.Read);
+        Assert.Empty(lake.Gaps);
+    }
+
+    /// <summary>Folder and all: what the message asks for is all that it takes.</summary>
+    [Fact]
+    public async Task a_day_that_was_removed_on_purpose_is_accepted_as_the_message_says()
+    {
+        string[] days = ["2026-02-28", "2026-03-01"];
+        Topic.Page(0, 2, value: i => TestTopic.Row(i, days[i]));
+        await lake.StoreAsync(Topic.All);
+        Directory.Delete(Assert.Single(Directory.GetDirectories(lake.Root, "*=2026-02-28")), recursive: true);
+
+        var next = Topic.Page(0, 3, value: i => TestTopic.Row(i + 2, days[1]));
+        var stop = await Assert.ThrowsAsync<PipelineException>(() => lake.StoreAsync(next));
+        const string asked = "create the empty file '";
+        var marker = stop.Remedy[(stop.Remedy.IndexOf(asked, StringComparison.Ordinal) + asked.Length)..^2];
+        await File.WriteAllBytesAsync(marker, [], TestContext.Current.CancellationToken);
+        Assert.Equal(3, (await lake.StoreAsync(next)).Rows);
+        Assert.Equal(4, (await lake.StoredAsync()).Count);
+    }
+
+    /// <summary>Both on one volume, or the lake alone, or the log alone: its owner is the same, and no name is taken.</summary>
+    [Theory, InlineData(true, true), InlineData(true, false), InlineData(false, true)]
+    public async Task a_volume_put_back_under_a_running_storer_is_noticed_before_the_next_commit(bool putsLakeBack, bool putsLogBack)
+    {
+        using var instance = lake.NewInstance();
+        await instance.StoreAsync(Topic.Page(0, 2), CancellationToken.None);
+        var places = new[] { (lake.Root, putsLakeBack), (lake.Checkpoint, putsLogBack) }.Where(p => p.Item2).Select(p => p.Item1).ToList();
+        foreach (var place in places) TestLake.CopyFolder(place, place + "-copy");
+        await instance.StoreAsync(Topic.Page(0, 3), CancellationToken.None);
+        foreach (var place in places)
+        {
+            Directory.Delete(place, recursive: true);
+            Directory.Move(place + "-copy", place);
+        }
+
+        var next = Topic.Page(0, 4);
+        var failure = await Assert.ThrowsAsync<PipelineException>(() => instance.StoreAsync(next, CancellationToken.None));
+        Assert.Contains("What was committed of partition 0 is not there any more", failure.Message);
+        if (!putsLogBack)
+        {
+            // The log says what the lake lacks. The other way round the files say what the log does.
+            var stop = await Assert.ThrowsAsync<PipelineException>(() => instance.StoreAsync(next, CancellationToken.None));
+            Assert.Equal(FailureAction.Stop, stop.Action);
+            return;
+        }
+        await instance.StoreAsync(next, CancellationToken.None);
+        await lake.AssertStoredOnceAsync();
+        Assert.Equal(9, (await lake.StoredAsync()).Count);
     }
 
     [Fact]
@@ -59,7 +108,7 @@ public sealed class KafkaToLakeTests : IDisposable
         Topic.Page(0, 4, value: i => TestTopic.Row(i, days[i]));
         await lake.StoreAsync(Topic.All);
         await lake.AssertStoredOnceAsync();
-        Assert.Equal(["order_date=2026-02-28/part-0-0-2.parquet", "order_date=2026-03-01/part-0-1-3.parquet"], lake.Files());
+        Assert.Equal(["by_order_date=2026-02-28/part-0-0-2.parquet", "by_order_date=2026-03-01/part-0-1-3.parquet"], lake.Files());
     }
 
     [Fact]
@@ -121,7 +170,7 @@ public sealed class KafkaToLakeTests : IDisposable
             await fresh.StoreAsync(batches[0]);
             await fresh.StoreAsync(fresh.Topic.All);
             await fresh.AssertStoredOnceAsync();
-            Assert.Empty(fresh.Topic.Read);
+            Assert.Empty(fresh.Gaps);
         }
         Assert.Superset(
             new HashSet<CrashPoint>

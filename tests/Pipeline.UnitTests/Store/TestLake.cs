@@ -16,17 +16,25 @@ internal sealed class TestLake : IDisposable
 {
     private readonly TempFolder folder = new();
 
+    // One for all instances: whoever listens looks at each series that was ever made and not disposed of.
+    private readonly PipelineMetrics metrics = new(new PipelineOptions());
+
     public TestLake() => new SchemaStore(Checkpoint).Write(TestTopic.Orders);
 
     public TestTopic Topic { get; } = new();
     public TestTime Time { get; } = new();
     public TestLog Log { get; } = new();
     public DatalakeOptions Datalake { get; set; } = new();
+    public KafkaOptions Kafka { get; set; } = new();
     public Func<CancellationToken, Task<TableSchema>>? PresentSchema { get; set; }
     public string Root => folder["lake"];
     public string Checkpoint => folder["checkpoint"];
 
     public string PartitionLog(int partition) => Path.Combine(Checkpoint, "commits", Topic.Identity.TopicId!, partition.ToString());
+
+    /// <summary>What was said of gaps that were read from Kafka.</summary>
+    public IEnumerable<string> Gaps =>
+        Log.Lines.Select(l => l.Text).Where(t => t.EndsWith("what lies between is read from Kafka", StringComparison.Ordinal));
 
     /// <summary>A process: knows only what the folders say.</summary>
     public KafkaToLake NewInstance(Action<CrashPoint>? onReached = null) => NewInstance(new CrashPoints(onReached));
@@ -37,14 +45,16 @@ internal sealed class TestLake : IDisposable
         new PipelineOptions
         {
             Datalake = Datalake with { Path = Root },
+            Kafka = Kafka,
             Streaming = new StreamingOptions { CheckpointLocation = Checkpoint },
         },
         new StoreSurroundings(
-            _ => Task.FromResult(Topic.Access), _ => throw new NotSupportedException("nothing here reads by itself"), PresentSchema,
+            _ => Task.FromResult(Topic.Access), _ => Task.FromResult(Topic.Ends), PresentSchema,
             location => around is null
                 ? new LakeFolder(location, crashPoints)
-                : new FaultyFiles(new LakeFolder(location, crashPoints)) { Around = around }),
-        Time, crashPoints, new PipelineMetrics(new PipelineOptions()), Log);
+                : new FaultyFiles(new LakeFolder(location, crashPoints)) { Around = around },
+            _ => Task.FromResult<IReadOnlyList<HiddenEnd>>([])),
+        Time, crashPoints, metrics, Log);
 
     public async Task<BatchResult> StoreAsync(IReadOnlyList<StreamRecord> records)
     {
@@ -86,13 +96,21 @@ internal sealed class TestLake : IDisposable
     public async Task AssertStoredOnceAsync() =>
         Assert.Equal(Topic.All.Select(r => (r.Partition, r.Offset)).Order(), await StoredAsync());
 
-    /// <summary>Relative paths of the lake's files, hidden ones too.</summary>
+    /// <summary>Where the lake says whose it is.</summary>
+    public string OwnerFile => Path.Combine(Root, "_orders_stream.json");
+
+    /// <summary>Relative paths of the lake's files but for that one, hidden ones too.</summary>
     public List<string> Files() => Directory.Exists(Root)
         ? [.. new DirectoryInfo(Root).EnumerateFiles("*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 })
+            .Where(f => f.FullName != OwnerFile)
             .Select(f => Path.GetRelativePath(Root, f.FullName).Replace('\\', '/')).Order(StringComparer.Ordinal)]
         : [];
 
-    public void Dispose() => folder.Dispose();
+    public void Dispose()
+    {
+        metrics.Dispose();
+        folder.Dispose();
+    }
 
     public static void CopyFolder(string from, string to)
     {

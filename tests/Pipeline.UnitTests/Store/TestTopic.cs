@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
 using OrdersStream.Kafka;
@@ -28,6 +29,10 @@ internal sealed class TestTopic
     public TopicAccess Access =>
         new(Identity, (p, _) => Task.FromResult((low.GetValueOrDefault(p), next.GetValueOrDefault(p))), ReadRangeAsync);
 
+    /// <summary>The end of each partition that has had records, and of those before it.</summary>
+    public IReadOnlyList<long> Ends =>
+        [.. Enumerable.Range(0, next.Keys.DefaultIfEmpty(-1).Max() + 1).Select(p => next.GetValueOrDefault(p))];
+
     public IReadOnlyList<StreamRecord> this[int partition] => partitions[partition];
 
     /// <summary>All records, the partitions mixed as a consumer would mix them.</summary>
@@ -37,26 +42,74 @@ internal sealed class TestTopic
     /// <summary>
     /// A page of one partition as PostgresToKafka publishes it: schema header first, position header last, then a marker.
     /// </summary>
-    public List<StreamRecord> Page(int partition, int rows, TableSchema? schema = null, Func<int, string>? value = null) =>
+    public List<StreamRecord> Page(int partition, int rows, TableSchema? schema = null, Func<int, string>? value = null,
+        bool markerFollows = true) =>
         [.. Enumerable.Range(0, rows).Select(i => Produce(partition, value?.Invoke(i) ?? Row(next.GetValueOrDefault(partition)),
             [
                 .. i == 0 ? [Header(StreamHeader.Schema, (schema ?? Orders).Fingerprint)] : Array.Empty<StreamHeader>(),
                 .. i == rows - 1 ? [Header(StreamHeader.Position, "{}")] : Array.Empty<StreamHeader>(),
-            ], markerFollows: i == rows - 1))];
+            ], markerFollows: markerFollows && i == rows - 1))];
+
+    /// <summary>A page's part in one partition in topic format 2, as PostgresToKafka publishes it.</summary>
+    /// <param name="partition">Which one.</param>
+    /// <param name="page">The page's number.</param>
+    /// <param name="ids">Its rows.</param>
+    /// <param name="previous">Number of the page before it here.</param>
+    /// <param name="isNamed">Without transactions: each record names its page, and no marker follows.</param>
+    /// <param name="publisher">Who sends it.</param>
+    /// <param name="sent">So many of its records only.</param>
+    /// <param name="schema">Null: that of <see cref="Orders"/>.</param>
+    /// <param name="value">A row's value; null: <see cref="Row"/>.</param>
+    public List<StreamRecord> Framed(
+        int partition, long page, long[] ids, long previous = 0, bool isNamed = false, string publisher = "a", int? sent = null,
+        TableSchema? schema = null, Func<long, string>? value = null)
+    {
+        var frame = new PageFrame(Identity.Topic, page, publisher, [partition], 4, null, isNamed, schema ?? Orders);
+        return [.. ids.Take(sent ?? ids.Length).Select((id, i) => Produce(partition, value?.Invoke(id) ?? Row(id),
+            [
+                .. i == 0
+                    ?
+                    [
+                        Header(StreamHeader.Schema, (schema ?? Orders).Fingerprint),
+                        new(StreamHeader.Page, frame.Start(ids.Length, previous)),
+                    ]
+                    : Array.Empty<StreamHeader>(),
+                .. isNamed && i > 0 && i < ids.Length - 1 ? [new(StreamHeader.PageName, frame.Name)] : Array.Empty<StreamHeader>(),
+                .. i == ids.Length - 1
+                    ? [new(StreamHeader.PageEnd, frame.End(ids.Length)), Header(StreamHeader.Position, "{}")]
+                    : Array.Empty<StreamHeader>(),
+            ], markerFollows: !isNamed && i == ids.Length - 1, key: id.ToString(CultureInfo.InvariantCulture)))];
+    }
+
+    /// <summary>The log's end is lost: what is produced next has its offsets.</summary>
+    public void LoseFrom(int partition, long offset)
+    {
+        partitions[partition].RemoveAll(r => r.Offset >= offset);
+        next[partition] = offset;
+    }
 
     public StreamRecord Produce(int partition, string? value, StreamHeader[]? headers = null, bool markerFollows = false, string? key = "1")
     {
         var offset = next.GetValueOrDefault(partition);
         var record = new StreamRecord(
             partition, offset, Bytes(key), Bytes(value), 1_760_000_000_000 + offset, headers is { Length: > 0 } ? headers : null);
-        if (!partitions.TryGetValue(partition, out var records)) partitions[partition] = records = [];
-        records.Add(record);
-        next[partition] = offset + (markerFollows ? 2 : 1);
+        Add(record, markerFollows);
         return record;
+    }
+
+    /// <summary>A record as it is, behind those of its partition.</summary>
+    public void Add(StreamRecord record, bool markerFollows)
+    {
+        if (!partitions.TryGetValue(record.Partition, out var records)) partitions[record.Partition] = records = [];
+        records.Add(record);
+        next[record.Partition] = record.Offset + (markerFollows ? 2 : 1);
     }
 
     /// <summary>Offsets that hold no record for a reader of committed ones.</summary>
     public void Skip(int partition, int offsets) => next[partition] = next.GetValueOrDefault(partition) + offsets;
+
+    /// <summary>Compaction: a record in the middle is gone.</summary>
+    public void Compact(int partition, long offset) => partitions[partition].RemoveAll(r => r.Offset == offset);
 
     /// <summary>Retention: what is below is gone.</summary>
     public void Remove(int partition, long below)

@@ -26,7 +26,7 @@ public sealed class TwoInstancesTests
                 firstPaused |= paused;
                 await lake.AssertStoredOnceAsync();
                 Assert.DoesNotContain(lake.Files(), f => f.EndsWith(".tmp", StringComparison.Ordinal));
-                Assert.Empty(lake.Topic.Read);
+                Assert.Empty(lake.Gaps);
             }
             while (secondPaused);
             at++;

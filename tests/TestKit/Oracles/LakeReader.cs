@@ -45,10 +45,28 @@ public sealed class LakeReader(string path)
 
     public long Count() => Files.Count == 0 ? 0 : long.Parse(Rows($"SELECT count(*) FROM {Source}")[0][0]!, CultureInfo.InvariantCulture);
 
+    /// <summary>A row is a version with its timestamp: the same one twice was stored twice (invariant 3).</summary>
+    /// <param name="serverStarts">As for a topic's.</param>
+    public void ShouldHoldEachRowVersionOnce(int serverStarts = 0)
+    {
+        var twice = Rows($"SELECT COLUMNS('^[^_]'), count(*) FROM {Source} GROUP BY ALL HAVING count(*) > {1 + serverStarts}");
+        Assert.True(twice.Count == 0, $"{twice.Count} row versions are more than once in the lake");
+        Assert.Empty(QuarantineLines);
+    }
+
     /// <summary>Every (partition, offset) that is there, in order: one that is there twice shows as two.</summary>
     public List<(int Partition, long Offset)> Positions() =>
     [
         .. Rows($"SELECT _partition, _offset FROM {Source} ORDER BY 1, 2")
             .Select(r => (int.Parse(r[0]!, CultureInfo.InvariantCulture), long.Parse(r[1]!, CultureInfo.InvariantCulture)))
     ];
+
+    /// <summary>The same with the generation that the file's name tells; empty: the first.</summary>
+    public List<(string Partition, string Generation, string Offset)> Records() =>
+    [
+        .. Rows($"SELECT _partition, regexp_extract(filename, 'part-[0-9]+g([0-9]+)-[^/]*$', 1), _offset FROM {SourceWithNames}")
+            .Select(r => (r[0]!, r[1]!, r[2]!))
+    ];
+
+    private string SourceWithNames => Source[..^1] + ", filename = true)";
 }

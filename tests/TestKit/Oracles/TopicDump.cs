@@ -66,9 +66,14 @@ public sealed record TopicDump(IReadOnlyList<StreamRecord> Records)
     /// <summary>Key and value of each record.</summary>
     public IEnumerable<(string? Key, string? Value)> Texts => Records.Select(r => (Text(r.Key), Text(r.Value)));
 
-    /// <summary>A value is the whole row with its timestamp: the same one twice is a row version published twice (invariant 2).</summary>
-    public void ShouldHoldEachRowVersionOnce() =>
-        Assert.Empty(Texts.GroupBy(r => r).Where(g => g.Count() > 1).Select(g => $"{g.Count()} x {g.Key}"));
+    /// <summary>
+    /// A value is the whole row with its timestamp: the same one twice is a row version published twice (invariant 2). A fence is no row.
+    /// </summary>
+    /// <param name="serverStarts">
+    /// How often Postgres was started anew: what was written shortly before, and is no more proven to be what was captured, comes again.
+    /// </param>
+    public void ShouldHoldEachRowVersionOnce(int serverStarts = 0) => Assert.Empty(
+        Texts.Where(r => r != (null, null)).GroupBy(r => r).Where(g => g.Count() > 1 + serverStarts).Select(g => $"{g.Count()} x {g.Key}"));
 
     private static string? Text(byte[]? bytes) => bytes is null ? null : Encoding.UTF8.GetString(bytes);
 }

@@ -56,6 +56,13 @@ public sealed class RunningProgram : IDisposable
         await kill.WaitForExitAsync(Cancellation);
     }
 
+    /// <summary>SIGSTOP: on return it does nothing more.</summary>
+    public void Stop()
+    {
+        using var kill = Process.Start("kill", ["-STOP", process.Id.ToString(CultureInfo.InvariantCulture)]);
+        kill.WaitForExit();
+    }
+
     /// <summary>SIGKILL, and waits for the end: nothing in it is run any more.</summary>
     public async Task KillAsync()
     {

@@ -39,8 +39,9 @@ public sealed class TestPipeline : IAsyncDisposable
 
     /// <param name="configure">What this process configures otherwise.</param>
     /// <param name="crashPoints">Those of this run; null: nothing listens.</param>
-    public TestRun Run(Func<PipelineOptions, PipelineOptions>? configure = null, CrashPoints? crashPoints = null) =>
-        new(configure?.Invoke(Options) ?? Options, TimeProvider.System, Log(), crashPoints);
+    public TestRun Run(
+        Func<PipelineOptions, PipelineOptions>? configure = null, CrashPoints? crashPoints = null, TimeProvider? time = null) =>
+        new(configure?.Invoke(Options) ?? Options, time ?? TimeProvider.System, Log(), crashPoints);
 
     public LineLogger Log() => new(LogLevel.Warning, TimeProvider.System, Warnings.Enqueue, colours: false);
 

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
 using OrdersStream.Demo.Servers;
@@ -28,6 +29,15 @@ public sealed class KafkaServer : IAsyncLifetime
         var broker = await LaunchedBroker.StartAsync(
             RequireLauncher("a broker"), ["broker.session.timeout.ms=6000", "broker.heartbeat.interval.ms=500", .. properties]);
         return new KafkaServer { owned = broker, Brokers = broker.Address };
+    }
+
+    /// <summary>The same behind a proxy: that is where it tells clients to find it, and so itself too.</summary>
+    internal static async Task<KafkaServer> StartBehindAsync(KafkaProxy proxy, params string[] properties)
+    {
+        var server = await StartOwnAsync([$"advertised.listeners=PLAINTEXT://{proxy.Address}", .. properties]);
+        proxy.To(server.Brokers);
+        server.Brokers = proxy.Address;
+        return server;
     }
 
     /// <summary>Three brokers that hold everything in three copies, for tests that lose one of them.</summary>
@@ -93,6 +103,35 @@ public sealed class KafkaServer : IAsyncLifetime
                 // The deletion goes on behind its answer.
             }
         }
+    }
+
+    /// <summary>Makes a topic as somebody would by hand.</summary>
+    public async Task CreateTopicAsync(string topic, params (string Name, string Value)[] settings)
+    {
+        using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Brokers }).Build();
+        await admin.CreateTopicsAsync(
+            [new TopicSpecification { Name = topic, NumPartitions = 2, ReplicationFactor = 1, Configs = settings.ToDictionary() }]);
+    }
+
+    /// <summary>Follows a remedy: sets what the kafka-configs command in it sets.</summary>
+    public async Task FollowAsync(string topic, string remedy)
+    {
+        var command = Regex.Match(
+            remedy,
+            $"kafka-configs --bootstrap-server {Brokers} --alter --entity-type topics --entity-name {topic} "
+            + "--add-config ([a-z.]+)=([^ )]+)");
+        Assert.True(command.Success, remedy);
+        using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Brokers }).Build();
+        await admin.IncrementalAlterConfigsAsync(new()
+        {
+            [new ConfigResource { Type = ResourceType.Topic, Name = topic }] =
+            [
+                new ConfigEntry
+                {
+                    Name = command.Groups[1].Value, Value = command.Groups[2].Value, IncrementalOperation = AlterConfigOpType.Set,
+                },
+            ],
+        });
     }
 
     private void UseEmbedded(string reason)

@@ -51,6 +51,34 @@ public sealed class LaunchedBroker : IAsyncDisposable
     /// <summary>Starts a broker that was killed, on the same data and address.</summary>
     public Task StartAgainAsync() => StartAsync([]);
 
+    /// <summary>Keeps a copy of its volume as it is at one moment: the broker stands still meanwhile, and knows nothing of it.</summary>
+    public async Task CopyDataAsync()
+    {
+        Pause();
+        try
+        {
+            await CopyAsync("data", "copy");
+        }
+        finally
+        {
+            Continue();
+        }
+    }
+
+    /// <summary>Kills it, and starts it again on the copy of its volume: it knows nothing of what came after.</summary>
+    public async Task PutBackDataAsync()
+    {
+        await KillAsync();
+        await CopyAsync("copy", "data");
+        await StartAgainAsync();
+    }
+
+    /// <summary>SIGSTOP: it does nothing more, and all that is sent to it waits.</summary>
+    public void Pause() => Signal("STOP");
+
+    /// <summary>SIGCONT: it goes on as if nothing had been.</summary>
+    public void Continue() => Signal("CONT");
+
     public async ValueTask DisposeAsync()
     {
         guard.StandardInput.Close();
@@ -103,6 +131,22 @@ public sealed class LaunchedBroker : IAsyncDisposable
                 $"{TestEnvironment.KafkaLauncher}={launcher}: {arguments[0]} failed (exit code {process.ExitCode}): "
                 + $"{await process.StandardError.ReadToEndAsync(timeout.Token)}\nthe broker's last lines:\n{EndOfLog()}");
         return answer.Trim();
+    }
+
+    private async Task CopyAsync(string from, string to)
+    {
+        var (source, target) = (Path.Combine(folder, from), Path.Combine(folder, to));
+        if (Directory.Exists(target)) Directory.Delete(target, recursive: true);
+        using var copy = Process.Start("cp", ["-a", source, target]);
+        await copy.WaitForExitAsync();
+        if (copy.ExitCode != 0) throw new InvalidOperationException($"{source} could not be copied");
+    }
+
+    private void Signal(string signal)
+    {
+        using var kill = Process.Start("kill", [$"-{signal}", File.ReadAllText(Path.Combine(folder, "pid")).Trim()]);
+        kill.WaitForExit();
+        if (kill.ExitCode != 0) throw new InvalidOperationException($"the broker in {folder} could not be sent SIG{signal}");
     }
 
     /// <summary>What the broker said last.</summary>

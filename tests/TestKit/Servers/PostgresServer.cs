@@ -55,6 +55,32 @@ public sealed class PostgresServer : IAsyncLifetime
     /// <summary>The end of a private server, in the hard way.</summary>
     public Task EndAsync() => local!.StopAsync(ShutdownMode.Immediate, TestContext.Current.CancellationToken);
 
+    /// <summary>Stops a private server as it likes to be, and starts it again when something was done to its files.</summary>
+    public async Task WhileStoppedAsync(Func<string, Task> toDataFolder)
+    {
+        string folder;
+        await using (var connection = new NpgsqlConnection(
+            new NpgsqlConnectionStringBuilder(admin.ConnectionString) { Pooling = false }.ConnectionString))
+        {
+            await connection.OpenAsync();
+            await using var command = new NpgsqlCommand("SHOW data_directory", connection);
+            folder = (string)(await command.ExecuteScalarAsync())!;
+        }
+        await local!.StopAsync(ShutdownMode.Fast, TestContext.Current.CancellationToken);
+        await toDataFolder(folder);
+        await local.StartAgainAsync(TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>Freezes all rows of a database, the catalogue's too.</summary>
+    public async Task FreezeAsync(string database)
+    {
+        await using var connection = new NpgsqlConnection(
+            new NpgsqlConnectionStringBuilder(admin.ConnectionString) { Pooling = false, Database = database }.ConnectionString);
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand("VACUUM FREEZE", connection);
+        await command.ExecuteNonQueryAsync();
+    }
+
     /// <summary>Folder of the private server's socket, and the number in its name.</summary>
     public (string Folder, int Port) Socket => (local!.Host, local.Port);
 
@@ -95,7 +121,7 @@ public sealed class PostgresServer : IAsyncLifetime
     {
         if (whyMissing is not null) TestEnvironment.MissingServer(whyMissing);
         var name = named ?? UniqueName.Of("test_");
-        await ExecuteAsync($"CREATE DATABASE {name} TEMPLATE template0");
+        await ExecuteAsync($"CREATE DATABASE {name} TEMPLATE template0{local?.AsFiles}");
         return new TestDatabase(
             this, new NpgsqlConnectionStringBuilder(admin.ConnectionString) { Database = name, IncludeErrorDetail = true });
     }
@@ -124,6 +150,8 @@ public sealed class PostgresServer : IAsyncLifetime
             // Background sessions would make "nothing was committed meanwhile" a matter of luck.
             ["autovacuum"] = "off",
             ["shared_buffers"] = "128MB",
+            // A poll waits for what it saw to be on the disk, which open transactions put off by this.
+            ["wal_writer_delay"] = "10",
         };
         foreach (var (name, value) in ownSettings ?? []) settings[name] = value;
         return settings;

@@ -11,7 +11,10 @@ public static class TestEnvironment
     /// <summary>Bootstrap address (host:port) of a real broker to use.</summary>
     public const string Kafka = "ORDERS_STREAM_TEST_KAFKA";
 
-    /// <summary>A script that starts a real broker: <c>start DIR</c> prints host:port, <c>stop DIR</c> stops it.</summary>
+    /// <summary>
+    /// A script that starts a real broker: <c>start DIR</c> prints host:port, <c>stop DIR</c> stops it; the broker's process id is in
+    /// <c>DIR/pid</c>.
+    /// </summary>
     public const string KafkaLauncher = "ORDERS_STREAM_KAFKA_LAUNCHER";
 
     public static bool IsContinuousIntegration => string.Equals(Read("CI"), "true", StringComparison.OrdinalIgnoreCase);

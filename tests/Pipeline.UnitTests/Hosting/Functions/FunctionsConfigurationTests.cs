@@ -77,6 +77,15 @@ public sealed class FunctionsConfigurationTests : IDisposable
     }
 
     [Fact]
+    public void a_whole_path_that_leads_nowhere_is_a_fault_of_the_variable_that_names_it()
+    {
+        var none = folder["configs/none.yml"];
+        environment["ORDERS_STREAM_CONFIG"] = none;
+        Assert.Equal(
+            [$"ORDERS_STREAM_CONFIG: there is no '{none}'; set ORDERS_STREAM_CONFIG to the path of the YAML file"], Faults());
+    }
+
+    [Fact]
     public void every_disagreement_is_told_at_once_with_both_values_and_their_places()
     {
         environment["Kafka__Brokers"] = "other:9092";

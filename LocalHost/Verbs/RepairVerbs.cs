@@ -1,0 +1,99 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Microsoft.Extensions.Logging;
+using OrdersStream.Audit;
+using OrdersStream.Configuration;
+using OrdersStream.Hosting;
+using OrdersStream.Hosting.Loops;
+using OrdersStream.LocalHost.Terminal;
+
+namespace OrdersStream.LocalHost.Verbs;
+
+/// <summary>What <c>repair</c> was asked to do.</summary>
+/// <param name="Pipeline">The configuration in force, checked.</param>
+/// <param name="IsDry">Say what differs, and publish nothing.</param>
+/// <param name="Once">Where nobody captures the table, publish and store here.</param>
+/// <param name="LogLevel">Least severe line to show.</param>
+public sealed record RepairOptions(PipelineOptions Pipeline, bool IsDry, bool Once, LogLevel LogLevel);
+
+/// <summary>What <c>recapture</c> was asked to publish again.</summary>
+/// <param name="Pipeline">The configuration in force, checked.</param>
+/// <param name="First">The first key; null: the table's first.</param>
+/// <param name="Last">The last key; null: the table's last.</param>
+/// <param name="From">Least value of the ordering column; null: any.</param>
+/// <param name="To">The ordering column is below it; null: any.</param>
+/// <param name="Once">Where nobody captures the table, publish and store here.</param>
+/// <param name="LogLevel">Least severe line to show.</param>
+public sealed record RecaptureOptions(
+    PipelineOptions Pipeline, ImmutableArray<string>? First, ImmutableArray<string>? Last, DateTime? From, DateTime? To, bool Once,
+    LogLevel LogLevel);
+
+/// <summary>Has rows published again, by the process that captures the table.</summary>
+public static class RepairVerbs
+{
+    /// <summary>Compares, has what differs published again, and compares again.</summary>
+    /// <returns>The verdict as a number: 0 equal, 1 different, 2 it cannot be told, or nobody captures the table.</returns>
+    public static async Task<int> RepairAsync(RepairOptions options, CancellationToken cancellationToken)
+    {
+        await using var stream = Open(options.Pipeline, options.LogLevel);
+        if (!options.IsDry && !await MayPublishAsync(stream, options.Once, cancellationToken)) return ExitCode.Unknown;
+        var found = await stream.Repair.FindAsync(options.IsDry, cancellationToken);
+        Say($"of {found.Rows:N0} rows {found.Missing:N0} are missing and {found.Stale:N0} stale; {found.OnTheWay:N0} are on the way");
+        if (options.IsDry)
+        {
+            Say($"nothing was published: without --dry-run those missing and stale would be");
+            return found.Differences > 0 ? ExitCode.Failure : found.OnTheWay > 0 ? ExitCode.Unknown : ExitCode.Ok;
+        }
+        if (!await PublishedAsync(stream, options.Once, cancellationToken)) return ExitCode.Unknown;
+        Say($"{found.Requested:N0} rows were published again; comparing once more");
+        var compared = await stream.Comparison.CompareAsync(null, null, new VerifyVerb.ProgressLines(), cancellationToken);
+        VerifyVerb.Print(compared, showKeys: false);
+        return (int)compared.Verdict;
+    }
+
+    /// <summary>Has rows published again, whatever the lake has of them.</summary>
+    /// <returns>0: they are in the topic; 2: nobody captures the table.</returns>
+    public static async Task<int> RecaptureAsync(RecaptureOptions options, CancellationToken cancellationToken)
+    {
+        await using var stream = Open(options.Pipeline, options.LogLevel);
+        if (!await MayPublishAsync(stream, options.Once, cancellationToken)) return ExitCode.Unknown;
+        await stream.Repair.RecaptureAsync(options.First, options.Last, options.From, options.To, cancellationToken);
+        if (!await PublishedAsync(stream, options.Once, cancellationToken)) return ExitCode.Unknown;
+        Say($"what was asked for was published again; verify tells when it is in the lake");
+        return ExitCode.Ok;
+    }
+
+    private static PipelineStream Open(PipelineOptions options, LogLevel logLevel) =>
+        LocalStream.Open(options, LineLogger.ToConsole(logLevel, TimeProvider.System), halves: []);
+
+    private static async Task<bool> MayPublishAsync(PipelineStream stream, bool once, CancellationToken cancellationToken)
+    {
+        if (await stream.Repair.PollerAsync(cancellationToken) is not null) return true;
+        if (!once)
+        {
+            Say($"nobody captures the table, and only who does can publish: start PostgresToKafka (run), or add --once to do it here");
+            return false;
+        }
+        return await DrainAsync(stream, cancellationToken);
+    }
+
+    private static async Task<bool> PublishedAsync(PipelineStream stream, bool once, CancellationToken cancellationToken)
+    {
+        if (once && await stream.Repair.PollerAsync(cancellationToken) is null) return await DrainAsync(stream, cancellationToken);
+        if (await stream.Repair.UntilPublishedAsync(cancellationToken)) return true;
+        Say($"what was asked for waits: PostgresToKafka does not get to it. See what it says; it is published once it goes on");
+        return false;
+    }
+
+    private static async Task<bool> DrainAsync(PipelineStream stream, CancellationToken cancellationToken)
+    {
+        var end = await new PipelineRun(stream).OnceAsync(null, cancellationToken);
+        // Lets go of the lock: whoever captures from now on may.
+        await stream.Capture.DisposeAsync();
+        if (end == DrainEnd.Done) return true;
+        Say($"not all that was there could be captured and stored ({end}): see run --once");
+        return false;
+    }
+
+    private static void Say(FormattableString line) => Console.WriteLine(line.ToString(CultureInfo.InvariantCulture));
+}

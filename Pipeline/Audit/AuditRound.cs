@@ -1,0 +1,176 @@
+using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
+using Npgsql;
+using OrdersStream.Capture;
+using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+using OrdersStream.Kafka;
+using OrdersStream.Lake;
+using OrdersStream.Lake.Files;
+using OrdersStream.Postgres;
+using OrdersStream.Rows;
+
+namespace OrdersStream.Audit;
+
+/// <summary>
+/// One comparison of the whole table with the lake, in steps that somebody may pause between: it may last for hours, so each range has a
+/// horizon of its own, and the lake is looked at again for it. What differs is looked at a second time, later; what differs then, too, is
+/// asked to be published again.
+/// </summary>
+/// <param name="options">The stream's configuration.</param>
+/// <param name="arrival">Knows whether the lake has what the topic had.</param>
+/// <param name="openFiles">Opens where the lake and its commit log lie.</param>
+/// <param name="ask">Takes what is to be published again; null: nothing is.</param>
+internal sealed class AuditRound(
+    PipelineOptions options, LakeArrival arrival, Func<string, ILakeFiles> openFiles, Action<RepairRequest>? ask)
+{
+    /// <summary>Rows of one round that are remembered, to tell in the next whether to publish them again was of any use.</summary>
+    private const int AskedMax = 100_000;
+
+    /// <summary>A page that is being published hides the topic's end for a moment; what does so for longer is somebody else's.</summary>
+    private static readonly TimeSpan HiddenPatience = TimeSpan.FromSeconds(60);
+
+    /// <summary>So often it is looked whether the lake has what was in the topic: for ten minutes at the least.</summary>
+    private const int ArrivalLooksMax = 1_200;
+
+    private readonly ILakeFiles lake = openFiles(options.Datalake.Path), checkpoint = openFiles(options.Streaming.CheckpointLocation);
+
+    private RangeCounts counts;
+
+    /// <summary>Keys of the lake that the table has not, and offsets that it has more than once.</summary>
+    private long extra, storedTwice;
+
+    /// <summary>Rows that were asked for, and those that were not, since that was of no use the last time.</summary>
+    private long requested, unmended;
+
+    /// <summary>Versions that are sorted in memory at once (invariant 7): 48 bytes each, beside all else that the process does.</summary>
+    internal int VersionsMax { get; init; } = 250_000;
+
+    /// <summary>Rows that are read in one snapshot.</summary>
+    internal int RangeRows { get; init; } = 100_000;
+
+    /// <summary>Differing rows of a range that are asked for by their keys; where there are more, the range is.</summary>
+    internal int KeysMax { get; init; } = RowSelection.KeysMax;
+
+    /// <summary>Who asks.</summary>
+    public string Reason { get; init; } = "the audit";
+
+    /// <summary>Rows that the round before asked for, as they were then: they are not asked for again.</summary>
+    public IReadOnlySet<(UInt128 Key, ulong Digest)> AskedBefore { get; init; } = ImmutableHashSet<(UInt128, ulong)>.Empty;
+
+    /// <summary>Those of this one.</summary>
+    public HashSet<(UInt128 Key, ulong Digest)> Asked { get; } = [];
+
+    /// <summary>A trigger sets the ordering column for every writer: no row can be dated back.</summary>
+    public bool IsGuarded { get; private set; }
+
+    /// <summary>What it found, once it is over.</summary>
+    public AuditFindings FindingsOf(DateTimeOffset begunAt, DateTimeOffset endedAt) => new(
+        begunAt, endedAt, counts.Rows, counts.Equal, counts.OnTheWay, counts.Missing, counts.Stale, extra, storedTwice, requested,
+        unmended);
+
+    /// <summary>The round, step by step.</summary>
+    /// <returns>After each step, how long to wait at least before the next.</returns>
+    public async IAsyncEnumerable<TimeSpan> StepsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (var wait in ArrivalAsync(cancellationToken)) yield return wait;
+        // An empty folder where the lake should be says nothing of the lake (invariant 6).
+        await LakeOwner.CheckAsync(lake, checkpoint, options.Kafka.Topic, cancellationToken);
+        // Where another process stores, with a commit log of its own elsewhere, all of the table would seem to be lost.
+        if (TopicCommits.Find(checkpoint, options.Kafka.Topic) is null)
+            throw new PipelineException(FailureAction.Retry,
+                $"There is no commit log of topic '{options.Kafka.Topic}' in {options.Streaming.CheckpointLocation}, so what the lake has "
+                + "cannot be told.",
+                "It is there once KafkaToLake has stored something. Where that has a folder of its own, compare there (verify), and set "
+                + "audit.enabled to false here.");
+        await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
+        var table = await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken);
+        IsGuarded = table.Trigger.Counts;
+        using var index = LakeIndex.Of(options, lake, table.Schema, VersionsMax);
+        await foreach (var _ in index.BuildByFileAsync(cancellationToken)) yield return TimeSpan.Zero;
+
+        var ranges = new TableRanges(connection, options.Postgres, table.Schema) { RowsMax = RangeRows };
+        for (var number = 0; number < ranges.Count; number++)
+            await foreach (var wait in CompareAsync(number, ranges, index, cancellationToken)) yield return wait;
+        extra = index.NeverFound().LongCount();
+        storedTwice = index.StoredTwice;
+    }
+
+    private async IAsyncEnumerable<TimeSpan> CompareAsync(
+        int number, TableRanges ranges, LakeIndex index, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var suspects = new Dictionary<UInt128, ImmutableArray<string>?>();
+        for (var look = 1; ; look++)
+        {
+            // First: what it has was published, and so is in the topic that is looked at next.
+            var horizon = new WatermarkFile(options).Read()?.Horizon;
+            await foreach (var wait in ArrivalAsync(cancellationToken)) yield return wait;
+            await index.UpdateAsync(cancellationToken);
+            var range = new TableRange(index.Shapes.Count) { Suspects = suspects, TextsMax = KeysMax };
+            await ranges.ReadAsync(number, horizon, index.Shapes, range, cancellationToken);
+            var match = RangeMatch.Of(range, index);
+            if (match.Mismatches.Count == 0 || look == 2)
+            {
+                counts += Confirmed(match, range, ranges, index);
+                yield return TimeSpan.Zero;
+                yield break;
+            }
+            foreach (var mismatch in match.Mismatches) suspects[range.Rows[mismatch.Number].Key] = null;
+            // So that capture, and who stores, may get further.
+            yield return 2 * TimeSpan.FromSeconds(options.Streaming.BatchInterval);
+        }
+    }
+
+    /// <summary>What differs a second time counts; the rest is on its way.</summary>
+    private RangeCounts Confirmed(RangeMatch match, TableRange range, TableRanges ranges, LakeIndex index)
+    {
+        var keys = new List<ImmutableArray<string>>();
+        var (missing, stale, wanted) = (0L, 0L, 0);
+        foreach (var mismatch in match.Mismatches)
+        {
+            var row = range.Rows[mismatch.Number];
+            if (!range.Suspects.TryGetValue(row.Key, out var key)) continue;
+            if (mismatch.Difference == RowDifference.Missing) missing++;
+            else stale++;
+            if (ask is null) continue;
+            // A lake without any file has no shape to compare by.
+            var seen = (row.Key, index.Shapes.Count == 0 ? 0 : range.DigestOf(row, 0));
+            if (Asked.Count < AskedMax) Asked.Add(seen);
+            if (AskedBefore.Contains(seen))
+            {
+                unmended++;
+                continue;
+            }
+            wanted++;
+            if (key is { } texts) keys.Add(texts);
+        }
+        if (wanted > 0)
+        {
+            // Of some there are no texts: too many were wanted.
+            ask!(keys.Count == wanted ? new(Reason, new RowSelection { Keys = [.. keys] }, range.Order) : AllOf(range, ranges));
+            requested += wanted;
+        }
+        var others = match.Mismatches.Count - missing - stale;
+        return match.Counts with { OnTheWay = match.Counts.OnTheWay + others, Missing = missing, Stale = stale };
+    }
+
+    private RepairRequest AllOf(TableRange range, TableRanges ranges)
+    {
+        var (behind, last) = ranges.BoundsOf(range.Number);
+        return new(Reason, new RowSelection { LastKey = last }, range.Order, behind is { } key ? new Cursor(null, key) : null);
+    }
+
+    /// <summary>Until what is in the topic now is in the lake.</summary>
+    private async IAsyncEnumerable<TimeSpan> ArrivalAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var awaited = await arrival.LookAsync(HiddenPatience, cancellationToken);
+        for (var looks = 1; await arrival.BehindAsync(awaited, cancellationToken) is > 0 and var behind; looks++)
+        {
+            if (looks == ArrivalLooksMax)
+                throw new PipelineException(FailureAction.Retry,
+                    $"The lake stays behind the topic in {behind} partitions, so it cannot be compared with the table.",
+                    "See that KafkaToLake runs, and gets on (status).");
+            yield return LakeArrival.Pause;
+        }
+    }
+}

@@ -1,0 +1,97 @@
+using System.Text.Json;
+using OrdersStream.Configuration;
+using OrdersStream.Durable;
+
+namespace OrdersStream.Audit;
+
+/// <summary>What the last whole round of the standing audit found.</summary>
+/// <param name="BegunAt">When it began.</param>
+/// <param name="EndedAt">When it ended: all that was captured before it began was compared by then.</param>
+/// <param name="Rows">Rows of the table.</param>
+/// <param name="Equal">Rows that are in the lake as they are.</param>
+/// <param name="OnTheWay">Rows that were not due: they changed while they were compared.</param>
+/// <param name="Missing">Captured, and not in the lake.</param>
+/// <param name="Stale">The lake's newest version is not the table's.</param>
+/// <param name="Extra">In the lake and not in the table.</param>
+/// <param name="StoredTwice">Offsets of the topic that are in the lake more than once.</param>
+/// <param name="Requested">Of the missing and stale ones, those that capture was asked to publish again.</param>
+/// <param name="Unmended">Those that were published again by the round before, and differ as they did.</param>
+public sealed record AuditFindings(
+    DateTimeOffset BegunAt, DateTimeOffset EndedAt, long Rows, long Equal, long OnTheWay, long Missing, long Stale, long Extra,
+    long StoredTwice, long Requested, long Unmended)
+{
+    /// <summary>Rows, or offsets, that are not as they should be.</summary>
+    public long Differences => Missing + Stale + Extra + StoredTwice;
+}
+
+/// <summary>Where the standing audit is.</summary>
+/// <param name="Last">The last whole round; null: there was none yet.</param>
+/// <param name="RequestedInAll">Rows that capture was asked to publish again, in the stream's life.</param>
+/// <param name="FailedAt">When a round was broken off since the last whole one; null: none was.</param>
+/// <param name="Failure">By what.</param>
+public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, DateTimeOffset? FailedAt = null, string? Failure = null);
+
+/// <summary>
+/// That state, beside the watermark file, for whoever shows it. It is found anew with each round: a file that cannot be read is none.
+/// </summary>
+public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoints)
+{
+    private const int FormatVersion = 1;
+
+    public string Path { get; } = System.IO.Path.Combine(options.Streaming.LastProcessedTimestampLocation, "audit.json");
+
+    /// <returns>Null: there is none, or none that can be read.</returns>
+    public AuditState? Read()
+    {
+        try
+        {
+            using var document = StateEnvelope.Open(File.ReadAllBytes(Path), FormatVersion, options.StreamName, isSealed: true);
+            return StateOf(document.RootElement);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or FormatException or KeyNotFoundException
+            or InvalidOperationException)
+        {
+            return null;
+        }
+    }
+
+    internal void Write(AuditState state) => DurableFile.Replace(
+        Path,
+        StateEnvelope.Seal(FormatVersion, options.StreamName, json => WriteTo(json, state)), crashPoints.Before(CrashPoint.AuditWritten));
+
+    private static AuditState StateOf(JsonElement root) => new(
+        root.TryGetProperty("last", out var last) ? FindingsOf(last) : null,
+        root.GetProperty("requestedInAll").GetInt64(),
+        root.TryGetProperty("failedAt", out var failedAt) ? failedAt.GetDateTimeOffset() : null,
+        root.TryGetProperty("failure", out var failure) ? failure.GetString() : null);
+
+    private static AuditFindings FindingsOf(JsonElement last)
+    {
+        long Number(string name) => last.GetProperty(name).GetInt64();
+        return new(
+            last.GetProperty("begunAt").GetDateTimeOffset(), last.GetProperty("endedAt").GetDateTimeOffset(), Number("rows"),
+            Number("equal"), Number("onTheWay"), Number("missing"), Number("stale"), Number("extra"), Number("storedTwice"),
+            Number("requested"), Number("unmended"));
+    }
+
+    private static void WriteTo(Utf8JsonWriter json, AuditState state)
+    {
+        json.WriteNumber("requestedInAll", state.RequestedInAll);
+        if (state.FailedAt is { } failedAt) json.WriteString("failedAt", failedAt);
+        if (state.Failure is { } failure) json.WriteString("failure", failure);
+        if (state.Last is not { } last) return;
+        json.WriteStartObject("last");
+        json.WriteString("begunAt", last.BegunAt);
+        json.WriteString("endedAt", last.EndedAt);
+        json.WriteNumber("rows", last.Rows);
+        json.WriteNumber("equal", last.Equal);
+        json.WriteNumber("onTheWay", last.OnTheWay);
+        json.WriteNumber("missing", last.Missing);
+        json.WriteNumber("stale", last.Stale);
+        json.WriteNumber("extra", last.Extra);
+        json.WriteNumber("storedTwice", last.StoredTwice);
+        json.WriteNumber("requested", last.Requested);
+        json.WriteNumber("unmended", last.Unmended);
+        json.WriteEndObject();
+    }
+}

@@ -1,0 +1,270 @@
+using System.Collections;
+using System.Runtime.CompilerServices;
+using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
+using OrdersStream.Lake;
+using OrdersStream.Lake.Files;
+using OrdersStream.Rows;
+
+namespace OrdersStream.Audit;
+
+/// <summary>
+/// The newest version of each row in the lake, as digests in a file that is sorted by key: rows are found without the lake being read
+/// again, and without its keys being held (invariant 7). It takes 48 bytes a row on the disk, and is gone when it is disposed of.
+/// </summary>
+internal sealed class LakeIndex : IDisposable
+{
+    /// <summary>Runs of what came after it was built, until they are made one.</summary>
+    private const int LaterRunsMax = 8;
+
+    private readonly ILakeFiles lake;
+    private readonly TableSchema table;
+    private readonly LakeReader reader;
+    private readonly string folder;
+    private readonly int versionsMax;
+    private readonly List<IndexedVersion> unsorted = [];
+    private readonly List<VersionRun> runs = [];
+    private readonly HashSet<string> taken = [];
+    private readonly Dictionary<string, short> shapeOf = [];
+    private readonly List<ComparedShape> shapes = [];
+    private readonly Dictionary<(int Partition, int Generation), OffsetSet> offsets = [];
+    private BitArray matched = new(0);
+
+    /// <summary>That of a stream: its own files lie beside the commit log.</summary>
+    /// <param name="options">The stream's configuration.</param>
+    /// <param name="lake">Where the lake lies.</param>
+    /// <param name="table">The table's columns, as they are now.</param>
+    /// <param name="versionsMax">Versions that are sorted in memory at once.</param>
+    public static LakeIndex Of(PipelineOptions options, ILakeFiles lake, TableSchema table, int versionsMax)
+    {
+        var checkpoint = options.Streaming.CheckpointLocation;
+        return new(lake, table, new SchemaStore(checkpoint).Read, Path.Combine(checkpoint, "audit"), versionsMax);
+    }
+
+    /// <param name="lake">Where the lake lies.</param>
+    /// <param name="table">The table's columns, as they are now.</param>
+    /// <param name="schemaOf">The schema of a fingerprint.</param>
+    /// <param name="folder">A folder on this machine, for the index's own files.</param>
+    /// <param name="versionsMax">Versions that are sorted in memory at once.</param>
+    public LakeIndex(ILakeFiles lake, TableSchema table, Func<string, TableSchema> schemaOf, string folder, int versionsMax)
+    {
+        (this.lake, this.table, this.folder, this.versionsMax) = (lake, table, folder, versionsMax);
+        reader = new LakeReader(lake, schemaOf);
+        DurableFile.CreateDirectory(folder, CrashPoints.None);
+    }
+
+    /// <summary>Row versions in the lake.</summary>
+    public long Rows { get; private set; }
+
+    /// <summary>Different keys, when it was built.</summary>
+    public long Keys => runs[0].Count;
+
+    /// <summary>Offsets of the topic that are there more than once.</summary>
+    public long StoredTwice { get; private set; }
+
+    /// <summary>The ways in which the table's rows are digested, to be compared with versions of some schema.</summary>
+    public IReadOnlyList<ComparedShape> Shapes => shapes;
+
+    /// <summary>Files of the lake that are in it.</summary>
+    public int Files => taken.Count;
+
+    /// <summary>Reads the lake as it is now.</summary>
+    /// <param name="progress">Told how many rows were read so far.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async Task BuildAsync(IProgress<ComparisonProgress>? progress, CancellationToken cancellationToken)
+    {
+        await foreach (var _ in BuildByFileAsync(cancellationToken)) progress?.Report(new(IsTable: false, Rows));
+    }
+
+    /// <summary>The same, file by file, for who does something else in between: it is built when there is no more.</summary>
+    public async IAsyncEnumerable<long> BuildByFileAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (var rows in TakeNewFilesAsync(cancellationToken)) yield return rows;
+        Merge(0, cancellationToken);
+        // It may be kept for hours.
+        unsorted.TrimExcess();
+        matched = new BitArray(checked((int)Keys));
+    }
+
+    /// <summary>Reads what came since.</summary>
+    public async Task UpdateAsync(CancellationToken cancellationToken)
+    {
+        await foreach (var _ in TakeNewFilesAsync(cancellationToken))
+        {
+            // All of it at once.
+        }
+        // Each run is asked for each key.
+        if (runs.Count > LaterRunsMax) Merge(1, cancellationToken);
+    }
+
+    /// <summary>The newest version of a key, which counts as found from now on. Keys are best asked for in ascending order.</summary>
+    /// <returns>False: the lake has none.</returns>
+    public bool TryFind(UInt128 key, out IndexedVersion version)
+    {
+        var place = runs[0].Find(key, out version);
+        if (place >= 0) matched[(int)place] = true;
+        var found = place >= 0;
+        foreach (var run in runs.Skip(1))
+        {
+            if (run.Find(key, out var other) < 0) continue;
+            if (!found || IndexedVersion.Compare(other, version) < 0) version = other;
+            found = true;
+        }
+        return found;
+    }
+
+    /// <summary>Of the versions that were there when it was built, those of keys that nobody asked for.</summary>
+    public IEnumerable<IndexedVersion> NeverFound() => runs[0].ReadAll().Where((version, place) => !matched[place] && !version.Deleted);
+
+    public void Dispose()
+    {
+        foreach (var run in runs) run.Dispose();
+    }
+
+    private async IAsyncEnumerable<long> TakeNewFilesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        foreach (var file in LakeReader.Files(lake))
+        {
+            if (!taken.Add(file)) continue;
+            // A copy of one of ours is told by what it holds.
+            if (!LakePath.TryParse(file, out var name) && !await IsOursAsync(file, cancellationToken)) throw Foreign(file);
+            await TakeAsync(file, name.Generation, cancellationToken);
+            yield return Rows;
+        }
+        if (unsorted.Count > 0 || runs.Count == 0) WriteRun();
+    }
+
+    private async Task<bool> IsOursAsync(string file, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await LakeReader.ReadFooterAsync(lake, file, cancellationToken);
+            return true;
+        }
+        catch (FormatException)
+        {
+            return false;
+        }
+    }
+
+    private async Task TakeAsync(string file, int generation, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await foreach (var row in reader.ReadAsync(file, cancellationToken)) Take(row, generation);
+        }
+        catch (FormatException e)
+        {
+            throw LakeReader.Misnamed(e);
+        }
+    }
+
+    private PipelineException Foreign(string file) => new(FailureAction.Stop,
+        $"The lake holds '{LakePath.WithoutValues(lake.Locate(file), lake.Locate(""))}', which this program has not written: readers meet "
+        + "its rows, so lake and table cannot be compared.",
+        "Move it away, with all that its program left here.");
+
+    private void Take(LakeRow row, int generation)
+    {
+        Rows++;
+        var log = (row.Partition, generation);
+        if (!offsets.TryGetValue(log, out var seen)) offsets[log] = seen = new OffsetSet();
+        if (!seen.Add(row.Offset)) StoredTwice++;
+
+        var number = ShapeOf(row.Row.Schema);
+        var shape = shapes[number];
+        unsorted.Add(new IndexedVersion
+        {
+            Key = shape.LakeKey.Of(row.Row), Digest = (ulong)shape.LakeValues.Of(row.Row), Number = row.Version, Offset = row.Offset,
+            Partition = row.Partition, Shape = number, Deleted = row.Op == RowOp.Delete,
+        });
+        if (unsorted.Count >= versionsMax) WriteRun();
+    }
+
+    private short ShapeOf(TableSchema schema)
+    {
+        if (shapeOf.TryGetValue(schema.Fingerprint, out var known)) return known;
+        shapes.Add(new ComparedShape(table, schema));
+        return shapeOf[schema.Fingerprint] = checked((short)(shapes.Count - 1));
+    }
+
+    private void WriteRun()
+    {
+        unsorted.Sort(IndexedVersion.Compare);
+        runs.Add(VersionRun.Write(folder, unsorted));
+        unsorted.Clear();
+    }
+
+    /// <summary>Makes one run of those from one on: places in runs before it stay what they are.</summary>
+    private void Merge(int from, CancellationToken cancellationToken)
+    {
+        if (runs.Count <= from + 1) return;
+        var later = runs[from..];
+        var merged = VersionRun.Write(folder, Ascending(later, cancellationToken));
+        foreach (var run in later) run.Dispose();
+        runs.RemoveRange(from, later.Count);
+        runs.Add(merged);
+    }
+
+    private static IEnumerable<IndexedVersion> Ascending(IReadOnlyList<VersionRun> runs, CancellationToken cancellationToken)
+    {
+        var order = Comparer<IndexedVersion>.Create(IndexedVersion.Compare);
+        var queue = new PriorityQueue<IEnumerator<IndexedVersion>, IndexedVersion>(order);
+        foreach (var run in runs)
+        {
+            var versions = run.ReadAll().GetEnumerator();
+            if (versions.MoveNext()) queue.Enqueue(versions, versions.Current);
+        }
+        while (queue.TryDequeue(out var least, out var version))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            yield return version;
+            if (least.MoveNext()) queue.Enqueue(least, least.Current);
+            else least.Dispose();
+        }
+    }
+}
+
+/// <summary>How rows of the table are compared with versions of one schema in the lake.</summary>
+internal sealed class ComparedShape
+{
+    private readonly ComparableColumns columns;
+
+    /// <exception cref="Diagnostics.PipelineException">The key changed: rows of the two schemas cannot be matched.</exception>
+    public ComparedShape(TableSchema table, TableSchema lake)
+    {
+        columns = new ComparableColumns(table, lake);
+        LakeKey = new RowDigest(lake, columns.LakeKey);
+        LakeValues = new RowDigest(lake, columns.Lake);
+        TableValues = new RowDigest(table, columns.Table);
+    }
+
+    public RowDigest LakeKey { get; }
+    public RowDigest LakeValues { get; }
+    public RowDigest TableValues { get; }
+
+    /// <summary>Columns that only one of both has, or each as another type.</summary>
+    public IEnumerable<string> LeftOut => columns.LeftOut;
+}
+
+/// <summary>Offsets of one partition, one bit each.</summary>
+internal sealed class OffsetSet
+{
+    private const int BlockBits = 20;
+
+    private readonly Dictionary<long, ulong[]> blocks = [];
+
+    /// <returns>False: it was there already.</returns>
+    public bool Add(long offset)
+    {
+        var number = offset >> BlockBits;
+        if (!blocks.TryGetValue(number, out var block)) blocks[number] = block = new ulong[(1 << BlockBits) / 64];
+        var within = (int)(offset & ((1 << BlockBits) - 1));
+        ref var word = ref block[within / 64];
+        var bit = 1UL << (within % 64);
+        if ((word & bit) != 0) return false;
+        word |= bit;
+        return true;
+    }
+}

@@ -1,0 +1,115 @@
+using System.Collections.Immutable;
+using Npgsql;
+using OrdersStream.Capture;
+using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
+using OrdersStream.Lake.Files;
+using OrdersStream.Postgres;
+
+namespace OrdersStream.Audit;
+
+/// <summary>
+/// Mends the lake from any process: it asks the poller, whichever process that is, to publish rows again. Nothing in the table is touched,
+/// and nobody but the poller publishes.
+/// </summary>
+public sealed class LakeRepair
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>How long requests may wait for their first row, before it is said that nobody takes them up.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private readonly PipelineOptions options;
+    private readonly LakeArrival arrival;
+    private readonly Func<string, ILakeFiles> openFiles;
+    private readonly RepairRequests requests;
+    private readonly TimeProvider time;
+
+    internal LakeRepair(
+        PipelineOptions options, LakeArrival arrival, Func<string, ILakeFiles> openFiles, CrashPoints crashPoints, TimeProvider time)
+    {
+        (this.options, this.arrival, this.openFiles, this.time) = (options, arrival, openFiles, time);
+        requests = new RepairRequests(options, crashPoints);
+    }
+
+    /// <summary>Who captures the table; null: nobody does.</summary>
+    public async Task<string?> PollerAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
+        return await PollerLock.HolderAsync(connection, options.PublisherName, cancellationToken);
+    }
+
+    /// <summary>Compares the whole table with the lake once, and asks for what differs.</summary>
+    /// <param name="isDry">Asks for nothing.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>What was found, and is being asked for.</returns>
+    /// <exception cref="PipelineException">The lake stays behind the topic, or cannot be compared.</exception>
+    public async Task<AuditFindings> FindAsync(bool isDry, CancellationToken cancellationToken)
+    {
+        if (new WatermarkFile(options).Read()?.Horizon is null)
+            throw new PipelineException(FailureAction.Stop,
+                "Nothing of the table was captured whole yet, so nothing can be missing.", "Run PostgresToKafka first.");
+        await arrival.WaitAsync(Patience, cancellationToken);
+        var begunAt = time.GetUtcNow();
+        Action<RepairRequest>? ask = isDry ? null : request => requests.Add(request, time.GetUtcNow());
+        var round = new AuditRound(options, arrival, openFiles, ask) { Reason = "repair" };
+        await foreach (var pause in round.StepsAsync(cancellationToken)) await Task.Delay(pause, time, cancellationToken);
+        return round.FindingsOf(begunAt, time.GetUtcNow());
+    }
+
+    /// <summary>Asks for rows whatever the lake has of them.</summary>
+    /// <param name="first">The first key, a text for each of its columns; null: the table's first.</param>
+    /// <param name="last">The last key; null: the table's last.</param>
+    /// <param name="from">Least value of the ordering column; null: any.</param>
+    /// <param name="to">The ordering column is below it; null: any.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="PipelineException">These are no keys of the table.</exception>
+    public async Task RecaptureAsync(
+        ImmutableArray<string>? first, ImmutableArray<string>? last, DateTime? from, DateTime? to, CancellationToken cancellationToken)
+    {
+        await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
+        var table = await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken);
+        foreach (var key in (ImmutableArray<string>?[])[first, last])
+            if (key is { } texts) await CheckAsync(connection, table, texts, cancellationToken);
+        var rows = new RowSelection { FirstKey = first, LastKey = last, From = from, To = to };
+        requests.Add(new RepairRequest("recapture", rows, table.Order), time.GetUtcNow());
+    }
+
+    /// <summary>Waits until the poller has published all that is asked for.</summary>
+    /// <returns>False: nobody takes the requests up; they stay.</returns>
+    public async Task<bool> UntilPublishedAsync(CancellationToken cancellationToken)
+    {
+        var (seen, since) = ("", time.GetTimestamp());
+        while (requests.Waiting() is { Count: > 0 } waiting)
+        {
+            // A request shows how far it is by being written anew.
+            var now = string.Join('\n', waiting.Select(f => $"{f} {File.GetLastWriteTimeUtc(f).Ticks}"));
+            if (now != seen) (seen, since) = (now, time.GetTimestamp());
+            if (time.GetElapsedTime(since) > Patience) return false;
+            await Task.Delay(Pause, time, cancellationToken);
+        }
+        return true;
+    }
+
+    private async Task CheckAsync(
+        NpgsqlConnection connection, SourceTable table, ImmutableArray<string> key, CancellationToken cancellationToken)
+    {
+        var columns = table.Schema.KeyColumns.Length;
+        if (key.Length != columns)
+            throw new PipelineException(
+                FailureAction.Stop, $"A key of {table.QualifiedName} has {columns} columns, and {key.Length} values were given.",
+                $"Give the values of {table.Key}, with commas between them.");
+        try
+        {
+            await using var command = new NpgsqlCommand($"SELECT {table.KeyLiteral(key)}", connection);
+            await command.ExecuteScalarAsync(cancellationToken);
+        }
+        catch (PostgresException e)
+        {
+            throw new PipelineException(
+                FailureAction.Stop, $"What was given is no key of {table.QualifiedName} ({e.SqlState}).",
+                $"Give values of {table.Key} as Postgres writes them.");
+        }
+    }
+}

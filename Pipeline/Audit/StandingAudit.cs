@@ -1,0 +1,222 @@
+using System.Collections.Immutable;
+using System.Diagnostics.Metrics;
+using System.Globalization;
+using Microsoft.Extensions.Logging;
+using OrdersStream.Capture;
+using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
+using OrdersStream.Kafka;
+using OrdersStream.Lake.Files;
+
+namespace OrdersStream.Audit;
+
+/// <summary>
+/// The pipeline compares lake and table by itself, one round after the other, and asks for what differs to be published again. It runs
+/// where the table is captured, on a connection of its own and beside the polls, which it never holds up; and it works for a share of the
+/// time only, so that neither server is kept busy by it.
+/// </summary>
+public sealed class StandingAudit
+{
+    /// <summary>What ended by a failure is tried again after this.</summary>
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromMinutes(5);
+
+    /// <summary>Nothing is compared before a process has run for so long.</summary>
+    private static readonly TimeSpan FirstAfter = TimeSpan.FromMinutes(1);
+
+    /// <summary>While it may not begin.</summary>
+    private static readonly TimeSpan LooksEvery = TimeSpan.FromSeconds(1);
+
+    private readonly PipelineOptions options;
+    private readonly Func<Watermark?> position;
+    private readonly LakeArrival arrival;
+    private readonly Func<string, ILakeFiles> openFiles;
+    private readonly RepairRequests requests;
+    private readonly AuditStateFile file;
+    private readonly TimeProvider time;
+    private readonly ILogger logger;
+    private readonly TimeSpan interval;
+    private DateTimeOffset notBefore;
+    private string? told;
+    private IReadOnlySet<(UInt128, ulong)> asked = ImmutableHashSet<(UInt128, ulong)>.Empty;
+
+    /// <param name="options">The stream's configuration.</param>
+    /// <param name="position">Where capture has got to in this process; null: it is not the poller.</param>
+    /// <param name="arrival">Knows whether the lake has what the topic had.</param>
+    /// <param name="openFiles">Opens where the lake and its commit log lie.</param>
+    /// <param name="crashPoints">Those of the process.</param>
+    /// <param name="metrics">What is measured of the stream: a round's age and findings are a part of it.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="logger">Takes a line a round.</param>
+    internal StandingAudit(
+        PipelineOptions options, Func<Watermark?> position, LakeArrival arrival, Func<string, ILakeFiles> openFiles,
+        CrashPoints crashPoints, PipelineMetrics metrics, TimeProvider time, ILogger logger)
+    {
+        (this.options, this.position, this.arrival, this.openFiles) = (options, position, arrival, openFiles);
+        (this.time, this.logger) = (time, logger);
+        requests = new RepairRequests(options, crashPoints);
+        file = new AuditStateFile(options, crashPoints);
+        interval = TimeSpan.FromSeconds(options.Audit.Interval);
+        metrics.Meter.CreateObservableGauge("orders_stream.audit.age", Age, "s", "How long ago the last whole round of the audit ended.");
+        metrics.Meter.CreateObservableGauge(
+            "orders_stream.audit.differences", Differences, "{row}", "Rows that it found not to be as they should, by kind.");
+
+        Measurement<double>[] Age() =>
+            file.Read()?.Last is { } last ? [new((time.GetUtcNow() - last.EndedAt).TotalSeconds, metrics.StreamTags)] : [];
+
+        Measurement<long>[] Differences() => file.Read()?.Last is not { } last ? [] :
+        [
+            new(last.Missing, [.. metrics.StreamTags, new("kind", "missing")]),
+            new(last.Stale, [.. metrics.StreamTags, new("kind", "stale")]),
+            new(last.Extra, [.. metrics.StreamTags, new("kind", "extra")]),
+            new(last.StoredTwice, [.. metrics.StreamTags, new("kind", "stored_twice")]),
+        ];
+    }
+
+    /// <summary>Where it is, in whatever process it runs; null: nothing was written yet, or nothing that can be read.</summary>
+    public AuditState? Read() => file.Read();
+
+    /// <summary>Round after round, until it is told to stop.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        if (!options.Audit.IsEnabled) return;
+        notBefore = time.GetUtcNow() + (interval < FirstAfter ? interval : FirstAfter);
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            try
+            {
+                await Task.Delay(LooksEvery, time, cancellationToken);
+                if (IsDue()) await RoundAsync(cancellationToken);
+            }
+            catch (Exception) when (cancellationToken.IsCancellationRequested)
+            {
+                // What a client says that is cut off is no failure.
+            }
+            catch (Exception e)
+            {
+                BrokenOff(e);
+            }
+        }
+    }
+
+    // What was asked for is published first: it would be found, and asked for, again.
+    private bool IsDue()
+    {
+        var now = time.GetUtcNow();
+        if (now < notBefore || position() is not { Horizon: not null } || requests.Waiting().Count > 0) return false;
+        // Of a process before, or of another that captured meanwhile.
+        // A clock that was set back since must not silence it.
+        if (file.Read()?.Last is { } last && last.EndedAt <= now && last.EndedAt + interval > notBefore)
+            notBefore = last.EndedAt + interval;
+        return now >= notBefore;
+    }
+
+    private void BrokenOff(Exception failure)
+    {
+        var verdict = FailurePolicy.Judge(failure);
+        notBefore = time.GetUtcNow() + RetryAfter;
+        if (verdict.Problem != told) logger.AuditBrokenOff(verdict.Problem, verdict.Remedy);
+        told = verdict.Problem;
+        try
+        {
+            file.Write((file.Read() ?? new(null)) with { FailedAt = time.GetUtcNow(), Failure = verdict.Problem });
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Capture writes to the same folder, and says what is wrong with it.
+        }
+    }
+
+    private async Task RoundAsync(CancellationToken cancellationToken)
+    {
+        var begunAt = time.GetUtcNow();
+        Action<RepairRequest>? ask = options.Audit.MayRepair ? request => requests.Add(request, time.GetUtcNow()) : null;
+        var round = new AuditRound(options, arrival, openFiles, ask) { AskedBefore = asked };
+        await using (var steps = round.StepsAsync(cancellationToken).GetAsyncEnumerator(cancellationToken))
+        {
+            for (var begun = time.GetTimestamp(); await steps.MoveNextAsync(); begun = time.GetTimestamp())
+            {
+                var pause = AuditPace.PauseAfter(time.GetElapsedTime(begun), options.Audit.Share, steps.Current);
+                await Task.Delay(pause, time, cancellationToken);
+            }
+        }
+        (asked, told) = (round.Asked, null);
+        var found = round.FindingsOf(begunAt, time.GetUtcNow());
+        var before = file.Read();
+        file.Write(new AuditState(found, (before?.RequestedInAll ?? 0) + found.Requested));
+        Say(found, before?.Last, round.IsGuarded);
+    }
+
+    private void Say(AuditFindings found, AuditFindings? before, bool isGuarded)
+    {
+        var seconds = (found.EndedAt - found.BegunAt).TotalSeconds;
+        if (found.Differences == 0 && found.Rows > 0 && found.Rows == found.OnTheWay)
+        {
+            logger.AuditBrokenOff(
+                "No row could be compared: none is known to have been published.", "The next round begins after audit.interval.");
+            return;
+        }
+        if (found.Differences == 0)
+        {
+            logger.AuditEqual(found.Rows - found.OnTheWay, found.OnTheWay, seconds);
+            return;
+        }
+        // Deletes are not captured: what was told of them is not told again as something new.
+        var isNew = found.Differences > found.Extra || found.Extra > (before?.Extra ?? 0);
+        logger.AuditDiffers(
+            isNew ? LogLevel.Warning : LogLevel.Information, found.Rows, found.Missing, found.Stale, found.Extra, found.StoredTwice,
+            seconds, AuditCause.Of(found, isGuarded), Mending(found));
+    }
+
+    private string Mending(AuditFindings found) =>
+        (found.Requested, found.Unmended) switch
+        {
+            (0, 0) when found.Missing + found.Stale == 0 => "",
+            (0, 0) => "; audit.repair is false: nothing is mended (see the verb repair)",
+            (var requested, 0) => string.Create(
+                CultureInfo.InvariantCulture, $"; {requested:N0} are published again"),
+            var (requested, unmended) => string.Create(
+                CultureInfo.InvariantCulture,
+                $"; {requested:N0} are published again, {unmended:N0} were so before and differ as they did"),
+        };
+}
+
+/// <summary>How much of the time the audit works.</summary>
+internal static class AuditPace
+{
+    /// <summary>Waiting for a lock, or for a server, is no work: a step that lasted for long is not paid for by half a day.</summary>
+    public static readonly TimeSpan PauseMax = TimeSpan.FromMinutes(30);
+
+    /// <summary>
+    /// The pause after a step. What both servers and this process worked for it is not known, and is no more than it lasted, since
+    /// nothing of it is done at the same time.
+    /// </summary>
+    /// <param name="worked">How long the step lasted.</param>
+    /// <param name="percent">Share of one core.</param>
+    /// <param name="least">What the step asks for.</param>
+    public static TimeSpan PauseAfter(TimeSpan worked, int percent, TimeSpan least)
+    {
+        var pause = worked * (100.0 / percent - 1);
+        if (pause > PauseMax) pause = PauseMax;
+        return pause > least ? pause : least;
+    }
+}
+
+/// <summary>What is known of why lake and table differ.</summary>
+internal static class AuditCause
+{
+    /// <param name="found">What a round found.</param>
+    /// <param name="isGuarded">A trigger sets the ordering column for every writer.</param>
+    /// <returns>To be put behind the counts; empty: nothing is known.</returns>
+    public static string Of(AuditFindings found, bool isGuarded)
+    {
+        var causes = new List<string>();
+        if (found.Missing + found.Stale > 0)
+            causes.Add(
+                isGuarded ? "missing and stale: files of the lake may be gone, or rows were written past the trigger"
+                : "missing and stale: no trigger sets the ordering column for every writer, so rows may be dated back");
+        if (found.Extra > 0) causes.Add("extra: deleted in the table, and deletes are not captured");
+        if (found.StoredTwice > 0) causes.Add("stored twice: a file of the lake was copied, or put back");
+        return causes.Count == 0 ? "" : $" ({string.Join("; ", causes)})";
+    }
+}

@@ -1,0 +1,125 @@
+using System.Data;
+using Npgsql;
+using OrdersStream.Diagnostics;
+using OrdersStream.Postgres;
+
+namespace OrdersStream.Capture;
+
+/// <summary>What a poll did of what was asked for.</summary>
+/// <param name="Rows">Row versions published again.</param>
+/// <param name="IsMore">More is waiting.</param>
+internal readonly record struct RepairTurn(long Rows, bool IsMore);
+
+/// <summary>
+/// Repairs: rows that are published again by request, as pages of no window. The greater page number is the newer version to whoever reads
+/// the lake (invariant 12), so no page may hold an older state of a row than one with a lesser number. It holds by when rows are read:
+/// a window's pages in snapshots that are opened after its horizon, one after the other; a repair's only between two windows, in
+/// snapshots opened when the last page of the one before is out; and the next window is taken, and read, after that. What the last horizon
+/// does not have is left out here: the next window brings it.
+/// </summary>
+internal sealed partial class CaptureSession
+{
+    /// <summary>How long a poll goes on with repairs, while what was committed since waits.</summary>
+    private static readonly TimeSpan TurnMax = TimeSpan.FromSeconds(1);
+
+    /// <summary>Publishes what was asked for, for a while; what is left comes with the next poll.</summary>
+    public async Task<RepairTurn> RepairAsync(CancellationToken cancellationToken)
+    {
+        var waiting = context.Repairs.Waiting();
+        if (waiting.Count == 0) return default;
+        // Ids of a horizon of before a restart tell nothing of its rows: the next window has a new one.
+        if (Watermark is not { Window: null, Horizon: { } horizon } || !IsOfThisTime(horizon)) return new(0, IsMore: true);
+        // The session still is the poller's.
+        await horizons.SnapshotAsync(context.Options.PublisherName, cancellationToken);
+        var begun = context.Time.GetTimestamp();
+        var rows = 0L;
+        foreach (var file in waiting)
+        {
+            try
+            {
+                if (await RequestAsync(file, cancellationToken) is { } request)
+                    rows += await RepairAsync(file, request, horizon, begun, cancellationToken);
+            }
+            // Not the disk's or Kafka's failures: those are not the request's.
+            catch (Exception e) when (e is PostgresException or PipelineException && connection.State == ConnectionState.Open)
+            {
+                throw Failed(file, e);
+            }
+            if (context.Time.GetElapsedTime(begun) >= TurnMax) break;
+        }
+        return new(rows, context.Repairs.Waiting().Count > 0);
+    }
+
+    /// <returns>Null: it cannot be used, and is taken off.</returns>
+    private async Task<RepairRequest?> RequestAsync(string file, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var request = context.Repairs.Read(file);
+            var table = await SourceCatalog.ReadAsync(connection, context.Options.Postgres, cancellationToken);
+            if (!request.IsOfAnotherKey(table)) return request with { Order = table.Order };
+            Drop(file, "the table has another key by now");
+        }
+        catch (FormatException e)
+        {
+            Drop(file, e.Message);
+        }
+        catch (FileNotFoundException)
+        {
+            // Withdrawn meanwhile.
+        }
+        return null;
+    }
+
+    private async Task<long> RepairAsync(
+        string file, RepairRequest request, Horizon horizon, long begun, CancellationToken cancellationToken)
+    {
+        var (rows, numbers) = (0L, 0);
+        try
+        {
+            await foreach (var page in pages.ReadAsync(request.ToWindow(horizon), Watermark.Source, cancellationToken))
+            {
+                var count = page.Records.Length;
+                await PublishAsync(page, before: null, () => Watermark.AdvanceBeside(count), cancellationToken);
+                (rows, numbers) = (rows + count, numbers + 1);
+                if (context.Time.GetElapsedTime(begun) < TurnMax) continue;
+                // Where it was withdrawn meanwhile, that is all.
+                if (File.Exists(file)) context.Repairs.Write(file, request with { Behind = page.Cursor });
+                context.Metrics.Repaired(rows);
+                context.Logger.Repaired(request.Reason, rows, numbers, ", more is waiting");
+                return rows;
+            }
+        }
+        // Its own values are no values of the key: to try again would change nothing, and stop all else.
+        catch (PostgresException e) when (e.SqlState.StartsWith("22", StringComparison.Ordinal))
+        {
+            Drop(file, $"the server refuses its keys ({e.SqlState})");
+            return rows;
+        }
+        context.Repairs.Remove(file);
+        context.Metrics.Repaired(rows);
+        context.Logger.Repaired(request.Reason, rows, numbers, "");
+        return rows;
+    }
+
+    /// <summary>
+    /// It is asked for beside the windows, and must not end them: what fails in a way that does not pass, or again and again, is set
+    /// aside, and the session that begins anew goes on without it.
+    /// </summary>
+    private PipelineException Failed(string file, Exception failure)
+    {
+        var verdict = (FailurePolicy.OfStatement(failure, isConnected: true)?.Verdict ?? FailurePolicy.Judge(failure)) with
+        {
+            SeesItself = true,
+        };
+        if (context.Repairs.HasFailed(file, isForGood: verdict.Action == FailureAction.Stop))
+            context.Logger.RepairDropped(Path.GetFileName(file), $"it failed: {verdict.Problem}");
+        return new(verdict with { Action = FailureAction.Retry }, failure);
+    }
+
+    private void Drop(string file, string why)
+    {
+        context.Logger.RepairDropped(Path.GetFileName(file), why);
+        context.Repairs.Remove(file);
+    }
+}

@@ -1,0 +1,81 @@
+using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
+
+namespace OrdersStream.Capture;
+
+/// <summary>
+/// The requests that wait for the poller, one file each beside the watermark file, oldest first. Any process may add one; the poller takes
+/// one off when its rows are published. Where it dies in between it does so again, and the rows have one more version each.
+/// </summary>
+public sealed class RepairRequests(PipelineOptions options, CrashPoints crashPoints)
+{
+    private const string Extension = ".json";
+
+    /// <summary>Of what may pass by itself.</summary>
+    private const int FailuresMax = 3;
+
+    private readonly Dictionary<string, int> failures = [];
+
+    private readonly string folder = Path.Combine(options.Streaming.LastProcessedTimestampLocation, "repairs");
+
+    /// <summary>Makes a request durable.</summary>
+    /// <param name="request">Which rows.</param>
+    /// <param name="now">The clock: requests are taken up in this order.</param>
+    /// <returns>Its file, which is there until its rows are published.</returns>
+    public string Add(RepairRequest request, DateTimeOffset now)
+    {
+        var path = Path.Combine(folder, $"{now:yyyyMMddTHHmmssfffffff}-{Guid.NewGuid():N}{Extension}");
+        Write(path, request);
+        return path;
+    }
+
+    /// <summary>Their files.</summary>
+    public IReadOnlyList<string> Waiting() => !Directory.Exists(folder) ? [] :
+    [
+        .. Directory.EnumerateFiles(folder, "*" + Extension)
+            .Where(file => !Path.GetFileName(file).StartsWith('.') && failures.GetValueOrDefault(file) < FailuresMax)
+            .Order(StringComparer.Ordinal),
+    ];
+
+    /// <summary>Makes the folder the poller's own, who can then take off whatever others put there.</summary>
+    internal void Begin()
+    {
+        try
+        {
+            // Where the folder above is missing, whoever makes it does so durably.
+            if (Directory.Exists(Path.GetDirectoryName(folder)) && !Directory.Exists(folder)) DurableFile.CreateFolder(folder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The position is written to the same place: that says what is wrong.
+        }
+    }
+
+    /// <summary>Takes note that what a request asks for could not be done.</summary>
+    /// <param name="file">The request.</param>
+    /// <param name="isForGood">It would fail again.</param>
+    /// <returns>It is not tried again: it is set aside where it can be, under its name with an ending of its own.</returns>
+    internal bool HasFailed(string file, bool isForGood)
+    {
+        failures[file] = isForGood ? FailuresMax : failures.GetValueOrDefault(file) + 1;
+        if (failures[file] < FailuresMax) return false;
+        try
+        {
+            DurableFile.TryRenameExclusive(file, file + ".failed", crashPoints.Before(CrashPoint.RequestRemoved));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // This process passes it over all the same.
+        }
+        return true;
+    }
+
+    /// <exception cref="FormatException">It cannot be used.</exception>
+    internal RepairRequest Read(string path) => RepairRequest.FromStateFile(File.ReadAllBytes(path), options.StreamName);
+
+    internal void Write(string path, RepairRequest request) =>
+        DurableFile.Replace(path, request.ToStateFile(options.StreamName), crashPoints.Before(CrashPoint.RequestWritten));
+
+    internal void Remove(string path) => DurableFile.Remove(path, crashPoints.Before(CrashPoint.RequestRemoved));
+}

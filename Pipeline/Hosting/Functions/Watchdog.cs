@@ -1,0 +1,106 @@
+using OrdersStream.Capture;
+using OrdersStream.Configuration;
+
+namespace OrdersStream.Hosting.Functions;
+
+/// <summary>
+/// Notices that the platform calls this worker no more: its host was killed and left it behind, or what listens to the host died of a
+/// batch that was larger than its memory. A worker that lives on so keeps the poller's lock, and no row moves.
+/// </summary>
+public sealed class Watchdog
+{
+    private const int IntervalsMin = 6, LooksMin = 12;
+
+    private static readonly TimeSpan LookIntervalMax = TimeSpan.FromSeconds(5);
+    private static readonly AsyncLocal<RunningCall?> Current = new();
+
+    private readonly TimeProvider time;
+    private readonly TimeSpan patience, lookInterval;
+    private int running;
+    private int looksInVain;
+    private volatile bool isArmed;
+
+    /// <param name="options">For the interval of the ticks.</param>
+    /// <param name="environment">Tells whether there are ticks from the start.</param>
+    /// <param name="time">The clock.</param>
+    public Watchdog(PipelineOptions options, IReadOnlyDictionary<string, string> environment, TimeProvider time)
+    {
+        this.time = time;
+        var intervals = TimeSpan.FromSeconds(IntervalsMin * options.Streaming.BatchInterval);
+        patience = intervals > PatienceMin ? intervals : PatienceMin;
+        lookInterval = patience / LooksMin < LookIntervalMax ? patience / LooksMin : LookIntervalMax;
+        isArmed = TicksEveryInstance(environment);
+    }
+
+    /// <summary>Whether who asks does so for a call of the platform that has not ended yet.</summary>
+    public static bool IsInRun => Current.Value is { IsOver: false };
+
+    /// <summary>However short the interval is. A test shortens it.</summary>
+    internal static TimeSpan PatienceMin { get; set; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>The timer called.</summary>
+    public void Ticked()
+    {
+        isArmed = true;
+        Volatile.Write(ref looksInVain, 0);
+    }
+
+    /// <summary>A call of the platform runs until this is disposed of: as long as one does, ticks may wait for it.</summary>
+    public IDisposable Run()
+    {
+        Interlocked.Increment(ref running);
+        var run = new RunningCall(this);
+        Current.Value = run;
+        return run;
+    }
+
+    /// <summary>Looks until no tick has come for so long that none will.</summary>
+    /// <returns>Why the worker must end.</returns>
+    /// <exception cref="OperationCanceledException">The worker was told to stop before.</exception>
+    public async Task<string> WatchAsync(CancellationToken cancellationToken)
+    {
+        using var timer = new PeriodicTimer(lookInterval, time);
+        while (await timer.WaitForNextTickAsync(cancellationToken))
+            if (Look()) break;
+        return $"no tick of {nameof(PostgresToKafka)} came for {patience.TotalSeconds:0} s though nothing runs: the Functions host is "
+            + "gone, or this worker does not hear it any more, as after a batch that was larger than its memory. It ends, and the host, "
+            + "where there is one, starts another; what was not committed is captured, or delivered, again";
+    }
+
+    /// <summary>
+    /// Whether the patience is over. Counts looks, and no time of a clock: while the process is stopped, or its machine sleeps, no tick is
+    /// missed.
+    /// </summary>
+    internal bool Look()
+    {
+        if (isArmed && Volatile.Read(ref running) == 0) return Interlocked.Increment(ref looksInVain) * lookInterval >= patience;
+        Volatile.Write(ref looksInVain, 0);
+        return false;
+    }
+
+    /// <summary>
+    /// With a storage account one instance has the timer, and the others wait for it to go; a timer that is switched off ticks nowhere.
+    /// </summary>
+    private static bool TicksEveryInstance(IReadOnlyDictionary<string, string> environment)
+    {
+        return !environment.Any(s => !string.IsNullOrWhiteSpace(s.Value) && (IsAccount(s.Key) || IsSwitchedOff(s.Key, s.Value)));
+
+        static bool IsAccount(string name) => name.StartsWith(FunctionsSettings.Storage, StringComparison.OrdinalIgnoreCase);
+
+        static bool IsSwitchedOff(string name, string value) =>
+            name.Replace("__", ".").Equals($"AzureWebJobs.{nameof(PostgresToKafka)}.Disabled", StringComparison.OrdinalIgnoreCase)
+            && value is not ("0" or "false" or "False");
+    }
+
+    private sealed class RunningCall(Watchdog watchdog) : IDisposable
+    {
+        private int isOver;
+
+        public bool IsOver => Volatile.Read(ref isOver) != 0;
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref isOver, 1) == 0) Interlocked.Decrement(ref watchdog.running);
+        }
+    }
+}

@@ -1,0 +1,33 @@
+using Npgsql;
+using OrdersStream.Configuration;
+
+namespace OrdersStream.Postgres;
+
+/// <summary>How wide rows are, by a sample.</summary>
+internal static class RowWidth
+{
+    private const int Rows = 1_000;
+
+    /// <summary>
+    /// Bytes of a row as text, on average: of the rows that are read first, or of the newest, whichever are wider. About what a record of
+    /// one has.
+    /// </summary>
+    /// <returns>Null: the table is empty.</returns>
+    public static async Task<double?> SampleAsync(PostgresOptions options, CancellationToken cancellationToken)
+    {
+        await using var connection = await SourceConnection.OpenAsync(options, cancellationToken);
+        var table = await SourceCatalog.ReadAsync(connection, options, cancellationToken);
+        var newest = $"ORDER BY {Sql.Identifier(table.Schema.Columns[table.Schema.TimestampColumn].Name)} DESC ";
+        await using var command = new NpgsqlCommand(
+            $"SELECT max(bytes)::float8 FROM ({Average(table, "")} UNION ALL {Average(table, table.HasTimestampIndex ? newest : "")}) s",
+            connection);
+        return await command.ExecuteScalarAsync(cancellationToken) as double?;
+    }
+
+    // Its own name for the row, which no column has: a column goes before.
+    private static string Average(SourceTable table, string order) =>
+        $"""
+        (SELECT avg(octet_length(text)) AS bytes
+         FROM (SELECT "a row"::text AS text FROM {table.QualifiedName} AS "a row" {order}LIMIT {Rows}) r)
+        """;
+}

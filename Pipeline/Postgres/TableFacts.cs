@@ -1,0 +1,247 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Serialization;
+using Npgsql;
+using OrdersStream.Rows;
+
+namespace OrdersStream.Postgres;
+
+/// <summary>
+/// What the catalogue says of a table, as far as it can change rows without a new version of them, or bring rows in that are older than
+/// the last horizon. It is part of a horizon, so that the next one can tell what changed in between.
+/// </summary>
+/// <param name="Storage">Digest of the files of the table and all that belongs to it: another one after each rewrite.</param>
+/// <param name="IsGuarded">A trigger sets the ordering column for every writer.</param>
+/// <param name="Values">
+/// What decides how stored values read: name and type of each column (<c>a</c> and its number), and each label of its enums (<c>l</c> and
+/// its oid), as digests.
+/// </param>
+/// <param name="Seen">Transactions at or above the horizon's H that had changed the catalogue's rows of the table.</param>
+/// <param name="Triggers">Digest of its triggers and of who wrote them and their functions last; null: not known.</param>
+public sealed record TableFacts(
+    string Storage, bool IsGuarded, ImmutableSortedDictionary<string, string> Values, ImmutableArray<uint> Seen, string? Triggers = null)
+{
+    private const int DigestLength = 8;
+
+    /// <summary>Digests of the names of columns that it had, and has no more; null: none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ImmutableSortedSet<string>? Gone { get; init; }
+
+    /// <summary>While the rows up to the horizon were read a column had another name.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsMixed { get; init; }
+
+    /// <summary>It, with what it takes from the one before to know a name again.</summary>
+    public TableFacts Following(TableFacts? before)
+    {
+        if (before is null) return this;
+        var gone = before.GoneIn(this);
+        return gone.Count == 0 ? this : this with { Gone = [.. gone] };
+    }
+
+    /// <summary>Rows up to the horizon were read by such columns: one that is added to them changes no value, another name does.</summary>
+    public TableFacts ReadBy(TableSchema schema)
+    {
+        if (IsMixed) return this;
+        var names = schema.Columns.Select(c => DigestOf(c.Name)).ToHashSet();
+        return Values.All(v => !IsColumn(v.Key) || names.Contains(NameOf(v.Value))) ? this : this with { IsMixed = true };
+    }
+
+    /// <summary>Why stored rows read otherwise than they did, though they were not written since; empty: they do not.</summary>
+    /// <param name="now">The table as it is.</param>
+    /// <param name="filled">Columns that rows have a value of which they were not written with.</param>
+    /// <param name="written">What of its values was written since, labels maybe as they had been.</param>
+    public string WhatReadsOtherwise(TableFacts now, IEnumerable<string> filled, IEnumerable<string> written)
+    {
+        var changed = now.Values.Where(v => Values.GetValueOrDefault(v.Key, v.Value) != v.Value).Select(v => v.Key).ToList();
+        var reasons = new List<string>();
+        if (changed.Exists(IsColumn)) reasons.Add("a column has another name or type");
+        else if (IsMixed) reasons.Add("a column had another name while it was read");
+        if (changed.Exists(c => !IsColumn(c)) || written.Any(w => !IsColumn(w) && Values.ContainsKey(w)))
+            reasons.Add("a label of an enum was renamed");
+        if (filled.Any(c => !Values.ContainsKey(c))) reasons.Add("a column was added with a value for the rows that were there");
+        var gone = GoneIn(now);
+        if (now.Values.Any(v => IsColumn(v.Key) && !Values.ContainsKey(v.Key) && gone.Contains(NameOf(v.Value))))
+            reasons.Add("a column was dropped and added again");
+        return string.Join(", ", reasons);
+    }
+
+    /// <summary>Nothing says that rows of any age came, or read otherwise, where transaction ids do not tell what came since.</summary>
+    public bool IsAsIn(TableFacts now) =>
+        !IsMixed && Storage == now.Storage && Values.SequenceEqual(now.Values) && (Triggers is null || Triggers == now.Triggers);
+
+    /// <summary>What still holds up to an id: a file that another makes under an id that is given again may have the same number.</summary>
+    public TableFacts UpTo(uint newest, bool isLess)
+    {
+        var seen = Seen.RemoveAll(x => (int)(x - newest) > 0);
+        return isLess || seen.Length < Seen.Length ? this with { Seen = seen, Storage = "" } : this;
+    }
+
+    private HashSet<string> GoneIn(TableFacts now) =>
+        [.. Gone ?? [], .. Values.Where(v => IsColumn(v.Key) && !now.Values.ContainsKey(v.Key)).Select(v => NameOf(v.Value))];
+
+    private static string DigestOf(string name) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)))[..DigestLength];
+
+    private static string NameOf(string column) => column.Split(':')[0];
+
+    private static bool IsColumn(string name) => name.StartsWith('a');
+}
+
+/// <summary>What changed of the table between two horizons, other than by new versions of its rows.</summary>
+/// <param name="Joined">
+/// Tables that became part of it (ATTACH PARTITION, INHERIT): their rows may be older than the earlier horizon, by id and by time.
+/// </param>
+/// <param name="IsRewritten">
+/// Rows may have been written without the time that capture relies on: its files were replaced (a rewrite, TRUNCATE and a reload). The ids
+/// tell them.
+/// </param>
+/// <param name="IsUnguarded">The same, past a trigger that was changed: who did may be open still.</param>
+/// <param name="Reread">Why all rows are captured again: their values may be others without a new version; empty: no reason.</param>
+internal sealed record TableChange(ImmutableArray<uint> Joined, bool IsRewritten, bool IsUnguarded, string Reread)
+{
+    public static readonly TableChange None = new([], false, false, "");
+
+    /// <param name="since">The horizon before; null: this is the first.</param>
+    /// <param name="now">The table as it is.</param>
+    /// <param name="touched">What in the catalogue was written since.</param>
+    public static TableChange Of(Horizon? since, TableFacts now, TouchedCatalogue touched)
+    {
+        if (since is null) return None with { IsUnguarded = touched.Triggers };
+        // A position of an earlier version does not say how values read.
+        if (since.Facts is not { } before)
+            return new(touched.Joined, touched.Files, touched.Triggers, touched.Values.Count == 0 ? "" : "a column or a label was changed");
+
+        var isRewritten = touched.Files && touched.Kept != before.Storage;
+        var filled = isRewritten ? [.. touched.Filled, .. touched.Defaulted] : touched.Filled;
+        return new(
+            touched.Joined, isRewritten, touched.Triggers || before.IsGuarded != now.IsGuarded,
+            before.WhatReadsOtherwise(now, filled, touched.Values));
+    }
+}
+
+/// <summary>What in the catalogue was written since a horizon.</summary>
+/// <param name="Joined">Tables that became part of the table.</param>
+/// <param name="Files">A row of one of its files.</param>
+/// <param name="Kept">Digest of the files of all that did not join: as the table's was, where none was replaced.</param>
+/// <param name="Triggers">A trigger, or a function of one.</param>
+/// <param name="Filled">Columns that rows have a value of which they were not written with.</param>
+/// <param name="Defaulted">Other columns with a default.</param>
+/// <param name="Values">Columns, and labels of enums.</param>
+internal sealed record TouchedCatalogue(
+    ImmutableArray<uint> Joined, bool Files, string Kept, bool Triggers, IReadOnlyList<string> Filled, IReadOnlyList<string> Defaulted,
+    IReadOnlyList<string> Values);
+
+/// <summary>Reads a table's facts, and what in the catalogue was written since a horizon, in the snapshot of the next one.</summary>
+/// <param name="table">The table.</param>
+/// <param name="since">The horizon before; null: this is the first, or its ids mean nothing any more.</param>
+/// <param name="to">The next one, as far as it is taken.</param>
+internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizon to)
+{
+    private const string Tree =
+        """
+        WITH RECURSIVE tree (oid, joined, by) AS (
+            SELECT $1::oid, false, NULL::xid
+            UNION ALL
+            SELECT i.inhrelid, t.joined OR {0}, i.xmin FROM tree t JOIN {3} ON i.inhparent = t.oid
+        ), part AS (
+            SELECT c.oid, c.relfilenode, bool_and(t.joined) AS joined, {1} AS changed, c.xmin AS by
+            FROM tree t JOIN pg_class c ON c.oid = t.oid GROUP BY c.oid, c.relfilenode, c.xmin
+        ), guard AS (
+            SELECT part.joined, t.oid, t.xmin AS by, f.xmin AS function_by
+            FROM part JOIN pg_trigger t ON t.tgrelid = part.oid JOIN pg_proc f ON f.oid = t.tgfoid WHERE {2}
+        ), types (oid) AS (
+            SELECT atttypid FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped
+            UNION
+            SELECT below.oid FROM types JOIN pg_type t USING (oid), LATERAL (VALUES (t.typbasetype), (t.typelem)) below (oid)
+            WHERE below.oid <> 0
+        )
+        """;
+
+    private const string Digest = "md5(string_agg(oid || ':' || relfilenode, ',' ORDER BY oid))";
+
+    /// <summary>
+    /// One row: digest of the files, oids that joined, whether files of the others may be others, whether triggers may, who at or above H
+    /// wrote it, digest of the triggers, and of the others' files.
+    /// </summary>
+    public NpgsqlBatchCommand Storage() => Command(
+        $"""
+        SELECT (SELECT {Digest} FROM part),
+               (SELECT coalesce(array_agg(oid ORDER BY oid), ARRAY[]::oid[]) FROM part
+                WHERE joined AND relfilenode <> 0 AND pg_relation_size(oid) > 0),
+               (SELECT coalesce(bool_or(changed), false) FROM part WHERE NOT joined AND relfilenode <> 0),
+               EXISTS (SELECT FROM guard WHERE NOT joined AND ({IsUnguarded("by")} OR {IsUnguarded("function_by")})),
+               (SELECT coalesce(array_agg(DISTINCT x::text), ARRAY[]::text[]) FROM (
+                    SELECT by FROM tree UNION ALL SELECT by FROM part UNION ALL SELECT by FROM guard UNION ALL SELECT function_by FROM guard
+                    UNION ALL SELECT xmin FROM pg_enum WHERE enumtypid IN (SELECT oid FROM types)
+                ) changes (x) WHERE {IsNotBelow("x")}),
+               (SELECT coalesce(md5(string_agg(oid || ':' || by::text || ':' || function_by::text, ',' ORDER BY oid)), '') FROM guard),
+               (SELECT {Digest} FROM part WHERE NOT joined)
+        """);
+
+    /// <summary>
+    /// A row for each column and label: its name in the facts, its digest, whether rows have a value of it that they were not written
+    /// with, whether it has a default, whether it was written since.
+    /// </summary>
+    public NpgsqlBatchCommand Values() => Command(
+        $"""
+        SELECT 'a' || a.attnum,
+               left(encode(sha256(convert_to(a.attname, 'UTF8')), 'hex'), 8) || ':' || left(md5(format_type(a.atttypid, NULL)), 8),
+               (SELECT coalesce(bool_or(m.atthasmissing OR m.attgenerated = 'v'), false)
+                FROM part JOIN pg_attribute m ON m.attrelid = part.oid WHERE m.attname = a.attname AND NOT m.attisdropped),
+               a.atthasdef, {IsNew("a.xmin")}
+        FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped{IsCarried}
+        UNION ALL
+        SELECT 'l' || e.oid, left(md5(e.enumlabel), 8), false, false, {IsNew("e.xmin")}
+        FROM pg_enum e WHERE e.enumtypid IN (SELECT oid FROM types)
+        """);
+
+    /// <summary>Reads what both said.</summary>
+    public async Task<(TableFacts Facts, TableChange Change)> ReadAsync(NpgsqlDataReader reader, CancellationToken cancellationToken)
+    {
+        await reader.ReadAsync(cancellationToken);
+        var (storage, joined) = (reader.GetString(0), reader.GetFieldValue<uint[]>(1));
+        var (filesTouched, triggersTouched) = (reader.GetBoolean(2), reader.GetBoolean(3));
+        var seen = reader.GetFieldValue<string[]>(4).Select(x => uint.Parse(x, CultureInfo.InvariantCulture))
+            .Where(x => !to.IsOpen(x)).Order();
+        var (triggers, kept) = (reader.GetString(5), reader.GetString(6));
+        await reader.NextResultAsync(cancellationToken);
+        var values = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
+        var (filled, defaulted, written) = (new List<string>(), new List<string>(), new List<string>());
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            var name = reader.GetString(0);
+            values[name] = reader.GetString(1);
+            if (reader.GetBoolean(2)) filled.Add(name);
+            else if (reader.GetBoolean(3)) defaulted.Add(name);
+            if (reader.GetBoolean(4)) written.Add(name);
+        }
+        var facts = new TableFacts(storage, table.Trigger.Counts, values.ToImmutable(), [.. seen], triggers);
+        return (facts, TableChange.Of(since, facts, new([.. joined], filesTouched, kept, triggersTouched, filled, defaulted, written)));
+    }
+
+    // What is not carried reads as nothing, whatever becomes of it.
+    private string IsCarried => table.Excluded.IsEmpty
+        ? ""
+        : $" AND a.attname NOT IN ({string.Join(", ", table.Excluded.Select(Sql.Literal))})";
+
+    private NpgsqlBatchCommand Command(string select)
+    {
+        var tree = Tree.Replace("{0}", IsNew("i.xmin")).Replace("{1}", IsNew("c.xmin"))
+            .Replace("{2}", TableTree.IsBeforeRow).Replace("{3}", TableTree.Children);
+        return new($"{tree} {select}") { Parameters = { new() { Value = (long)table.Oid } } };
+    }
+
+    /// <summary>
+    /// The condition that rows may come that were written before a transaction changed a trigger. Before the first horizon nobody looked:
+    /// then who is open may have begun before it.
+    /// </summary>
+    public string IsUnguarded(string xid) => since is null ? IsNotBelow(xid) : IsNew(xid);
+
+    private string IsNotBelow(string xid) => $"age({xid}) BETWEEN 0 AND age('{(uint)to.Xmin}'::xid)";
+
+    /// <summary>The condition that a transaction is not in the horizon before, by what it saw of the catalogue.</summary>
+    public string IsNew(string xid) => since is null ? "false" : $"NOT {(since with { Seen = since.Facts?.Seen ?? [] }).Contains(xid)}";
+}

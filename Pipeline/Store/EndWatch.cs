@@ -1,0 +1,36 @@
+using Confluent.Kafka;
+using OrdersStream.Diagnostics;
+
+namespace OrdersStream.Store;
+
+/// <summary>
+/// Brokers that were away may be back without the end of the log (invariant 10). A consumer that was at the old end, and finds the new one
+/// as high, hears of nothing: so after each connection that ended what they have is looked at, beside the reading.
+/// </summary>
+internal sealed class EndWatch(LakeBatch batch, string topic)
+{
+    private Task<int?>? look;
+    private bool isDue;
+
+    /// <summary>To be called as often as one likes.</summary>
+    /// <param name="isDisturbed">A connection ended since the last call.</param>
+    /// <param name="cancellationToken">Ends a look.</param>
+    /// <exception cref="PipelineException">The log is another one: the next session finds out where it parts.</exception>
+    public void Look(bool isDisturbed, CancellationToken cancellationToken)
+    {
+        isDue |= isDisturbed;
+        if (look is { IsCompleted: true } done)
+        {
+            look = null;
+            // They are still away: others say so.
+            if (done.IsCanceled || done.Exception?.InnerException is KafkaException) isDue = true;
+            else if (done.GetAwaiter().GetResult() is { } partition) throw LogIsAnother(partition);
+        }
+        if (!isDue || look is not null) return;
+        (isDue, look) = (false, batch.FindLostEndAsync(cancellationToken));
+    }
+
+    private PipelineException LogIsAnother(int partition) => new(new FailureVerdict(FailureAction.Retry,
+        $"The brokers lost the end of topic '{topic}', partition {partition}: what they have is not what the lake knows.",
+        "What they have is looked at.", SeesItself: true));
+}

@@ -1,0 +1,258 @@
+using Confluent.Kafka;
+using Microsoft.Extensions.Logging;
+using OrdersStream.Audit;
+using OrdersStream.Capture;
+using OrdersStream.Configuration;
+using OrdersStream.Durable;
+using OrdersStream.Lake;
+using OrdersStream.Lake.Files;
+using OrdersStream.LocalHost.Verbs;
+using OrdersStream.Postgres;
+using OrdersStream.Rows;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
+
+using LakeReader = OrdersStream.Lake.LakeReader;
+
+namespace OrdersStream.IntegrationTests.Audit;
+
+/// <summary>Rows that windows do not see are published again by request, and the running pipeline asks by itself.</summary>
+public sealed class RepairTests(PostgresServer postgres, KafkaServer kafka)
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    /// <summary>No trigger: clients say what time it is, and say that it is a year ago.</summary>
+    [Fact]
+    public async Task rows_that_were_dated_back_are_found_and_mended_by_the_running_loop_alone()
+    {
+        await using var stream = await TestStream.CreateAsync(postgres, kafka, configure: Audited);
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'n' || i FROM generate_series(1, 300) i");
+        using var stop = new CancellationTokenSource();
+        await using var run = stream.NewRun();
+        var running = run.UntilStoppedAsync(null, null, stop.Token, Token);
+        await stream.UntilStoredAsync(300, running);
+
+        await stream.ExecuteAsync("UPDATE items SET name = 'Zq7xWv', updated_at = now() - interval '1 year' WHERE id <= 40");
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'late', now() - interval '1 year' FROM generate_series(301, 320) i");
+        var file = new AuditStateFile(stream.Options, CrashPoints.None);
+        await MendedAsync(requested => requested == 60);
+        await stream.NewestShouldEqualTableAsync();
+
+        // And what somebody removed from the lake.
+        RemoveOneFile(stream);
+        await MendedAsync(requested => requested > 60);
+        await stop.CancelAsync();
+        await running;
+
+        await stream.NewestShouldEqualTableAsync();
+        Assert.Contains(stream.Log.Warnings, w => w.Contains("no trigger sets the ordering column", StringComparison.Ordinal));
+        // It says nothing of what it lacks.
+        Assert.DoesNotContain("Zq7xWv", stream.Log.ToString(), StringComparison.Ordinal);
+
+        // Each round is news to who waits: after so many nothing more is to be hoped for.
+        Task MendedAsync(Func<long, bool> isAll)
+        {
+            var rounds = new HashSet<DateTimeOffset>();
+            return stream.UntilAsync(
+                () =>
+                {
+                    if (file.Read() is not { Last: { } last } state) return false;
+                    rounds.Add(last.EndedAt);
+                    Assert.True(rounds.Count < 30, $"the audit says {state}\n{stream.Log}");
+                    return last is { Rows: 320, Differences: 0 } && isAll(state.RequestedInAll);
+                },
+                running, () => $"the audit says {file.Read()}");
+        }
+    }
+
+    [Fact]
+    public async Task a_request_for_the_whole_table_is_done_in_turns_and_a_dead_poller_does_it_again()
+    {
+        await using var stream = await TestStream.CreateAsync(
+            postgres, kafka, configure: o => o with { Postgres = o.Postgres with { PageBytes = 4096 } });
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, repeat('x', 100) FROM generate_series(1, 300) i");
+        await stream.DrainAsync();
+        await stream.StoreAsync();
+        var before = new WatermarkFile(stream.Options).Read()!;
+        var requests = new RepairRequests(stream.Options, CrashPoints.None);
+        requests.Add(new RepairRequest("the test", new RowSelection(), ""), DateTimeOffset.UnixEpoch);
+
+        var pages = 0;
+        stream.OnReached = point =>
+        {
+            if (point == CrashPoint.RequestRemoved) throw new IOException("crash");
+            if (point == CrashPoint.PageCommitted && ++pages == 3) throw new IOException("crash");
+        };
+        // The third page is out, and nobody knows.
+        await Assert.ThrowsAsync<IOException>(PollsAsync);
+        Assert.Single(requests.Waiting());
+        // All is out, and the request is gone, and nobody knows.
+        await stream.UntilNobodyPollsAsync();
+        await Assert.ThrowsAsync<IOException>(PollsAsync);
+        stream.OnReached = null;
+        await stream.UntilNobodyPollsAsync();
+        Assert.Equal((PollOutcome.Idle, 0), ((await stream.PollAsync()).Outcome, requests.Waiting().Count));
+        await stream.StoreAsync();
+
+        var after = new WatermarkFile(stream.Options).Read()!;
+        // Others commit on the same server: it may have gone on, and never back.
+        Assert.True(after.Horizon!.Xmin >= before.Horizon!.Xmin && after.WindowNumber >= before.WindowNumber);
+        await stream.NewestShouldEqualTableAsync();
+        Assert.True(stream.Lake.Count() > 600, $"{stream.Lake.Count()} row versions");
+        Assert.Empty(stream.Lake.QuarantineLines);
+
+        // As many turns as it takes.
+        async Task PollsAsync()
+        {
+            for (var turn = 0; turn < 100; turn++) await stream.PollAsync();
+        }
+    }
+
+    /// <summary>What a page of a later number has is never older.</summary>
+    [Fact]
+    public async Task a_repair_between_windows_never_hides_what_comes_after_it()
+    {
+        await using var stream = await TestStream.CreateAsync(postgres, kafka);
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'old' FROM generate_series(1, 20) i");
+        await stream.PollAndStoreAsync();
+        new RepairRequests(stream.Options, CrashPoints.None).Add(
+            new RepairRequest("the test", new RowSelection { FirstKey = ["5"], LastKey = ["14"] }, await OrderAsync(stream)),
+            DateTimeOffset.UnixEpoch);
+        await stream.ExecuteAsync("UPDATE items SET name = 'new', updated_at = clock_timestamp() WHERE id <= 10");
+        await stream.ExecuteAsync("DELETE FROM items WHERE id = 14");
+
+        var poll = await stream.PollAsync();
+        await stream.StoreAsync();
+        // Those that were changed come with the window, once.
+        Assert.Equal((3, 10), (poll.RepairedRows, poll.Rows));
+        Assert.Equal(33, stream.Lake.Count());
+        await stream.NewestShouldEqualTableAsync("id <> 14");
+    }
+
+    [Fact]
+    public async Task the_verb_mends_and_says_so_where_nobody_could()
+    {
+        await using var stream = await TestStream.CreateAsync(postgres, kafka);
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'n' || i FROM generate_series(1, 30) i");
+        await using (var run = stream.NewRun()) await run.OnceAsync(null, Token);
+        // A file that is not of the newest commit: without that storing does not begin.
+        await stream.ExecuteAsync("UPDATE items SET updated_at = clock_timestamp() WHERE id <= 15");
+        await using (var run = stream.NewRun()) await run.OnceAsync(null, Token);
+        await stream.UntilNobodyPollsAsync();
+        RemoveOneFile(stream);
+        var left = stream.Lake.Count();
+
+        Assert.Equal(2, await RepairAsync(isDry: false, once: false));
+        Assert.Equal(1, await RepairAsync(isDry: true, once: false));
+        Assert.Equal(left, stream.Lake.Count());
+        Assert.Equal(0, await RepairAsync(isDry: false, once: true));
+        var mended = stream.Lake.Count();
+        Assert.True(mended > left, $"{mended} row versions, and {left} were left");
+        await stream.NewestShouldEqualTableAsync();
+
+        // And by a process that captures, of whom another asks.
+        using var stop = new CancellationTokenSource();
+        await using var capturing = stream.NewRun();
+        await stream.UntilNobodyPollsAsync();
+        var running = capturing.UntilStoppedAsync(null, null, stop.Token, Token);
+        await stream.UntilAsync(() => capturing.Stream.Capture.Watermark is not null, running, () => "nobody captures");
+        var options = new RecaptureOptions(stream.Options, ["11"], ["20"], null, null, Once: false, LogLevel.Warning);
+        Assert.Equal(0, await RepairVerbs.RecaptureAsync(options, Token));
+        await stream.UntilStoredAsync(mended + 10, running);
+        await stop.CancelAsync();
+        await running;
+
+        Task<int> RepairAsync(bool isDry, bool once) =>
+            RepairVerbs.RepairAsync(new RepairOptions(stream.Options, isDry, once, LogLevel.Warning), Token);
+    }
+
+    /// <summary>
+    /// Half of the partitions have a repair's page, and one of the others the beginning of its part: what a late commit leaves of it.
+    /// </summary>
+    [Fact]
+    public async Task a_torn_repair_is_no_lost_end_and_moves_nothing_and_is_done_again()
+    {
+        await using var stream = await TestStream.CreateAsync(postgres, kafka);
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'n' || i FROM generate_series(1, 40) i");
+        await stream.PollAndStoreAsync();
+        await stream.Instance.DisposeAsync();
+        var before = new WatermarkFile(stream.Options).Read()!;
+        new RepairRequests(stream.Options, CrashPoints.None).Add(
+            new RepairRequest("the test", new RowSelection(), ""), DateTimeOffset.UnixEpoch);
+        await TearAsync(stream, before);
+
+        await stream.RestartAsync();
+        var poll = await stream.PollAsync();
+        Assert.Equal((PollOutcome.Idle, 40), (poll.Outcome, poll.RepairedRows));
+        await stream.StoreAsync();
+        await stream.NewestShouldEqualTableAsync();
+        Assert.Empty(stream.Lake.QuarantineLines);
+        Assert.True(new WatermarkFile(stream.Options).Read()!.Horizon!.Xmin >= before.Horizon!.Xmin);
+        Assert.DoesNotContain(stream.Log.Warnings, w => w.Contains("lost the end", StringComparison.Ordinal));
+        await stream.ExecuteAsync("UPDATE items SET name = 'new', updated_at = clock_timestamp() WHERE id <= 10");
+        await stream.PollAndStoreAsync();
+        await stream.NewestShouldEqualTableAsync();
+    }
+
+    private static async Task TearAsync(TestStream stream, Watermark before)
+    {
+        var records = stream.Dump().Records;
+        var schema = new SchemaStore(stream.Options.Streaming.CheckpointLocation).Read(
+            Path.GetFileNameWithoutExtension(
+                Directory.GetFiles(Path.Combine(stream.Options.Streaming.CheckpointLocation, "schemas"), "*.json").Single()));
+        var page = new Page(64 * 1024).Begin(schema);
+        foreach (var record in records) page.Add(record.Key!, record.Value!, record.Partition);
+        var partitions = records.Max(r => r.Partition) + 1;
+        var headers = new PageHeaders(
+            new OutgoingPage(page, before.AdvanceBeside(records.Count), null, before.PagesOrNone), stream.Options.StreamName, "torn",
+            isNamed: false, partitions);
+        using var producer = new ProducerBuilder<byte[], byte[]>(new ProducerConfig { BootstrapServers = stream.Options.Kafka.Brokers })
+            .Build();
+        var sent = new int[partitions];
+        foreach (var record in records)
+        {
+            var own = headers.Next(record.Partition);
+            var kept = record.Partition switch { 0 or 2 => int.MaxValue, 1 => 2, _ => 0 };
+            if (sent[record.Partition]++ >= kept) continue;
+            var message = new Message<byte[], byte[]> { Key = record.Key!, Value = record.Value!, Headers = own };
+            await producer.ProduceAsync(new TopicPartition(stream.Options.Kafka.Topic, record.Partition), message, Token);
+        }
+    }
+
+    [Fact]
+    public async Task a_request_that_means_nothing_any_more_is_dropped_and_holds_nothing_up()
+    {
+        await using var stream = await TestStream.CreateAsync(postgres, kafka);
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'n' FROM generate_series(1, 5) i");
+        await stream.PollAndStoreAsync();
+        var requests = new RepairRequests(stream.Options, CrashPoints.None);
+        var order = await OrderAsync(stream);
+        requests.Add(new("the test", new RowSelection { Keys = [["1"]] }, "name text"), DateTimeOffset.UnixEpoch);
+        requests.Add(new("the test", new RowSelection { Keys = [["no number"]] }, order), DateTimeOffset.UnixEpoch);
+        File.WriteAllText(requests.Add(new("the test", new RowSelection(), order), DateTimeOffset.UnixEpoch), "{}");
+        await stream.ExecuteAsync("UPDATE items SET name = 'new', updated_at = clock_timestamp() WHERE id = 1");
+
+        var poll = await stream.PollAsync();
+        Assert.Equal((0, 1, 0), (poll.RepairedRows, poll.Rows, requests.Waiting().Count));
+        Assert.Equal(3, stream.Log.Warnings.Count(w => w.Contains("is dropped, since", StringComparison.Ordinal)));
+        Assert.DoesNotContain("no number", stream.Log.ToString(), StringComparison.Ordinal);
+    }
+
+    private static void RemoveOneFile(TestStream stream)
+    {
+        var lake = new LakeFolder(stream.Options.Datalake.Path);
+        File.Delete(lake.Locate(LakeReader.Files(lake).First()));
+    }
+
+    private static PipelineOptions Audited(PipelineOptions options) => options with
+    {
+        Streaming = options.Streaming with { BatchInterval = 1 },
+        Audit = new AuditOptions { Share = 100, Interval = 1 },
+    };
+
+    private static async Task<string> OrderAsync(TestStream stream)
+    {
+        await using var connection = await SourceConnection.OpenAsync(stream.Options.Postgres, Token);
+        return (await SourceCatalog.ReadAsync(connection, stream.Options.Postgres, Token)).Order;
+    }
+}

@@ -1,0 +1,102 @@
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
+
+namespace OrdersStream.ReliabilityTests.Source;
+
+/// <summary>
+/// The catalogue changes while others are at work: what a poll read of it before may be old, and what is new may seem so for long.
+/// </summary>
+public sealed class ChangesUnderWayTests(PostgresServer postgres, KafkaServer kafka)
+{
+    private const string Guard =
+        """
+        CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.updated_at := clock_timestamp(); RETURN NEW; END';
+        CREATE TRIGGER guard BEFORE INSERT OR UPDATE ON items FOR EACH ROW EXECUTE FUNCTION guard();
+        """;
+
+    /// <summary>Its row of the catalogue lies above H as long as anybody is open who began to write before.</summary>
+    [Fact]
+    public async Task a_label_that_is_added_behind_an_open_transaction_publishes_nothing_again()
+    {
+        await using var stream = await TestStream.CreateAsync(
+            postgres, kafka, "CREATE TYPE state AS ENUM ('placed'); " + TestStream.Items
+            + "ALTER TABLE items ADD COLUMN state state NOT NULL DEFAULT 'placed'");
+        await stream.ExecuteAsync("INSERT INTO items (id) SELECT i FROM generate_series(1, 50) i");
+        await stream.PollAndStoreAsync();
+        await using var open = await stream.Database.OpenSessionAsync();
+        await open.ExecuteAsync("BEGIN; SELECT pg_current_xact_id()");
+        await stream.ExecuteAsync("ALTER TYPE state ADD VALUE 'sent'");
+        for (var id = 51; id <= 53; id++)
+        {
+            await stream.ExecuteAsync($"INSERT INTO items (id, state) VALUES ({id}, 'sent')");
+            await stream.PollAndStoreAsync();
+        }
+        await stream.LakeShouldEqualTableAsync();
+        Assert.DoesNotContain(stream.Log.Warnings, w => w.Contains("published twice", StringComparison.Ordinal));
+    }
+
+    /// <summary>The poll has read that the trigger is there, and then waits for the one who drops it.</summary>
+    [Fact]
+    public async Task rows_of_a_transaction_that_drops_the_trigger_are_captured_by_the_poll_that_waits_for_it()
+    {
+        await using var stream = await GuardedAsync();
+        await stream.ExecuteAsync("CREATE TABLE elsewhere (id int)");
+        await using (var migration = await stream.Database.OpenSessionAsync())
+        {
+            await migration.ExecuteAsync(
+                "BEGIN; DROP TRIGGER guard ON items; UPDATE items SET name = 'as it was' WHERE id < 10; "
+                + "INSERT INTO items SELECT i, 'dated back', now() - interval '1 day' FROM generate_series(51, 60) i");
+            await stream.ExecuteAsync("INSERT INTO elsewhere VALUES (1)");
+            var poll = stream.PollAsync();
+            await stream.Database.UntilAsync(
+                "the poll waits", "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'items'::regclass)");
+            await migration.ExecuteAsync("COMMIT");
+            await poll;
+        }
+        await stream.ExecuteAsync("INSERT INTO items (id) VALUES (61)");
+        await stream.DrainAsync();
+        await stream.StoreEverythingAsync();
+        await stream.NewestShouldEqualTableAsync();
+    }
+
+    [Fact]
+    public async Task a_trigger_that_sets_no_row_before_it_is_written_is_no_reason_to_look_at_all_rows()
+    {
+        await using var stream = await GuardedAsync();
+        await stream.ExecuteAsync(
+            "CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; "
+            + "CREATE TRIGGER told AFTER INSERT OR UPDATE ON items FOR EACH ROW EXECUTE FUNCTION tell(); "
+            + "CREATE TRIGGER began BEFORE INSERT ON items FOR EACH STATEMENT EXECUTE FUNCTION tell()");
+        await stream.PollAndStoreAsync();
+        await stream.ExecuteAsync("INSERT INTO items (id) VALUES (51)");
+        await stream.PollAndStoreAsync();
+        await stream.LakeShouldEqualTableAsync();
+        Assert.DoesNotContain(stream.Log.Lines, line => line.Id == 1011);
+    }
+
+    /// <summary>Nobody else reads its rows, not even through the table.</summary>
+    [Fact]
+    public async Task a_temporary_table_of_a_session_that_inherits_from_the_table_is_no_part_of_it()
+    {
+        await using var stream = await GuardedAsync();
+        await using var session = await stream.Database.OpenSessionAsync();
+        await session.ExecuteAsync("CREATE TEMP TABLE mine () INHERITS (items); INSERT INTO mine VALUES (1000, 'mine', '2020-01-01')");
+        await stream.ExecuteAsync("INSERT INTO items (id) VALUES (51)");
+        await stream.PollAndStoreAsync();
+        await stream.ExecuteAsync("INSERT INTO items (id) VALUES (52)");
+        await stream.PollAndStoreAsync();
+        Assert.Equal(52, stream.Lake.Count());
+        await stream.LakeShouldEqualTableAsync();
+        Assert.DoesNotContain(stream.Log.Warnings, w => w.Contains("trigger", StringComparison.Ordinal));
+        Assert.DoesNotContain(stream.Log.Warnings, w => w.Contains("inherits", StringComparison.Ordinal));
+        Assert.DoesNotContain(stream.Log.Lines, line => line.Id == 1011);
+    }
+
+    private async Task<TestStream> GuardedAsync()
+    {
+        var stream = await TestStream.CreateAsync(postgres, kafka, TestStream.Items + Guard);
+        await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, 'first' FROM generate_series(1, 50) i");
+        await stream.PollAndStoreAsync();
+        return stream;
+    }
+}

@@ -1,0 +1,105 @@
+using OrdersStream.Configuration;
+using OrdersStream.Hosting.Functions;
+
+namespace OrdersStream.UnitTests.Hosting.Functions;
+
+/// <summary>A worker that nobody calls any more ends; one that is at work, or that was asleep, does not.</summary>
+public sealed class WatchdogTests
+{
+    private static readonly Dictionary<string, string> OneInstance =
+        new() { ["AzureWebJobsStorage"] = "", ["AzureWebJobsSecretStorageType"] = "files" };
+
+    [Fact]
+    public async Task it_ends_the_worker_when_no_tick_has_come_for_a_minute_and_says_why()
+    {
+        var why = await New(OneInstance, 5).WatchAsync(TestContext.Current.CancellationToken);
+        Assert.StartsWith("no tick of PostgresToKafka came for 60 s though nothing runs: ", why);
+    }
+
+    [Theory]
+    [InlineData(1, 12)]
+    [InlineData(10, 12)]
+    [InlineData(11, 14)]
+    [InlineData(3_600, 4_320)]
+    public void it_has_patience_for_a_minute_or_six_intervals(int interval, int looks)
+    {
+        var watchdog = New(OneInstance, interval);
+        for (var look = 1; look < looks; look++) Assert.False(watchdog.Look());
+        Assert.True(watchdog.Look());
+    }
+
+    [Fact]
+    public void each_tick_renews_its_patience()
+    {
+        var watchdog = New(OneInstance, 5);
+        for (var look = 0; look < 100; look++)
+        {
+            if (look % 11 == 0) watchdog.Ticked();
+            Assert.False(watchdog.Look());
+        }
+    }
+
+    [Fact]
+    public void while_something_runs_and_for_as_long_after_it_no_tick_is_missed()
+    {
+        var watchdog = New(OneInstance, 5);
+        var (one, two) = (watchdog.Run(), watchdog.Run());
+        for (var look = 0; look < 100; look++) Assert.False(watchdog.Look());
+        one.Dispose();
+        one.Dispose();
+        for (var look = 0; look < 100; look++) Assert.False(watchdog.Look());
+        two.Dispose();
+        for (var look = 1; look < 12; look++) Assert.False(watchdog.Look());
+        Assert.True(watchdog.Look());
+    }
+
+    [Theory]
+    [InlineData("AzureWebJobsStorage", "DefaultEndpointsProtocol=https;AccountName=a")]
+    [InlineData("AzureWebJobsStorage__accountName", "a")]
+    [InlineData("AzureWebJobs.PostgresToKafka.Disabled", "true")]
+    [InlineData("AzureWebJobs__PostgresToKafka__Disabled", "1")]
+    public void where_this_instance_may_have_no_timer_it_waits_for_the_first_tick(string name, string value)
+    {
+        var watchdog = New(new Dictionary<string, string> { [name] = value }, 5);
+        for (var look = 0; look < 100; look++) Assert.False(watchdog.Look());
+        watchdog.Ticked();
+        for (var look = 1; look < 12; look++) Assert.False(watchdog.Look());
+        Assert.True(watchdog.Look());
+    }
+
+    [Fact]
+    public void a_timer_that_is_not_switched_off_ticks_from_the_start()
+    {
+        var watchdog = New(new Dictionary<string, string> { ["AzureWebJobs.PostgresToKafka.Disabled"] = "false" }, 5);
+        for (var look = 1; look < 12; look++) watchdog.Look();
+        Assert.True(watchdog.Look());
+    }
+
+    [Fact]
+    public async Task it_ends_with_the_worker()
+    {
+        using var stop = new CancellationTokenSource();
+        var watching = new Watchdog(new PipelineOptions(), OneInstance, TimeProvider.System).WatchAsync(stop.Token);
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => watching);
+    }
+
+    [Fact]
+    public void what_is_logged_belongs_to_a_run_as_long_as_that_lasts()
+    {
+        var watchdog = New(OneInstance, 5);
+        Assert.False(Watchdog.IsInRun);
+        using (watchdog.Run()) Assert.True(Watchdog.IsInRun);
+        Assert.False(Watchdog.IsInRun);
+    }
+
+    private static Watchdog New(Dictionary<string, string> environment, int interval) => new(
+        new PipelineOptions { Streaming = new StreamingOptions { BatchInterval = interval } }, environment, new QuickTime());
+
+    /// <summary>Its timers go off a thousand times as fast: the dog counts its looks.</summary>
+    private sealed class QuickTime : TimeProvider
+    {
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+            base.CreateTimer(callback, state, dueTime / 1_000, period / 1_000);
+    }
+}

@@ -1,0 +1,49 @@
+using System.Globalization;
+
+namespace OrdersStream.UnitTests.Schedules;
+
+/// <summary>
+/// Invariants 1, 2 and 3 under schedules that nobody thought of: publishers, network, brokers and storers take their steps as a seed
+/// decides. SCHEDULES_SECONDS says for how long new ones are made; SCHEDULES_SEED repeats one, or says the first.
+/// </summary>
+public sealed class ScheduleTests
+{
+    /// <summary>So many always, and always the same.</summary>
+    private const int DefaultCount = 300;
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task whatever_happens_the_lake_has_each_row_version_once_and_the_newest_of_each_row(bool isTransactional)
+    {
+        using var schemas = new TempFolder();
+        var begun = TimeProvider.System.GetTimestamp();
+        var seconds = Number("SCHEDULES_SECONDS");
+        var first = Number("SCHEDULES_SEED") ?? (seconds is null ? 1 : Random.Shared.Next(1_000_000_000));
+        var count = 0;
+        do await RunAsync(first + count++, isTransactional, schemas["schemas"]);
+        while (IsMore());
+        TestContext.Current.TestOutputHelper?.WriteLine($"{count} schedules, from SCHEDULES_SEED={first} on");
+
+        bool IsMore() => seconds is null
+            ? Number("SCHEDULES_SEED") is null && count < DefaultCount
+            : TimeProvider.System.GetElapsedTime(begun).TotalSeconds < seconds;
+    }
+
+    private static async Task RunAsync(int seed, bool isTransactional, string schemas)
+    {
+        var schedule = new Schedule(seed, isTransactional, schemas);
+        try
+        {
+            await schedule.RunAsync();
+        }
+        catch (Exception e)
+        {
+            throw new InvalidOperationException(
+                $"SCHEDULES_SEED={seed} repeats it: {e.Message}\n{string.Join('\n', schedule.Steps)}", e);
+        }
+    }
+
+    private static int? Number(string name) =>
+        Environment.GetEnvironmentVariable(name) is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : null;
+}
