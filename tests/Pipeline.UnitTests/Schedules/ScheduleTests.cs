@@ -30,6 +30,15 @@ public sealed class ScheduleTests
             : TimeProvider.System.GetElapsedTime(begun).TotalSeconds < seconds;
     }
 
+    [Theory]
+    [InlineData(1300028386)]
+    [InlineData(1400009335)]
+    public async Task what_a_publisher_that_slept_left_open_hides_the_end_until_the_next_session_begins(int seed)
+    {
+        using var schemas = new TempFolder();
+        await RunAsync(seed, isTransactional: true, schemas["schemas"]);
+    }
+
     private static async Task RunAsync(int seed, bool isTransactional, string schemas)
     {
         var schedule = new Schedule(seed, isTransactional, schemas);
