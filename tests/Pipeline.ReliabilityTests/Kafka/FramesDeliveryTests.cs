@@ -66,7 +66,7 @@ public sealed class FramesDeliveryTests(PostgresServer postgres, KafkaServer kaf
 
     private static async Task GoOnAsync(TestStream stream, string delivery, string sql)
     {
-        await stream.RestartAsync(o => o with { Kafka = o.Kafka with { Delivery = delivery } });
+        await stream.RestartAsync(o => CrashStream.By(delivery, o));
         await stream.ExecuteAsync(sql);
         await stream.DrainAsync();
         await stream.StoreAsync();
