@@ -147,6 +147,9 @@ internal sealed class WatermarkRecovery(CaptureContext context)
     {
         var positions = lost.Keys.Select(p => tail.Positions.GetValueOrDefault(p)).ToList();
         var safe = positions.Contains(null) ? null : positions.MinBy(w => w!.Position);
+        // Its publisher died in that page: what other partitions have of it is read again with the rest, under a new number.
+        if (safe?.Window is { } window && tail.Torn is { } torn && torn.Page == safe.PageNumber)
+            safe = safe with { Window = window with { Cursor = torn.Before } };
         return new(safe ?? (file is null ? null : Watermark.Start(file.Source, file.Topic)), null);
     }
 
