@@ -22,6 +22,7 @@ internal sealed class SimulatedPublisher(ScheduleWorld world, string name)
     private const int HiddenLooksMax = 25;
 
     private readonly Random random = world.Random;
+    private readonly string delivery = world.IsTransactional ? "transactions" : "frames";
     private int incarnations;
     private int partitions;
     private readonly Dictionary<int, long> reached = [];
@@ -108,7 +109,10 @@ internal sealed class SimulatedPublisher(ScheduleWorld world, string name)
         if (!world.IsTransactional)
         {
             var fence = WatermarkRecovery.NextFence(file, tail, least);
-            file = (file ?? Watermark.Start(SimulatedTable.Identity, SimulatedBroker.Identity)) with { UsedNumber = fence };
+            file = (file ?? Watermark.Start(SimulatedTable.Identity, SimulatedBroker.Identity)) with
+            {
+                UsedNumber = fence, Delivery = delivery,
+            };
             WriteFile(file);
             foreach (var step in Fence(fence)) yield return step;
             foreach (var step in ReadTails(from, read => tail = read, lost.Count > 0)) yield return step;
@@ -231,8 +235,11 @@ internal sealed class SimulatedPublisher(ScheduleWorld world, string name)
             foreach (var step in Renew()) yield return step;
         if (!hasNumber)
         {
-            watermark = watermark.PassNumberOver();
-            written = (written ?? Watermark.Start(watermark.Source, watermark.Topic)) with { UsedNumber = watermark.UsedNumber };
+            watermark = watermark.PassNumberOver(delivery);
+            written = (written ?? Watermark.Start(watermark.Source, watermark.Topic)) with
+            {
+                UsedNumber = watermark.UsedNumber, Delivery = delivery,
+            };
             WriteFile(written);
             hasNumber = true;
             yield return $"passes number {watermark.UsedNumber} over";
