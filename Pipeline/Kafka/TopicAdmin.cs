@@ -46,10 +46,11 @@ public sealed class TopicAdmin(PipelineOptions options)
     /// <exception cref="KafkaException">No broker answers, or it refuses.</exception>
     internal Task<MissingRights> MissingRightsAsync(CancellationToken cancellationToken) => AskAsync(async (admin, _) =>
     {
-        var answer = await admin.DescribeTopicsAsync(
-            TopicCollection.OfTopicNames([kafka.Topic]),
-            new DescribeTopicsOptions { RequestTimeout = KafkaClients.AnswerTimeout, IncludeAuthorizedOperations = true })
-            .WaitAsync(cancellationToken);
+        var answer = await KafkaClients.AnswerAsync(
+            admin.DescribeTopicsAsync(
+                TopicCollection.OfTopicNames([kafka.Topic]),
+                new DescribeTopicsOptions { RequestTimeout = KafkaClients.AnswerTimeout, IncludeAuthorizedOperations = true }),
+            cancellationToken);
         if (answer.TopicDescriptions.Single().AuthorizedOperations is not { Count: > 0 } may) return new MissingRights(null);
         AclOperation[] needed = [AclOperation.Describe, AclOperation.Read, AclOperation.Write];
         return new MissingRights(
@@ -106,6 +107,7 @@ public sealed class TopicAdmin(PipelineOptions options)
         var errors = new ClientErrors(kafka);
         var admin = new AdminClientBuilder(KafkaClients.Common(kafka))
             .SetLogHandler((_, line) => errors.OnLog(line)).SetErrorHandler((_, e) => errors.OnError(e)).Build();
+        var hasEnded = false;
         try
         {
             return await question(admin, errors);
@@ -114,9 +116,14 @@ public sealed class TopicAdmin(PipelineOptions options)
         {
             throw cause;
         }
+        catch (TimeoutException)
+        {
+            hasEnded = true;
+            throw;
+        }
         finally
         {
-            KafkaClients.Close(admin);
+            if (!hasEnded) _ = KafkaClients.Close(admin);
         }
     }
 
@@ -132,9 +139,11 @@ public sealed class TopicAdmin(PipelineOptions options)
         try
         {
             var broker = brokers[0].BrokerId.ToString(CultureInfo.InvariantCulture);
-            var answer = await admin.DescribeConfigsAsync(
-                [new ConfigResource { Type = ResourceType.Broker, Name = broker }],
-                new DescribeConfigsOptions { RequestTimeout = TimeSpan.FromSeconds(2) }).WaitAsync(cancellationToken);
+            var answer = await KafkaClients.AnswerAsync(
+                admin.DescribeConfigsAsync(
+                    [new ConfigResource { Type = ResourceType.Broker, Name = broker }],
+                    new DescribeConfigsOptions { RequestTimeout = TimeSpan.FromSeconds(2) }),
+                cancellationToken);
             return answer[0].Entries.Values.Where(e => e.Value is not null).ToImmutableDictionary(e => e.Name, e => e.Value);
         }
         catch (KafkaException e) when (errors.CauseOf(e) is null)
@@ -160,14 +169,15 @@ public sealed class TopicAdmin(PipelineOptions options)
     {
         try
         {
-            var answer = await admin.DescribeTopicsAsync(
-                TopicCollection.OfTopicNames([kafka.Topic]),
-                new DescribeTopicsOptions { RequestTimeout = TimeSpan.FromSeconds(5) }).WaitAsync(cancellationToken);
+            var answer = await KafkaClients.AnswerAsync(
+                admin.DescribeTopicsAsync(
+                    TopicCollection.OfTopicNames([kafka.Topic]), new DescribeTopicsOptions { RequestTimeout = TimeSpan.FromSeconds(5) }),
+                cancellationToken);
             var topic = answer.TopicDescriptions.Single();
             var replicas = topic.Partitions.Select(p => p.Replicas.Count).DefaultIfEmpty().Min();
             var settings = TopicSettings.ReadAsync(admin, kafka.Topic, replicas, cancellationToken);
-            var cluster = await admin.DescribeClusterAsync(
-                new DescribeClusterOptions { RequestTimeout = TimeSpan.FromSeconds(5) }).WaitAsync(cancellationToken);
+            var cluster = await KafkaClients.AnswerAsync(
+                admin.DescribeClusterAsync(new DescribeClusterOptions { RequestTimeout = TimeSpan.FromSeconds(5) }), cancellationToken);
             var id = topic.TopicId.ToString();
             return new TopicDescription(
                 new TopicIdentity(cluster.ClusterId, kafka.Topic, IsNoId(id) ? null : id),
@@ -200,14 +210,14 @@ public sealed class TopicAdmin(PipelineOptions options)
     {
         try
         {
-            await admin.CreateTopicsAsync([new TopicSpecification
+            var creation = admin.CreateTopicsAsync([new TopicSpecification
             {
                 Name = kafka.Topic,
                 NumPartitions = kafka.Partitions,
                 ReplicationFactor = (short)kafka.ReplicationFactor,
                 Configs = new() { ["max.message.bytes"] = KafkaClients.NewTopicRecordBytes.ToString(CultureInfo.InvariantCulture) },
-            }], new CreateTopicsOptions { RequestTimeout = KafkaClients.AnswerTimeout, ValidateOnly = isTrial })
-                .WaitAsync(cancellationToken);
+            }], new CreateTopicsOptions { RequestTimeout = KafkaClients.AnswerTimeout, ValidateOnly = isTrial });
+            await KafkaClients.AnswerAsync(creation, cancellationToken);
         }
         catch (CreateTopicsException e) when (e.Results.Single().Error.Code == ErrorCode.TopicAlreadyExists)
         {
