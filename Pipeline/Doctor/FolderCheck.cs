@@ -35,8 +35,8 @@ internal sealed class FolderCheck(PipelineOptions options, Func<string, ILakeFil
         var roots = folders.Select(f => (f.Subject, Root: TryFolder(f.Subject, f.Path))).Where(f => f.Root is not null).ToList();
         if (roots.Select(f => f.Root).Distinct().Count() > 1)
             findings.Warn(new("file systems",
-                $"{string.Join(", ", roots.Select(f => $"the {f.Subject} is on {f.Root}"))}: one may be away, full, or put back to an older "
-                + "state without the others, and the stream stops then",
+                string.Join(", ", roots.Select(f => $"the {f.Subject} is on {f.Root}"))
+                + ": one may be away, full, or put back to an older state without the others, and the stream stops then",
                 "put all three on one file system"));
         else if (roots.Count == folders.Length) findings.Good("file systems", $"lake and state lie on one, {roots[0].Root}");
     }
