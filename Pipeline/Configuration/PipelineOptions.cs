@@ -133,6 +133,10 @@ public sealed record PostgresOptions
         + "type, an enum's label renamed): capture all rows again, or leave the lake as it is.", OneOf = ["capture", "leave"])]
     public string ChangedValues { get; init; } = "capture";
 
+    [Setting("How deleted rows become known: by the tombstones that the triggers of db/orders.sql write, where these are; or not at all.",
+        OneOf = ["trigger", "off"])]
+    public string Deletes { get; init; } = "trigger";
+
     [Setting("How long a transaction may stay open where the role is no member of pg_read_all_stats, so that open transactions of "
         + "others cannot be seen; rows of a longer one would be missed.", Unit = "seconds", Min = 1, Max = 604_800)]
     public int LateCommitSeconds { get; init; } = 3_600;

@@ -8,10 +8,10 @@ namespace OrdersStream.ReliabilityTests;
 /// <summary>A stream in small steps, so that a short history crosses each of them several times.</summary>
 internal static class CrashStream
 {
-    public static Task<TestStream> CreateAsync(PostgresServer postgres, KafkaServer kafka)
+    public static Task<TestStream> CreateAsync(PostgresServer postgres, KafkaServer kafka, string ddl = TestStream.Items)
     {
         kafka.RequireReal("what an aborted transaction published stays hidden");
-        return TestStream.CreateAsync(postgres, kafka, configure: SmallSteps);
+        return TestStream.CreateAsync(postgres, kafka, ddl, configure: SmallSteps);
     }
 
     /// <summary>One without transactions, on whatever broker there is.</summary>
