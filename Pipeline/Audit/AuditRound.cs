@@ -92,7 +92,15 @@ internal sealed class AuditRound(
         var ranges = new TableRanges(connection, options.Postgres, table.Schema) { RowsMax = RangeRows };
         for (var number = 0; number < ranges.Count; number++)
             await foreach (var wait in CompareAsync(number, ranges, index, cancellationToken)) yield return wait;
-        extra = index.NeverFound().LongCount();
+        if (index.NeverFound().Any())
+        {
+            // What was deleted meanwhile, and is not in the lake yet, is on the way.
+            var horizon = new WatermarkFile(options).Read()?.Horizon;
+            await foreach (var wait in ArrivalAsync(cancellationToken)) yield return wait;
+            await index.UpdateAsync(cancellationToken);
+            var pending = await PendingDeletes.ReadAsync(connection, options.Postgres, horizon, cancellationToken);
+            extra = index.NeverFound().LongCount(v => !pending.Contains(v.Key));
+        }
         storedTwice = index.StoredTwice;
     }
 

@@ -114,8 +114,18 @@ internal sealed class LakeIndex : IDisposable
         return found;
     }
 
-    /// <summary>Of the versions that were there when it was built, those of keys that nobody asked for.</summary>
-    public IEnumerable<IndexedVersion> NeverFound() => runs[0].ReadAll().Where((version, place) => !matched[place] && !version.Deleted);
+    /// <summary>
+    /// Of the versions that were there when it was built, those of keys that nobody asked for, and that were not deleted since.
+    /// </summary>
+    public IEnumerable<IndexedVersion> NeverFound() =>
+        runs[0].ReadAll().Where((version, place) => !matched[place] && !version.Deleted && !IsDeletedSince(version));
+
+    private bool IsDeletedSince(IndexedVersion newest)
+    {
+        foreach (var run in runs.Skip(1))
+            if (run.Find(newest.Key, out var later) >= 0 && IndexedVersion.Compare(later, newest) < 0) newest = later;
+        return newest.Deleted;
+    }
 
     public void Dispose()
     {

@@ -161,7 +161,7 @@ public sealed class StandingAudit
             logger.AuditEqual(found.Rows - found.OnTheWay, found.OnTheWay, seconds);
             return;
         }
-        // Deletes are not captured: what was told of them is not told again as something new.
+        // Deletes that nobody wrote down are not captured: what was told of them is not told again as something new.
         var isNew = found.Differences > found.Extra || found.Extra > (before?.Extra ?? 0);
         logger.AuditDiffers(
             isNew ? LogLevel.Warning : LogLevel.Information, found.Rows, found.Missing, found.Stale, found.Extra, found.StoredTwice,
@@ -215,7 +215,7 @@ internal static class AuditCause
             causes.Add(
                 isGuarded ? "missing and stale: files of the lake may be gone, or rows were written past the trigger"
                 : "missing and stale: no trigger sets the ordering column for every writer, so rows may be dated back");
-        if (found.Extra > 0) causes.Add("extra: deleted in the table, and deletes are not captured");
+        if (found.Extra > 0) causes.Add("extra: deleted in the table, and no trigger wrote it down");
         if (found.StoredTwice > 0) causes.Add("stored twice: a file of the lake was copied, or put back");
         return causes.Count == 0 ? "" : $" ({string.Join("; ", causes)})";
     }

@@ -58,6 +58,13 @@ public sealed record TombstoneTable(string QualifiedName, TableSchema Rows, Tabl
             + $"WHERE {string.Join(" AND ", conditions)} ORDER BY d.{Number}";
     }
 
+    /// <summary>The tombstones that a horizon does not have, as the SELECT of a COPY.</summary>
+    /// <param name="horizon">Null: all of them.</param>
+    /// <param name="table">The source table.</param>
+    public string NotIn(Horizon? horizon, SourceTable table) =>
+        $"SELECT {string.Join(", ", table.KeyColumns.Select(k => $"d.{k}"))}, d.{Number} FROM {QualifiedName} d"
+        + (horizon is null ? "" : $" WHERE NOT {IsIn(horizon, "d.xmin")}");
+
     /// <summary>Transactions at or above H whose tombstones are visible, for a union with those of the table's rows.</summary>
     public string Seen(Horizon horizon)
     {
