@@ -145,6 +145,8 @@ public sealed class StandingAudit
         var before = file.Read();
         file.Write(new AuditState(found, (before?.RequestedInAll ?? 0) + found.Requested));
         Say(found, before?.Last, round.IsGuarded);
+        // Once, and again when there are more.
+        if (round.DeletesHeld is { } why && found.Extra > (before?.Last?.Extra ?? 0)) logger.AuditDeletesHeld(found.Extra, why);
     }
 
     private void Say(AuditFindings found, AuditFindings? before, bool isGuarded)
@@ -174,10 +176,10 @@ public sealed class StandingAudit
             (0, 0) when found.Missing + found.Stale == 0 => "",
             (0, 0) => "; audit.repair is false: nothing is mended (see the verb repair)",
             (var requested, 0) => string.Create(
-                CultureInfo.InvariantCulture, $"; {requested:N0} are published again"),
+                CultureInfo.InvariantCulture, $"; {requested:N0} are published again, or as deleted"),
             var (requested, unmended) => string.Create(
                 CultureInfo.InvariantCulture,
-                $"; {requested:N0} are published again, {unmended:N0} were so before and differ as they did"),
+                $"; {requested:N0} are published again, or as deleted, {unmended:N0} were so before and differ as they did"),
         };
 }
 

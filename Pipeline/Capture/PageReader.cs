@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Npgsql;
@@ -109,6 +110,29 @@ internal sealed class PageReader(
             var partition = DefaultPartitioner.Partition(key.Written, torn.Of);
             if (torn.Missing.Contains(partition)) page.Add(key.Written, [], partition);
         }
+        return page;
+    }
+
+    /// <summary>Deletes of those keys of which the table has no row now: of no window.</summary>
+    /// <param name="keys">As texts that Postgres reads back.</param>
+    /// <param name="source">The table.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    public async Task<Page> ReadGoneAsync(
+        ImmutableArray<ImmutableArray<string>> keys, SourceIdentity source, CancellationToken cancellationToken)
+    {
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        var table = await LockAsync(cancellationToken);
+        source.CheckSameTable(source with { TableOid = table.Oid });
+        var shape = TombstoneTable.Of(options.Schema, options.Table + TombstoneTable.Suffix, table.Schema);
+        var (encoder, key, value) = (new MessageEncoder(shape.Rows), new ByteBuffer(), new ByteBuffer());
+        var page = NextPage(shape.Deletes, isDeletes: true);
+        if (keys.IsEmpty) return page;
+        await using (var copy = await CopyStream.OpenAsync(connection, TombstoneTable.Gone(table, keys), cancellationToken))
+        {
+            while (copy.TryNext(encoder, key, value) || await copy.WaitNextAsync(encoder, key, value, cancellationToken))
+                page.Add(key.Written, [], DefaultPartitioner.Partition(key.Written, partitions));
+        }
+        await transaction.CommitAsync(cancellationToken);
         return page;
     }
 

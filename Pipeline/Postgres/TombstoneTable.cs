@@ -50,20 +50,31 @@ public sealed record TombstoneTable(string QualifiedName, TableSchema Rows, Tabl
         if (window.LowerBound is { } bound) conditions.Add($"d.{Time} >= {Sql.Timestamp(bound)}");
         if (window.Deleted is { } behind) conditions.Add($"d.{Number} > {NumberOf(behind)}");
         if (last is not null) conditions.Add($"d.{Number} <= {NumberOf(last)}");
-        // Equal keys may print otherwise, and are two keys to the lake then.
-        var key = table.KeyColumns.ToList();
-        var isSame = string.Join(" AND ", key.Select(k => $"t.{k} = d.{k} AND t.{k}::text = d.{k}::text"));
-        conditions.Add($"NOT EXISTS (SELECT FROM {table.QualifiedName} t WHERE {isSame})");
-        return $"SELECT {string.Join(", ", key.Select(k => $"d.{k}"))}, d.{Number} FROM {QualifiedName} d "
-            + $"WHERE {string.Join(" AND ", conditions)} ORDER BY d.{Number}";
+        conditions.Add(IsGone(table));
+        return $"{Select(table)} FROM {QualifiedName} d WHERE {string.Join(" AND ", conditions)} ORDER BY d.{Number}";
+    }
+
+    /// <summary>Of some keys those that the table has no row of, as tombstones would be, as the SELECT of a COPY.</summary>
+    /// <param name="table">The source table.</param>
+    /// <param name="keys">As texts that Postgres reads back; at least one.</param>
+    public static string Gone(SourceTable table, ImmutableArray<ImmutableArray<string>> keys) =>
+        $"{Select(table)} FROM (VALUES {string.Join(", ", keys.Select((k, i) => $"({table.KeyLiteral(k)}, {i}::bigint)"))}) "
+        + $"AS d ({table.Key}, {Number}) WHERE {IsGone(table)}";
+
+    private static string Select(SourceTable table) => $"SELECT {string.Join(", ", table.KeyColumns.Select(k => $"d.{k}"))}, d.{Number}";
+
+    // Equal keys may print otherwise, and are two keys to the lake then.
+    private static string IsGone(SourceTable table)
+    {
+        var isSame = string.Join(" AND ", table.KeyColumns.Select(k => $"t.{k} = d.{k} AND t.{k}::text = d.{k}::text"));
+        return $"NOT EXISTS (SELECT FROM {table.QualifiedName} t WHERE {isSame})";
     }
 
     /// <summary>The tombstones that a horizon does not have, as the SELECT of a COPY.</summary>
     /// <param name="horizon">Null: all of them.</param>
     /// <param name="table">The source table.</param>
     public string NotIn(Horizon? horizon, SourceTable table) =>
-        $"SELECT {string.Join(", ", table.KeyColumns.Select(k => $"d.{k}"))}, d.{Number} FROM {QualifiedName} d"
-        + (horizon is null ? "" : $" WHERE NOT {IsIn(horizon, "d.xmin")}");
+        $"{Select(table)} FROM {QualifiedName} d" + (horizon is null ? "" : $" WHERE NOT {IsIn(horizon, "d.xmin")}");
 
     /// <summary>Transactions at or above H whose tombstones are visible, for a union with those of the table's rows.</summary>
     public string Seen(Horizon horizon)

@@ -91,7 +91,8 @@ internal sealed class TestTopic
     /// <param name="between">Records of others behind the first of the page's.</param>
     /// <param name="schema">Null: that of <see cref="Orders"/> with columns that may be NULL.</param>
     public List<StreamRecord> Deletes(
-        int partition, long page, string[] keys, long previous = 0, bool isNamed = false, Action? between = null, TableSchema? schema = null)
+        int partition, long page, string[] keys, long previous = 0, bool isNamed = false, Action? between = null,
+        TableSchema? schema = null)
     {
         schema ??= TombstoneTable.Of("public", "orders_deletes", Orders).Deletes;
         var frame = new PageFrame(Identity.Topic, page, "a", [partition], 4, null, isNamed, schema, isDeletes: true);
