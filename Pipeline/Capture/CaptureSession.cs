@@ -320,8 +320,11 @@ internal sealed partial class CaptureSession : IDisposable
     // In what the file says already: a position is written only once its page is out (invariant 5).
     private void PassNumberOver()
     {
-        Watermark = Watermark.PassNumberOver();
-        written = (written ?? Watermark.Start(Watermark.Source, Watermark.Topic)) with { UsedNumber = Watermark.UsedNumber };
+        Watermark = Watermark.PassNumberOver(context.Options.Kafka.Delivery);
+        written = (written ?? Watermark.Start(Watermark.Source, Watermark.Topic)) with
+        {
+            UsedNumber = Watermark.UsedNumber, Delivery = Watermark.Delivery,
+        };
         context.File.Write(written, context.CrashPoints);
         hasNumber = true;
     }

@@ -194,6 +194,19 @@ internal sealed class PagePublisher : IDisposable
     }
 
     /// <summary>
+    /// For who sends without transactions: a predecessor that sent by them, and slept, is refused from now on, and what it had begun is
+    /// aborted. Its records do not name their page, so behind a fence they would be taken for another producer's.
+    /// </summary>
+    /// <exception cref="KafkaException">No broker answers, or it refuses.</exception>
+    public async Task FenceTransactionsAsync(CancellationToken cancellationToken)
+    {
+        var byTransactions = options with { Kafka = options.Kafka with { Delivery = KafkaOptions.Transactions } };
+        using var successor = new ProducerBuilder<byte[], byte[]>(KafkaClients.Publisher(byTransactions, batchBytes))
+            .SetLogHandler((_, line) => errors.OnLog(line)).SetErrorHandler((_, e) => errors.OnError(e)).Build();
+        await KafkaClients.AskAsync(Answer(successor.InitTransactions), timeout, cancellationToken, errors);
+    }
+
+    /// <summary>
     /// Marks in each partition where this publisher begins: what a predecessor sends from then on counts for nobody. On return the marks
     /// are in the topic.
     /// </summary>

@@ -16,9 +16,11 @@ namespace OrdersStream.Capture;
 /// <param name="Positions">The newest position before which no page is missing, of each partition that one was found in.</param>
 /// <param name="Fences">The newest fence, of each partition that one was found in.</param>
 /// <param name="Lost">Partitions in which a page that was known is not there any more.</param>
+/// <param name="IsByTransactions">The newest page came by a transaction, and no fence since.</param>
 public sealed record TailPosition(
     Watermark? Newest, long NewestPage, TornPage? Torn, IReadOnlyDictionary<int, long> Ends, IReadOnlyDictionary<int, long> Pages,
-    IReadOnlyDictionary<int, Watermark> Positions, IReadOnlyDictionary<int, FoundFence> Fences, IReadOnlySet<int> Lost)
+    IReadOnlyDictionary<int, Watermark> Positions, IReadOnlyDictionary<int, FoundFence> Fences, IReadOnlySet<int> Lost,
+    bool IsByTransactions = false)
 {
     /// <summary>In each partition this publisher's fence is the one that counts.</summary>
     public bool IsFencedBy(string publisher, int partitions) =>
@@ -238,7 +240,9 @@ public sealed class TopicTail(PipelineOptions options, TimeProvider time)
             Found(parts, p => p.Unbroken).ToDictionary(x => x.Partition, x => x.Value!),
             Found(parts, p => p.Fence is { } fence ? new FoundFence(fence.Publisher, p.FenceOffset) : (FoundFence?)null)
                 .ToDictionary(x => x.Partition, x => x.Value!.Value),
-            Enumerable.Range(0, parts.Count).Where(p => parts[p].HasLostKnown || lost.Contains(p)).ToHashSet());
+            Enumerable.Range(0, parts.Count).Where(p => parts[p].HasLostKnown || lost.Contains(p)).ToHashSet(),
+            // Pages of topic format 1 have no frames, and came by transactions all.
+            decided == 0 ? newest is not null : whole is { IsNamed: false } && whole.Page == decided);
     }
 
     private static IEnumerable<(int Partition, T Value)> Found<T>(IEnumerable<PartitionTail> parts, Func<PartitionTail, T> value) =>

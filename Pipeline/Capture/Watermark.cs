@@ -35,6 +35,7 @@ namespace OrdersStream.Capture;
 /// <param name="Lost">
 /// How many offsets the brokers lost, per partition, until it is decided where to go on: what is sent meanwhile hides it again.
 /// </param>
+/// <param name="Delivery">How the newest session of the file's pollers sends pages, as kafka.delivery; null: it is not known.</param>
 public sealed record Watermark(
     SourceIdentity Source,
     TopicIdentity Topic,
@@ -46,7 +47,8 @@ public sealed record Watermark(
     long PageNumber = 0,
     ImmutableSortedDictionary<int, long>? Pages = null,
     long UsedNumber = 0,
-    ImmutableSortedDictionary<int, long>? Lost = null)
+    ImmutableSortedDictionary<int, long>? Lost = null,
+    string? Delivery = null)
 {
     /// <summary>
     /// The position as numbers: pages count up, and windows, since one may end without a page. Windows of two histories are numbered
@@ -75,9 +77,10 @@ public sealed record Watermark(
 
     /// <summary>
     /// The next number is nobody's: a session before may have used it, and that page been stored and lost by the brokers since. It is
-    /// written down before a session's first page, so that no two pages ever have one number (invariants 3 and 12).
+    /// written down before a session's first page, so that no two pages ever have one number (invariants 3 and 12); and how that is sent,
+    /// so that who sends otherwise refuses it should it sleep.
     /// </summary>
-    public Watermark PassNumberOver() => this with { UsedNumber = NextNumber };
+    public Watermark PassNumberOver(string delivery) => this with { UsedNumber = NextNumber, Delivery = delivery };
 
     /// <summary>It, and the most that was lost of each partition; the same where nothing is added.</summary>
     public Watermark WithLost(ImmutableSortedDictionary<int, long> lost)
@@ -136,7 +139,8 @@ public sealed record Watermark(
     /// As the position header of a page. Which pages were there before it stays in, for who has an older file or none, by how far they are
     /// behind it: of many partitions it would not be small otherwise.
     /// </summary>
-    public byte[] ToPosition() => (WithPages(n => PageNumber - n) with { Offsets = NoOffsets, UsedNumber = 0, Lost = null }).ToJson();
+    public byte[] ToPosition() =>
+        (WithPages(n => PageNumber - n) with { Offsets = NoOffsets, UsedNumber = 0, Lost = null, Delivery = null }).ToJson();
 
     private Watermark WithPages(Func<long, long> number) =>
         this with { Pages = Pages?.ToImmutableSortedDictionary(p => p.Key, p => number(p.Value)) };

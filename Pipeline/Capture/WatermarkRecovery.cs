@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
+using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
 using OrdersStream.Postgres;
@@ -28,6 +29,9 @@ internal sealed class WatermarkRecovery(CaptureContext context)
     {
         var file = context.File.Read();
         if (file is not null) CheckTopic(context.File.Path, file.Topic, topic.Identity);
+        // Before anything is read: what it has open hides the topic's end.
+        var isFenced = file?.Delivery == KafkaOptions.Transactions;
+        if (!context.Options.Kafka.IsTransactional && isFenced) await publisher.FenceTransactionsAsync(cancellationToken);
         var promised = file?.Offsets ?? Watermark.NoOffsets;
         var lost = await new PromisedEnds(new TopicReader(context.Options), context.Time)
             .FindLostAsync(promised, topic.Partitions, cancellationToken);
@@ -38,9 +42,13 @@ internal sealed class WatermarkRecovery(CaptureContext context)
         var least = LeastNumber(context.Time.GetUtcNow());
         if (!context.Options.Kafka.IsTransactional)
         {
+            if (!isFenced && tail.IsByTransactions) await publisher.FenceTransactionsAsync(cancellationToken);
             // Written down first: whoever stores it passes over what has a lesser number, though the brokers lose the fence.
             var fence = NextFence(file, tail, least);
-            file = (file ?? Watermark.Start(source, topic.Identity)) with { UsedNumber = fence };
+            file = (file ?? Watermark.Start(source, topic.Identity)) with
+            {
+                UsedNumber = fence, Delivery = context.Options.Kafka.Delivery,
+            };
             context.File.Write(file, context.CrashPoints);
             tail = await FencedTailAsync(from, fence, topic, isAfterLoss, publisher, cancellationToken);
         }
@@ -147,6 +155,9 @@ internal sealed class WatermarkRecovery(CaptureContext context)
     {
         var positions = lost.Keys.Select(p => tail.Positions.GetValueOrDefault(p)).ToList();
         var safe = positions.Contains(null) ? null : positions.MinBy(w => w!.Position);
+        // Its publisher died in that page: what other partitions have of it is read again with the rest, under a new number.
+        if (safe?.Window is { } window && tail.Torn is { } torn && torn.Page == safe.PageNumber)
+            safe = safe with { Window = window with { Cursor = torn.Before } };
         return new(safe ?? (file is null ? null : Watermark.Start(file.Source, file.Topic)), null);
     }
 
@@ -163,6 +174,7 @@ internal sealed class WatermarkRecovery(CaptureContext context)
         WindowNumber = Math.Max(position.WindowNumber, file?.WindowNumber ?? 0),
         UsedNumber = Math.Max(file?.UsedNumber ?? 0, least),
         Lost = null,
+        Delivery = file?.Delivery,
     };
 
     /// <summary>The file is of the topic that is there (invariant 6).</summary>

@@ -227,10 +227,12 @@ public sealed record KafkaOptions
     [Setting("How pages are sent: transactions (readers of committed records see each row version once), or frames for brokers without "
         + "transactions (the lake is exact all the same; other readers may see a page again after a failure).",
         OneOf = ["transactions", "frames"])]
-    public string Delivery { get; init; } = "transactions";
+    public string Delivery { get; init; } = Transactions;
+
+    internal const string Transactions = "transactions";
 
     /// <summary>Each page is one transaction.</summary>
-    public bool IsTransactional => Delivery == "transactions";
+    public bool IsTransactional => Delivery == Transactions;
 
     /// <summary>
     /// False for brokers that answer no admin calls (the embedded one): the topic is then known by its name alone, without

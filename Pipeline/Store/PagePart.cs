@@ -34,6 +34,10 @@ internal sealed class PagePart(PageStart start, long firstOffset, BlockPool bloc
     public int Own { get; private set; }
 
     public int Count { get; private set; }
+
+    /// <summary>What came behind as many records as the page has, without its end: others' are among them, and one may be large.</summary>
+    public long BytesBeyond { get; private set; }
+
     public long Bytes => bytes.Length + headerBytes;
 
     /// <summary>A record with key and value and without headers, wherever it lies: it is copied.</summary>
@@ -50,7 +54,9 @@ internal sealed class PagePart(PageStart start, long firstOffset, BlockPool bloc
         if (record.Headers is { } own)
         {
             headers[Count] = own;
-            HeadersHeld(own.Sum(h => HeaderBytes + 2L * h.Name.Length + HeldMemory.Of(h.Value ?? [])));
+            var held = own.Sum(h => HeaderBytes + 2L * h.Name.Length + HeldMemory.Of(h.Value ?? []));
+            if (Own >= Start.Records) BytesBeyond += held;
+            HeadersHeld(held);
         }
         Add(new(record.Offset, record.TimestampMs, record.Key?.Length ?? -1, record.Value?.Length ?? -1, isForeign),
             record.Key, record.Value);
@@ -84,6 +90,7 @@ internal sealed class PagePart(PageStart start, long firstOffset, BlockPool bloc
 
     private void Add(HeldRecord record, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
     {
+        if (Own >= Start.Records) BytesBeyond += key.Length + value.Length;
         bytes.Append(MemoryMarshal.AsBytes(new ReadOnlySpan<HeldRecord>(in record)));
         bytes.Append(key);
         bytes.Append(value);

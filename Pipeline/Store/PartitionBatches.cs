@@ -40,15 +40,19 @@ internal sealed class PartitionBatches(StoreContext context)
     /// Where most waits that is to be given up; null: nowhere. What follows a page that nobody ends is not kept for ever (invariant 7), and
     /// a page that still arrives is never taken for one (invariant 3).
     /// </summary>
-    public PartitionBatch? ToGiveUp => waiting.Bytes <= WaitingBytesMax
-        ? null
-        : open.Values.Where(b => b.Receiver.Open is { } part && CannotArrive(part)).MaxBy(b => b.Receiver.WaitingBytes);
+    public PartitionBatch? ToGiveUp => HasTooMuch
+        ? open.Values.Where(b => b.Receiver.Open is { } part && CannotArrive(part)).MaxBy(b => b.Receiver.WaitingBytes)
+        : null;
 
     /// <summary>The part is one that may be given up.</summary>
-    public bool IsToGiveUp(PagePart part) => waiting.Bytes > WaitingBytesMax && CannotArrive(part);
+    public bool IsToGiveUp(PagePart part) => CannotArrive(part) && HasTooMuch;
 
-    // As many records as it has, and its end is not among them: others' are. Or more waits, in all partitions together, than any page has.
-    private bool CannotArrive(PagePart part) => part.Own >= part.Start.Records || waiting.Bytes > PageBytesMax;
+    // In all partitions together: behind as many records as their pages have, or of whatever more than any page has.
+    private bool HasTooMuch => waiting.Bytes > PageBytesMax
+        || (waiting.Bytes > WaitingBytesMax && open.Values.Sum(b => b.Receiver.Open?.BytesBeyond ?? 0) > WaitingBytesMax);
+
+    // As many records as it has, and its end is not among them: others' are. One of those may stand before the end, however large it is.
+    private bool CannotArrive(PagePart part) => part.BytesBeyond > 0 || waiting.Bytes > PageBytesMax;
 
     public IEnumerable<PartitionBatch> All => open.Values;
 

@@ -8,18 +8,23 @@ namespace OrdersStream.ReliabilityTests;
 /// <summary>A stream in small steps, so that a short history crosses each of them several times.</summary>
 internal static class CrashStream
 {
-    public static Task<TestStream> CreateAsync(PostgresServer postgres, KafkaServer kafka, string ddl = TestStream.Items)
+    public static Task<TestStream> CreateAsync(
+        PostgresServer postgres, KafkaServer kafka, Func<PipelineOptions, PipelineOptions>? configure = null, string ddl = TestStream.Items)
     {
         kafka.RequireReal("what an aborted transaction published stays hidden");
-        return TestStream.CreateAsync(postgres, kafka, ddl, configure: SmallSteps);
+        return TestStream.CreateAsync(
+            postgres, kafka, ddl, configure: options => configure is null ? SmallSteps(options) : configure(SmallSteps(options)));
     }
 
     /// <summary>One without transactions, on whatever broker there is.</summary>
     public static Task<TestStream> CreateByFramesAsync(PostgresServer postgres, KafkaServer kafka) =>
         TestStream.CreateAsync(postgres, kafka, configure: options => ByFrames(SmallSteps(options)));
 
-    public static PipelineOptions ByFrames(PipelineOptions options) =>
-        options with { Kafka = options.Kafka with { Delivery = "frames" } };
+    public static PipelineOptions ByFrames(PipelineOptions options) => By("frames", options);
+
+    /// <summary>Whatever it is to withstand, it does by either delivery.</summary>
+    public static PipelineOptions By(string delivery, PipelineOptions options) =>
+        options with { Kafka = options.Kafka with { Delivery = delivery } };
 
     /// <summary>Both halves, once, as LocalHost has them, in this process.</summary>
     /// <returns>Whether it came to its end.</returns>

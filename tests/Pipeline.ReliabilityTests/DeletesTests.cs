@@ -10,7 +10,7 @@ public sealed class DeletesTests(PostgresServer postgres, KafkaServer kafka)
     [Theory, MemberData(nameof(Steps.Deletes), MemberType = typeof(Steps))]
     public async Task a_process_that_ends_behind_a_step_of_capture_loses_no_delete_and_hides_no_row(CrashPoint point)
     {
-        await using var stream = await CrashStream.CreateAsync(postgres, kafka, TestStream.ItemsAndDeletes);
+        await using var stream = await CrashStream.CreateAsync(postgres, kafka, ddl: TestStream.ItemsAndDeletes);
         await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, repeat('x', 50) FROM generate_series(1, 600) i");
         Assert.True(await CrashStream.OnceAsync(stream));
 

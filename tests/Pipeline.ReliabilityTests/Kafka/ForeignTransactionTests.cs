@@ -17,12 +17,11 @@ public sealed class ForeignTransactionTests(PostgresServer postgres, KafkaServer
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    [Fact]
-    public async Task a_poller_without_its_file_waits_for_the_end_of_another_producers_transaction_and_says_so()
+    [Theory, InlineData("transactions"), InlineData("frames")]
+    public async Task a_poller_without_its_file_waits_for_the_end_of_another_producers_transaction_and_says_so(string delivery)
     {
         kafka.RequireReal("a transaction hides what is behind it");
-        await using var stream = await TestStream.CreateAsync(
-            postgres, kafka, configure: options => options with { Kafka = options.Kafka with { Partitions = 1 } });
+        await using var stream = await CreateAsync(delivery);
         Assert.Equal(0, (await stream.PollAsync()).Rows);
         using var other = BeginTransaction(stream.Options.Kafka.Topic);
         await stream.ExecuteAsync($"INSERT INTO items (id, name) SELECT i, 'x' FROM generate_series(1, {Rows}) i");
@@ -36,18 +35,17 @@ public sealed class ForeignTransactionTests(PostgresServer postgres, KafkaServer
         other.AbortTransaction(Waiting.Patience);
         await running.WithPatienceAsync("the poll");
 
-        Assert.Equal(Rows, stream.Dump().Records.Count);
+        Assert.Equal(Rows, stream.Dump().Records.Count(r => r.Value is not null));
         Assert.True(Said(stream), $"nothing was said of the transaction\n{stream.Log}");
         Assert.True(await run.OnceAsync(null, Cancellation));
         await stream.LakeShouldEqualTableAsync();
     }
 
-    [Fact]
-    public async Task a_drain_does_not_wait_for_ever_for_what_another_producers_transaction_hides_and_status_is_not_well()
+    [Theory, InlineData("transactions"), InlineData("frames")]
+    public async Task a_drain_does_not_wait_for_ever_for_what_another_producers_transaction_hides_and_status_is_not_well(string delivery)
     {
         kafka.RequireReal("a transaction hides what is behind it");
-        await using var stream = await TestStream.CreateAsync(
-            postgres, kafka, configure: options => options with { Kafka = options.Kafka with { Partitions = 1 } });
+        await using var stream = await CreateAsync(delivery);
         Assert.Equal(0, (await stream.PollAsync()).Rows);
         await using var run = stream.NewRun();
         using var other = BeginTransaction(stream.Options.Kafka.Topic);
@@ -81,6 +79,9 @@ public sealed class ForeignTransactionTests(PostgresServer postgres, KafkaServer
         }
         await stream.LakeShouldEqualTableAsync();
     }
+
+    private Task<TestStream> CreateAsync(string delivery) => TestStream.CreateAsync(
+        postgres, kafka, configure: o => CrashStream.By(delivery, o with { Kafka = o.Kafka with { Partitions = 1 } }));
 
     private static bool Said(TestStream stream) => stream.Log.Warnings.Any(warning =>
         warning.Contains($"A transaction is open in topic '{stream.Options.Kafka.Topic}'", StringComparison.Ordinal));

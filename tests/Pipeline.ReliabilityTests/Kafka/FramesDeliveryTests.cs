@@ -1,5 +1,7 @@
+using Confluent.Kafka;
 using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Programs;
 using OrdersStream.TestKit.Servers;
@@ -47,6 +49,45 @@ public sealed class FramesDeliveryTests(PostgresServer postgres, KafkaServer kaf
         await stream.LakeShouldEqualTableAsync();
     }
 
+    /// <summary>
+    /// It sleeps in mid-page, or before it, and its successor has its file, or finds by the topic alone that it was there. Neither brokers
+    /// nor a fence would refuse its page, whose records do not name it: so its successor takes its transactional id.
+    /// </summary>
+    [Theory, InlineData(CrashPoint.PageProduced, false), InlineData(CrashPoint.WatermarkWritten, true)]
+    public async Task a_poller_by_transactions_that_sleeps_while_delivery_is_changed_to_frames_is_refused(CrashPoint at, bool isFileLost)
+    {
+        await using var stream = await CrashStream.CreateAsync(postgres, kafka);
+        await stream.ExecuteAsync("INSERT INTO items (id, name) VALUES (1, 'x')");
+        await stream.PollAsync();
+        await stream.RestartAsync();
+        await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, 'x' FROM generate_series(2, 5) i");
+        var asleep = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var awake = new ManualResetEventSlim();
+        stream.OnReached = point =>
+        {
+            if (point == at && asleep.TrySetResult())
+                Assert.True(awake.Wait(Waiting.Patience, TestContext.Current.CancellationToken));
+        };
+        var late = stream.Instance.PollOnePageAsync();
+        try
+        {
+            await asleep.Task.WithPatienceAsync("the poller to sleep");
+            await stream.EndPollersSessionsAsync();
+            if (isFileLost) Directory.Delete(stream.Options.Streaming.LastProcessedTimestampLocation, recursive: true);
+            Assert.Equal(4, (await stream.NewInstance(CrashStream.ByFrames(stream.Options)).PollAsync()).Rows);
+        }
+        finally
+        {
+            awake.Set();
+        }
+        await Assert.ThrowsAnyAsync<KafkaException>(() => late);
+
+        Assert.Equal(5, stream.Dump().Records.Count(r => r.Value is not null));
+        await stream.StoreAsync();
+        Assert.Equal(5, stream.Lake.Count());
+        await stream.NewestShouldEqualTableAsync();
+    }
+
     /// <summary>Its place in the topic is found without its watermark file, and its own fence on the way.</summary>
     [Fact]
     public async Task a_lost_watermark_file_is_made_up_for_by_the_topics_end()
@@ -66,7 +107,7 @@ public sealed class FramesDeliveryTests(PostgresServer postgres, KafkaServer kaf
 
     private static async Task GoOnAsync(TestStream stream, string delivery, string sql)
     {
-        await stream.RestartAsync(o => o with { Kafka = o.Kafka with { Delivery = delivery } });
+        await stream.RestartAsync(o => CrashStream.By(delivery, o));
         await stream.ExecuteAsync(sql);
         await stream.DrainAsync();
         await stream.StoreAsync();

@@ -11,10 +11,10 @@ public sealed class LostBeforeStoredTests(PostgresServer postgres, PutBackBroker
     private const int AcknowledgedEndLost = 2012;
 
     /// <summary>By a poller that lived through it, which sees it with its next page, and by one that is started again.</summary>
-    [Theory, InlineData(false), InlineData(true)]
-    public async Task what_the_brokers_lost_before_it_was_stored_is_captured_again(bool restarts)
+    [Theory, InlineData(false, "transactions"), InlineData(true, "transactions"), InlineData(false, "frames"), InlineData(true, "frames")]
+    public async Task what_the_brokers_lost_before_it_was_stored_is_captured_again(bool restarts, string delivery)
     {
-        await using var stream = await broker.CreateAsync(postgres);
+        await using var stream = await broker.CreateAsync(postgres, o => CrashStream.By(delivery, o));
         var run = stream.NewRun();
         await PutBackBroker.CaptureAsync(run);
         await broker.LoseAsync(async () =>

@@ -16,12 +16,12 @@ public sealed class MorePartitionsTests(PostgresServer postgres, KafkaServer kaf
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     /// <summary>While a session of capture is open, which notices within a minute, and while none is.</summary>
-    [Theory, InlineData(true), InlineData(false)]
-    public async Task new_partitions_are_used_and_the_newest_version_of_each_key_is_the_tables(bool isOpen)
+    [Theory, InlineData(true, "transactions"), InlineData(false, "transactions"), InlineData(true, "frames"), InlineData(false, "frames")]
+    public async Task new_partitions_are_used_and_the_newest_version_of_each_key_is_the_tables(bool isOpen, string delivery)
     {
         kafka.RequireReal("a topic gets more partitions");
         var time = new ShiftedTime();
-        await using var stream = await CreateAsync();
+        await using var stream = await CreateAsync(delivery);
         await using var run = stream.NewRun(time: time);
         Assert.True(await run.OnceAsync(null, Cancellation));
         if (!isOpen) await stream.EndPollersSessionsAsync();
@@ -42,11 +42,11 @@ public sealed class MorePartitionsTests(PostgresServer postgres, KafkaServer kaf
     }
 
     /// <summary>A consumer that is at work hears of them from its own look at the topic, within a minute too.</summary>
-    [Fact]
-    public async Task a_storer_that_is_at_work_reads_the_new_partitions()
+    [Theory, InlineData("transactions"), InlineData("frames")]
+    public async Task a_storer_that_is_at_work_reads_the_new_partitions(string delivery)
     {
         kafka.RequireReal("a topic gets more partitions");
-        await using var stream = await CreateAsync();
+        await using var stream = await CreateAsync(delivery);
         await using var run = stream.NewRun();
         await PollAsync(run);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
@@ -69,15 +69,13 @@ public sealed class MorePartitionsTests(PostgresServer postgres, KafkaServer kaf
         await stream.LakeShouldEqualTableAsync();
     }
 
-    private Task<TestStream> CreateAsync() => CreateAsync(postgres, kafka);
-
-    private static async Task<TestStream> CreateAsync(PostgresServer postgres, KafkaServer kafka)
+    private async Task<TestStream> CreateAsync(string delivery)
     {
-        var stream = await TestStream.CreateAsync(postgres, kafka, configure: options => options with
+        var stream = await TestStream.CreateAsync(postgres, kafka, configure: options => CrashStream.By(delivery, options with
         {
             Postgres = options.Postgres with { PageBytes = 16 * 1024 },
             Streaming = options.Streaming with { BatchInterval = 1 },
-        });
+        }));
         await stream.ExecuteAsync($"INSERT INTO items (id, name) SELECT i, repeat('x', 100) FROM generate_series(1, {Rows}) i");
         return stream;
     }

@@ -21,7 +21,7 @@ public sealed class PausedBrokerTests(PostgresServer postgres, ProxiedStreams st
     public async Task a_broker_that_sleeps_for_longer_than_any_time_out_costs_nothing(KafkaApi api, int number, string delivery)
     {
         await using var stream = await streams.CreateAsync(
-            postgres, configure: o => o with { Kafka = o.Kafka with { Delivery = delivery } });
+            postgres, configure: o => CrashStream.By(delivery, o));
         var asleep = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var before = 0;
         streams.Proxy.Observe(asked: request =>

@@ -7,10 +7,10 @@ namespace OrdersStream.ReliabilityTests.Kafka;
 /// <summary>There is more than one watermark file, or an old one: the newest page in the topic decides where capture goes on.</summary>
 public sealed class TwoPositionsTests(PostgresServer postgres, KafkaServer kafka)
 {
-    [Fact]
-    public async Task two_pollers_with_files_of_their_own_that_take_turns_publish_each_row_version_once()
+    [Theory, InlineData("transactions"), InlineData("frames")]
+    public async Task two_pollers_with_files_of_their_own_that_take_turns_publish_each_row_version_once(string delivery)
     {
-        await using var stream = await CreateAsync();
+        await using var stream = await CreateAsync(delivery);
         for (var turn = 0; turn < 6; turn++)
         {
             await stream.ExecuteAsync(
@@ -28,10 +28,10 @@ public sealed class TwoPositionsTests(PostgresServer postgres, KafkaServer kafka
     }
 
     /// <summary>Between two runs, and under a session that is open: as by a poller that slept, and wrote what it had known.</summary>
-    [Theory, InlineData(false), InlineData(true)]
-    public async Task an_old_watermark_file_in_the_place_of_the_newest_costs_nothing(bool isOpen)
+    [Theory, InlineData(false, "transactions"), InlineData(true, "transactions"), InlineData(false, "frames"), InlineData(true, "frames")]
+    public async Task an_old_watermark_file_in_the_place_of_the_newest_costs_nothing(bool isOpen, string delivery)
     {
-        await using var stream = await CreateAsync();
+        await using var stream = await CreateAsync(delivery);
         var file = Path.Combine(stream.Options.Streaming.LastProcessedTimestampLocation, "watermark.json");
         await stream.DrainAsync();
         var old = await File.ReadAllBytesAsync(file, TestContext.Current.CancellationToken);
@@ -47,10 +47,10 @@ public sealed class TwoPositionsTests(PostgresServer postgres, KafkaServer kafka
         await stream.LakeShouldEqualTableAsync();
     }
 
-    private async Task<TestStream> CreateAsync()
+    private async Task<TestStream> CreateAsync(string delivery)
     {
         var stream = await TestStream.CreateAsync(
-            postgres, kafka, configure: options => options with { Postgres = options.Postgres with { PageBytes = 2048 } });
+            postgres, kafka, configure: o => CrashStream.By(delivery, o with { Postgres = o.Postgres with { PageBytes = 2048 } }));
         await stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, repeat('x', 50) FROM generate_series(1, 150) i");
         return stream;
     }

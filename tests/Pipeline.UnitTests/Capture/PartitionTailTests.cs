@@ -152,6 +152,26 @@ public sealed class PartitionTailTests
         Assert.Empty(TopicTail.KnownToTheNewest([Read(page), lost], Topic));
     }
 
+    /// <summary>Its publisher died in it: its position is none to go on from, though nothing is missing before it.</summary>
+    [Fact]
+    public void a_page_that_is_torn_where_an_end_was_lost_is_read_again_from_its_beginning()
+    {
+        var at = new Cursor(null, ["7"]);
+        var horizon = Postgres.Horizons.At(110, 110, DateTime.UnixEpoch);
+        var position = Sample(4) with { WindowNumber = 1, Window = new(1, null, horizon, null, 1, at), Pages = null };
+        var part = Part(4, "a", 2, 3, 0, 1);
+        var whole = Read([part[0], [.. part[1], new(StreamHeader.Position, position.ToPosition())]]);
+        var lost = ImmutableDictionary<int, long>.Empty.Add(0, 1);
+
+        var torn = TopicTail.Sum([whole, Read([.. Positioned(2, "a", 0)])], [(0, 2), (0, 2)], None);
+        Assert.Equal([1], torn.Torn!.Missing);
+        Assert.Null(torn.Torn.Before);
+        Assert.Null(WatermarkRecovery.Decide(null, torn, lost).Watermark!.Window!.Cursor);
+
+        var acknowledged = TopicTail.Sum([whole, Read([.. Part(4, "a", 2, 2, 0, 1)])], [(0, 2), (0, 2)], None);
+        Assert.Equal(at.Key, WatermarkRecovery.Decide(null, acknowledged, lost).Watermark!.Window!.Cursor!.Key);
+    }
+
     [Fact]
     public void what_is_not_this_streams_or_cannot_be_is_passed_over()
     {

@@ -55,7 +55,7 @@ public sealed class WatermarkTests
     [Fact]
     public void a_number_that_is_passed_over_is_no_pages_and_says_nothing_of_which_position_is_newer()
     {
-        var passed = Watermark.FromJson(Sample().PassNumberOver().ToStateFile());
+        var passed = Watermark.FromJson(Sample().PassNumberOver("frames").ToStateFile());
         Assert.Equal(Sample().Position, passed.Position);
         var next = passed.Advance(new Cursor(null, ["1"]), 1);
         Assert.Equal(Sample().PageNumber + 2, next.PageNumber);

@@ -10,6 +10,9 @@ internal sealed class Schedule
 {
     private const int CalmStepsMax = 20_000;
 
+    /// <summary>Who ends a page at his usual pace is not timed out.</summary>
+    private const int TransactionStepsMax = 20;
+
     private readonly ScheduleWorld world;
     private readonly Random random;
     private readonly ForeignRecords foreign;
@@ -18,6 +21,7 @@ internal sealed class Schedule
     private SimulatedPublisher publisher;
     private IEnumerator<string> session;
     private int publishers;
+    private int openSteps;
     private bool hasLost;
 
     public Schedule(int seed, bool isTransactional, string schemas)
@@ -41,6 +45,7 @@ internal sealed class Schedule
 
     private async Task StepAsync()
     {
+        openSteps = world.Broker.HasBegun ? openSteps + 1 : 0;
         switch (random.Next(100))
         {
             case < 12:
@@ -98,6 +103,8 @@ internal sealed class Schedule
                 break;
             case 8:
                 world.Broker.AbortHanging();
+                if (openSteps > TransactionStepsMax && world.Broker.TimeTransactionOut())
+                    world.Saw("the transaction is open for too long, and aborted");
                 break;
             case 9 when world.Broker.Partitions < 4 && random.Next(3) == 0:
                 world.Broker.Grow();

@@ -30,6 +30,23 @@ public sealed class ScheduleTests
             : TimeProvider.System.GetElapsedTime(begun).TotalSeconds < seconds;
     }
 
+    [Theory]
+    [InlineData(1300028386)]
+    [InlineData(1400009335)]
+    public async Task what_a_publisher_that_slept_left_open_hides_the_end_until_the_next_session_begins(int seed)
+    {
+        using var schemas = new TempFolder();
+        await RunAsync(seed, isTransactional: true, schemas["schemas"]);
+    }
+
+    /// <summary>The watermark file is one from before the loss, and the page was its publisher's last.</summary>
+    [Fact]
+    public async Task a_page_that_is_torn_where_the_brokers_lost_an_end_is_sent_again_all_the_same()
+    {
+        using var schemas = new TempFolder();
+        await RunAsync(895614041, isTransactional: false, schemas["schemas"]);
+    }
+
     private static async Task RunAsync(int seed, bool isTransactional, string schemas)
     {
         var schedule = new Schedule(seed, isTransactional, schemas);

@@ -148,6 +148,18 @@ internal sealed class SimulatedBroker(int partitions)
             if (HasOpen(p) && !begun.Contains(p) && !markers.Contains(p)) Mark(p, ours, commit: false);
     }
 
+    /// <summary>
+    /// The coordinator ends a transaction that is open for longer than it may be; its publisher, fenced, hears of it when it goes on.
+    /// </summary>
+    /// <returns>False: none is open, or what was decided before is still being written.</returns>
+    public bool TimeTransactionOut()
+    {
+        if (begun.Count == 0 || markers.Count > 0) return false;
+        epoch++;
+        Decide(commit: false);
+        return true;
+    }
+
     /// <summary>A leader is elected that does not have the log's end.</summary>
     public void LoseEnd(int partition, int records)
     {

@@ -181,6 +181,19 @@ public sealed class DamagedPagesTests : IDisposable
         Assert.Equal(ids.Select(id => (id, 4L)), await VersionsAsync());
     }
 
+    /// <summary>Before the end it stands for the last of the page's records, as many as there are.</summary>
+    [Fact]
+    public async Task a_page_in_which_one_record_of_another_stands_is_not_given_up_however_large_that_is()
+    {
+        var page = new TestTopic().Framed(0, 4, [1, 2, 3]);
+        foreach (var record in page[..2]) Topic.Produce(0, TestTopic.Row(record.Offset + 1), [.. record.Headers ?? []]);
+        var others = Topic.Produce(0, new string('x', 65 * 1024 * 1024));
+        Topic.Produce(0, TestTopic.Row(3), [.. page[2].Headers ?? []], markerFollows: true);
+        await lake.StoreAsync(Topic.All);
+        Assert.Equal([(1, 4), (2, 4), (3, 4)], await VersionsAsync());
+        Assert.Equal(others.Offset, Assert.Single(lake.Quarantined()).GetProperty("offset").GetInt64());
+    }
+
     /// <summary>Its publisher takes it for published, and nobody sends it again.</summary>
     [Theory]
     [InlineData(false, false)]
