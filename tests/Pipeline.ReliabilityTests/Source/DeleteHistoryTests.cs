@@ -44,7 +44,7 @@ public sealed class DeleteHistoryTests(PostgresServer postgres, KafkaServer kafk
             deletes = stream.Lake.Rows($"SELECT 1 FROM {stream.Lake.Source} WHERE _op = 'delete'").Count;
         }
         foreach (var client in clients) await client.DisposeAsync();
-        Assert.True(deletes > 20, $"{deletes} deletes");
+        Assert.True(deletes > 5, $"{deletes} deletes");
     }
 
     private static async Task PollAsync(TestStream stream, Random dice)
