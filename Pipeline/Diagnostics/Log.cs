@@ -234,6 +234,11 @@ public static partial class Log
         this ILogger logger, LogLevel level, long rows, long missing, long stale, long extra, long storedTwice, double seconds,
         string cause, string mending);
 
+    [LoggerMessage(4004, LogLevel.Warning,
+        "audit: {Extra:N0} rows of the lake are not in the table, and none of them is published as deleted: {Why}. If they were deleted, "
+        + "set postgres.deletes_share_max so that they may be, and start again; else see whose the table and the lake are")]
+    public static partial void AuditDeletesHeld(this ILogger logger, long extra, string why);
+
     // 9xxx: the host
     [LoggerMessage(9001, LogLevel.Information, "stopping: {Reason}")]
     public static partial void Stopping(this ILogger logger, string reason);
