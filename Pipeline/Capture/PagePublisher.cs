@@ -41,8 +41,13 @@ internal sealed class PagePublisher : IDisposable
     private readonly DedicatedThread thread = new("publisher");
     private readonly Dictionary<int, long> reached = [];
     private RecordSender? sender;
+
+    /// <summary>The end of the client that asked about the topic: it lives on the producer's.</summary>
+    private Task closing = Task.CompletedTask;
+
     private readonly ClientErrors errors;
     private volatile bool isInDoubt;
+    private bool isDisposed;
 
     /// <summary>The page that the client reads from, until it was committed or the client is gone.</summary>
     private Page? inFlight;
@@ -90,6 +95,7 @@ internal sealed class PagePublisher : IDisposable
         var topic = await EnsureTopicAsync(cancellationToken);
         if (KafkaClients.BatchBytesFor(topic.Settings?.RecordBytesMax) is var taken && taken < batchBytes)
         {
+            await closing;
             producer.Dispose();
             batchBytes = taken;
             producer = BuildClient();
@@ -108,6 +114,7 @@ internal sealed class PagePublisher : IDisposable
     private async Task<TopicDescription> EnsureTopicAsync(CancellationToken cancellationToken)
     {
         var admin = new DependentAdminClientBuilder(producer.Handle).Build();
+        var hasEnded = false;
         try
         {
             return await new TopicAdmin(options).EnsureAsync(admin, cancellationToken);
@@ -116,9 +123,14 @@ internal sealed class PagePublisher : IDisposable
         {
             throw cause;
         }
+        catch (TimeoutException)
+        {
+            hasEnded = true;
+            throw;
+        }
         finally
         {
-            KafkaClients.Close(admin);
+            if (!hasEnded) closing = KafkaClients.Close(admin);
         }
     }
 
@@ -298,7 +310,10 @@ internal sealed class PagePublisher : IDisposable
 
     public void Dispose()
     {
+        if (isDisposed) return;
+        isDisposed = true;
         thread.Dispose();
+        closing.Wait();
         sender?.Dispose();
         producer.Dispose();
         inFlight = null;

@@ -12,9 +12,6 @@ namespace OrdersStream.Capture;
 /// <param name="isFromBeginning">All that the partition ever had is read: what is not there was lost, and not deleted by retention.</param>
 internal sealed class PartitionTail(string stream, long known = 0, bool isFromBeginning = false)
 {
-    /// <summary>More than a publisher that slept may have on its way.</summary>
-    private const long LateRecordsMax = 1_000_000;
-
     private readonly HashSet<long> takeovers = [];
     private readonly HashSet<string> publishers = [];
     private bool isBroken;
@@ -30,7 +27,7 @@ internal sealed class PartitionTail(string stream, long known = 0, bool isFromBe
     public bool HasOlder { get; private set; }
 
     /// <summary>The page that is known is not there any more: the brokers lost it, whatever was written since.</summary>
-    public bool HasLostKnown { get; private set; }
+    public bool HasLostKnown { get; set; }
 
     /// <summary>The greatest number of a page of which anything counts; 0: none.</summary>
     public long Begun { get; private set; }
@@ -73,30 +70,6 @@ internal sealed class PartitionTail(string stream, long known = 0, bool isFromBe
     /// Nothing was lost further back but what was noticed then: each publisher, before its first page, looks whether an end was lost.
     /// </summary>
     public bool IsCertainOfLoss => Unbroken is not null && publishers.Count > 1;
-
-    /// <summary>
-    /// Reads what lies behind a known page, and a little before, so that the page itself is met: an end that was lost may have been written
-    /// over since, further than it was.
-    /// </summary>
-    /// <param name="low">The first offset kept.</param>
-    /// <param name="from">An offset at or before the end after the known page; others' records lie between where it is before.</param>
-    /// <param name="known">The number of that page; 0: none.</param>
-    /// <param name="read">Reads from an offset to the end.</param>
-    public static PartitionTail Behind(long low, long from, long known, Func<long, PartitionTail> read)
-    {
-        if (known == 0) return read(Math.Max(low, from));
-        for (long back = 2; ; back *= 8)
-        {
-            var start = Math.Max(low, from - back);
-            var tail = read(start);
-            if (tail.HasKnown) return tail;
-            // A lesser number alone says nothing: what came late stands behind a fence with a greater one.
-            if (start > low && (back < LateRecordsMax || !tail.HasOlder)) continue;
-            // What retention deleted was not lost.
-            tail.HasLostKnown = tail.HasOlder || low == 0;
-            return tail;
-        }
-    }
 
     /// <exception cref="FormatException">A header is of a later version, or a position cannot be read.</exception>
     public void Take(in StreamRecord record)

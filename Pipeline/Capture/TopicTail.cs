@@ -70,7 +70,8 @@ public sealed record TornPage(long Page, IReadOnlyList<int> Partitions, int Of, 
 /// </summary>
 public sealed class TopicTail(PipelineOptions options, TimeProvider time)
 {
-    private const int RecordsBack = 64;
+    /// <summary>The client keeps up to <see cref="KafkaClients.Reader"/>'s queue of each that it reads.</summary>
+    private const int PartitionsTogether = 16;
 
     /// <summary>How long a transaction of others may hide the topic's end before the wait is given up for now.</summary>
     private static readonly TimeSpan HiddenPatience = TimeSpan.FromSeconds(10);
@@ -91,27 +92,20 @@ public sealed class TopicTail(PipelineOptions options, TimeProvider time)
         using var consumer = reader.Build(errors: errors);
         var client = new ReadingClient(consumer, errors);
         var kept = await VisibleEndsAsync(reader, consumer, errors, topic.Partitions, cancellationToken);
-        var parts = new PartitionTail[topic.Partitions];
-        for (var p = 0; p < parts.Length; p++)
-        {
-            var partition = new TopicPartition(options.Kafka.Topic, p);
-            var (low, high) = kept[p];
-            var known = offsets.TryGetValue(p, out var from) && from <= high;
-            var page = pages.GetValueOrDefault(p);
-            parts[p] = await Task.Run(
-                () => known
-                    ? PartitionTail.Behind(low, from, page, start => Read(client, partition, start, high, page, cancellationToken))
-                    : ReadBackwards(client, partition, low, high, isAfterLoss, cancellationToken),
-                cancellationToken);
-        }
+        var all = Enumerable.Range(0, topic.Partitions).Select(p => (Partition: p, Ends: kept[p])).Select(p =>
+            offsets.TryGetValue(p.Partition, out var from) && from <= p.Ends.High
+                ? new Sought(p.Partition, p.Ends.High, pages.GetValueOrDefault(p.Partition),
+                    new SearchBehindPage(p.Ends.Low, from, pages.GetValueOrDefault(p.Partition)))
+                : new Sought(p.Partition, p.Ends.High, 0, new SearchBackwards(p.Ends.Low, p.Ends.High, isAfterLoss))).ToList();
+        var parts = await SearchAsync(client, all, cancellationToken);
         var lost = new HashSet<int>();
-        foreach (var (p, page) in isAfterLoss ? [] : KnownToTheNewest(parts, topic.Identity))
+        if (!isAfterLoss)
         {
-            var (partition, (low, high)) = (new TopicPartition(options.Kafka.Topic, p), kept[p]);
-            var behind = await Task.Run(
-                () => PartitionTail.Behind(low, high, page, start => Read(client, partition, start, high, page, cancellationToken)),
-                cancellationToken);
-            if (behind.HasLostKnown) lost.Add(p);
+            var unmet = KnownToTheNewest(parts, topic.Identity).Select(k => new Sought(
+                k.Partition, kept[k.Partition].High, k.Page,
+                new SearchBehindPage(kept[k.Partition].Low, kept[k.Partition].High, k.Page))).ToList();
+            foreach (var (sought, behind) in unmet.Zip(await SearchAsync(client, unmet, cancellationToken)))
+                if (behind.HasLostKnown) lost.Add(sought.Partition);
         }
         consumer.Unassign();
         return Sum(parts, kept, lost);
@@ -156,40 +150,54 @@ public sealed class TopicTail(PipelineOptions options, TimeProvider time)
         }
     }
 
-    // A partition's last committed record carries a position, unless another producer wrote behind it: then it is searched further back.
-    // Whether a page without a transaction counts is told by its publisher's fence, and so this is searched, too.
-    private PartitionTail ReadBackwards(
-        ReadingClient client, TopicPartition partition, long low, long high, bool isAfterLoss,
-        CancellationToken cancellationToken)
+    /// <summary>The end of one partition, which is searched for a position.</summary>
+    /// <param name="Partition">Its number.</param>
+    /// <param name="High">The end.</param>
+    /// <param name="Known">The newest page that is known there; 0: none.</param>
+    /// <param name="Search">Where to read.</param>
+    private sealed record Sought(int Partition, long High, long Known, TailSearch Search);
+
+    /// <summary>Several partitions at a time: each begins with a request, and ends with one that is waited for in vain.</summary>
+    /// <returns>What was found, in the order of what was sought.</returns>
+    private Task<PartitionTail[]> SearchAsync(ReadingClient client, IReadOnlyList<Sought> all, CancellationToken cancellationToken) =>
+        Task.Run(
+            () =>
+            {
+                foreach (var together in all.Chunk(PartitionsTogether))
+                    while (together.Where(s => s.Search.Found is null).ToList() is { Count: > 0 } open)
+                        foreach (var (sought, tail) in open.Zip(Read(client, open, cancellationToken))) sought.Search.Take(tail);
+                return all.Select(s => s.Search.Found!).ToArray();
+            },
+            cancellationToken);
+
+    private IEnumerable<PartitionTail> Read(ReadingClient client, IReadOnlyList<Sought> all, CancellationToken cancellationToken)
     {
-        for (long back = RecordsBack; ; back *= 8)
+        var tails = all.ToDictionary(
+            s => s.Partition, s => new PartitionTail(options.StreamName, s.Known, isFromBeginning: s.Search.Start == 0));
+        var open = all.Where(s => s.Search.Start < s.High).ToDictionary(s => s.Partition);
+        if (open.Count > 0)
+            client.Begin([.. open.Values.Select(s => new TopicPartitionOffset(options.Kafka.Topic, s.Partition, s.Search.Start))]);
+        while (open.Count > 0)
         {
-            var from = Math.Max(low, high - back);
-            var found = Read(client, partition, from, high, 0, cancellationToken);
-            if (from == low || (found.IsCertain && (!isAfterLoss || found.IsCertainOfLoss))) return found;
+            var result = client.Next(cancellationToken);
+            // More comes of one while others still have to answer.
+            if (!open.TryGetValue(result.Partition.Value, out var sought)) continue;
+            if (!result.IsPartitionEOF && result.Offset.Value < sought.High) Take(tails[sought.Partition], result);
+            if (result.IsPartitionEOF || result.Offset.Value + 1 >= sought.High) open.Remove(sought.Partition);
         }
+        return all.Select(s => tails[s.Partition]);
     }
 
-    private PartitionTail Read(
-        ReadingClient client, TopicPartition partition, long from, long high, long known,
-        CancellationToken cancellationToken)
+    private void Take(PartitionTail tail, ConsumeResult<byte[], byte[]> record)
     {
-        var tail = new PartitionTail(options.StreamName, known, isFromBeginning: from == 0);
-        if (from >= high) return tail;
-        client.Begin(partition, from);
-        while (client.Next(cancellationToken) is { IsPartitionEOF: false } result)
+        try
         {
-            try
-            {
-                tail.Take(StreamRecord.From(result));
-            }
-            catch (FormatException e)
-            {
-                throw Unreadable(result, e);
-            }
-            if (result.Offset.Value + 1 >= high) break;
+            tail.Take(StreamRecord.From(record));
         }
-        return tail;
+        catch (FormatException e)
+        {
+            throw Unreadable(record, e);
+        }
     }
 
     /// <summary>

@@ -12,6 +12,7 @@ namespace OrdersStream.Diagnostics;
 public static class FailurePolicy
 {
     /// <summary>In an exception's data: the address that was asked, where only who asked knows it.</summary>
+    /// <remarks>One failure may know it and the next, of a connection that was there, not: it is no part of their kind.</remarks>
     internal const string AskedKey = "orders_stream.asked";
 
     public static FailureVerdict Judge(Exception failure) => failure switch
@@ -25,9 +26,10 @@ public static class FailurePolicy
         NpgsqlException e when Find<SocketException>(e) is { } socket =>
             Retry(
                 $"Postgres cannot be reached ({socket.SocketErrorCode}{AskedAt(e)})",
-                "Check postgres.host and postgres.port, and that the server runs."),
+                "Check postgres.host and postgres.port, and that the server runs.") with { Kind = $"Postgres {socket.SocketErrorCode}" },
         NpgsqlException e when Find<TimeoutException>(e) is not null =>
-            Retry($"Postgres did not answer in time{InBrackets(AskedAt(e))}", "Check the server and the network."),
+            Retry($"Postgres did not answer in time{InBrackets(AskedAt(e))}", "Check the server and the network.")
+                with { Kind = "Postgres in time" },
         NpgsqlException e when e.IsTransient || Find<IOException>(e) is not null => ConnectionBroke(),
         NpgsqlException { InnerException: null } e =>
             new(FailureAction.Stop,
@@ -41,8 +43,10 @@ public static class FailurePolicy
                 $"A state or lake file may not be written{FailedFile.At(e)}.",
                 "Give the process's user write permission on datalake.path and the two streaming folders."),
         SocketException e =>
-            Retry($"A server cannot be reached ({e.SocketErrorCode}{AskedAt(e)})", "Check the addresses in the configuration."),
-        TimeoutException e => Retry($"A server did not answer in time{InBrackets(AskedAt(e))}", "Check the servers and the network."),
+            Retry($"A server cannot be reached ({e.SocketErrorCode}{AskedAt(e)})", "Check the addresses in the configuration.")
+                with { Kind = $"server {e.SocketErrorCode}" },
+        TimeoutException e => Retry($"A server did not answer in time{InBrackets(AskedAt(e))}", "Check the servers and the network.")
+            with { Kind = "server in time" },
         _ => new(FailureAction.Stop,
             $"Unexpected failure ({failure.GetType().Name}).",
             "This is a defect: please report it with the stack trace.", IsDefect: true),

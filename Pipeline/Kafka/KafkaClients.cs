@@ -77,8 +77,23 @@ public static class KafkaClients
     public static bool IsRefusal(Error e) =>
         e.Code is ErrorCode.Local_Authentication or ErrorCode.SaslAuthenticationFailed or ErrorCode.Local_Ssl;
 
-    /// <summary>Closes a client that has been asked something. It takes two of its polls, 0.2 s, for which nobody needs to wait.</summary>
-    public static void Close(IAdminClient client) => _ = Task.Run(client.Dispose);
+    /// <summary>
+    /// Closes a client that has been asked something. It takes two of its polls, 0.2 s, for which nobody needs to wait but who ends the
+    /// client that it depends on.
+    /// </summary>
+    public static Task Close(IAdminClient client) => Task.Run(client.Dispose);
+
+    /// <summary>
+    /// An administrative answer, which comes within the time that its request was given. Where the client cannot read what a broker said,
+    /// it gives none at all, and has ended itself: it must not be closed once more.
+    /// </summary>
+    /// <exception cref="TimeoutException">There is none.</exception>
+    public static Task<T> AnswerAsync<T>(Task<T> answer, CancellationToken cancellationToken) =>
+        answer.WaitAsync(2 * AnswerTimeout, cancellationToken);
+
+    /// <inheritdoc cref="AnswerAsync{T}"/>
+    public static Task AnswerAsync(Task answer, CancellationToken cancellationToken) =>
+        answer.WaitAsync(2 * AnswerTimeout, cancellationToken);
 
     public static ClientConfig Common(KafkaOptions options) => new()
     {

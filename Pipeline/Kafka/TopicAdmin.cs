@@ -65,6 +65,7 @@ public sealed class TopicAdmin(PipelineOptions options)
         var errors = new ClientErrors(kafka);
         var admin = new AdminClientBuilder(KafkaClients.Common(kafka))
             .SetLogHandler((_, line) => errors.OnLog(line)).SetErrorHandler((_, e) => errors.OnError(e)).Build();
+        var hasEnded = false;
         try
         {
             return await question(admin, errors);
@@ -73,9 +74,14 @@ public sealed class TopicAdmin(PipelineOptions options)
         {
             throw cause;
         }
+        catch (TimeoutException)
+        {
+            hasEnded = true;
+            throw;
+        }
         finally
         {
-            KafkaClients.Close(admin);
+            if (!hasEnded) _ = KafkaClients.Close(admin);
         }
     }
 
@@ -91,9 +97,11 @@ public sealed class TopicAdmin(PipelineOptions options)
         try
         {
             var broker = brokers[0].BrokerId.ToString(CultureInfo.InvariantCulture);
-            var answer = await admin.DescribeConfigsAsync(
-                [new ConfigResource { Type = ResourceType.Broker, Name = broker }],
-                new DescribeConfigsOptions { RequestTimeout = TimeSpan.FromSeconds(2) }).WaitAsync(cancellationToken);
+            var answer = await KafkaClients.AnswerAsync(
+                admin.DescribeConfigsAsync(
+                    [new ConfigResource { Type = ResourceType.Broker, Name = broker }],
+                    new DescribeConfigsOptions { RequestTimeout = TimeSpan.FromSeconds(2) }),
+                cancellationToken);
             return answer[0].Entries.TryGetValue("inter.broker.protocol.version", out var version) ? version.Value : null;
         }
         catch (KafkaException e) when (errors.CauseOf(e) is null)
@@ -119,14 +127,15 @@ public sealed class TopicAdmin(PipelineOptions options)
     {
         try
         {
-            var answer = await admin.DescribeTopicsAsync(
-                TopicCollection.OfTopicNames([kafka.Topic]),
-                new DescribeTopicsOptions { RequestTimeout = TimeSpan.FromSeconds(5) }).WaitAsync(cancellationToken);
+            var answer = await KafkaClients.AnswerAsync(
+                admin.DescribeTopicsAsync(
+                    TopicCollection.OfTopicNames([kafka.Topic]), new DescribeTopicsOptions { RequestTimeout = TimeSpan.FromSeconds(5) }),
+                cancellationToken);
             var topic = answer.TopicDescriptions.Single();
             var replicas = topic.Partitions.Select(p => p.Replicas.Count).DefaultIfEmpty().Min();
             var settings = TopicSettings.ReadAsync(admin, kafka.Topic, replicas, cancellationToken);
-            var cluster = await admin.DescribeClusterAsync(
-                new DescribeClusterOptions { RequestTimeout = TimeSpan.FromSeconds(5) }).WaitAsync(cancellationToken);
+            var cluster = await KafkaClients.AnswerAsync(
+                admin.DescribeClusterAsync(new DescribeClusterOptions { RequestTimeout = TimeSpan.FromSeconds(5) }), cancellationToken);
             var id = topic.TopicId.ToString();
             return new TopicDescription(
                 new TopicIdentity(cluster.ClusterId, kafka.Topic, IsNoId(id) ? null : id),
@@ -146,13 +155,14 @@ public sealed class TopicAdmin(PipelineOptions options)
     {
         try
         {
-            await admin.CreateTopicsAsync([new TopicSpecification
+            var creation = admin.CreateTopicsAsync([new TopicSpecification
             {
                 Name = kafka.Topic,
                 NumPartitions = kafka.Partitions,
                 ReplicationFactor = (short)kafka.ReplicationFactor,
                 Configs = new() { ["max.message.bytes"] = KafkaClients.NewTopicRecordBytes.ToString(CultureInfo.InvariantCulture) },
-            }], new CreateTopicsOptions { RequestTimeout = KafkaClients.AnswerTimeout }).WaitAsync(cancellationToken);
+            }], new CreateTopicsOptions { RequestTimeout = KafkaClients.AnswerTimeout });
+            await KafkaClients.AnswerAsync(creation, cancellationToken);
         }
         catch (CreateTopicsException e) when (e.Results.Single().Error.Code == ErrorCode.TopicAlreadyExists)
         {

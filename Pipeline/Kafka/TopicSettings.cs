@@ -38,9 +38,11 @@ public sealed record TopicSettings(IReadOnlyDictionary<string, string> Values, i
     {
         try
         {
-            var answer = await admin.DescribeConfigsAsync(
-                [new ConfigResource { Type = ResourceType.Topic, Name = topic }],
-                new DescribeConfigsOptions { RequestTimeout = AnswerTimeout }).WaitAsync(cancellationToken);
+            var answer = await KafkaClients.AnswerAsync(
+                admin.DescribeConfigsAsync(
+                    [new ConfigResource { Type = ResourceType.Topic, Name = topic }],
+                    new DescribeConfigsOptions { RequestTimeout = AnswerTimeout }),
+                cancellationToken);
             var values = answer[0].Entries.Values.Where(e => e.Value is not null).ToImmutableDictionary(e => e.Name, e => e.Value);
             return new TopicSettings(values, replicas);
         }

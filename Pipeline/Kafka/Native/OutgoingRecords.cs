@@ -52,13 +52,14 @@ internal sealed unsafe class OutgoingRecords : IDisposable
     public void Flush()
     {
         if (count == 0) return;
-        fixed (NativeRecord* first = waiting)
-        {
-            if (native.ProduceBatch(topic, 0, Block | PartitionOfRecord, first, count) < count)
-                foreach (ref readonly var record in waiting.AsSpan(0, count))
-                    if (record.Error != 0) throw new KafkaException((ErrorCode)record.Error);
-        }
+        var sent = waiting.AsSpan(0, count);
         count = 0;
+        fixed (NativeRecord* first = sent)
+        {
+            if (native.ProduceBatch(topic, 0, Block | PartitionOfRecord, first, sent.Length) == sent.Length) return;
+        }
+        foreach (ref readonly var record in sent)
+            if (record.Error != 0) throw new KafkaException((ErrorCode)record.Error);
     }
 
     /// <summary>To be called before the producer is disposed of.</summary>

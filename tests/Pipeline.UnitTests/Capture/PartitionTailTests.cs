@@ -80,7 +80,7 @@ public sealed class PartitionTailTests
         Assert.True(Behind([.. Part(First + 1, "a", 2, 0)[..1], [Fence(Second, "b")]], from: 2, known: First + 1).HasLostKnown);
 
         static PartitionTail Behind(StreamHeader[][] records, long from, long known, long low = 0) =>
-            PartitionTail.Behind(low, from, known, start => Read(records[(int)start..], known));
+            new SearchBehindPage(low, from, known).By(start => Read(records[(int)start..], known));
     }
 
     /// <summary>A torn page that is sent again has another number: where nothing of that is whole, the first is still torn.</summary>

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Confluent.Kafka;
 using Npgsql;
 using OrdersStream.Diagnostics;
@@ -39,6 +40,18 @@ public sealed class OutageTests
         Assert.False(outage.Failed(Lasting));
         Assert.Empty(log.Lines);
         Assert.Equal((FailureAction.Stop, 2), (outage.Verdict!.Action, journal.Recent.Single().Times));
+    }
+
+    [Fact]
+    public void an_address_that_one_failure_knows_and_the_next_does_not_is_no_news()
+    {
+        foreach (var cause in new Exception[] { new SocketException(104), new TimeoutException() })
+        {
+            Exception[] both = [new NpgsqlException("while it was used", cause), new NpgsqlException("while it was opened", cause)];
+            both[1].Data[FailurePolicy.AskedKey] = "db:5432";
+            Assert.Equal([true, false], both.Select(outage.Failed));
+            Assert.NotEqual(FailurePolicy.Judge(both[0]).Problem, FailurePolicy.Judge(both[1]).Problem);
+        }
     }
 
     [Fact]

@@ -158,7 +158,8 @@ internal sealed class SimulatedPublisher(ScheduleWorld world, string name)
         var lost = new HashSet<int>();
         foreach (var (p, page) in isAfterLoss ? [] : TopicTail.KnownToTheNewest(tails, SimulatedBroker.Identity))
         {
-            if (PartitionTail.Behind(0, kept[p].Item2, page, start => ReadTail(p, start, kept[p].Item2, page)).HasLostKnown) lost.Add(p);
+            var search = new SearchBehindPage(0, kept[p].Item2, page);
+            if (search.By(start => ReadTail(p, start, kept[p].Item2, page)).HasLostKnown) lost.Add(p);
             yield return $"looks for page {page} in {p}: {(lost.Contains(p) ? "lost" : "there")}";
         }
         use(TopicTail.Sum(tails, kept, lost));
@@ -187,13 +188,9 @@ internal sealed class SimulatedPublisher(ScheduleWorld world, string name)
         if (file?.Offsets.TryGetValue(partition, out var from) == true && from <= high)
         {
             var page = file.PagesOrNone.GetValueOrDefault(partition);
-            return PartitionTail.Behind(0, from, page, start => ReadTail(partition, start, high, page));
+            return new SearchBehindPage(0, from, page).By(start => ReadTail(partition, start, high, page));
         }
-        for (long back = world.RecordsBack; ; back *= 8)
-        {
-            var found = ReadTail(partition, Math.Max(0, high - back), high, 0);
-            if (back >= high || (found.IsCertain && (!isAfterLoss || found.IsCertainOfLoss))) return found;
-        }
+        return new SearchBackwards(0, high, isAfterLoss, world.RecordsBack).By(start => ReadTail(partition, start, high, 0));
     }
 
     private PartitionTail ReadTail(int partition, long at, long high, long known)

@@ -6,6 +6,10 @@ namespace OrdersStream.TestKit.Oracles;
 /// <summary>The lake as a reader meets it: DuckDB over <c>**/*.parquet</c>, knowing nothing of the product.</summary>
 public sealed class LakeReader(string path)
 {
+    // To open a database and its threads costs far more than a query does: one for all, which each query has a connection to.
+    private const string Database = "DataSource=:memory:?cache=shared";
+    private static readonly DuckDBConnection First = OpenFirst();
+
     public string Path { get; } = path;
 
     public IReadOnlyList<string> Files =>
@@ -28,7 +32,7 @@ public sealed class LakeReader(string path)
     {
         var rows = new List<string?[]>();
         if (Files.Count == 0) return rows;
-        using var connection = new DuckDBConnection("DataSource=:memory:");
+        using var connection = First.Duplicate();
         connection.Open();
         using var command = connection.CreateCommand();
         command.CommandText = sql;
@@ -67,6 +71,17 @@ public sealed class LakeReader(string path)
         .. Rows($"SELECT _partition, regexp_extract(filename, 'part-[0-9]+g([0-9]+)-[^/]*$', 1), _offset FROM {SourceWithNames}")
             .Select(r => (r[0]!, r[1]!, r[2]!))
     ];
+
+    private static DuckDBConnection OpenFirst()
+    {
+        var connection = new DuckDBConnection(Database);
+        connection.Open();
+        using var command = connection.CreateCommand();
+        // Each query by the thread that asks, and of the files as they are.
+        command.CommandText = "SET threads = 1; SET enable_external_file_cache = false";
+        command.ExecuteNonQuery();
+        return connection;
+    }
 
     private string SourceWithNames => Source[..^1] + ", filename = true)";
 }
