@@ -213,6 +213,12 @@ public static partial class Log
         + "move them away, with all that their program left there")]
     public static partial void ForeignFiles(this ILogger logger, string path);
 
+    [LoggerMessage(3021, LogLevel.Warning,
+        "consumer group '{Group}' is shared with a program at {Host} that stores into another lake ({Other}; this one is {Own}): each of "
+        + "both gets the records of some partitions only, and lacks the others'. Give each lake a kafka.group_id of its own: what is "
+        + "missing is then read by itself")]
+    public static partial void GroupShared(this ILogger logger, string group, string host, string other, string own);
+
     [LoggerMessage(3017, LogLevel.Warning,
         "partition {Partition}: from offset {Offset} on nothing can be read until the transaction ends that is open there; so {Hidden:N0} "
         + "offsets of {Partitions} partitions are hidden. {Remedy} This is said once a minute")]
