@@ -24,7 +24,7 @@ internal sealed partial class CaptureSession
     /// </summary>
     public async Task RemoveTombstonesAsync(CancellationToken cancellationToken)
     {
-        if (tombstones is not { IsRemovable: true } || Watermark is not { Window: null, Horizon: { } published } || !IsOfThisTime(published)
+        if (tombstones is not { IsRemovable: true } || Watermark is not { Window: null, Horizon: { } published } || !IsOfThisTime(published) || published.Tombstones != tombstones.Oid
             || (context.TombstonesRemovedAt is { } last && context.Time.GetElapsedTime(last) < TombstonesRemovedEvery)) return;
         await using var command = new NpgsqlCommand(
             tombstones.Remove(published, TombstonesKept, TombstonesAtOnce), connection);

@@ -100,7 +100,8 @@ internal sealed class PageReader(
     // Of keys that are there again by now the delete is left out: their rows come later, and say so.
     private async Task<Page> DeletesAgainAsync(TornPage torn, Window window, SourceTable table, CancellationToken cancellationToken)
     {
-        if (table.Tombstones is not { } tombstones || window.For(table).Deleted is not { } last) return NextPage(table.Schema);
+        if (table.Tombstones is not { } tombstones || window.For(table).Reading(tombstones).Deleted is not { } last)
+            return NextPage(table.Schema);
         var (encoder, key, value) = (new MessageEncoder(tombstones.Rows), new ByteBuffer(), new ByteBuffer());
         var page = NextPage(tombstones.Deletes, isDeletes: true);
         var query = tombstones.Query(window with { Deleted = torn.Before }, table, last);
@@ -170,6 +171,11 @@ internal sealed class PageReader(
         if (window.For(table).Cursor is null && window.Cursor is not null)
             throw new PipelineException(FailureAction.Retry,
                 "The table got another key while its rows were read.", "What is being read is read again from its beginning.");
+        // The horizon answers for that table's: who comes after it reads none of them again.
+        if (window.IsBeforeRows && window.To.Tombstones is { } oid && oid != table.Tombstones?.Oid)
+            throw new PipelineException(FailureAction.Retry,
+                "The table of deletes became another, or unreadable, while a window was begun.",
+                "All that is in it is read with the next one.");
         if (window.IsBeforeRows && table.Tombstones is { } tombstones)
         {
             (window, var isDone) = await ReadDeletesAsync(window, table, tombstones, opened, pages, cancellationToken);

@@ -235,6 +235,72 @@ public sealed class DeleteTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Empty(DeletedKeys(stream));
     }
 
+    /// <summary>
+    /// What was written down while nobody read it is behind the horizon by its ids, and by its time: it is read all the same.
+    /// </summary>
+    [Theory]
+    [InlineData("off", "SELECT", "SELECT")]
+    [InlineData("trigger", "REVOKE SELECT ON items_deletes FROM " + PostgresServer.PipelineRole,
+        "GRANT SELECT ON items_deletes TO " + PostgresServer.PipelineRole)]
+    [InlineData("trigger", "ALTER TABLE items_deletes ALTER id DROP NOT NULL", "ALTER TABLE items_deletes ALTER id SET NOT NULL")]
+    public async Task deletes_that_were_not_read_are_read_once_they_can_be(string before, string hide, string show)
+    {
+        await using var stream = await TestStream.CreateAsync(
+            postgres, kafka,
+            TestStream.ItemsAndDeletes + $"GRANT SELECT ON items TO {PostgresServer.PipelineRole}; "
+            + $"GRANT SELECT, DELETE ON items_deletes TO {PostgresServer.PipelineRole};",
+            configure: o => o with
+            {
+                Postgres = o.Postgres with { User = PostgresServer.PipelineRole, Password = PostgresServer.RolePassword, Deletes = before },
+            });
+        await stream.ExecuteAsync(Insert + "SELECT i, 'n' FROM generate_series(1, 10) i");
+        await stream.PollAndStoreAsync();
+        await stream.ExecuteAsync("DELETE FROM items WHERE id = 1");
+        await stream.ExecuteAsync(hide);
+        await stream.PollAndStoreAsync();
+        await stream.ExecuteAsync(Insert + "VALUES (11, 'another window')");
+        await stream.PollAndStoreAsync();
+        Assert.Empty(DeletedKeys(stream));
+
+        await stream.ExecuteAsync(show);
+        await stream.RestartAsync(o => o with { Postgres = o.Postgres with { Deletes = "trigger" } });
+        await stream.PollAndStoreAsync();
+
+        await stream.NewestShouldEqualTableAsync();
+        Assert.Equal(["1"], DeletedKeys(stream));
+        await stream.ExecuteAsync(Insert + "VALUES (12, 'the next window')");
+        await stream.PollAndStoreAsync();
+        Assert.Single(stream.Dump().Records, r => r.Value is null);
+    }
+
+    /// <summary>Its numbers begin anew, and a position in the old one means nothing.</summary>
+    [Fact]
+    public async Task a_table_of_deletes_that_is_made_anew_within_a_window_is_read_from_its_beginning()
+    {
+        await using var stream = await TestStream.CreateAsync(
+            postgres, kafka, TestStream.ItemsAndDeletes, configure: o => o with { Postgres = o.Postgres with { PageBytes = 1024 } });
+        await stream.ExecuteAsync(Insert + "SELECT i, 'n' FROM generate_series(1, 500) i");
+        await stream.DrainAsync();
+        await stream.StoreAsync();
+        await stream.ExecuteAsync("DELETE FROM items WHERE id <= 400");
+        stream.OnReached = point =>
+        {
+            if (point == CrashPoint.PageCommitted) throw new IOException("crash");
+        };
+        await Assert.ThrowsAsync<IOException>(stream.DrainAsync);
+        stream.OnReached = null;
+
+        await stream.ExecuteAsync(
+            "CREATE TABLE anew (LIKE items_deletes INCLUDING ALL); "
+            + "INSERT INTO anew (id, deleted_at) SELECT id, deleted_at FROM items_deletes ORDER BY id DESC; "
+            + "DROP TABLE items_deletes; ALTER TABLE anew RENAME TO items_deletes");
+        await stream.RestartAsync();
+        await stream.DrainAsync();
+        await stream.StoreAsync();
+
+        await stream.NewestShouldEqualTableAsync();
+    }
+
     /// <summary>Each kind of value that a key is made of comes back from the record's key as it was in the rows.</summary>
     [Theory]
     [InlineData("text", "'a'", "'quote\" back\\ slash'", "'é花'", "''")]

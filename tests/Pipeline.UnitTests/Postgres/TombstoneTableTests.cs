@@ -37,6 +37,29 @@ public sealed class TombstoneTableTests
         Assert.DoesNotContain(">= '", Query(new Window(2, From, To, null, 0, null, IsOfAnyTime: true)), StringComparison.Ordinal);
 
     [Fact]
+    public void a_window_behind_a_horizon_that_has_none_of_the_tombstones_has_all_of_them()
+    {
+        var query = Query(new Window(2, From, To, From.LowerBound, 0, null) { IsOfAllTombstones = true });
+        Assert.DoesNotContain("d.deleted_at >= '", query, StringComparison.Ordinal);
+        Assert.DoesNotContain("age('100'::xid)", query, StringComparison.Ordinal);
+        Assert.Contains("age('110'::xid)", query, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void a_horizon_answers_for_the_tombstones_that_were_read_only()
+    {
+        var window = new Window(2, From, To with { Tombstones = 7 }, null, 1, null) { Deleted = new Cursor("17", ["4"]) };
+        Assert.Equal(window, window.Reading(Tombstones with { Oid = 7 }));
+        foreach (var other in new[] { null, Tombstones with { Oid = 8 } })
+        {
+            Assert.Null(window.Reading(other).To.Tombstones);
+            Assert.Null(window.Reading(other).Deleted);
+        }
+        Assert.Contains("WHERE NOT", (Tombstones with { Oid = 7 }).NotIn(window.To, Orders()), StringComparison.Ordinal);
+        Assert.DoesNotContain("WHERE", (Tombstones with { Oid = 8 }).NotIn(window.To, Orders()), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void a_horizon_remembers_who_wrote_tombstones_only()
     {
         var table = Orders() with { Tombstones = Tombstones };
