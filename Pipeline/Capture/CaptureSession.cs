@@ -380,9 +380,6 @@ internal sealed record CaptureContext(
     /// <summary>Columns that hold infinity, as far as it was seen when capture began; null: nobody has looked yet.</summary>
     public ImmutableArray<string>? Infinite { get; set; }
 
-    /// <summary>When old tombstones were last removed, all that there were, by the stopwatch; null: not yet.</summary>
-    public long? TombstonesRemovedAt { get; set; }
-
     /// <summary>The table's columns as they were then.</summary>
     public TableSchema? Columns { get; set; }
 

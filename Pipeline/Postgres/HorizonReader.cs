@@ -50,7 +50,10 @@ internal sealed class HorizonReader(
         await transaction.CommitAsync(cancellationToken);
 
         var flushed = await DurableAsync(horizon.Lsn, cancellationToken);
-        horizon = horizon with { Newest = newest, KeyOrder = table.Order, Facts = facts, Lsn = flushed, Tombstones = table.Tombstones?.Oid };
+        horizon = horizon with
+        {
+            Newest = newest, KeyOrder = table.Order, Facts = facts, Lsn = flushed, Tombstones = table.Tombstones?.Oid,
+        };
         return (horizon.Remembering(seen, previous), change);
     }
 

@@ -88,14 +88,14 @@ public sealed record TombstoneTable(uint Oid, string QualifiedName, TableSchema 
     }
 
     /// <summary>
-    /// Removes what a horizon has up to which everything is published, once it is old: until then a position may have to be gone back to.
+    /// Removes what is published, and was so long ago: until then a position may have to be gone back to.
     /// </summary>
-    /// <param name="published">That horizon.</param>
-    /// <param name="keep">What is younger stays.</param>
+    /// <param name="published">The horizon up to which everything is.</param>
+    /// <param name="then">The one that was it so long ago.</param>
     /// <param name="rowsMax">Tombstones at once.</param>
-    public string Remove(Horizon published, TimeSpan keep, int rowsMax) =>
+    public string Remove(Horizon published, Horizon then, int rowsMax) =>
         $"DELETE FROM {QualifiedName} WHERE {Number} IN (SELECT {Number} FROM {QualifiedName} d "
-        + $"WHERE d.{Time} < clock_timestamp() - interval '{(long)keep.TotalSeconds} seconds' AND {IsIn(published, "d.xmin")} "
+        + $"WHERE {IsIn(then, "d.xmin")} AND {IsIn(published, "d.xmin")} "
         + $"ORDER BY d.{Number} LIMIT {rowsMax})";
 
     private static string IsIn(Horizon horizon, string xid) =>
@@ -157,7 +157,8 @@ public sealed record TombstoneTable(uint Oid, string QualifiedName, TableSchema 
         SELECT (SELECT string_agg(wanted.name, ', ')
                 FROM (SELECT k, a.atttypid, a.atttypmod, a.attcollation
                       FROM unnest($3) k JOIN pg_attribute a ON a.attrelid = $1::oid AND a.attname = k
-                      UNION ALL VALUES ('{Number}', 'bigint'::regtype::oid, -1, 0::oid), ('{Time}', 'timestamptz'::regtype::oid, -1, 0::oid))
+                      UNION ALL
+                      VALUES ('{Number}', 'bigint'::regtype::oid, -1, 0::oid), ('{Time}', 'timestamptz'::regtype::oid, -1, 0::oid))
                      AS wanted (name, type, modifier, sorts)
                 WHERE NOT EXISTS (SELECT FROM pg_attribute d WHERE d.attrelid = c.oid AND d.attname = wanted.name AND d.attnotnull
                                   AND d.atttypid = wanted.type AND d.atttypmod = wanted.modifier
