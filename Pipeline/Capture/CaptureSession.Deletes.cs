@@ -14,6 +14,9 @@ internal sealed partial class CaptureSession
     /// <summary>Once it is published, a tombstone stays for so long at least, and for twice as long at most.</summary>
     private static readonly TimeSpan TombstonesKept = TimeSpan.FromDays(1);
 
+    /// <summary>Clocks differ, and a window takes its time.</summary>
+    private static readonly TimeSpan TombstonesMargin = TimeSpan.FromHours(1);
+
     /// <summary>So many at once: a poll is not held up by it.</summary>
     private const int TombstonesAtOnce = 10_000;
 
@@ -33,6 +36,17 @@ internal sealed partial class CaptureSession
             if (age > TimeSpan.Zero && await RemoveTombstonesAsync(published, then.Of(published), cancellationToken) == TombstonesAtOnce) return;
         }
         Save(Watermark with { Tombstones = new(tombstones.Oid, published.Xmin, published.LowerBound, now) });
+    }
+
+    /// <summary>
+    /// Another stream of the table removes what it published a day ago, and cannot know who has not read it. Whether there is one is not
+    /// known here, so nothing but that is said.
+    /// </summary>
+    private void WarnOfTombstonesGone(Horizon? last, Horizon to)
+    {
+        if (tombstones is { IsRemovable: true } && last?.Tombstones == tombstones.Oid
+            && to.TakenAt - last.TakenAt is var since && since > TombstonesKept - TombstonesMargin)
+            context.Logger.TombstonesMayBeGone(since.TotalHours, tombstones.QualifiedName);
     }
 
     private async Task<int> RemoveTombstonesAsync(Horizon published, Horizon then, CancellationToken cancellationToken)

@@ -182,6 +182,7 @@ internal sealed partial class CaptureSession : IDisposable
         if (plan.IsReread)
             context.Logger.Rereading(plan.Reason, plan.Window.LowerBound is { } bound ? $"rows from {bound:O} on" : "all rows");
         if (plan.AnyTimeReason.Length > 0) context.Logger.LookingAtAllRows(plan.AnyTimeReason);
+        WarnOfTombstonesGone(last, to);
         return plan.Window with { IsOfAllTombstones = last is not null && to.Tombstones is { } oid && last.Tombstones != oid };
     }
 
