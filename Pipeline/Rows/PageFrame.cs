@@ -88,10 +88,16 @@ public sealed class PageFrame
 {
     public const int Version = 2;
 
+    /// <summary>
+    /// Of a page of deletes: a program that knows none of them stops there, as at any later version, and does not take them for records
+    /// that lack their values.
+    /// </summary>
+    public const int DeletesVersion = 3;
+
     /// <summary>The member that marks a repair: readers that do not know it pass it over.</summary>
     internal const string Repair = "repair";
 
-    /// <summary>The member that marks deletes: for readers that do not know it, its records lack their values.</summary>
+    /// <summary>The member that marks deletes.</summary>
     internal const string Deletes = "deletes";
 
     private static readonly JsonWriterOptions Layout = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -115,7 +121,7 @@ public sealed class PageFrame
         TableSchema schema, bool isRepair = false, bool isDeletes = false)
     {
         head = string.Create(CultureInfo.InvariantCulture,
-            $"{{\"version\":{Version},\"stream\":{JsonSerializer.Serialize(stream, PageFrameJson.Default.String)},"
+            $"{{\"version\":{(isDeletes ? DeletesVersion : Version)},\"stream\":{JsonSerializer.Serialize(stream, PageFrameJson.Default.String)},"
             + $"\"page\":{page},\"publisher\":\"{publisher}\",");
         endTail = Tail(partitions, of, before, json => json.WriteBoolean("named", isNamed));
         startTail = Tail(partitions, of, before, json =>
@@ -197,14 +203,14 @@ public sealed class PageFrame
             if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("stream", out var owner) || !owner.ValueEquals(stream))
                 return null;
             version = root.GetProperty("version").GetInt32();
-            if (version <= Version) return read(root);
+            if (version <= DeletesVersion) return read(root);
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or OverflowException
             or FormatException)
         {
             return null;
         }
-        throw new FormatException($"it is of format version {version}, and this program reads versions 1 to {Version}");
+        throw new FormatException($"it is of format version {version}, and this program reads versions 1 to {DeletesVersion}");
     }
 
     /// <summary>What is to be done about a frame that is of a later version.</summary>

@@ -193,7 +193,7 @@ public sealed class PartitionTailTests
     [Fact]
     public void a_later_version_of_this_stream_stops()
     {
-        Assert.Throws<FormatException>(() => Read([[Frame("{\"version\":3,\"stream\":\"orders\"}")]]));
+        Assert.Throws<FormatException>(() => Read([[Frame("{\"version\":4,\"stream\":\"orders\"}")]]));
         var part = Part(2, "a", 2, 1);
         Assert.Throws<FormatException>(() => Read([part[0], [.. part[1], Position("{\"version\":9}")]]));
     }
