@@ -11,7 +11,7 @@ public static class SourceCatalog
 {
     /// <summary>
     /// The same in the transaction that is open, which becomes read-only:
-    /// under this lock the columns stay as they are to its end.
+    /// under this lock the columns stay as they are to its end, and those of its tombstones.
     /// </summary>
     public static async Task<SourceTable> LockAsync(
         NpgsqlConnection connection, PostgresOptions options, CancellationToken cancellationToken)
@@ -19,7 +19,14 @@ public static class SourceCatalog
         var name = $"{Sql.Identifier(options.Schema)}.{Sql.Identifier(options.Table)}";
         await using (var command = new NpgsqlCommand($"SET TRANSACTION READ ONLY; LOCK TABLE {name} IN ACCESS SHARE MODE", connection))
             await command.ExecuteNonQueryAsync(cancellationToken);
-        return await ReadAsync(connection, options, cancellationToken);
+        var table = await ReadAsync(connection, options, cancellationToken);
+        if (table.Tombstones is not { } known) return table;
+        // A COPY takes its snapshot before its locks: a rewrite that it waited for would hide the tombstones from it.
+        await using (var command = new NpgsqlCommand($"LOCK TABLE {known.QualifiedName} IN ACCESS SHARE MODE", connection))
+            await command.ExecuteNonQueryAsync(cancellationToken);
+        var (tombstones, warnings) = await TombstoneTable.ReadAsync(
+            connection, options.Schema, options.Table, table.Oid, table.Schema, cancellationToken);
+        return table with { Tombstones = tombstones, TombstoneWarnings = warnings };
     }
 
     /// <summary>The table as it is now.</summary>

@@ -217,6 +217,25 @@ public sealed class DeleteTests(PostgresServer postgres, KafkaServer kafka)
         async Task<int> CountAsync() => (await stream.Database.TextRowsAsync("SELECT id::text FROM items_deletes")).Count;
     }
 
+    /// <summary>By the database's clock: another stream may have published, waited, and removed them.</summary>
+    [Theory, InlineData(22, false), InlineData(30, true)]
+    public async Task a_stream_that_was_away_for_a_day_says_that_tombstones_may_be_gone(int hours, bool isTold)
+    {
+        await using var stream = await TenItemsAsync();
+        await stream.Instance.DisposeAsync();
+        await stream.UntilNobodyPollsAsync();
+        var file = new WatermarkFile(stream.Options);
+        var horizon = file.Read()!.Horizon!;
+        file.Write(
+            file.Read()! with { Horizon = horizon with { TakenAt = horizon.TakenAt - TimeSpan.FromHours(hours) } }, CrashPoints.None);
+
+        await stream.RestartAsync();
+        await stream.ExecuteAsync("DELETE FROM items WHERE id = 1");
+        await stream.PollAsync();
+
+        Assert.Equal(isTold, stream.Log.Warnings.Any(w => w.Contains("30 h ago: if another stream", StringComparison.Ordinal)));
+    }
+
     /// <summary>Where no table of tombstones fits, or no trigger writes into it, deletes are not captured, and that is said.</summary>
     [Theory]
     [InlineData("DROP TABLE items_deletes CASCADE", null)]
@@ -310,6 +329,32 @@ public sealed class DeleteTests(PostgresServer postgres, KafkaServer kafka)
         await stream.StoreAsync();
 
         await stream.NewestShouldEqualTableAsync();
+    }
+
+    /// <summary>A statement's snapshot may be older than the lock that it waits for, and a rewritten table is empty to it.</summary>
+    [Fact]
+    public async Task a_table_of_deletes_that_is_rewritten_while_a_window_is_read_loses_none()
+    {
+        await using var stream = await TenItemsAsync();
+        await stream.ExecuteAsync("DELETE FROM items WHERE id = 1");
+        await using var other = await stream.Database.OpenSessionAsync();
+        stream.OnReached = point =>
+        {
+            if (point != CrashPoint.WindowTaken) return;
+            stream.OnReached = null;
+            other.ExecuteAsync("BEGIN; ALTER TABLE items_deletes ADD COLUMN n double precision DEFAULT random()")
+                .GetAwaiter().GetResult();
+        };
+        var poll = stream.PollAsync();
+        await stream.Database.UntilAsync(
+            "capture waits for the table of deletes",
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'items_deletes'::regclass)");
+        await other.ExecuteAsync("COMMIT");
+        await poll;
+        await stream.DrainAsync();
+        await stream.StoreAsync();
+
+        Assert.Equal(["1"], DeletedKeys(stream));
     }
 
     /// <summary>Each kind of value that a key is made of comes back from the record's key as it was in the rows.</summary>
