@@ -1,4 +1,5 @@
 using Npgsql;
+using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Postgres;
 
