@@ -24,6 +24,8 @@ internal sealed class PageReader(
     /// <summary>Size of a page that is kept when its window is done.</summary>
     private const int KeptPageBytes = 1024 * 1024;
 
+    private readonly WalFlush flush = new(connection, options, time);
+
     /// <summary>Pages that were published, to be filled again: at most one is being filled, one waits and one is published.</summary>
     private readonly ConcurrentQueue<Page> spare = [];
 
@@ -147,8 +149,16 @@ internal sealed class PageReader(
         return null;
     }
 
-    private Task<SourceTable> LockAsync(CancellationToken cancellationToken) =>
-        lockWait.OfAsync(connection, SourceCatalog.LockAsync(connection, options, cancellationToken), cancellationToken);
+    /// <summary>
+    /// The table, and the one snapshot in which it and all of its rows are read. Nothing of it leaves before what it shows is durable: a
+    /// commit that came since the horizon hides a version that is in it, and if a crash took that commit back nobody would publish it.
+    /// </summary>
+    private async Task<SourceTable> LockAsync(CancellationToken cancellationToken)
+    {
+        var table = await lockWait.OfAsync(connection, SourceCatalog.LockAsync(connection, options, cancellationToken), cancellationToken);
+        await flush.OfSnapshotAsync(cancellationToken);
+        return table;
+    }
 
     private Page NextPage(TableSchema schema) => (spare.TryDequeue(out var page) ? page : new Page(options.PageBytes)).Begin(schema);
 }

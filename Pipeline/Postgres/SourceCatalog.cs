@@ -10,14 +10,15 @@ namespace OrdersStream.Postgres;
 public static class SourceCatalog
 {
     /// <summary>
-    /// The same in the transaction that is open, which becomes read-only:
-    /// under this lock the columns stay as they are to its end.
+    /// The same in the transaction that is open, which becomes read-only, and has one snapshot from now on: taken under the lock, under
+    /// which the columns stay as they are to its end.
     /// </summary>
     public static async Task<SourceTable> LockAsync(
         NpgsqlConnection connection, PostgresOptions options, CancellationToken cancellationToken)
     {
         var name = $"{Sql.Identifier(options.Schema)}.{Sql.Identifier(options.Table)}";
-        await using (var command = new NpgsqlCommand($"SET TRANSACTION READ ONLY; LOCK TABLE {name} IN ACCESS SHARE MODE", connection))
+        await using (var command = new NpgsqlCommand(
+            $"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; LOCK TABLE {name} IN ACCESS SHARE MODE", connection))
             await command.ExecuteNonQueryAsync(cancellationToken);
         return await ReadAsync(connection, options, cancellationToken);
     }

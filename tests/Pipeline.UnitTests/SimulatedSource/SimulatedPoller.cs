@@ -184,15 +184,20 @@ internal sealed class SimulatedPoller(SourceHistory history)
         }
         if (seen.Value.Length > seenMax) (seen, history.HeldBack) = (null, history.HeldBack + 1);
         yield return "it is looked at";
-        // Mostly the disk is soon there; what is not on it is not captured.
-        while (server.FlushedLsn < horizon.Lsn)
+        foreach (var step in UntilDurable(horizon.Lsn)) yield return step;
+        horizon = horizon with { Newest = newest, KeyOrder = table.Order, Facts = facts, Lsn = server.FlushedLsn };
+        Unlock();
+        taken(horizon.Remembering(seen, previous), change);
+    }
+
+    /// <summary>Mostly the disk is soon there; what is not on it is not captured, and hides nothing.</summary>
+    private IEnumerable<string> UntilDurable(ulong lsn)
+    {
+        while (server.FlushedLsn < lsn)
         {
             if (random.Next(8) > 0) server.Flush();
             else yield return "waits for the disk";
         }
-        horizon = horizon with { Newest = newest, KeyOrder = table.Order, Facts = facts, Lsn = server.FlushedLsn };
-        Unlock();
-        taken(horizon.Remembering(seen, previous), change);
     }
 
     private IEnumerable<string> ReadPages(Window window)
@@ -202,7 +207,9 @@ internal sealed class SimulatedPoller(SourceHistory history)
         {
             while (server.IsLocked) yield return "waits for the table";
             Lock();
-            var rows = new Queue<RowVersion>(Select(rest.Query(server.Table), server.TakeSnapshot()));
+            var snapshot = server.TakeSnapshot();
+            var rows = new Queue<RowVersion>(Select(rest.Query(server.Table), snapshot));
+            foreach (var step in UntilDurable(snapshot.Lsn)) yield return step;
             var isReopened = false;
             while (rows.Count > 0 && !isReopened)
             {
