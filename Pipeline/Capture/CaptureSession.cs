@@ -171,7 +171,7 @@ internal sealed partial class CaptureSession : IDisposable
         var onItsDisk = Math.Max(last?.Lsn ?? 0, Watermark.Window?.To.Lsn ?? 0);
         var rewind = to.Lsn < onItsDisk && !IsOfAnotherTimeline ? Rewind.BehindItsDisk
             : known is not null ? Rewind.None
-            : again?.Rewind is Rewind.Undone or Rewind.BehindItsDisk ? again.Rewind : Rewind.Some;
+            : again is { Rewind: not Rewind.None } ? again.Rewind : Rewind.Some;
         var plan = WindowPlan.Next(
             Watermark.WindowNumber + 1, known ?? last, to, change, rewind, TimeSpan.FromSeconds(context.Options.Postgres.OverlapSeconds),
             Watermark.Window);

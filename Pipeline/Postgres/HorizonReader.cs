@@ -62,11 +62,11 @@ internal sealed class HorizonReader(
         SourceTable table, Horizon horizon, bool isOfAnotherTimeline, CancellationToken cancellationToken)
     {
         if (horizon.WitnessesOf(table) is not { } newest)
-            return isOfAnotherTimeline ? new(null, Rewind.Some) : new(horizon with { ServerStarted = server.StartedAt }, Rewind.None);
+            return isOfAnotherTimeline ? new(null, Rewind.Parted) : new(horizon with { ServerStarted = server.StartedAt }, Rewind.None);
         horizon = horizon with { Newest = newest };
         var (there, lsn) = await lockWait.OfAsync(connection, WitnessesAsync(table, newest, cancellationToken), cancellationToken);
         var again = horizon.AfterRestart(there, isOfAnotherTimeline ? horizon.Lsn : lsn, server.StartedAt);
-        return isOfAnotherTimeline && again.Left is not null ? new(null, Rewind.Some) : again;
+        return isOfAnotherTimeline && again.Rewind is Rewind.None or Rewind.Some ? new(null, Rewind.Parted) : again;
     }
 
     private async Task<(List<RowWitness> There, ulong Lsn)> WitnessesAsync(
