@@ -312,6 +312,36 @@ public sealed class HiddenChangesTests(PostgresServer postgres, KafkaServer kafk
         await LakeShouldComeToTheTableAsync(stream);
     }
 
+    /// <summary>Its type is changed without a rewrite: nothing is written.</summary>
+    [Fact]
+    public async Task a_column_that_was_left_out_for_its_type_is_captured_once_its_type_is_carried()
+    {
+        await using var stream = await TestStream.CreateAsync(
+            postgres, kafka,
+            "CREATE TABLE items (id bigint PRIMARY KEY, name xml, updated_at timestamptz NOT NULL DEFAULT now()); "
+            + "CREATE INDEX ON items (updated_at, id)",
+            configure: o => o with { Postgres = o.Postgres with { OtherTypes = "skip" } });
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, '<a/>', now() - interval '1 day' FROM generate_series(1, 50) i");
+        await stream.PollAndStoreAsync();
+        await stream.ExecuteAsync("ALTER TABLE items ALTER name TYPE text");
+        await LakeShouldComeToTheTableAsync(stream);
+        Assert.Contains(stream.Log.Warnings, w => w.Contains("a column is carried that was not", StringComparison.Ordinal));
+    }
+
+    [Theory, InlineData("columns"), InlineData("exclude_columns")]
+    public async Task a_column_that_was_left_out_is_captured_once_it_is_not(string setting)
+    {
+        await using var stream = await LoadedAsync(50, o => o with
+        {
+            Postgres = setting == "columns" ? o.Postgres with { Columns = ["id", "updated_at"] }
+                : o.Postgres with { ExcludeColumns = ["name"] },
+        });
+        await stream.PollAndStoreAsync();
+        await stream.RestartAsync(o => o with { Postgres = o.Postgres with { Columns = [], ExcludeColumns = [] } });
+        await stream.ExecuteAsync("INSERT INTO items VALUES (51, 'later', clock_timestamp())");
+        await LakeShouldComeToTheTableAsync(stream);
+    }
+
     [Fact]
     public async Task values_that_are_to_be_left_are_left_with_a_warning()
     {
