@@ -64,7 +64,11 @@ public static class SourceCatalog
             Inherits = tree.Inherits,
             Expressions = carried.Expressions,
             Excluded = carried.Excluded,
-            ColumnWarnings = [.. carried.Warnings()],
+            ColumnWarnings =
+            [
+                .. carried.Warnings(),
+                .. key.Select(k => attributes[k]).Where(a => a.Changed is not null).Select(a => a.Changed!.Warning(a.Name, name)),
+            ],
             KeyCollations = string.Concat(key.Select(k => attributes[k].Collation is { } c ? $", {attributes[k].Name} COLLATE {c}" : "")),
         };
     }
@@ -100,7 +104,7 @@ public static class SourceCatalog
     {
         // A domain is carried as its base type; an array by its element. A domain may stand on another one, hence the recursion.
         await using var command = new NpgsqlCommand(
-            """
+            $"""
             WITH RECURSIVE base AS (
                 SELECT a.attnum, t.oid, t.typtype, t.typbasetype, a.atttypmod AS typmod, t.typtypmod,
                        a.attnotnull OR t.typnotnull AS required
@@ -115,7 +119,8 @@ public static class SourceCatalog
             SELECT a.attnum, a.attname, b.required, format_type(a.atttypid, a.atttypmod),
                    e.typname, e.typtype, b.typmod, is_array,
                    (SELECT format('%I.%I', n.nspname, c.collname) FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace
-                    WHERE c.oid = a.attcollation AND a.attcollation <> d.typcollation)
+                    WHERE c.oid = a.attcollation AND a.attcollation <> d.typcollation),
+                   {ChangedCollation.SelectOf(connection.PostgreSqlVersion)}
             FROM base b
             JOIN pg_attribute a ON a.attrelid = $1 AND a.attnum = b.attnum
             JOIN pg_type d ON d.oid = a.atttypid
@@ -131,9 +136,12 @@ public static class SourceCatalog
             attributes.Add(new SourceAttribute(
                 reader.GetInt16(0), reader.GetString(1), reader.GetBoolean(2), reader.GetString(3),
                 reader.GetString(4), reader.GetChar(5), reader.GetInt32(6), reader.GetBoolean(7),
-                reader.IsDBNull(8) ? null : reader.GetString(8)));
+                reader.IsDBNull(8) ? null : reader.GetString(8),
+                reader.IsDBNull(9) ? null : ChangedOf(reader.GetFieldValue<string?[]>(9))));
         return attributes;
     }
+
+    private static ChangedCollation ChangedOf(string?[] texts) => new(texts[0]!, texts[1]!, texts[2]);
 
     private static async Task<ImmutableArray<int>> KeyAsync(
         NpgsqlConnection connection, PostgresOptions options, uint oid, List<SourceAttribute> all, CarriedColumns carried, string table,
