@@ -48,9 +48,10 @@ public sealed record TableFacts(
     public TableFacts ReadBy(TableSchema schema)
     {
         if (IsMixed) return this;
-        var names = schema.Columns.Select(c => DigestOf(c.Name)).ToHashSet();
-        var isAsRead = Values.All(v => !IsColumn(v.Key) || !IsCarried(v.Value) || names.Contains(NameOf(v.Value)));
-        return isAsRead ? this : this with { IsMixed = true };
+        // In the table's order: of two that exchanged their names each has one that is known. One that is added comes last.
+        var names = Values.Where(v => IsColumn(v.Key) && IsCarried(v.Value))
+            .OrderBy(v => int.Parse(v.Key.AsSpan(1), CultureInfo.InvariantCulture)).Select(v => NameOf(v.Value)).ToList();
+        return schema.Columns.Take(names.Count).Select(c => DigestOf(c.Name)).SequenceEqual(names) ? this : this with { IsMixed = true };
     }
 
     /// <summary>Why stored rows read otherwise than they did, though they were not written since; empty: they do not.</summary>

@@ -12,6 +12,18 @@ public sealed class TableFactsTests
     private static readonly string[] Names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
 
     [Fact]
+    public void columns_that_had_one_anothers_names_while_they_were_read_are_mixed()
+    {
+        var facts = FactsOf(Names);
+        Assert.False(facts.ReadBy(SchemaOf(Names)).IsMixed);
+        Assert.True(facts.ReadBy(SchemaOf(["b", "a", .. Names[2..]])).IsMixed);
+        Assert.True(facts.ReadBy(SchemaOf(["x", .. Names[1..]])).IsMixed);
+        Assert.True(facts.ReadBy(SchemaOf(Names[1..])).IsMixed);
+        // One that was added changes no value.
+        Assert.False(facts.ReadBy(SchemaOf([.. Names, "later"])).IsMixed);
+    }
+
+    [Fact]
     public void a_column_that_is_not_carried_is_not_looked_for_in_what_was_read()
     {
         var facts = FactsOf(Names, "c", "l");
