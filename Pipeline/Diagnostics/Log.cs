@@ -68,6 +68,10 @@ public static partial class Log
     [LoggerMessage(1015, LogLevel.Information, "the table's columns changed: {Changes}")]
     public static partial void ColumnsChanged(this ILogger logger, string changes);
 
+    [LoggerMessage(1016, LogLevel.Information,
+        "PostgresToKafka: {Reading}: {Rows:N0} rows{Share} are in the topic, {Rate:N0} rows/s{Rest}")]
+    public static partial void WholeTableRead(this ILogger logger, string reading, long rows, string share, double rate, string rest);
+
     // 2xxx: publishing to Kafka
     [LoggerMessage(2001, LogLevel.Information,
         "no position yet, neither in the watermark file nor in the topic: the whole table is captured first")]
@@ -209,6 +213,12 @@ public static partial class Log
         + "move them away, with all that their program left there")]
     public static partial void ForeignFiles(this ILogger logger, string path);
 
+    [LoggerMessage(3021, LogLevel.Warning,
+        "consumer group '{Group}' is shared with a program at {Host} that stores into another lake ({Other}; this one is {Own}): each of "
+        + "both gets the records of some partitions only, and lacks the others'. Give each lake a kafka.group_id of its own: what is "
+        + "missing is then read by itself")]
+    public static partial void GroupShared(this ILogger logger, string group, string host, string other, string own);
+
     [LoggerMessage(3017, LogLevel.Warning,
         "partition {Partition}: from offset {Offset} on nothing can be read until the transaction ends that is open there; so {Hidden:N0} "
         + "offsets of {Partitions} partitions are hidden. {Remedy} This is said once a minute")]
@@ -229,6 +239,11 @@ public static partial class Log
     public static partial void AuditDiffers(
         this ILogger logger, LogLevel level, long rows, long missing, long stale, long extra, long storedTwice, double seconds,
         string cause, string mending);
+
+    [LoggerMessage(4004, LogLevel.Warning,
+        "audit: {Extra:N0} rows of the lake are not in the table, and none of them is published as deleted: {Why}. If they were deleted, "
+        + "set postgres.deletes_share_max so that they may be, and start again; else see whose the table and the lake are")]
+    public static partial void AuditDeletesHeld(this ILogger logger, long extra, string why);
 
     // 9xxx: the host
     [LoggerMessage(9001, LogLevel.Information, "stopping: {Reason}")]

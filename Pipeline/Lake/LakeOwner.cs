@@ -38,6 +38,7 @@ internal sealed class LakeOwner(ILakeFiles lake, ILakeFiles checkpoint, TimeProv
             if (known is { } before && !file.AsSpan().SequenceEqual(before)) throw Replaced();
             known = file;
             Begins = OwnerFile.ReadBegins(file);
+            LakeId = OwnerFile.ReadLakeId(file);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -67,10 +68,19 @@ internal sealed class LakeOwner(ILakeFiles lake, ILakeFiles checkpoint, TimeProv
         _ = await new LakeOwner(lake, checkpoint, TimeProvider.System).FindAsync(commits.Topic, commits, cancellationToken);
     }
 
+    /// <summary>The same by the topic's identity, also of a lake of which no commit log tells yet.</summary>
+    /// <exception cref="PipelineException">It is not there, or is another's.</exception>
+    public static async Task CheckAsync(ILakeFiles lake, ILakeFiles checkpoint, TopicIdentity topic, CancellationToken cancellationToken) =>
+        _ = await new LakeOwner(lake, checkpoint, TimeProvider.System)
+            .FindAsync(topic, TopicCommits.Find(checkpoint, topic), cancellationToken);
+
     /// <summary>
     /// The offset at which the lake begins, of each partition that the topic had then; null: it is of an earlier version, and says nothing.
     /// </summary>
     public IReadOnlyList<long>? Begins { get; private set; }
+
+    /// <summary>What tells it from any other lake; null: it was not claimed yet.</summary>
+    public string? LakeId { get; private set; }
 
     private string Folder => lake.Locate("");
 
