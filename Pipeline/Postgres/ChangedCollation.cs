@@ -1,3 +1,5 @@
+using OrdersStream.Diagnostics;
+
 namespace OrdersStream.Postgres;
 
 /// <summary>
@@ -43,7 +45,8 @@ internal sealed record ChangedCollation(string Refresh, string Recorded, string?
     /// <summary>What an operator should know.</summary>
     /// <param name="column">The key's column that it sorts.</param>
     /// <param name="table">Its table, quoted.</param>
-    public string Warning(string column, string table) =>
+    public Advice Warning(string column, string table) => new("index",
         $"{column}, a column of the key, is sorted by a collation that was of version {Recorded} and is of version {Actual ?? "none"} now: "
-        + $"rows may be passed over wherever the table is read by an index that was built before; REINDEX TABLE {table}, then {Refresh}";
+        + "rows may be passed over wherever the table is read by an index that was built before",
+        $"REINDEX TABLE {table}; {Refresh}");
 }
