@@ -20,7 +20,7 @@ internal sealed class LogRecovery(ILakeFiles lake, string writerPrefix, TopicIde
         lastOffsets ??= ListLastOffsets();
         stored.Reload();
         if (!IsAhead(lastOffsets.GetValueOrDefault(stored.Partition, (0, -1)), stored.State)) return;
-        if (await FindStateAsync(stored, cancellationToken) is not { } found) return;
+        if (await FindStateAsync(stored, writerId, cancellationToken) is not { } found) return;
         var entry = new CommitEntry(
             stored.NextSequence, writerId, time.GetUtcNow(), topic, stored.Partition,
             stored.State.NextOffset, found.NextOffset - 1, [], [], found);
@@ -29,7 +29,7 @@ internal sealed class LogRecovery(ILakeFiles lake, string writerPrefix, TopicIde
         logger.LogRecovered(stored.Partition, stored.State.NextOffset);
     }
 
-    private async Task<PartitionState?> FindStateAsync(StoredPartition stored, CancellationToken cancellationToken)
+    private async Task<PartitionState?> FindStateAsync(StoredPartition stored, string writerId, CancellationToken cancellationToken)
     {
         var ahead = Files()
             .Where(f => f.Name.Partition == stored.Partition && IsAhead((f.Name.Generation, f.Name.LastOffset), stored.State))
@@ -40,20 +40,23 @@ internal sealed class LogRecovery(ILakeFiles lake, string writerPrefix, TopicIde
         {
             // Offsets of a later generation began anew, below.
             if (name.Generation > state.Generation) (state, newestRow) = (state with { Generation = name.Generation, NextOffset = 0 }, -1);
+            long records;
             if (name.Kind == LakeFileKind.Quarantine)
             {
                 // Its name tells no topic.
                 if (QuarantineLines.TopicIn(lake, path) != topic.Topic) continue;
-                state = state with { Quarantined = state.Quarantined + QuarantineLines.CountIn(lake, path) };
+                records = QuarantineLines.CountIn(lake, path);
+                state = state with { Quarantined = state.Quarantined + records };
             }
             else
             {
                 var footer = await ReadFooterAsync(path, cancellationToken);
                 // A lake may be shared with another topic.
                 if (!footer.Topic.Matches(topic)) continue;
+                records = footer.Rows;
                 state = state with
                 {
-                    Rows = state.Rows + footer.Rows, Files = state.Files + 1, Page = Math.Max(state.Page, footer.LastPage ?? 0),
+                    Rows = state.Rows + records, Files = state.Files + 1, Page = Math.Max(state.Page, footer.LastPage ?? 0),
                 };
                 if (footer.LastOffset > newestRow)
                 {
@@ -61,7 +64,13 @@ internal sealed class LogRecovery(ILakeFiles lake, string writerPrefix, TopicIde
                     state = state with { Fingerprint = footer.SchemaFingerprint, FingerprintAssumed = false };
                 }
             }
-            state = state with { NextOffset = Math.Max(state.NextOffset, name.LastOffset + 1), PageEnded = false };
+            if (name.LastOffset < state.NextOffset) continue;
+            var file = new CommittedFile(
+                path, LakePath.Temporary(path, writerId), records, name.FirstOffset, name.LastOffset, lake.Find(path)!.Value.Bytes);
+            state = state with
+            {
+                NextOffset = name.LastOffset + 1, PageEnded = false, NewestFile = new(stored.NextSequence, file),
+            };
         }
         if (state == stored.State) return null;
         CheckNothingIsHidden(stored.Partition, state.NextOffset);
