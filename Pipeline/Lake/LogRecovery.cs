@@ -9,7 +9,18 @@ namespace OrdersStream.Lake;
 /// A commit log that was lost, or restored from an old copy, knows less than the lake has, and would store it twice
 /// (invariant 3). The files themselves say what they hold: the log is brought up to them before the first record is taken.
 /// </summary>
-internal sealed class LogRecovery(ILakeFiles lake, string writerPrefix, TopicIdentity topic, TimeProvider time, ILogger logger)
+/// <param name="lake">Where the files lie.</param>
+/// <param name="writerPrefix">With which the ids of all begin who write there.</param>
+/// <param name="topic">Whose log it is.</param>
+/// <param name="restAtAsync">
+/// The page whose rest, without its beginning, the topic has in a partition at an offset, where its number is not below the given one;
+/// 0: none's.
+/// </param>
+/// <param name="time">When an entry was made.</param>
+/// <param name="logger">Hears of what was mended.</param>
+internal sealed class LogRecovery(
+    ILakeFiles lake, string writerPrefix, TopicIdentity topic, Func<int, long, long, CancellationToken, Task<long>> restAtAsync,
+    TimeProvider time, ILogger logger)
 {
     private Dictionary<int, (int Generation, long Offset)>? lastOffsets;
 
@@ -74,7 +85,9 @@ internal sealed class LogRecovery(ILakeFiles lake, string writerPrefix, TopicIde
         }
         if (state == stored.State) return null;
         CheckNothingIsHidden(stored.Partition, state.NextOffset);
-        return state;
+        // Of a commit only some files may be there, and what they hold may end inside a page: the lake does not have that one whole.
+        var rest = await restAtAsync(stored.Partition, state.NextOffset, state.Page, cancellationToken);
+        return rest == 0 ? state : state with { Page = Math.Min(state.Page, rest - 1), RestOf = rest };
     }
 
     // A commit whose files are partly renamed cannot be told from one that was given up, once its entry is lost.

@@ -292,7 +292,7 @@ public sealed class LakeBatch
     private async ValueTask CheckPlaceAsync(
         PartitionBatch batch, long page, long previous, long offset, CancellationToken cancellationToken)
     {
-        var newest = Math.Max(batch.Page, batch.GivenUp);
+        var newest = Math.Max(batch.Version, batch.GivenUp);
         if (page <= newest || batch.Receiver.HasGivenUp(page)) return;
         // Inside of what waits for its page's end: that was lost, and what stands there now is another's.
         if (offset >= batch.DecidedOffset && offset < batch.NextOffset && page > batch.Receiver.Open?.Start.Page)

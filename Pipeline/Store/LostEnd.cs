@@ -58,15 +58,20 @@ internal sealed class LostEnd(TopicAccess topic)
     }
 
     /// <summary>The page whose rest stands at an offset, without its beginning; 0: none's.</summary>
-    public async Task<long> RestAtAsync(int partition, long offset, long high, CancellationToken cancellationToken)
+    /// <param name="partition">Which one.</param>
+    /// <param name="offset">Where it would stand.</param>
+    /// <param name="high">The end of what is committed.</param>
+    /// <param name="least">The least number that it may have: records of lesser ones came late.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    public async Task<long> RestAtAsync(int partition, long offset, long high, long least, CancellationToken cancellationToken)
     {
         await foreach (var record in topic.ReadRangeAsync(partition, offset, Math.Min(high, offset + RestRecordsMax), cancellationToken))
-            if (MarkOf(record) is { Page: { } page, IsStart: var isStart }) return isStart ? 0 : page;
+            if (MarkOf(record) is { Page: { } page, IsStart: var isStart } && page >= least) return isStart ? 0 : page;
         return 0;
     }
 
-    // One that was given up is not in the lake, and yet it is nothing new.
-    private static long Newest(PartitionState state) => Math.Max(state.Page, state.GivenUp);
+    // One that was given up is not in the lake, one whose rest comes next not whole, and yet they are nothing new.
+    private static long Newest(PartitionState state) => Math.Max(state.Page, Math.Max(state.GivenUp, state.RestOf));
 
     private readonly record struct PageMark(long? Page, bool IsStart);
 

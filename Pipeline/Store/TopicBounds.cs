@@ -57,8 +57,19 @@ internal sealed class TopicBounds(
     private async Task BeginInsideAsync(StoredPartition stored, long low, long high, CancellationToken cancellationToken)
     {
         if (low == 0 || low < stored.State.NextOffset) return;
-        var page = await lostEnd.RestAtAsync(stored.Partition, low, high, cancellationToken);
-        if (page > stored.State.Page) stored.BeginInside(page);
+        var page = await lostEnd.RestAtAsync(stored.Partition, low, high, stored.State.Page + 1, cancellationToken);
+        if (page > 0) stored.BeginInside(page);
+    }
+
+    /// <summary>The page whose rest stands at an offset, or where Kafka begins behind it; 0: none's.</summary>
+    /// <param name="partition">Which one.</param>
+    /// <param name="offset">Where what is known ends.</param>
+    /// <param name="least">The least number that the page may have.</param>
+    /// <param name="cancellationToken">Ends the asking.</param>
+    public async Task<long> RestAtAsync(int partition, long offset, long least, CancellationToken cancellationToken)
+    {
+        var (low, high) = await topic.OffsetsAsync(partition, cancellationToken);
+        return await lostEnd.RestAtAsync(partition, Math.Max(low, offset), high, least, cancellationToken);
     }
 
     /// <summary>The log that is there is not the one that the lake knows, as far as can be seen.</summary>

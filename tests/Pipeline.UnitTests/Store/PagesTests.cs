@@ -268,15 +268,5 @@ public sealed class PagesTests : IDisposable
 
     private async Task<IEnumerable<long>> IdsAsync() => (await VersionsAsync()).Select(v => v.Id);
 
-    private async Task<List<(long Id, long Version)>> VersionsAsync()
-    {
-        var found = new List<(long, long)>();
-        var store = new SchemaStore(lake.Checkpoint);
-        var files = new LakeFolder(lake.Root);
-        foreach (var file in LakeReader.Files(files))
-            await foreach (var row in new LakeReader(files, store.Read).ReadAsync(file, CancellationToken.None))
-                found.Add((row.Row.Cells[0].Bits, row.Version));
-        found.Sort();
-        return found;
-    }
+    private Task<List<(long Id, long Version)>> VersionsAsync() => lake.VersionsAsync();
 }
