@@ -100,7 +100,8 @@ internal sealed class LostEnd(TopicAccess topic)
             if (header.Name == StreamHeader.Fence && PageFence.Read(value, topic.Identity.Topic) is { } fence) return new(fence.Page, true);
             if (header.Name == StreamHeader.PageEnd && PageEnd.Read(value, topic.Identity.Topic) is { } end
                 && end.Partitions.Contains(record.Partition)) return new(end.Page, false);
-            if (header.Name == StreamHeader.PageName && PageFrame.ReadName(value) is var (page, _)) return new(page, false);
+            if (header.Name == StreamHeader.PageName && PageFrame.ReadName(value) is { } name && name.Stream == topic.Identity.Topic)
+                return new(name.Page, false);
         }
         // The pages of topic format 1 have no number, and come before those that have one.
         return new(isFirstFormat && !isFramed ? 0 : null, false);
