@@ -79,6 +79,24 @@ public sealed record PageEnd(
             PageFrame.BeforeIn(root), root.TryGetProperty("named", out var named) && named.GetBoolean());
         return PageFence.IsNumber(end.Page) && end is { Records: > 0, Publisher.Length: > 0 } ? end : null;
     });
+
+    /// <summary>
+    /// In topic format 1 the position alone ends a page. One that does not name the stream is another producer's header, whatever it holds.
+    /// </summary>
+    /// <param name="position">A position without a frame beside it.</param>
+    /// <param name="stream">Whose topic it is.</param>
+    public static bool IsOfFirstFormat(byte[] position, string stream)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(position);
+            return document.RootElement.GetProperty("watermark").GetProperty("topic").GetProperty("topic").ValueEquals(stream);
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
+        {
+            return false;
+        }
+    }
 }
 
 /// <summary>The page that a record between the first and the last of its part names.</summary>

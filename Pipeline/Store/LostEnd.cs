@@ -16,6 +16,9 @@ internal sealed class LostEnd(TopicAccess topic)
     /// <summary>So far back at the most where the lake knows no page, and none may ever come.</summary>
     private const int RecordsBackMax = 32 * 1024;
 
+    /// <summary>More than a publisher that slept may have on its way.</summary>
+    private const int LateRecordsMax = 1_000_000;
+
     /// <summary>More than a page's part has records.</summary>
     private const int RestRecordsMax = 10_000_000;
 
@@ -45,15 +48,18 @@ internal sealed class LostEnd(TopicAccess topic)
         for (long back = RecordsBack; ; back *= 8)
         {
             var from = Math.Max(low, end - back);
-            var isOldMet = false;
+            var (isKnownMet, isOlderMet) = (false, false);
             long? found = null;
             await foreach (var record in topic.ReadRangeAsync(partition, from, end, cancellationToken))
             {
                 var mark = MarkOf(record);
-                if (mark.Page <= known) isOldMet = true;
-                else if (mark.IsStart) found ??= record.Offset;
+                isKnownMet |= mark.Page == known;
+                isOlderMet |= mark.Page < known;
+                if (mark.Page > known && mark.IsStart) found ??= record.Offset;
             }
-            if (isOldMet || from == low || (known == 0 && back >= RecordsBackMax)) return found;
+            // A lesser number alone says nothing: what came late stands behind pages that are new.
+            var isFarBack = known == 0 ? back >= RecordsBackMax : isOlderMet && back >= LateRecordsMax;
+            if (isKnownMet || from == low || isFarBack) return found;
         }
     }
 
@@ -89,12 +95,13 @@ internal sealed class LostEnd(TopicAccess topic)
 
     private PageMark ReadMark(in StreamRecord record)
     {
-        var (isFramed, isFirstFormat) = (false, false);
+        var isFramed = false;
+        byte[]? position = null;
         foreach (var header in record.Headers ?? [])
         {
             if (header.Value is not { } value) continue;
             isFramed |= header.Name is StreamHeader.Page or StreamHeader.PageEnd;
-            isFirstFormat |= header.Name == StreamHeader.Position;
+            if (header.Name == StreamHeader.Position) position = value;
             if (header.Name == StreamHeader.Page && PageStart.Read(value, topic.Identity.Topic) is { } start
                 && start.Partitions.Contains(record.Partition)) return new(start.Page, true);
             if (header.Name == StreamHeader.Fence && PageFence.Read(value, topic.Identity.Topic) is { } fence) return new(fence.Page, true);
@@ -104,6 +111,6 @@ internal sealed class LostEnd(TopicAccess topic)
                 return new(name.Page, false);
         }
         // The pages of topic format 1 have no number, and come before those that have one.
-        return new(isFirstFormat && !isFramed ? 0 : null, false);
+        return new(!isFramed && position is not null && PageEnd.IsOfFirstFormat(position, topic.Identity.Topic) ? 0 : null, false);
     }
 }

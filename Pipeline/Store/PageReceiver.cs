@@ -74,7 +74,7 @@ internal sealed class PageReceiver(PartitionBatch batch, string stream, BlockPoo
     {
         if (record.Headers is not { Count: > 0 } headers) return default;
         var frames = new RecordFrames();
-        var isFirstFormat = false;
+        byte[]? position = null;
         try
         {
             foreach (var header in headers)
@@ -87,7 +87,7 @@ internal sealed class PageReceiver(PartitionBatch batch, string stream, BlockPoo
                         ? frames with { Page = name.Page, Publisher = name.Publisher }
                         : frames with { OthersName = name };
                 else if (header.Name == StreamHeader.Fence) frames = frames with { Fence = PageFence.Read(value, stream) };
-                else if (header.Name == StreamHeader.Position) isFirstFormat = true;
+                else if (header.Name == StreamHeader.Position) position = value;
             }
         }
         catch (FormatException e)
@@ -98,7 +98,7 @@ internal sealed class PageReceiver(PartitionBatch batch, string stream, BlockPoo
         else if (frames.End is { } end) frames = frames with { Page = end.Page, Publisher = end.Publisher };
         return frames with
         {
-            EndsFirstFormat = isFirstFormat && frames.Page is null,
+            EndsFirstFormat = frames.Page is null && position is not null && PageEnd.IsOfFirstFormat(position, stream),
             IsMisplaced = (frames.Start?.Partitions ?? frames.End?.Partitions)?.Contains(batch.Partition) == false,
         };
     }

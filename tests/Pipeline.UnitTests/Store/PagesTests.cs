@@ -231,6 +231,37 @@ public sealed class PagesTests : IDisposable
         Assert.Equal(3, await lake.NextOffsetAsync(0));
     }
 
+    /// <summary>What has an older page's number, or looks like one of the earlier format, shows nothing of the log.</summary>
+    [Theory, InlineData("late"), InlineData("position"), InlineData("page-name")]
+    public async Task so_they_are_where_a_record_of_an_older_page_or_one_that_looks_so_lies_before_it(string kind)
+    {
+        lake.PresentSchema = _ => Task.FromResult(TestTopic.Orders);
+        var ids = Enumerable.Range(3, 200).Select(i => (long)i).ToArray();
+        await lake.StoreAsync([.. Topic.Framed(0, 1, [1, 2, 3], isNamed: true), .. Topic.Framed(0, 2, ids, previous: 1, isNamed: true)]);
+        Topic.LoseFrom(0, 3);
+        Topic.Framed(0, 3, ids[..100], previous: 1, isNamed: true, publisher: "b");
+        for (var i = 0; i < 60; i++) Topic.Produce(0, TestTopic.Row(9));
+        Topic.Produce(0, TestTopic.Row(9), kind switch
+        {
+            "late" => [.. new TestTopic().Framed(0, 1, [1, 2, 3], isNamed: true)[1].Headers!],
+            "position" => [TestTopic.Header(StreamHeader.Position, "{}")],
+            _ => [TestTopic.Header(StreamHeader.PageName, "2:x:invoices")],
+        });
+        for (var i = 0; i < 200; i++) Topic.Produce(0, TestTopic.Row(9));
+        Assert.Equal(3, await lake.NextOffsetAsync(0));
+    }
+
+    /// <summary>Its offset may be the one that a marker has behind a page: only a page's end is followed by one.</summary>
+    [Fact]
+    public async Task a_record_behind_anothers_that_has_a_position_is_not_passed_over()
+    {
+        lake.PresentSchema = _ => Task.FromResult(TestTopic.Orders);
+        await lake.StoreAsync([Topic.Produce(0, TestTopic.Row(1), [TestTopic.Header(StreamHeader.Position, "{}")])]);
+        Topic.Produce(0, TestTopic.Row(2));
+        await lake.StoreAsync(Topic.Page(0, 2));
+        await lake.AssertStoredOnceAsync();
+    }
+
     [Fact]
     public async Task so_they_are_where_the_lake_has_only_pages_of_the_earlier_format()
     {
