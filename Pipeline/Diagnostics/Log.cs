@@ -161,7 +161,8 @@ public static partial class Log
 
     [LoggerMessage(3021, LogLevel.Warning,
         "partition {Partition}: {Records:N0} records do not count, of pages below number {Page}: a publisher that slept sent them behind "
-        + "its successor's fence, and that one reads their rows again")]
+        + "its successor's fence, and that one reads their rows again. Where no second poller ran, the clock that pages are numbered by "
+        + "was ahead before, and their rows are missing: start a new stream (docs/operations.md)")]
     public static partial void LateRecordsDropped(this ILogger logger, int partition, long records, long page);
 
     [LoggerMessage(3013, LogLevel.Warning,

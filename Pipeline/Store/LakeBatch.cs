@@ -355,6 +355,8 @@ public sealed class LakeBatch
         }
         else if (part.Start.Page <= batch.Page)
         {
+            // By transactions only the newest page is sent again, under its number.
+            if (!part.Start.IsNamed && part.Start.Page < batch.Page) context.Bounds.PageIsOlder(batch, part.Start.Page, part.FirstOffset);
             Quarantine(batch, receiver.DropRepeated(part));
         }
         else

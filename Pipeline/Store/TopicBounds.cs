@@ -185,6 +185,19 @@ internal sealed class TopicBounds(
         logger.LossAccepted(batch.Partition, page.Records - present, firstOffset, batch.NextOffset, acceptance);
     }
 
+    /// <summary>A page that came whole by a transaction is below the newest: what is sent again is not, so it is new, or a copy.</summary>
+    /// <exception cref="PipelineException">Nobody said that it is a copy.</exception>
+    public void PageIsOlder(PartitionBatch batch, long page, long firstOffset)
+    {
+        if (batch.Stored.AcceptsLoss(firstOffset, out var markerPath)) return;
+        throw new PipelineException(FailureAction.Stop,
+            $"Page {page} of topic '{topic.Identity.Topic}', partition {batch.Partition}, begins at offset {firstOffset}, and the lake has "
+            + $"page {batch.Page}: numbers of pages go back only where the clock of who captures was ahead before; "
+            + "or another program wrote a copy of an old page.",
+            "If it was the clock, start a new stream (docs/operations.md), which captures the whole table. "
+            + $"If it is a copy, create the empty file '{markerPath}' (and its folder, if there is none yet): this page is dropped.");
+    }
+
     /// <summary>Of a page that its last record tells of, Kafka no longer has the first one.</summary>
     /// <exception cref="PipelineException">Nobody accepted that; or its rows are read again, as rows of that page.</exception>
     public void BeginningIsGone(PartitionBatch batch, PageEnd page, long endOffset, string writerId)

@@ -92,6 +92,41 @@ public sealed class PagesTests : IDisposable
         Assert.Equal([(1, 1), (2, 1), (3, 1), (4, 1)], await VersionsAsync());
     }
 
+    /// <summary>
+    /// By transactions only the newest page is sent again: one below it was numbered by a clock that was ahead before, and is new; or it is
+    /// a copy, and that is for a human to say.
+    /// </summary>
+    [Theory, InlineData(false), InlineData(true)]
+    public async Task a_whole_page_below_the_newest_stops_and_is_dropped_once_that_is_accepted(bool isCopy)
+    {
+        await lake.StoreAsync([.. Topic.Framed(0, 5, [1, 2]), .. Topic.Framed(0, 7, [3, 4], previous: 5)]);
+        Topic.Framed(0, isCopy ? 5 : 4, isCopy ? [1, 2] : [6, 7], publisher: isCopy ? "a" : "b");
+        var e = await Assert.ThrowsAsync<PipelineException>(() => lake.StoreAsync(Topic.All));
+        Assert.Equal(FailureAction.Stop, e.Action);
+        Assert.Contains("begins at offset 6", e.Problem, StringComparison.Ordinal);
+        Assert.Contains("the lake has page 7", e.Problem, StringComparison.Ordinal);
+        var marker = e.Remedy.Split('\'')[1];
+        Directory.CreateDirectory(Path.GetDirectoryName(marker)!);
+        await File.WriteAllBytesAsync(marker, [], TestContext.Current.CancellationToken);
+        Topic.Framed(0, 8, [5], previous: 7);
+        await lake.StoreAsync(Topic.All);
+        Assert.Equal([1, 2, 3, 4, 5], await IdsAsync());
+        Assert.Contains(lake.Log.Lines, l => l.Id == 3012);
+    }
+
+    /// <summary>The same where each record names its page: what was sent by who slept cannot be told from it, so both are named.</summary>
+    [Fact]
+    public async Task of_pages_below_the_newest_that_are_named_it_is_said_when_they_are_no_repetition()
+    {
+        await lake.StoreAsync(Topic.Framed(0, 7, [1, 2, 3], isNamed: true));
+        await lake.StoreAsync(Topic.Framed(0, 4, [4, 5, 6], isNamed: true, publisher: "b"));
+        Assert.Equal([1, 2, 3], await IdsAsync());
+        var said = Assert.Single(lake.Log.Lines, l => l.Id == 3021).Text;
+        Assert.Contains("3 records do not count", said, StringComparison.Ordinal);
+        Assert.DoesNotContain("nothing is lost", said, StringComparison.Ordinal);
+        Assert.Contains("new stream", said, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task what_cannot_be_told_from_a_record_of_an_unfinished_page_is_kept_in_quarantine()
     {

@@ -51,7 +51,7 @@ internal sealed class TestTopic
             ], markerFollows: markerFollows && i == rows - 1))];
 
     // What is read of it.
-    private string FirstFormatPosition => $$$"""{"version":1,"watermark":{"topic":{"topic":"{{{Identity.Topic}}}"}}}""";
+    private string FirstFormatPosition => $$$$"""{"version":1,"watermark":{"topic":{"topic":"{{{{Identity.Topic}}}}"}}}""";
 
     /// <summary>A page's part in one partition in topic format 2, as PostgresToKafka publishes it.</summary>
     /// <param name="partition">Which one.</param>
