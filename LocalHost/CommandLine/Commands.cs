@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.CommandLine;
+using System.CommandLine.Completions;
 using System.Globalization;
 using System.Net;
 using Microsoft.Extensions.Logging;
@@ -14,15 +15,19 @@ namespace OrdersStream.LocalHost.CommandLine;
 /// <summary>The command line's grammar. It parses and hands over; what a verb does stands in Verbs/.</summary>
 internal static partial class Commands
 {
+    private static readonly string[] LogLevelNames = [.. Enum.GetNames<LogLevel>().Select(name => name.ToLowerInvariant())];
+
     private static readonly Option<LogLevel> LogLevelOption = new("--log-level")
     {
         Description = "Least severe log line to show",
-        HelpName = "trace|debug|information|warning|error|critical|none",
+        HelpName = string.Join('|', LogLevelNames),
         DefaultValueFactory = _ => LogLevel.Information,
         CustomParser = ParseLogLevel,
+        CompletionSources = { _ => LogLevelNames.Select(name => new CompletionItem(name)) },
     };
 
     private const string VerifyName = "verify", RepairName = "repair", RecaptureName = "recapture";
+    private const string ConfigName = "config", CheckName = "check", InitName = "init";
 
     public static RootCommand Root()
     {
@@ -34,6 +39,8 @@ internal static partial class Commands
         root.Add(Repair());
         root.Add(Recapture());
         root.Add(Status());
+        root.Add(Check());
+        root.Add(Init());
         root.Add(Config());
         HelpText.AddTo(root, examples);
         return root;
@@ -101,7 +108,8 @@ internal static partial class Commands
 
     /// <summary>The exit code of a command that failed: of one that gives a verdict, that there is none.</summary>
     public static int ExitCodeOfFailure(ParseResult arguments) =>
-        arguments.CommandResult.Command.Name is VerifyName or RepairName or RecaptureName ? ExitCode.Unknown : ExitCode.Failure;
+        arguments.CommandResult.Command.Name is VerifyName or RepairName or RecaptureName or CheckName
+            ? ExitCode.Unknown : ExitCode.Failure;
 
     private static Option<bool> OnceOption() => new("--once")
     {
@@ -194,13 +202,6 @@ internal static partial class Commands
             "Shows where both halves stand; ends with 0 when all is well, 1 when something is wrong, 2 when it cannot be told") { json };
         return WithConfiguration(command, (arguments, pipeline, cancellationToken) => StatusVerb.ExecuteAsync(
             new StatusOptions(pipeline, arguments.GetValue(json), arguments.GetValue(LogLevelOption)), cancellationToken));
-    }
-
-    private static Command Config()
-    {
-        var command = new Command("config", "Prints every key of the configuration: meaning, unit, range and default, as YAML comments");
-        command.SetAction(_ => Console.Out.Write(SettingsText.Describe()));
-        return command;
     }
 
     private static Command WithConfiguration(Command command, Func<ParseResult, PipelineOptions, CancellationToken, Task<int>> execute)

@@ -45,7 +45,55 @@ internal sealed class HelpText(HelpAction options, IReadOnlyList<string> firstEx
             "orders-stream status --rollnumber 24BCS001",
             "orders-stream status --rollnumber 24BCS001 --json    the same as one JSON document, as /api/status gives it",
         ],
-        ["config"] = ["orders-stream config > all-keys.yml"],
+        ["check"] =
+        [
+            "orders-stream check --rollnumber 24BCS001            before the first run, and whenever something is odd",
+            "orders-stream check --json                           the same for programs",
+        ],
+        ["init"] =
+        [
+            "orders-stream init --table customers > customers.yml",
+            "orders-stream init --table customers --sql | psql -U postgres food_delivery_db",
+            "orders-stream check --config customers.yml",
+        ],
+        ["config"] =
+        [
+            "orders-stream config > all-keys.yml",
+            "orders-stream config --check my.yml --rollnumber 24BCS001",
+        ],
+    };
+
+    private const string Usage = "bad command line or configuration, nothing was started";
+
+    private static readonly Dictionary<string, string[]> ExitCodes = new()
+    {
+        [""] =
+        [
+            "0 done, also after Ctrl+C; 1 failed, or lake and table differ; 2 " + Usage,
+            "Those of a verb are told by its own help.",
+        ],
+        ["run"] =
+        [
+            "0 done, also after Ctrl+C; 1 a half stopped by a failure; 2 " + Usage,
+            "3 --once: not all is done, since another instance captures the table, a transaction that did not end in time holds",
+            "  committed rows back, records wait for the rest of their page, or it was told to end before",
+        ],
+        ["verify"] = ["0 lake and table agree; 1 they differ; 2 it cannot be told, or " + Usage],
+        ["repair"] = ["0 lake and table agree; 1 they differ; 2 it cannot be told, nobody captures the table, or " + Usage],
+        ["recapture"] = ["0 what was asked for is in the topic; 2 it is not, nobody captures the table, or " + Usage],
+        ["status"] =
+        [
+            "0 all is well: both halves were seen to run, and nothing waits for longer than status.lag_max",
+            "1 something is wrong: a server is down, or something waits and nobody is at it",
+            "2 it cannot be told, a half does not run though nothing waits, or " + Usage,
+        ],
+        ["check"] =
+        [
+            "0 ready: everything was looked at, and nothing would stop the stream or lose rows, whatever is warned of",
+            "1 something would; 2 not everything could be looked at, or " + Usage,
+        ],
+        ["init"] = ["0 printed; 1 there is no such table, or nothing identifies its rows, or Postgres cannot be asked; 2 " + Usage],
+        ["config"] = ["0 done, and a file that was to be checked can be used; 2 it cannot, or bad command line"],
     };
 
     /// <summary>
@@ -67,6 +115,9 @@ internal sealed class HelpText(HelpAction options, IReadOnlyList<string> firstEx
         });
     }
 
+    /// <summary>Who asks for help need not give what a verb requires.</summary>
+    public override bool ClearsParseErrors => true;
+
     public override int Invoke(ParseResult parseResult)
     {
         options.Invoke(parseResult);
@@ -85,16 +136,7 @@ internal sealed class HelpText(HelpAction options, IReadOnlyList<string> firstEx
             AppendBlock(text, "Keys for --set, and for environment variables (Postgres__Port=5433); 'orders-stream config' explains each:",
                 SettingsReference.Sections.SelectMany(s => Wrap(s.Name.PadRight(11), s.Settings.Select(k => k.Key))));
         }
-        AppendBlock(text, "Exit codes:", [command.Name == "status"
-            ? "0 all is well: both halves were seen to run, and nothing waits for longer than status.lag_max; 1 something is wrong: "
-                + "a server is down, or something waits and nobody is at it; 2 it cannot be told, a half does not run though nothing "
-                + "waits, or bad command line or configuration"
-            : "0 done, also after Ctrl+C; 1 failed, or lake and table differ; "
-                + "2 bad command line or configuration, nothing was started"
-                + (command.Name == "run" || isRoot
-                    ? "; 3 --once: not all is done, since another instance captures the table, "
-                        + "a transaction that did not end in time holds committed rows back, or it was told to end before"
-                    : "")]);
+        AppendBlock(text, "Exit codes:", ExitCodes[isRoot ? "" : command.Name]);
         return text.ToString();
     }
 

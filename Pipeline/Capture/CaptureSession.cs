@@ -342,14 +342,14 @@ internal sealed partial class CaptureSession : IDisposable
     {
         var warnings = table.Warnings().AddRange(server.Warnings(context.Options.Postgres));
         if (InfiniteValues.Warning(context.Infinite ?? []) is { } infinite) warnings = warnings.Add(infinite);
-        var announcement = string.Join('\n', warnings.Insert(0, $"{source} {table.Schema.Fingerprint}"));
+        var announcement = $"{source} {table.Schema.Fingerprint}\n{string.Join('\n', warnings)}";
         if (context.Announced == announcement) return;
         context.Announced = announcement;
         if (context.Columns is { } before && before.Fingerprint != table.Schema.Fingerprint)
             context.Logger.ColumnsChanged(table.Schema.ChangesSince(before));
         context.Columns = table.Schema;
         context.Logger.SourceOpened(source.ToString(), table.Schema.Columns.Length, table.Schema.Fingerprint);
-        foreach (var warning in warnings) context.Logger.SourceWarning(warning);
+        foreach (var warning in warnings) context.Logger.SourceWarning(warning.ToString());
     }
 }
 

@@ -180,10 +180,11 @@ public sealed class TopicTail(PipelineOptions options, TimeProvider time)
         while (open.Count > 0)
         {
             var result = client.Next(cancellationToken);
-            // More comes of one while others still have to answer.
-            if (!open.TryGetValue(result.Partition.Value, out var sought)) continue;
+            var sought = open[result.Partition.Value];
             if (!result.IsPartitionEOF && result.Offset.Value < sought.High) Take(tails[sought.Partition], result);
-            if (result.IsPartitionEOF || result.Offset.Value + 1 >= sought.High) open.Remove(sought.Partition);
+            if (!result.IsPartitionEOF && result.Offset.Value + 1 < sought.High) continue;
+            client.End(sought.Partition);
+            open.Remove(sought.Partition);
         }
         return all.Select(s => tails[s.Partition]);
     }

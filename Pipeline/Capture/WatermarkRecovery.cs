@@ -36,9 +36,8 @@ internal sealed class WatermarkRecovery(CaptureContext context)
         var lost = await new PromisedEnds(new TopicReader(context.Options), context.Time)
             .FindLostAsync(promised, topic.Partitions, cancellationToken);
         (file, lost) = NoteLost(file, lost);
-        var isAfterLoss = !lost.IsEmpty;
-        var from = isAfterLoss ? null : file;
-        var tail = await TailAsync(from, topic, isAfterLoss, cancellationToken);
+        // Though something is known to be lost: a partition may have lost its newest page and end where it was promised all the same.
+        var tail = await TailAsync(file, topic, isAfterLoss: false, cancellationToken);
         var least = LeastNumber(context.Time.GetUtcNow());
         if (!context.Options.Kafka.IsTransactional)
         {
@@ -50,13 +49,11 @@ internal sealed class WatermarkRecovery(CaptureContext context)
                 UsedNumber = fence, Delivery = context.Options.Kafka.Delivery,
             };
             context.File.Write(file, context.CrashPoints);
-            tail = await FencedTailAsync(from, fence, topic, isAfterLoss, publisher, cancellationToken);
+            tail = await FencedTailAsync(file, fence, topic, publisher, cancellationToken);
         }
-        if (!isAfterLoss && tail.LostOf(promised, publisher.Incarnation) is { IsEmpty: false } since)
-        {
-            (file, lost) = NoteLost(file, since);
-            tail = await TailAsync(null, topic, isAfterLoss: true, cancellationToken);
-        }
+        var (noted, all) = NoteLost(file, tail.LostOf(promised, publisher.Incarnation));
+        (file, lost) = (noted, lost.SetItems(all));
+        if (!lost.IsEmpty) tail = await TailAsync(null, topic, isAfterLoss: true, cancellationToken);
         var found = Decide(file, tail, lost);
         if (!lost.IsEmpty)
             context.Logger.AcknowledgedEndLost(lost.Values.Sum(), lost.Count, found.Watermark?.PageNumber ?? 0);
@@ -104,11 +101,10 @@ internal sealed class WatermarkRecovery(CaptureContext context)
     /// counts for nobody. Of two that begin at once the fence that stands first counts, and the other begins anew.
     /// </summary>
     private async Task<TailPosition> FencedTailAsync(
-        Watermark? file, long number, TopicDescription topic, bool isAfterLoss, PagePublisher publisher,
-        CancellationToken cancellationToken)
+        Watermark? file, long number, TopicDescription topic, PagePublisher publisher, CancellationToken cancellationToken)
     {
         await publisher.FenceAsync(number, cancellationToken);
-        var tail = await TailAsync(file, topic, isAfterLoss, cancellationToken);
+        var tail = await TailAsync(file, topic, isAfterLoss: false, cancellationToken);
         return tail.IsFencedBy(publisher.Incarnation, topic.Partitions) ? tail : throw publisher.Replaced();
     }
 

@@ -68,6 +68,10 @@ public static partial class Log
     [LoggerMessage(1015, LogLevel.Information, "the table's columns changed: {Changes}")]
     public static partial void ColumnsChanged(this ILogger logger, string changes);
 
+    [LoggerMessage(1016, LogLevel.Information,
+        "PostgresToKafka: {Reading}: {Rows:N0} rows{Share} are in the topic, {Rate:N0} rows/s{Rest}")]
+    public static partial void WholeTableRead(this ILogger logger, string reading, long rows, string share, double rate, string rest);
+
     // 2xxx: publishing to Kafka
     [LoggerMessage(2001, LogLevel.Information,
         "no position yet, neither in the watermark file nor in the topic: the whole table is captured first")]

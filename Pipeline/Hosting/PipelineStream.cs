@@ -5,6 +5,7 @@ using OrdersStream.Audit;
 using OrdersStream.Capture;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
+using OrdersStream.Doctor;
 using OrdersStream.Durable;
 using OrdersStream.Kafka;
 using OrdersStream.Lake.Files;
@@ -49,7 +50,7 @@ public sealed class PipelineStream : IAsyncDisposable
         watch = new TopicWatch(options, admin, process.Time, Logger);
         Capture = new PostgresToKafka(
             options, watch, process.Time, process.CrashPoints, Metrics, newLogger("OrdersStream.PostgresToKafka"));
-        Func<string, ILakeFiles> openFiles = location => new LakeFolder(location, process.CrashPoints);
+        openFiles = location => new LakeFolder(location, process.CrashPoints);
         var surroundings = new StoreSurroundings(
             OpenTopicAsync, TopicEndsAsync, PresentSchemaAsync, openFiles, HiddenEndsAsync, watch.LookAgainAsync);
         Store = new KafkaToLake(options, surroundings, process.Time, process.CrashPoints, Metrics, newLogger("OrdersStream.KafkaToLake"));
@@ -64,6 +65,7 @@ public sealed class PipelineStream : IAsyncDisposable
     }
 
     private readonly Func<string, ILogger> newLogger;
+    private readonly Func<string, ILakeFiles> openFiles;
 
     /// <summary>Tells it from every other.</summary>
     public string Name => Options.StreamName;
@@ -94,6 +96,15 @@ public sealed class PipelineStream : IAsyncDisposable
     /// <exception cref="Exception">The table cannot be asked.</exception>
     public Task<double?> SampleRowBytesAsync(CancellationToken cancellationToken) =>
         RowWidth.SampleAsync(Options.Postgres, cancellationToken);
+
+    /// <summary>Looks at all that the stream needs, and changes nothing.</summary>
+    /// <param name="hostFile">The function app's host.json; null: it is not looked at.</param>
+    /// <param name="cancellationToken">Ends the looking.</param>
+    public Task<CheckReport> CheckAsync(string? hostFile, CancellationToken cancellationToken) =>
+        new StreamCheck(Options, admin, openFiles, Process.Time).RunAsync(hostFile, cancellationToken);
+
+    /// <summary>Says how far the reading of the whole table has got, until it is cancelled.</summary>
+    public Task TellProgressAsync(CancellationToken cancellationToken) => new LoadProgress(this).RunAsync(cancellationToken);
 
     /// <summary>This process runs a half, until that is disposed of: others can see that, and how it does.</summary>
     /// <param name="half">Its name.</param>

@@ -15,7 +15,7 @@ internal sealed class ReadingClient(IConsumer<byte[], byte[]> consumer, ClientEr
 
     private static readonly TimeSpan TurnMax = TimeSpan.FromMilliseconds(100);
 
-    private TopicPartitionOffset reading = new("", 0, 0);
+    private readonly SortedDictionary<int, TopicPartitionOffset> open = [];
 
     /// <summary>Goes on with another stretch.</summary>
     public void Begin(TopicPartition partition, long from) => Begin([new TopicPartitionOffset(partition, from)]);
@@ -23,9 +23,16 @@ internal sealed class ReadingClient(IConsumer<byte[], byte[]> consumer, ClientEr
     /// <summary>Goes on with a stretch of each of several partitions, in whatever order they come.</summary>
     public void Begin(IReadOnlyList<TopicPartitionOffset> stretches)
     {
-        reading = stretches[0];
+        open.Clear();
+        foreach (var stretch in stretches) open[stretch.Partition.Value] = stretch;
         consumer.Assign(stretches);
     }
+
+    /// <summary>
+    /// Enough came of that partition: what else comes, while others still have to answer, is passed over, and is no sign of life. To pause
+    /// it would spare that, and the client dies of it.
+    /// </summary>
+    public void End(int partition) => open.Remove(partition);
 
     /// <summary>The next record, or the partition's end.</summary>
     /// <exception cref="KafkaException">None came for long, or another failure.</exception>
@@ -40,7 +47,7 @@ internal sealed class ReadingClient(IConsumer<byte[], byte[]> consumer, ClientEr
             cancellationToken.ThrowIfCancellationRequested();
             try
             {
-                if (consumer.Consume(TurnMax) is { } next) return next;
+                if (consumer.Consume(TurnMax) is { } next && open.ContainsKey(next.Partition.Value)) return next;
             }
             catch (KafkaException e) when (KafkaClients.IsNoAnswerYet(e))
             {
@@ -48,9 +55,10 @@ internal sealed class ReadingClient(IConsumer<byte[], byte[]> consumer, ClientEr
             }
             if (errors.Refusal is null && Stopwatch.GetElapsedTime(begun) < patience) continue;
             failure ??= new KafkaException(ErrorCode.Local_TimedOut);
+            var waiting = open.Values.First();
             throw errors.CauseOf(failure) ?? new UnreachableBrokerException(failure,
-                $"Kafka failed: nothing came of topic '{reading.Topic}', partition {reading.Partition.Value}, from offset "
-                + $"{reading.Offset.Value} on, for {patience.TotalSeconds:0} s.",
+                $"Kafka failed: nothing came of topic '{waiting.Topic}', partition {waiting.Partition.Value}, from offset "
+                + $"{waiting.Offset.Value} on, for {patience.TotalSeconds:0} s.",
                 "Check that the partition has a leader and that its broker can be reached.");
         }
     }

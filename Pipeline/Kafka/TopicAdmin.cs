@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using Confluent.Kafka;
 using Confluent.Kafka.Admin;
@@ -11,7 +12,18 @@ namespace OrdersStream.Kafka;
 /// <param name="Version">As the brokers tell it; null: they do not.</param>
 /// <param name="Partitions">Partitions of the topic; null: it is not there.</param>
 /// <param name="Topic">Which topic it is; null: it is not there, or the brokers tell nothing of topics.</param>
-public sealed record ClusterDescription(int Brokers, string? Version, int? Partitions, TopicIdentity? Topic = null);
+public sealed record ClusterDescription(int Brokers, string? Version, int? Partitions, TopicIdentity? Topic = null)
+{
+    /// <summary>The brokers as they advertise themselves: host:port.</summary>
+    public ImmutableArray<string> Addresses { get; init; } = [];
+
+    /// <summary>The longest transaction that they allow; null: they do not tell.</summary>
+    public TimeSpan? TransactionMax { get; init; }
+}
+
+/// <summary>What a user may not do that a stream needs.</summary>
+/// <param name="Of">As <c>kafka-acls</c> names the operations; null: the brokers do not tell.</param>
+internal sealed record MissingRights(ImmutableArray<string>? Of);
 
 /// <summary>Creates the topic where it is absent, and tells which topic it is.</summary>
 public sealed class TopicAdmin(PipelineOptions options)
@@ -29,6 +41,29 @@ public sealed class TopicAdmin(PipelineOptions options)
     /// <exception cref="KafkaException">No broker answers, or it refuses.</exception>
     public async Task<TopicDescription?> FindAsync(CancellationToken cancellationToken) =>
         kafka.BrokerTellsTopicIds ? await AskAsync((admin, _) => DescribeAsync(admin, cancellationToken)) : null;
+
+    /// <summary>What a stream needs to do to the topic, and this user may not.</summary>
+    /// <exception cref="KafkaException">No broker answers, or it refuses.</exception>
+    internal Task<MissingRights> MissingRightsAsync(CancellationToken cancellationToken) => AskAsync(async (admin, _) =>
+    {
+        var answer = await KafkaClients.AnswerAsync(
+            admin.DescribeTopicsAsync(
+                TopicCollection.OfTopicNames([kafka.Topic]),
+                new DescribeTopicsOptions { RequestTimeout = KafkaClients.AnswerTimeout, IncludeAuthorizedOperations = true }),
+            cancellationToken);
+        if (answer.TopicDescriptions.Single().AuthorizedOperations is not { Count: > 0 } may) return new MissingRights(null);
+        AclOperation[] needed = [AclOperation.Describe, AclOperation.Read, AclOperation.Write];
+        return new MissingRights(
+            [.. needed.Where(o => !may.Contains(o) && !may.Contains(AclOperation.All)).Select(o => o.ToString().ToUpperInvariant())]);
+    });
+
+    /// <summary>Whether the brokers would make the topic; they do not.</summary>
+    /// <exception cref="PipelineException">They would not.</exception>
+    internal Task<MissingRights> TryCreationAsync(CancellationToken cancellationToken) => AskAsync(async (admin, _) =>
+    {
+        await RequestCreationAsync(admin, isTrial: true, cancellationToken);
+        return new MissingRights(null);
+    });
 
     /// <summary>The same by a client that is there.</summary>
     internal async Task<TopicDescription> EnsureAsync(IAdminClient admin, CancellationToken cancellationToken)
@@ -54,9 +89,16 @@ public sealed class TopicAdmin(PipelineOptions options)
             // Of all topics: a question for one that is absent would create it on brokers that create topics by themselves.
             var all = await KafkaClients.AskAsync(admin.GetMetadata, patience, cancellationToken, errors);
             var topic = all.Topics.Find(t => t.Topic == kafka.Topic && t.Error.Code == ErrorCode.NoError);
-            var version = await VersionAsync(admin, errors, all.Brokers, cancellationToken);
+            var settings = await BrokerSettingsAsync(admin, errors, all.Brokers, cancellationToken);
             var identity = topic is null || !kafka.BrokerTellsTopicIds ? null : await IdentityAsync(admin, cancellationToken);
-            return new ClusterDescription(all.Brokers.Count, version, topic?.Partitions.Count, identity);
+            return new ClusterDescription(
+                all.Brokers.Count, settings.GetValueOrDefault("inter.broker.protocol.version"), topic?.Partitions.Count, identity)
+            {
+                Addresses = [.. all.Brokers.Select(b => string.Create(CultureInfo.InvariantCulture, $"{b.Host}:{b.Port}"))],
+                TransactionMax = long.TryParse(
+                    settings.GetValueOrDefault("transaction.max.timeout.ms"), NumberStyles.None, CultureInfo.InvariantCulture, out var ms)
+                    ? TimeSpan.FromMilliseconds(ms) : null,
+            };
         });
 
     // By a client of its own, for one question. What a caller sees of a wrong password, certificate or address is a time-out.
@@ -90,10 +132,10 @@ public sealed class TopicAdmin(PipelineOptions options)
     /// It is also the one question that a broker must answer at the address that it advertises: the metadata come from the address that is
     /// configured, whether or not anything else can be asked.
     /// </remarks>
-    private async Task<string?> VersionAsync(
+    private async Task<ImmutableDictionary<string, string>> BrokerSettingsAsync(
         IAdminClient admin, ClientErrors errors, List<BrokerMetadata> brokers, CancellationToken cancellationToken)
     {
-        if (!kafka.BrokerTellsTopicIds || brokers.Count == 0) return null;
+        if (!kafka.BrokerTellsTopicIds || brokers.Count == 0) return ImmutableDictionary<string, string>.Empty;
         try
         {
             var broker = brokers[0].BrokerId.ToString(CultureInfo.InvariantCulture);
@@ -102,12 +144,12 @@ public sealed class TopicAdmin(PipelineOptions options)
                     [new ConfigResource { Type = ResourceType.Broker, Name = broker }],
                     new DescribeConfigsOptions { RequestTimeout = TimeSpan.FromSeconds(2) }),
                 cancellationToken);
-            return answer[0].Entries.TryGetValue("inter.broker.protocol.version", out var version) ? version.Value : null;
+            return answer[0].Entries.Values.Where(e => e.Value is not null).ToImmutableDictionary(e => e.Name, e => e.Value);
         }
         catch (KafkaException e) when (errors.CauseOf(e) is null)
         {
             // Not every user may ask; nothing depends on it.
-            return null;
+            return ImmutableDictionary<string, string>.Empty;
         }
     }
 
@@ -153,6 +195,19 @@ public sealed class TopicAdmin(PipelineOptions options)
 
     private async Task<TopicDescription> CreateAsync(IAdminClient admin, CancellationToken cancellationToken)
     {
+        await RequestCreationAsync(admin, isTrial: false, cancellationToken);
+        // The creation is known to the controller at once, to the broker that answers us a moment later.
+        for (var attempt = 0; attempt < 50; attempt++)
+        {
+            if (await DescribeAsync(admin, cancellationToken) is { Partitions: > 0 } description) return description;
+            await Task.Delay(TimeSpan.FromMilliseconds(100), cancellationToken);
+        }
+        throw new PipelineException(
+            FailureAction.Retry, $"Topic '{kafka.Topic}' was created but is not visible after 5 s.", "It will be tried again.");
+    }
+
+    private async Task RequestCreationAsync(IAdminClient admin, bool isTrial, CancellationToken cancellationToken)
+    {
         try
         {
             var creation = admin.CreateTopicsAsync([new TopicSpecification
@@ -161,7 +216,7 @@ public sealed class TopicAdmin(PipelineOptions options)
                 NumPartitions = kafka.Partitions,
                 ReplicationFactor = (short)kafka.ReplicationFactor,
                 Configs = new() { ["max.message.bytes"] = KafkaClients.NewTopicRecordBytes.ToString(CultureInfo.InvariantCulture) },
-            }], new CreateTopicsOptions { RequestTimeout = KafkaClients.AnswerTimeout });
+            }], new CreateTopicsOptions { RequestTimeout = KafkaClients.AnswerTimeout, ValidateOnly = isTrial });
             await KafkaClients.AnswerAsync(creation, cancellationToken);
         }
         catch (CreateTopicsException e) when (e.Results.Single().Error.Code == ErrorCode.TopicAlreadyExists)
@@ -179,14 +234,6 @@ public sealed class TopicAdmin(PipelineOptions options)
                 "Create it by hand, or correct kafka.partitions and kafka.replication_factor.");
             throw new PipelineException(verdict with { Kind = $"creation: {error.Code}" }, e);
         }
-        // The creation is known to the controller at once, to the broker that answers us a moment later.
-        for (var attempt = 0; attempt < 50; attempt++)
-        {
-            if (await DescribeAsync(admin, cancellationToken) is { Partitions: > 0 } description) return description;
-            await Task.Delay(TimeSpan.FromMilliseconds(100), cancellationToken);
-        }
-        throw new PipelineException(
-            FailureAction.Retry, $"Topic '{kafka.Topic}' was created but is not visible after 5 s.", "It will be tried again.");
     }
 
     private async Task<TopicDescription> DescribeByNameAsync(IAdminClient admin, CancellationToken cancellationToken)

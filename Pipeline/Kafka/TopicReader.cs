@@ -176,9 +176,8 @@ public sealed class TopicReader(PipelineOptions options)
         while (found.Count < ends.Count)
         {
             var next = client.Next(cancellationToken);
-            // More comes of one while others still have to answer: a pause would spare that, and the client dies of it.
-            if (found.ContainsKey(next.Partition.Value)) continue;
             var isThere = !next.IsPartitionEOF && next.Offset.Value < ends[next.Partition.Value];
+            client.End(next.Partition.Value);
             found[next.Partition.Value] = isThere ? new FirstRecord(next.Offset.Value, next.Message.Timestamp) : null;
         }
         return found;

@@ -77,21 +77,29 @@ public sealed record TopicSettings(IReadOnlyDictionary<string, string> Values, i
     }
 
     /// <summary>What is odd about it, and what that costs.</summary>
-    public IEnumerable<string> Warnings()
+    public IEnumerable<Advice> Warnings(KafkaOptions kafka)
     {
-        if (IsCompacted) yield return $"cleanup.policy is {Values["cleanup.policy"]}: {CostOfCompaction}";
+        if (IsCompacted)
+            yield return new("topic settings",
+                $"cleanup.policy is {Values["cleanup.policy"]}: {CostOfCompaction}", Alter(kafka, "cleanup.policy=delete"));
         if (IsDeletedByTime(out var kept))
-            yield return $"retention.ms is {Values["retention.ms"]}: what KafkaToLake has not stored within {Text(kept)} is lost; "
-                + "raise it to outlast an outage (604800000 is a week)";
+            yield return new("topic settings",
+                $"retention.ms is {Values["retention.ms"]}: what KafkaToLake has not stored within {Text(kept)} is lost",
+                $"raise it to outlast an outage, as to a week: {Alter(kafka, "retention.ms=604800000")}");
         if (Number("retention.bytes") is >= 0 and var bytes)
-            yield return $"retention.bytes is {bytes}: a partition that is larger loses its oldest records, stored or not; set it to -1";
+            yield return new("topic settings",
+                $"retention.bytes is {bytes}: a partition that is larger loses its oldest records, stored or not",
+                Alter(kafka, "retention.bytes=-1"));
         if (!HasCopies) yield break;
         if (Number("min.insync.replicas") is 1)
-            yield return $"min.insync.replicas is 1 of {Replicas} replicas: a record that was acknowledged may be lost with one broker; "
-                + "set it to 2";
+            yield return new("topic settings",
+                $"min.insync.replicas is 1 of {Replicas} replicas: a record that was acknowledged may be lost with one broker",
+                Alter(kafka, "min.insync.replicas=2"));
         if (Words("unclean.leader.election.enable").Contains("true"))
-            yield return "unclean.leader.election.enable is true: a broker that lags may become the leader, and what it lacks is lost, "
-                + "acknowledged or not; set it to false";
+            yield return new("topic settings",
+                "unclean.leader.election.enable is true: a broker that lags may become the leader, and what it lacks is lost, "
+                + "acknowledged or not",
+                Alter(kafka, "unclean.leader.election.enable=false"));
     }
 
     /// <summary>What is as it was asked for, and good to know.</summary>

@@ -71,7 +71,7 @@ public sealed class TopicWatch(PipelineOptions options, TopicAdmin admin, TimePr
 
     private void Announce(TopicSettings settings)
     {
-        var (warnings, facts) = (settings.Warnings().ToList(), settings.Facts().ToList());
+        var (warnings, facts) = (settings.Warnings(options.Kafka).Select(w => w.ToString()).ToList(), settings.Facts().ToList());
         var announcement = string.Join('\n', [.. warnings, .. facts]);
         lock (gate)
         {

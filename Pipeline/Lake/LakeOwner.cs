@@ -67,6 +67,12 @@ internal sealed class LakeOwner(ILakeFiles lake, ILakeFiles checkpoint, TimeProv
         _ = await new LakeOwner(lake, checkpoint, TimeProvider.System).FindAsync(commits.Topic, commits, cancellationToken);
     }
 
+    /// <summary>The same by the topic's identity, also of a lake of which no commit log tells yet.</summary>
+    /// <exception cref="PipelineException">It is not there, or is another's.</exception>
+    public static async Task CheckAsync(ILakeFiles lake, ILakeFiles checkpoint, TopicIdentity topic, CancellationToken cancellationToken) =>
+        _ = await new LakeOwner(lake, checkpoint, TimeProvider.System)
+            .FindAsync(topic, TopicCommits.Find(checkpoint, topic), cancellationToken);
+
     /// <summary>
     /// The offset at which the lake begins, of each partition that the topic had then; null: it is of an earlier version, and says nothing.
     /// </summary>

@@ -65,19 +65,23 @@ internal sealed class CarriedColumns
     public bool IsAsItIs(int column) => expressions[column] == Sql.Identifier(columns[column].Name);
 
     /// <summary>What a reader of the lake will find, and not expect; one sentence each.</summary>
-    public IEnumerable<string> Warnings()
+    public IEnumerable<Advice> Warnings()
     {
         if (skipped.Count > 0)
-            yield return $"not carried, since postgres.other_types is skip: {string.Join(", ", skipped)}";
+            yield return new("columns",
+                $"not carried, since postgres.other_types is skip: {string.Join(", ", skipped)}",
+                "postgres.other_types: text carries them as Postgres prints them");
         if (NamesOf(c => !options.Numeric.ContainsKey(c.Name) && IsNumericAsText(c.Type)) is { Count: > 0 } numeric)
-            yield return
+            yield return new("columns",
                 $"numeric without a scale is text in the lake, which readers cannot add up, and compare letter by letter: "
-                + $"{string.Join(", ", numeric)}. Say a precision and a scale for it, as postgres.numeric: {{{numeric[0]}: \"18,4\"}}, or "
-                + $"\"text\" if it is to be so; {OldFiles}";
+                + string.Join(", ", numeric),
+                $"say a precision and a scale for it, as postgres.numeric: {{{numeric[0]}: \"18,4\"}}, or "
+                + $"\"text\" if it is to be so; {OldFiles}");
         if (options.Time is null && NamesOf(c => c.Type.Kind == ColumnKind.Time) is { Count: > 0 } times)
-            yield return
+            yield return new("columns",
                 $"Spark 3 cannot read a lake with a column of type time, whatever columns it asks for, nor pandas the time 24:00: "
-                + $"{string.Join(", ", times)}. Say postgres.time: text for text, or time if it is to be so; {OldFiles}";
+                + string.Join(", ", times),
+                $"say postgres.time: text for text, or time if it is to be so; {OldFiles}");
     }
 
     private const string OldFiles = "files that are there stay as they are, so a stream that has captured rows is begun anew for it";

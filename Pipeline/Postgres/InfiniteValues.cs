@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Npgsql;
 using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
 using OrdersStream.Rows;
 
 namespace OrdersStream.Postgres;
@@ -27,10 +28,11 @@ internal static class InfiniteValues
     }
 
     /// <summary>What a reader will meet there; null: nothing.</summary>
-    public static string? Warning(ImmutableArray<string> columns) => columns.IsEmpty
+    public static Advice? Warning(ImmutableArray<string> columns) => columns.IsEmpty
         ? null
-        : $"pandas cannot read infinity, which is in {string.Join(", ", columns)}. Say postgres.infinity: null for NULL in its place "
-            + "(in the key and the ordering column it is kept), or keep if it is to be so";
+        : new("columns",
+            $"pandas cannot read infinity, which is in {string.Join(", ", columns)}",
+            "say postgres.infinity: null for NULL in its place (in the key and the ordering column it is kept), or keep if it is to be so");
 
     private static async Task<HashSet<string>> InStatisticsAsync(
         NpgsqlConnection connection, PostgresOptions options, CancellationToken cancellationToken)

@@ -34,6 +34,10 @@ internal static class SessionSettings
         ("jit", "off"),
     ];
 
+    /// <summary>Whether each session sets it for itself.</summary>
+    public static bool IsSet(string name) =>
+        name is "statement_timeout" or "search_path" || Array.Exists(Ours, s => s.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
+
     /// <summary>
     /// First, where the login could not say it, what could end the rest, and what names are looked up by: a temporary table would come
     /// before all schemas if it were not named last. Then what this server knows of the list.

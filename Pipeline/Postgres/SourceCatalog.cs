@@ -76,7 +76,7 @@ public static class SourceCatalog
         return table with { Trigger = (await TableTree.ReadAsync(connection, table.Oid, column, cancellationToken)).Trigger };
     }
 
-    private static async Task<(uint Oid, char Kind, bool HidesRows)> FindAsync(
+    internal static async Task<(uint Oid, char Kind, bool HidesRows)> FindAsync(
         NpgsqlConnection connection, PostgresOptions options, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand(

@@ -16,11 +16,13 @@ namespace OrdersStream.Postgres;
 public sealed record SourceServer(string System, string Timeline, DateTime StartedAt, bool SeesAllSessions)
 {
     /// <summary>What the role cannot see, and what follows.</summary>
-    public ImmutableArray<string> Warnings(PostgresOptions options) => SeesAllSessions
+    public ImmutableArray<Advice> Warnings(PostgresOptions options) => SeesAllSessions
         ? []
         : [
-            $"role {options.User} is no member of pg_read_all_stats, so others' open transactions cannot be seen: "
-            + $"rows of one open for more than {options.LateCommitSeconds} s would be missed; GRANT pg_read_all_stats TO it",
+            new("open transactions",
+                $"role {options.User} is no member of pg_read_all_stats, so others' open transactions cannot be seen: "
+                + $"rows of one open for more than {options.LateCommitSeconds} s would be missed",
+                $"GRANT pg_read_all_stats TO {Sql.Identifier(options.User)}"),
         ];
 
     /// <exception cref="PipelineException">The server is a standby.</exception>

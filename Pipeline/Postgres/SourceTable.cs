@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using Npgsql;
+using OrdersStream.Diagnostics;
 using OrdersStream.Rows;
 
 namespace OrdersStream.Postgres;
@@ -40,10 +42,21 @@ public sealed record SourceTable(
     public ImmutableArray<string> Excluded { get; init; } = [];
 
     /// <summary>What readers of the lake will not expect of its columns.</summary>
-    public ImmutableArray<string> ColumnWarnings { get; init; } = [];
+    public ImmutableArray<Advice> ColumnWarnings { get; init; } = [];
 
     /// <summary>All columns of the rows, in the schema's order; a condition can follow.</summary>
     public string SelectRows => $"SELECT {string.Join(", ", Expressions)} FROM {QualifiedName}";
+
+    /// <summary>Reads no row as capture reads them, under its lock: the server refuses what the role may not read.</summary>
+    /// <exception cref="PostgresException">It does, or somebody has the table locked.</exception>
+    internal async Task TryReadAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await using var command = new NpgsqlCommand(
+            $"SET LOCAL lock_timeout = '2s'; LOCK TABLE {QualifiedName} IN ACCESS SHARE MODE; {SelectRows} "
+            + "WHERE xmin IS NOT NULL LIMIT 0", connection);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
 
     /// <summary>By what rows are read in order: a cursor means nothing under another.</summary>
     public string Order => string.Join(
@@ -78,41 +91,42 @@ public sealed record SourceTable(
     /// <summary>A time as a value of the ordering column.</summary>
     public string Literal(DateTime time) => Sql.Timestamp(time) + (TimestampHasZone ? "" : " AT TIME ZONE 'UTC'");
 
-    /// <summary>What an operator should know of this table, one sentence each; no row's value in it.</summary>
-    public ImmutableArray<string> Warnings()
+    /// <summary>What an operator should know of this table.</summary>
+    public ImmutableArray<Advice> Warnings()
     {
         var ts = Schema.Columns[Schema.TimestampColumn];
-        var warnings = ImmutableArray.CreateBuilder<string>();
+        var warnings = ImmutableArray.CreateBuilder<Advice>();
         if (!CapturesUpdates)
-            warnings.Add(
+            warnings.Add(new("table",
                 $"there is no column updated_at, so {ts.Name} orders the rows: inserts are captured, unless {ts.Name} lies further back "
-                + "than the slack; updates are not, unless it does not; "
-                + "name a column that updates set as postgres.timestamp_column");
+                + "than the slack; updates are not, unless it does not",
+                "name a column that updates set as postgres.timestamp_column"));
         else
             warnings.AddRange(Trigger.Warnings(ts.Name));
         if (!HasTimestampIndex)
         {
             var columns = Schema.KeyColumns.Prepend(Schema.TimestampColumn).Distinct().Select(c => Sql.Identifier(Schema.Columns[c].Name));
-            warnings.Add(
-                $"no index begins with {ts.Name}, so every poll reads the whole table: "
-                + $"CREATE INDEX ON {QualifiedName} ({string.Join(", ", columns)})");
+            warnings.Add(new("index",
+                $"no index begins with {ts.Name}, so every poll reads the whole table",
+                $"CREATE INDEX ON {QualifiedName} ({string.Join(", ", columns)})"));
         }
         if (!TimestampHasZone)
-            warnings.Add(
-                $"{ts.Name} has no time zone and is taken as UTC with a slack of {DefaultSlack.TotalHours:0} h; "
-                + "postgres.slack_seconds can be less where the column holds UTC");
+            warnings.Add(new("time",
+                $"{ts.Name} has no time zone and is taken as UTC with a slack of {DefaultSlack.TotalHours:0} h",
+                "postgres.slack_seconds can be less where the column holds UTC"));
         if (ts.Nullable)
-            warnings.Add(
-                $"{ts.Name} may be NULL: such rows are looked for in every window, at a cost that grows with their number; "
-                + "make the column NOT NULL");
+            warnings.Add(new("time",
+                $"{ts.Name} may be NULL: such rows are looked for in every window, at a cost that grows with their number",
+                $"ALTER TABLE {QualifiedName} ALTER COLUMN {Timestamp} SET NOT NULL"));
         if (Inherits is not null)
-            warnings.Add(
+            warnings.Add(new("table",
                 $"{Inherits} inherits from {QualifiedName}: rows of both with the same key are one row to the lake, since no key is unique "
-                + "across them; make them partitions of one table, or see to it that they share no key");
+                + "across them",
+                "make them partitions of one table, or see to it that they share no key"));
         if (Unlogged is not null)
-            warnings.Add(
-                $"{Unlogged} is UNLOGGED: a crash of the server empties it, and the lake keeps its rows (verify finds them); "
-                + $"ALTER TABLE {Unlogged} SET LOGGED");
+            warnings.Add(new("table",
+                $"{Unlogged} is UNLOGGED: a crash of the server empties it, and the lake keeps its rows (verify finds them)",
+                $"ALTER TABLE {Unlogged} SET LOGGED"));
         return warnings.ToImmutable().AddRange(ColumnWarnings);
     }
 }

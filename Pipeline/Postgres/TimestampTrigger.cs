@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using OrdersStream.Diagnostics;
 
 namespace OrdersStream.Postgres;
 
@@ -13,21 +14,23 @@ public sealed record TimestampTrigger(string? Name, string? WhyNot, ImmutableArr
 {
     public bool Counts => Name is not null && WhyNot is null;
 
-    /// <summary>What an operator should know, one sentence each.</summary>
+    /// <summary>What an operator should know.</summary>
     /// <param name="column">The ordering column.</param>
-    public IEnumerable<string> Warnings(string column)
+    public IEnumerable<Advice> Warnings(string column)
     {
         if (Counts) yield break;
-        const string missed = "a row that a client dates back by more than the slack is missed (verify finds it); "
-            + "db/orders.sql shows such a trigger";
-        yield return Name is null
-            ? $"no trigger sets {column} from the clock: {missed}"
-            : $"trigger {Name} does not count as one that sets {column} from the clock, since {WhyNot}: {missed}";
+        const string missed = "a row that a client dates back by more than the slack is missed (verify finds it)";
+        yield return new("trigger",
+            Name is null
+                ? $"no trigger sets {column} from the clock: {missed}"
+                : $"trigger {Name} does not count as one that sets {column} from the clock, since {WhyNot}: {missed}",
+            "db/orders.sql shows such a trigger");
         if (!Subscriptions.IsEmpty)
-            yield return
+            yield return new("trigger",
                 $"subscription {string.Join(", ", Subscriptions)} writes into the table past its triggers, "
                 + $"but for those with ENABLE ALWAYS: rows come with the publisher's {column}, as late as replication is, "
-                + "and those older than the slack are missed (verify finds them)";
+                + "and those older than the slack are missed (verify finds them)",
+                "give the table a trigger that sets it, with ENABLE ALWAYS");
     }
 
     /// <summary>Judges all tables that hold rows of the source: the table itself, its partitions, its children.</summary>

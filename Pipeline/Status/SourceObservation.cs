@@ -37,7 +37,7 @@ internal sealed record SourceObservation(
             OldestTransaction = Described(activity.Oldest),
             HiddenTransaction = Described(hidden),
         };
-        var warnings = table.Warnings().AddRange(server.Warnings(options.Postgres));
+        ImmutableArray<string> warnings = [.. table.Warnings().AddRange(server.Warnings(options.Postgres)).Select(w => w.ToString())];
         var identity = new SourceIdentity(server.System, server.Timeline, options.Postgres.Db, status.Table, table.Oid);
         return new SourceObservation(status, activity.Clock, activity.Snapshot, identity, activity.Writer, warnings);
     }

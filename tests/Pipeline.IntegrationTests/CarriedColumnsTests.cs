@@ -26,7 +26,7 @@ public sealed class CarriedColumnsTests(PostgresServer postgres, KafkaServer kaf
         await using var told = await CreateAsync(["numeric"], values);
         await told.PollAndStoreAsync();
         var warning = Assert.Single(told.Log.Warnings, w => w.Contains("numeric without a scale", StringComparison.Ordinal));
-        Assert.Contains("c0. Say a precision and a scale for it, as postgres.numeric: {c0: \"18,4\"}", warning);
+        Assert.Contains("c0; say a precision and a scale for it, as postgres.numeric: {c0: \"18,4\"}", warning);
         Assert.Equal([["VARCHAR"]], TypeOf(told, "c0"));
 
         await using var mended = await CreateAsync(["numeric"], values, p => p with { Numeric = Map("c0", "18,4") });
@@ -63,7 +63,7 @@ public sealed class CarriedColumnsTests(PostgresServer postgres, KafkaServer kaf
         await using var told = await CreateAsync(["time", "time[]"], values);
         await told.PollAndStoreAsync();
         Assert.Contains(told.Log.Warnings, w => w.Contains("column of type time", StringComparison.Ordinal)
-            && w.Contains("c0, c1. Say postgres.time: text", StringComparison.Ordinal));
+            && w.Contains("c0, c1; say postgres.time: text", StringComparison.Ordinal));
 
         await using var mended = await CreateAsync(["time", "time[]"], values, p => p with { Time = "text" });
         await mended.PollAndStoreAsync();
@@ -83,7 +83,7 @@ public sealed class CarriedColumnsTests(PostgresServer postgres, KafkaServer kaf
         await using var told = await CreateAsync(["date", "timestamptz NOT NULL"], values);
         await told.PollAndStoreAsync();
         Assert.Contains(told.Log.Warnings, w => w.Contains(
-            "pandas cannot read infinity, which is in updated_at, c0, c1. Say postgres.infinity: null", StringComparison.Ordinal));
+            "pandas cannot read infinity, which is in updated_at, c0, c1; say postgres.infinity: null", StringComparison.Ordinal));
         await told.LakeShouldEqualTableAsync();
 
         await using var mended = await CreateAsync(["date", "timestamptz NOT NULL"], values, p => p with { Infinity = "null" });
@@ -105,7 +105,7 @@ public sealed class CarriedColumnsTests(PostgresServer postgres, KafkaServer kaf
             "INSERT INTO items SELECT i, now(), CASE WHEN i > 20000 THEN 'infinity' ELSE '2026-01-01'::date + i END, '2026-01-01' "
             + "FROM generate_series(1, 30000) i; ANALYZE items");
         await stream.PollAsync();
-        Assert.Contains(stream.Log.Warnings, w => w.Contains("infinity, which is in c0. Say", StringComparison.Ordinal));
+        Assert.Contains(stream.Log.Warnings, w => w.Contains("infinity, which is in c0; say", StringComparison.Ordinal));
 
         await using var finite = await CreateAsync(["date"], "INSERT INTO items VALUES (1, now(), '2026-01-01'), (2, now(), NULL)");
         await finite.PollAsync();

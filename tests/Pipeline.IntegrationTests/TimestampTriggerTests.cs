@@ -59,7 +59,7 @@ public sealed class TimestampTriggerTests(PostgresServer postgres, KafkaServer k
 
         Assert.True(table.Trigger.Counts, $"{table.Trigger}");
         Assert.Equal(TimeSpan.FromSeconds(10), table.DefaultSlack);
-        Assert.DoesNotContain(table.Warnings(), w => w.Contains("trigger", StringComparison.Ordinal));
+        Assert.DoesNotContain(table.Warnings(), w => w.Problem.Contains("trigger", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -95,9 +95,9 @@ public sealed class TimestampTriggerTests(PostgresServer postgres, KafkaServer k
 
         Assert.False(table.Trigger.Counts);
         Assert.Equal(TimeSpan.FromSeconds(60), table.DefaultSlack);
-        var warning = Assert.Single(table.Warnings(), w => w.Contains("trigger", StringComparison.Ordinal));
-        Assert.Contains(why ?? "no trigger sets updated_at", warning, StringComparison.Ordinal);
-        if (why is not null) Assert.Contains("trigger touch does not count", warning, StringComparison.Ordinal);
+        var warning = Assert.Single(table.Warnings(), w => w.Problem.Contains("trigger", StringComparison.Ordinal));
+        Assert.Contains(why ?? "no trigger sets updated_at", warning.Problem, StringComparison.Ordinal);
+        if (why is not null) Assert.Contains("trigger touch does not count", warning.Problem, StringComparison.Ordinal);
     }
 
     /// <summary>And where the table is a part of what is subscribed to, or the other way round.</summary>
@@ -110,14 +110,15 @@ public sealed class TimestampTriggerTests(PostgresServer postgres, KafkaServer k
         {
             var table = await ReadAsync(database, read);
             Assert.False(table.Trigger.Counts);
-            Assert.Contains(table.Warnings(), w => w.Contains("subscription theirs writes into the table", StringComparison.Ordinal));
+            Assert.Contains(
+                table.Warnings(), w => w.Problem.Contains("subscription theirs writes into the table", StringComparison.Ordinal));
 
             await database.ExecuteAsync(table.Trigger.WhyNot!.Split("past it: ")[1].Split(" (on")[0]);
             if (read == "items" && ddl == Parts) await database.ExecuteAsync("ALTER TABLE items ENABLE ALWAYS TRIGGER touch");
 
             table = await ReadAsync(database, read);
             Assert.True(table.Trigger.Counts, $"{table.Trigger}");
-            Assert.DoesNotContain(table.Warnings(), w => w.Contains("subscription", StringComparison.Ordinal));
+            Assert.DoesNotContain(table.Warnings(), w => w.Problem.Contains("subscription", StringComparison.Ordinal));
         }
         finally
         {
@@ -150,10 +151,10 @@ public sealed class TimestampTriggerTests(PostgresServer postgres, KafkaServer k
 
         var warnings = (await ReadAsync(database)).Warnings();
 
-        Assert.Contains(warnings, w => w.StartsWith("public.child inherits from \"public\".\"items\"", StringComparison.Ordinal));
-        var unlogged = Assert.Single(warnings, w => w.Contains("UNLOGGED", StringComparison.Ordinal));
-        await database.ExecuteAsync(unlogged.Split("; ")[^1]);
-        Assert.DoesNotContain((await ReadAsync(database)).Warnings(), w => w.Contains("UNLOGGED", StringComparison.Ordinal));
+        Assert.Contains(warnings, w => w.Problem.StartsWith("public.child inherits from \"public\".\"items\"", StringComparison.Ordinal));
+        var unlogged = Assert.Single(warnings, w => w.Problem.Contains("UNLOGGED", StringComparison.Ordinal));
+        await database.ExecuteAsync(unlogged.Remedy);
+        Assert.DoesNotContain((await ReadAsync(database)).Warnings(), w => w.Problem.Contains("UNLOGGED", StringComparison.Ordinal));
     }
 
     /// <summary>What is dated back by less than the long slack is captured, though it is more than the short one.</summary>

@@ -35,9 +35,10 @@ public sealed class PipelineRun(PipelineStream stream)
         // Off this thread: to read the lake is work.
         var audit = only is PipelineHalf.KafkaToLake ? Task.CompletedTask
             : Task.Run(() => Stream.Audit.RunAsync(end.Token), CancellationToken.None);
+        var telling = Stream.TellProgressAsync(end.Token);
         await Task.WhenAny(halves);
         await end.CancelAsync();
-        await Task.WhenAll([.. halves, audit]);
+        await Task.WhenAll([.. halves, audit, telling]);
     }
 
     /// <summary>Publishes what is in the table, then stores what is in the topic.</summary>
@@ -47,7 +48,7 @@ public sealed class PipelineRun(PipelineStream stream)
     /// <exception cref="HalfStoppedException">A half could not.</exception>
     public async Task<DrainEnd> OnceAsync(PipelineHalf? only, CancellationToken cancellationToken)
     {
-        var end = only is PipelineHalf.KafkaToLake ? DrainEnd.Done : await PostgresToKafka.DrainAsync(cancellationToken);
+        var end = only is PipelineHalf.KafkaToLake ? DrainEnd.Done : await CaptureAllAsync(cancellationToken);
         if (end == DrainEnd.BrokenOff) return end;
         var stored = only is PipelineHalf.PostgresToKafka ? TopicDrain.Done : await KafkaToLake.DrainAsync(cancellationToken);
         return (end, stored) switch
@@ -57,5 +58,20 @@ public sealed class PipelineRun(PipelineStream stream)
             (DrainEnd.Done, TopicDrain.EndHidden) => DrainEnd.EndHidden,
             _ => end,
         };
+    }
+
+    private async Task<DrainEnd> CaptureAllAsync(CancellationToken cancellationToken)
+    {
+        using var done = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var telling = Stream.TellProgressAsync(done.Token);
+        try
+        {
+            return await PostgresToKafka.DrainAsync(cancellationToken);
+        }
+        finally
+        {
+            await done.CancelAsync();
+            await telling;
+        }
     }
 }

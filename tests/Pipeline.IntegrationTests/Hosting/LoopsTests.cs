@@ -2,6 +2,7 @@ using OrdersStream.Audit;
 using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
+using OrdersStream.Hosting;
 using OrdersStream.Hosting.Loops;
 using OrdersStream.Lake.Files;
 using OrdersStream.TestKit;
@@ -32,6 +33,36 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
 
         await using var after = pipeline.Run();
         Assert.Equal((24, 0), (await after.Stream.Comparison.CompareAsync(Token)) is var c ? (c.Equal, c.OnTheWay) : default);
+    }
+
+    /// <summary>And how much of it is left, as the server estimates it; of changes no such line is said.</summary>
+    [Fact]
+    public async Task while_the_whole_table_is_read_lines_say_how_far_it_has_got()
+    {
+        await using var stream = await TestStream.CreateAsync(
+            postgres, kafka, configure: o => o with { Postgres = o.Postgres with { PageBytes = 1_024 } });
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'item' FROM generate_series(1, 6000) i; ANALYZE items");
+        var interval = LoadProgress.Interval;
+        LoadProgress.Interval = TimeSpan.FromMilliseconds(50);
+        try
+        {
+            await using var run = stream.NewRun();
+            Assert.True(await run.OnceAsync(PipelineHalf.PostgresToKafka, Token));
+            var first = Said();
+            Assert.NotEmpty(first);
+            Assert.All(first, line => Assert.Matches(
+                @"^PostgresToKafka: initial load: [\d,]+ rows of about 6,000 \(\d+%\) are in the topic, [\d,]+ rows/s, about \d+ s to go$",
+                line));
+            await stream.ExecuteAsync("UPDATE items SET updated_at = clock_timestamp()");
+            Assert.True(await run.OnceAsync(PipelineHalf.PostgresToKafka, Token));
+            Assert.Equal(first.Count, Said().Count);
+        }
+        finally
+        {
+            LoadProgress.Interval = interval;
+        }
+
+        List<string> Said() => [.. stream.Log.Lines.Where(l => l.Id == 1016).Select(l => l.Message)];
     }
 
     /// <summary>Each poll finds a new row: what was there as it began is done with the first window.</summary>

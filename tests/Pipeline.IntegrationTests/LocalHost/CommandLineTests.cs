@@ -8,6 +8,24 @@ namespace OrdersStream.IntegrationTests.LocalHost;
 public sealed class CommandLineTests : IDisposable
 {
     private const string Secret = "Zq7xWv9k";
+
+    private const string Usable =
+        """
+        postgres: 
+          jdbc_url: jdbc:postgresql://127.0.0.1:1/d
+          user: u
+          table: <rollnumber>_orders
+        kafka:
+          brokers: 127.0.0.1:1
+          topic: t
+        datalake:
+          path: lake
+        streaming:
+          checkpoint_location: checkpoints
+          last_processed_timestamp_location: lastprocess
+
+        """;
+
     private readonly TestFolder folder = new();
 
     public void Dispose() => folder.Dispose();
@@ -19,6 +37,9 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("repair")]
     [InlineData("recapture")]
     [InlineData("status")]
+    [InlineData("check")]
+    [InlineData("doctor")]
+    [InlineData("init")]
     [InlineData("config")]
     public async Task every_verb_has_help_with_an_example(string verb)
     {
@@ -30,6 +51,68 @@ public sealed class CommandLineTests : IDisposable
             Assert.All(
                 ["--print-config", "--set", "--rollnumber", "last_processed_timestamp_location"],
                 word => Assert.Contains(word, result.Output));
+    }
+
+    /// <summary>What a script may rely on is its verb's own.</summary>
+    [Theory]
+    [InlineData("run", "3 --once: not all is done")]
+    [InlineData("verify", "0 lake and table agree; 1 they differ; 2 it cannot be told")]
+    [InlineData("recapture", "0 what was asked for is in the topic; 2 it is not")]
+    [InlineData("status", "0 all is well")]
+    [InlineData("check", "0 ready: everything was looked at")]
+    [InlineData("init", "0 printed; 1 there is no such table")]
+    [InlineData("config", "0 done, and a file that was to be checked can be used; 2 it cannot")]
+    public async Task each_verbs_help_tells_its_own_exit_codes(string verb, string expected) =>
+        Assert.Contains(expected, (await RunAsync([verb, "--help"])).Output.Split("Exit codes:")[1]);
+
+    [Fact]
+    public async Task a_configuration_can_be_checked_alone_as_run_would_take_it()
+    {
+        File.WriteAllText(ConfigFile, Usable);
+        var good = await RunAsync(["config", "--check", ConfigFile, "--rollnumber", "ab1", "--set", "kafka.topic=t2"]);
+        Assert.Equal((0, ""), (good.ExitCode, good.Error));
+        Assert.Equal($"{ConfigFile} can be used: public.ab1_orders -> t2 -> lake", Assert.Single(Lines(good.Output)));
+
+        File.WriteAllText(ConfigFile, Usable.Replace("topic: t", "topic: t\n  tabel: x").Replace("user: u", "port: x"));
+        var bad = await RunAsync(["config", "--check", ConfigFile, "--rollnumber", "ab1"]);
+        Assert.Equal((2, ""), (bad.ExitCode, bad.Output));
+        Assert.Equal(3, Lines(bad.Error).Length);
+        Assert.All(Lines(bad.Error), line => Assert.StartsWith(ConfigFile + ":", line));
+    }
+
+    /// <summary>Its default lies beside the program where it was published; here there is none.</summary>
+    [Fact]
+    public async Task without_a_file_that_of_the_working_folder_is_taken()
+    {
+        Directory.CreateDirectory(folder.PathOf("configs"));
+        File.WriteAllText(folder.PathOf("configs/orders_stream.yml"), Usable);
+        var result = await RunAsync(["run", "--rollnumber", "ab1", "--print-config"]);
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        Assert.Contains("ab1_orders", result.Output);
+    }
+
+    [Theory]
+    [InlineData("", "run verify repair recapture status check init config")]
+    [InlineData("ver", "verify")]
+    [InlineData("run --o", "--once --only")]
+    [InlineData("run --only ", "kafka-to-lake postgres-to-kafka")]
+    [InlineData("run --log-level ", "warning")]
+    public async Task a_shell_that_sources_the_script_completes_verbs_options_and_values(string typed, string expected)
+    {
+        var program = folder.PathOf("orders-stream");
+        File.WriteAllText(program, $"#!/bin/sh\nexec dotnet '{Path.Combine(AppContext.BaseDirectory, "orders-stream.dll")}' \"$@\"\n");
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(program, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        var line = $"{program} {typed}";
+        var start = new ProcessStartInfo("bash", ["-c",
+            """
+            source "$1"; COMP_LINE=$2 COMP_POINT=${#2}; read -ra COMP_WORDS <<< "$2"
+            _orders_stream "$3" "${COMP_LINE##* }"; printf '%s\n' "${COMPREPLY[@]}"
+            """, "bash", Repository.PathOf("deploy/orders-stream.bash"), line, program]) { WorkingDirectory = folder.Path };
+        using var shell = new RunningProgram(start);
+        var result = await shell.EndApartAsync();
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        Assert.Subset(Lines(result.Output).ToHashSet(), expected.Split(' ').ToHashSet());
+        if (typed.EndsWith("ver")) Assert.Single(Lines(result.Output));
     }
 
     [Fact]
@@ -51,6 +134,7 @@ public sealed class CommandLineTests : IDisposable
         "run --ui example:1", "--ui is 'example:1', which is no port and no address:port of this machine (8081, 0.0.0.0:8080, [::1]:8080)")]
     [InlineData("verify --since 2w", "--since is no number with a unit (30s, 15m, 2h, 7d)")]
     [InlineData("verify --since 2h --from 2026-11-30", "--since and --from both say where to begin: give one of them")]
+    [InlineData("config --set a.b=c", "--set says something of a configuration: name its file by --check")]
     [InlineData("--seconds 0", "--seconds is 0, which is not in 1 to 86400")]
     public async Task a_bad_command_line_exits_with_2_and_one_line_each(string arguments, string expected)
     {
@@ -76,21 +160,7 @@ public sealed class CommandLineTests : IDisposable
     [Fact]
     public async Task print_config_shows_what_is_in_force_without_secrets_and_starts_nothing()
     {
-        File.WriteAllText(ConfigFile, """
-            postgres: 
-              jdbc_url: jdbc:postgresql://127.0.0.1:1/d
-              user: u
-              table: <rollnumber>_orders
-            kafka:
-              brokers: 127.0.0.1:1
-              topic: t
-            datalake:
-              path: lake
-            streaming:
-              checkpoint_location: checkpoints
-              last_processed_timestamp_location: lastprocess
-
-            """);
+        File.WriteAllText(ConfigFile, Usable);
         var result = await RunAsync(
             ["run", "--config", ConfigFile, "--set", "postgres.port=2", "--print-config"],
             new() { ["Postgres__Password"] = Secret, ["ROLLNUMBER"] = "24BCS001" });
@@ -101,6 +171,21 @@ public sealed class CommandLineTests : IDisposable
         Assert.DoesNotContain(Secret, result.Output);
         Assert.DoesNotContain('\e', result.Output);
         Assert.Equal([ConfigFile], Directory.GetFileSystemEntries(folder.Path));
+    }
+
+    /// <summary>Under a terminal, which util-linux' script gives it; redirected, lines have none (print_config_... sees that).</summary>
+    [Fact]
+    public async Task on_a_terminal_the_log_of_run_is_coloured()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux() && File.Exists("/usr/bin/script"), "needs util-linux' script");
+        File.WriteAllText(ConfigFile, Usable);
+        var command = $"exec dotnet '{Path.Combine(AppContext.BaseDirectory, "orders-stream.dll")}' run --rollnumber ab1 -c '{ConfigFile}'";
+        var start = new ProcessStartInfo("/usr/bin/script", ["-qec", command, "/dev/null"]) { WorkingDirectory = folder.Path };
+        start.Environment.Remove("NO_COLOR");
+        start.Environment["TERM"] = "xterm";
+        using var program = new RunningProgram(start);
+        await program.UntilSaidAsync("\e[33mWARN \e[0m");
+        await program.SignalAsync("TERM");
     }
 
     private string ConfigFile => folder.PathOf("test.yml");

@@ -84,6 +84,27 @@ public sealed partial class PublishedTests(PostgresServer postgres, KafkaServer 
         Assert.Contains("kafka.compression is 'zip'", output, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void what_is_published_is_what_runs_and_nothing_else()
+    {
+        var files = Directory.EnumerateFiles(program.Folder, "*", SearchOption.AllDirectories)
+            .Select(f => Path.GetRelativePath(program.Folder, f)).ToHashSet();
+        Assert.Subset(files, new HashSet<string> { "orders-stream", "configs/orders_stream.yml", "db/orders.sql" });
+        Assert.DoesNotContain(files, f => Path.GetExtension(f) is ".pdb" or ".xml" or ".dbg" or ".dll");
+        Assert.All(files.Where(f => f.Contains("rdkafka")), f => Assert.DoesNotContain("alpine", f));
+        Assert.Contains(files, f => f.EndsWith("rdkafka.so", StringComparison.Ordinal));
+    }
+
+    /// <summary>The working folder has none.</summary>
+    [Fact]
+    public async Task without_a_file_the_configuration_beside_the_program_is_taken()
+    {
+        using var run = program.Start(["run", "--rollnumber", "ab1", "--print-config"]);
+        var end = await run.EndAsync();
+        Succeeded(end);
+        Assert.Contains("table: \"ab1_orders\"", end.Output, StringComparison.Ordinal);
+    }
+
     private static void Succeeded(ChildResult result) => Assert.True(result.ExitCode == 0, $"exit code {result.ExitCode}\n{result.Output}");
 
     [GeneratedRegex(@"KafkaToLake: ([0-9]+) rows")]

@@ -28,8 +28,11 @@ internal static class Floors
         new("Store", [.. Ground, "Kafka", "Kafka.Native", "Rows", "ParquetFormat", "Lake", "Lake.Files"]),
         new("Status", "Configuration", "Diagnostics", "Durable", "Kafka", "Postgres", "Lake", "Lake.Files", "Capture", "Store"),
         new("Audit", [.. Ground, "Kafka", "Rows", "Postgres", "Lake", "Lake.Files", "Capture"]),
-        new("Hosting",
-            "Configuration", "Diagnostics", "Durable", "Kafka", "Rows", "Postgres", "Lake.Files", "Capture", "Store", "Status", "Audit"),
+        new("Doctor", "Configuration", "Diagnostics", "Durable", "Kafka", "Rows", "Postgres", "Lake", "Lake.Files", "Capture"),
+        new("Hosting", [
+            "Configuration", "Diagnostics", "Durable", "Kafka", "Rows", "Postgres", "Lake.Files", "Capture", "Store", "Status", "Audit",
+            "Doctor",
+        ]),
         new("Hosting.Loops", "Configuration", "Diagnostics", "Capture", "Store", "Audit", "Hosting"),
         new("Hosting.Functions", "Configuration", "Diagnostics", "Kafka", "Capture", "Store", "Audit", "Hosting"),
         new("Site", "Diagnostics", "Hosting", "Status"),
@@ -42,7 +45,7 @@ internal static class Floors
         ]),
         new("LocalHost.Terminal", "Diagnostics"),
         new("LocalHost.Verbs", [
-            "Configuration", "Diagnostics", "Durable", "Capture", "Store", "Status", "Audit", "Hosting", "Hosting.Loops",
+            "Configuration", "Diagnostics", "Durable", "Capture", "Store", "Status", "Audit", "Doctor", "Hosting", "Hosting.Loops",
             "Site.Server", "Demo", "Demo.Servers", "LocalHost.Terminal",
         ]),
         new("LocalHost.CommandLine", [

@@ -34,6 +34,19 @@ public sealed class ReadingClientTests
         Assert.Throws<OperationCanceledException>(() => client.Next(new CancellationToken(canceled: true)));
     }
 
+    /// <summary>One partition's records are no sign that another's leader is there.</summary>
+    [Fact]
+    public void what_comes_of_a_partition_that_is_done_does_not_stretch_the_wait_for_another()
+    {
+        using var consumer = System.Reflection.DispatchProxy.Create<IConsumer<byte[], byte[]>, Busy>();
+        var client = new ReadingClient(consumer, errors);
+        client.Begin([new("orders", 0, 9), new("orders", 1, 17)]);
+        Assert.Equal(0, client.Next(CancellationToken.None).Partition.Value);
+        client.End(0);
+        var failure = Assert.ThrowsAny<KafkaException>(() => client.Next(TimeSpan.Zero, CancellationToken.None));
+        Assert.Contains("partition 1, from offset 17 on", FailurePolicy.Judge(failure).Problem, StringComparison.Ordinal);
+    }
+
     private FailureVerdict Failure()
     {
         using var consumer = NewConsumer();
@@ -47,4 +60,11 @@ public sealed class ReadingClientTests
     private static IConsumer<byte[], byte[]> NewConsumer() =>
         new ConsumerBuilder<byte[], byte[]>(new ConsumerConfig { BootstrapServers = Kafka.Brokers, GroupId = "g" })
             .SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
+
+    /// <summary>A consumer to which partition 0 always has something to give.</summary>
+    public class Busy : System.Reflection.DispatchProxy
+    {
+        protected override object? Invoke(System.Reflection.MethodInfo? method, object?[]? args) =>
+            method!.Name == "Consume" ? new ConsumeResult<byte[], byte[]> { Topic = "orders", Partition = 0, Offset = 9 } : null;
+    }
 }

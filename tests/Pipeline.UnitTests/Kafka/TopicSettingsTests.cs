@@ -26,7 +26,7 @@ public sealed class TopicSettingsTests
     public void a_topic_that_keeps_what_it_promised_is_not_warned_of()
     {
         var settings = Of(3, ("min.insync.replicas", "2"));
-        Assert.Empty(settings.Warnings());
+        Assert.Empty(settings.Warnings(Kafka));
         Assert.Empty(settings.Facts());
         Assert.Null(settings.RefusalOf(Kafka));
     }
@@ -52,7 +52,7 @@ public sealed class TopicSettingsTests
     [InlineData("min.insync.replicas", "1", "min.insync.replicas is 1 of 3 replicas")]
     [InlineData("unclean.leader.election.enable", "true", "unclean.leader.election.enable is true")]
     public void what_may_lose_records_is_warned_of(string name, string value, string expected) =>
-        Assert.Contains(expected, Assert.Single(Of(3, ("min.insync.replicas", "2"), (name, value)).Warnings()));
+        Assert.Contains(expected, Assert.Single(Of(3, ("min.insync.replicas", "2"), (name, value)).Warnings(Kafka)).Problem);
 
     [Theory]
     [InlineData("retention.ms", "86400000")]
@@ -61,17 +61,17 @@ public sealed class TopicSettingsTests
     [InlineData("retention.ms", "a while")]
     [InlineData("min.insync.replicas", "3")]
     public void what_loses_nothing_is_not(string name, string value) =>
-        Assert.Empty(Of(3, ("min.insync.replicas", "2"), (name, value)).Warnings());
+        Assert.Empty(Of(3, ("min.insync.replicas", "2"), (name, value)).Warnings(Kafka));
 
     [Fact]
     public void a_compacted_topic_that_deletes_nothing_keeps_by_no_time() =>
-        Assert.Single(Of(1, ("cleanup.policy", "compact"), ("retention.ms", "1000")).Warnings());
+        Assert.Single(Of(1, ("cleanup.policy", "compact"), ("retention.ms", "1000")).Warnings(Kafka));
 
     [Fact]
     public void one_copy_is_what_was_asked_for_and_only_mentioned()
     {
         var settings = Of(1, ("unclean.leader.election.enable", "true"));
-        Assert.Empty(settings.Warnings());
+        Assert.Empty(settings.Warnings(Kafka));
         Assert.Contains("one copy", Assert.Single(settings.Facts()));
         Assert.Null(settings.RefusalOf(Kafka));
     }
@@ -101,7 +101,7 @@ public sealed class TopicSettingsTests
     public void settings_that_nobody_tells_are_neither_warned_of_nor_refused()
     {
         var settings = TopicSettings.Unknown("TopicAuthorizationFailed");
-        Assert.Empty(settings.Warnings());
+        Assert.Empty(settings.Warnings(Kafka));
         Assert.Null(settings.RefusalOf(Kafka));
         Assert.Equal("its settings cannot be checked (TopicAuthorizationFailed)", Assert.Single(settings.Facts()));
         Assert.Null(settings.RecordBytesMax);

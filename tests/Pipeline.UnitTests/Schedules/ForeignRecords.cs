@@ -28,6 +28,15 @@ internal sealed class ForeignRecords(ScheduleWorld world)
         return $"foreign record {number} in {partition} at {world.Broker.End(partition) - 1}{how}";
     }
 
+    /// <summary>Others write until the partition ends where it did.</summary>
+    public string FillUp(int partition, long end)
+    {
+        while (world.Broker.End(partition) < end)
+            world.Broker.Append(partition, new Message(
+                Encoding.UTF8.GetBytes(ScheduleWorld.Text(next)), new RowVersion(next++, 1, 1).ValueBytes, null));
+        return $"others' records fill partition {partition} up to {end}";
+    }
+
     public string End()
     {
         var i = random.Next(open.Count);

@@ -1,3 +1,4 @@
+using OrdersStream.Kafka;
 using OrdersStream.UnitTests.Store;
 
 namespace OrdersStream.UnitTests.Schedules;
@@ -24,9 +25,9 @@ internal sealed class Schedule
     private int openSteps;
     private bool hasLost;
 
-    public Schedule(int seed, bool isTransactional, string schemas)
+    public Schedule(int seed, bool isTransactional, string schemas, bool losesSeveral = false)
     {
-        world = new ScheduleWorld(seed, isTransactional, schemas);
+        world = new ScheduleWorld(seed, isTransactional, schemas, losesSeveral);
         random = world.Random;
         foreign = new ForeignRecords(world);
         storers = [new SimulatedStorer(world, "storer 1"), new SimulatedStorer(world, "storer 2")];
@@ -42,6 +43,32 @@ internal sealed class Schedule
         await CalmAsync();
         await CheckAsync();
     }
+
+    /// <summary>
+    /// Of three pages the second is left: one partition lost the third, and ends before what was promised; another lost the first, and
+    /// others wrote there since.
+    /// </summary>
+    public async Task LoseTwoEndsAsync()
+    {
+        while (world.Broker.Partitions < 2) world.Broker.Grow();
+        (publisher, session) = NewPublisher();
+        foreach (var partition in new[] { 1, 0, 0 })
+        {
+            world.Table.Write([KeyIn(partition)]);
+            BecomeCalm();
+        }
+        var (end, entries) = (world.Broker.End(1), world.IsTransactional ? 2 : 1);
+        foreach (var partition in new[] { 0, 1 }) world.Broker.LoseEnd(partition, entries);
+        world.Saw(foreign.FillUp(1, end));
+        hasLost = true;
+        (publisher, session) = NewPublisher();
+        BecomeCalm();
+        await storers[0].ReadOnAsync(all: true);
+        await CheckAsync();
+    }
+
+    private long KeyIn(int partition) => Enumerable.Range(0, 1000).Select(k => (long)k).First(k =>
+        DefaultPartitioner.Partition(System.Text.Encoding.UTF8.GetBytes($"{k}"), world.Broker.Partitions) == partition);
 
     private async Task StepAsync()
     {
@@ -121,14 +148,26 @@ internal sealed class Schedule
         var partition = random.Next(world.Broker.Partitions);
         if (world.Broker.End(partition) == 0) return;
         hasLost = true;
-        world.Broker.LoseEnd(partition, random.Next(1, 8));
-        world.Network.Disturb(sleeping.Select(s => s.Publisher).Append(publisher).Select(p =>
-            p.Client).OfType<PublisherClient>(), partition);
-        world.Saw($"partition {partition} loses its end, which is {world.Broker.End(partition)} now");
+        LoseEnd(partition);
+        for (var p = 0; world.LosesSeveral && p < world.Broker.Partitions; p++)
+        {
+            if (p == partition || random.Next(2) == 0) continue;
+            var end = world.Broker.End(p);
+            LoseEnd(p);
+            if (random.Next(2) == 0) world.Saw(foreign.FillUp(p, end));
+        }
         // Who comes next knows of it by the topic alone.
         if (random.Next(3) > 0) return;
         world.Saw($"{publisher.Name} dies, and {world.DamageFile()}");
         (publisher, session) = NewPublisher();
+    }
+
+    private void LoseEnd(int partition)
+    {
+        world.Broker.LoseEnd(partition, random.Next(1, 8));
+        world.Network.Disturb(sleeping.Select(s => s.Publisher).Append(publisher).Select(p =>
+            p.Client).OfType<PublisherClient>(), partition);
+        world.Saw($"partition {partition} loses its end, which is {world.Broker.End(partition)} now");
     }
 
     private bool IsGone(PublisherClient client) =>
@@ -186,18 +225,7 @@ internal sealed class Schedule
         world.Saw("calm");
         for (var round = 0; round < 2; round++)
         {
-            for (var i = 0; !IsCalm(); i++)
-            {
-                if (i > CalmStepsMax) throw new InvalidOperationException("it never becomes calm");
-                if (random.Next(2) == 0 && world.Network.Deliver(random) is { } arrived) world.Saw(arrived);
-                else if (random.Next(20) == 0 && world.Network.Drop(random, IsGone) is { } dropped) world.Saw(dropped);
-                else if (sleeping.Count > 0 && random.Next(3) == 0) StepSleeping();
-                else if (world.Broker.PendingMarkers > 0 && random.Next(2) == 0) world.Broker.WriteMarker(random);
-                else if (foreign.HasOpen && random.Next(4) == 0) world.Saw(foreign.End());
-                else if (random.Next(8) == 0) world.Broker.AbortHanging();
-                else if (publisher is { Client.IsInDoubt: true, IdleAt: not null } && random.Next(8) == 0) Write();
-                else StepPublisher();
-            }
+            BecomeCalm();
             if (round == 0) world.Table.Write(Enumerable.Range(0, world.Keys).Select(k => (long)k).Where(_ => random.Next(3) > 0));
         }
         var last = storers[0];
@@ -205,6 +233,22 @@ internal sealed class Schedule
         storers[1].Stop();
         for (var i = 0; i < 20; i++) world.Saw(await last.ReadOnAsync(all: true));
         Assert.True(last.HasReadAll, "the storer does not get to the end");
+    }
+
+    private void BecomeCalm()
+    {
+        for (var i = 0; !IsCalm(); i++)
+        {
+            if (i > CalmStepsMax) throw new InvalidOperationException("it never becomes calm");
+            if (random.Next(2) == 0 && world.Network.Deliver(random) is { } arrived) world.Saw(arrived);
+            else if (random.Next(20) == 0 && world.Network.Drop(random, IsGone) is { } dropped) world.Saw(dropped);
+            else if (sleeping.Count > 0 && random.Next(3) == 0) StepSleeping();
+            else if (world.Broker.PendingMarkers > 0 && random.Next(2) == 0) world.Broker.WriteMarker(random);
+            else if (foreign.HasOpen && random.Next(4) == 0) world.Saw(foreign.End());
+            else if (random.Next(8) == 0) world.Broker.AbortHanging();
+            else if (publisher is { Client.IsInDoubt: true, IdleAt: not null } && random.Next(8) == 0) Write();
+            else StepPublisher();
+        }
     }
 
     private bool IsCalm() =>

@@ -12,16 +12,18 @@ public sealed class ScheduleTests
     private const int DefaultCount = 300;
 
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task whatever_happens_the_lake_has_each_row_version_once_and_the_newest_of_each_row(bool isTransactional)
+    [InlineData(true, false)]
+    [InlineData(false, false)]
+    [InlineData(true, true)]
+    [InlineData(false, true)]
+    public async Task whatever_happens_the_lake_has_each_row_version_once_and_the_newest_of_each_row(bool isTransactional, bool losesSeveral)
     {
         using var schemas = new TempFolder();
         var begun = TimeProvider.System.GetTimestamp();
         var seconds = Number("SCHEDULES_SECONDS");
         var first = Number("SCHEDULES_SEED") ?? (seconds is null ? 1 : Random.Shared.Next(1_000_000_000));
         var count = 0;
-        do await RunAsync(first + count++, isTransactional, schemas["schemas"]);
+        do await RunAsync(first + count++, isTransactional, schemas["schemas"], losesSeveral);
         while (IsMore());
         TestContext.Current.TestOutputHelper?.WriteLine($"{count} schedules, from SCHEDULES_SEED={first} on");
 
@@ -47,9 +49,26 @@ public sealed class ScheduleTests
         await RunAsync(895614041, isTransactional: false, schemas["schemas"]);
     }
 
-    private static async Task RunAsync(int seed, bool isTransactional, string schemas)
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task of_two_partitions_that_lose_their_ends_only_one_may_show_it_by_its_end(bool isTransactional)
     {
-        var schedule = new Schedule(seed, isTransactional, schemas);
+        using var schemas = new TempFolder();
+        var schedule = new Schedule(1, isTransactional, schemas["schemas"], losesSeveral: true);
+        try
+        {
+            await schedule.LoseTwoEndsAsync();
+        }
+        catch (Exception e)
+        {
+            throw new InvalidOperationException($"{e.Message}\n{string.Join('\n', schedule.Steps)}", e);
+        }
+    }
+
+    private static async Task RunAsync(int seed, bool isTransactional, string schemas, bool losesSeveral = false)
+    {
+        var schedule = new Schedule(seed, isTransactional, schemas, losesSeveral);
         try
         {
             await schedule.RunAsync();

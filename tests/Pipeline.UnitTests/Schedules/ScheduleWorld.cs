@@ -30,15 +30,16 @@ internal sealed class ScheduleWorld
     /// <param name="seed">Decides everything.</param>
     /// <param name="isTransactional">How pages are delivered.</param>
     /// <param name="schemas">A folder for the shapes of tables, which all schedules may share.</param>
-    public ScheduleWorld(int seed, bool isTransactional, string schemas)
+    /// <param name="losesSeveral">Several partitions lose their ends at once, and others may fill them up.</param>
+    public ScheduleWorld(int seed, bool isTransactional, string schemas, bool losesSeveral = false)
     {
-        (IsTransactional, this.schemas) = (isTransactional, schemas);
+        (IsTransactional, LosesSeveral, this.schemas) = (isTransactional, losesSeveral, schemas);
         Random = new Random(seed);
         Keys = Random.Next(2, 13);
         PageRowsMax = Random.Next(1, 10);
         RecordsBack = Random.Next(1, 9);
         PositionBytesEverywhere = Random.Next(4) == 0 ? 0 : 4096;
-        LosesEnds = Random.Next(4) == 0;
+        LosesEnds = Random.Next(4) == 0 || losesSeveral;
         // Capture compares ends, and counts its own records only: others' would make up for what is lost.
         HasForeign = !LosesEnds && Random.Next(3) > 0;
         Broker = new SimulatedBroker(Random.Next(1, 4));
@@ -52,6 +53,7 @@ internal sealed class ScheduleWorld
     public int RecordsBack { get; }
     public int PositionBytesEverywhere { get; }
     public bool LosesEnds { get; }
+    public bool LosesSeveral { get; }
     public bool HasForeign { get; }
     public SimulatedTable Table { get; } = new();
     public SimulatedBroker Broker { get; }

@@ -102,9 +102,8 @@ internal sealed class SimulatedPublisher(ScheduleWorld world, string name)
         var file = written = ReadFile();
         var promised = file?.Offsets ?? Watermark.NoOffsets;
         var lost = NoteLost(ref file, Lost(promised));
-        var from = lost.Count == 0 ? file : null;
         TailPosition tail = null!;
-        foreach (var step in ReadTails(from, read => tail = read, lost.Count > 0)) yield return step;
+        foreach (var step in ReadTails(file, read => tail = read, isAfterLoss: false)) yield return step;
         var least = WatermarkRecovery.LeastNumber(world.Now);
         if (!world.IsTransactional)
         {
@@ -115,14 +114,12 @@ internal sealed class SimulatedPublisher(ScheduleWorld world, string name)
             };
             WriteFile(file);
             foreach (var step in Fence(fence)) yield return step;
-            foreach (var step in ReadTails(from, read => tail = read, lost.Count > 0)) yield return step;
+            foreach (var step in ReadTails(file, read => tail = read, isAfterLoss: false)) yield return step;
             if (!tail.IsFencedBy(Client!.Name, partitions)) throw Replaced();
         }
-        if (lost.Count == 0 && tail.LostOf(promised, Client!.Name) is { IsEmpty: false } since)
-        {
-            lost = NoteLost(ref file, since);
+        lost = lost.SetItems(NoteLost(ref file, tail.LostOf(promised, Client!.Name)));
+        if (lost.Count > 0)
             foreach (var step in ReadTails(null, read => tail = read, isAfterLoss: true)) yield return step;
-        }
         var found = WatermarkRecovery.Decide(file, tail, lost);
         var start = found.Watermark ?? Watermark.Start(SimulatedTable.Identity, SimulatedBroker.Identity);
         var topic = new TopicDescription(SimulatedBroker.Identity, partitions);

@@ -25,6 +25,16 @@ public sealed class PublishedProgram : IAsyncLifetime
         Assert.False(File.Exists(program + ".dll"), "what was published is no native code");
     }
 
+    /// <summary>Where it lies.</summary>
+    public string Folder
+    {
+        get
+        {
+            if (program is null) TestEnvironment.MissingServer(whyMissing!);
+            return Path.GetDirectoryName(program)!;
+        }
+    }
+
     /// <summary>Runs a verb that needs a configuration to its end.</summary>
     public async Task<ChildResult> RunAsync(PipelineOptions options, string verb, params string[] arguments)
     {
