@@ -51,7 +51,7 @@ internal sealed class DemoReport(bool takesColours)
     internal static string Query(string lake) =>
         $"""
         duckdb -c "WITH orders AS (FROM read_parquet('{lake}/**/*.parquet', union_by_name = true)
-            QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY _version DESC, _offset DESC) = 1)
+            QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY _version DESC, _offset DESC) = 1 AND _op <> 'delete')
             SELECT order_status, count(*), sum(amount) FROM orders GROUP BY ALL"
         """;
 

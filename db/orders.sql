@@ -1,11 +1,13 @@
--- The source table of Orders Stream: table, index, trigger, first rows, and a role that may read it and nothing else.
+-- The source table of Orders Stream: table, index, triggers, the table of its deletes, first rows, and a role that may read it and
+-- nothing else, and remove what it has read of the deletes.
 --
 --   as an init script of the Postgres image     it is enough to mount it into /docker-entrypoint-initdb.d/
 --   by hand (psql 15 or later)                  psql -v rollnumber=ab123 -d food_delivery_db -f db/orders.sql
 --
 -- Running it again changes nothing. What it takes, each by -v or from the environment:
 --
---   rollnumber          ROLLNUMBER          the table is <rollnumber>_orders                default: demo
+--   rollnumber          ROLLNUMBER          the table is <rollnumber>_orders, that of its
+--                                           deletes <rollnumber>_orders_deletes             default: demo
 --   pipeline_role       PIPELINE_ROLE       the role that the pipeline logs in as           default: student
 --   pipeline_password   PIPELINE_PASSWORD   its password, where the role is made here       default: student123
 --
@@ -29,12 +31,15 @@
 \endif
 \set orders_table :rollnumber _orders
 \set orders_index :rollnumber _orders_by_time
+\set deletes_table :rollnumber _orders_deletes
+\set deletes_index :rollnumber _deletes_time
 
 BEGIN;
 
 -- A block of PL/pgSQL takes no variables of psql; these settings last as long as the transaction.
 SET LOCAL orders_stream.rollnumber = :'rollnumber';
 SET LOCAL orders_stream.orders_table = :'orders_table';
+SET LOCAL orders_stream.deletes_table = :'deletes_table';
 SET LOCAL orders_stream.pipeline_role = :'pipeline_role';
 SET LOCAL orders_stream.pipeline_password = :'pipeline_password';
 
@@ -88,6 +93,53 @@ BEGIN
 END
 $$;
 
+-- Keys of rows that are gone. The pipeline finds the table by its name, reads it, and removes what is published after a day.
+CREATE TABLE IF NOT EXISTS :"deletes_table" (
+    delete_id       bigint          GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    order_id        bigint          NOT NULL,
+    deleted_at      timestamptz     NOT NULL
+);
+CREATE INDEX IF NOT EXISTS :"deletes_index" ON :"deletes_table" (deleted_at);
+
+-- They are written down by who owns the tables, whoever deletes. TRUNCATE has the table's lock before its triggers fire: the keys that
+-- they see are all that there are, and afterwards there would be none to be seen.
+DO $$
+DECLARE
+    orders regclass := format('%I', current_setting('orders_stream.orders_table'))::regclass;
+    deletes regclass := format('%I', current_setting('orders_stream.deletes_table'))::regclass;
+    writer text;
+    wanted record;
+BEGIN
+    SELECT format('%I.%I', n.nspname, c.relname) INTO writer
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = deletes;
+    EXECUTE format($make$
+        CREATE OR REPLACE FUNCTION %1$s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+        BEGIN
+            IF TG_OP = 'TRUNCATE' THEN
+                INSERT INTO %1$s (order_id, deleted_at) SELECT order_id, clock_timestamp() FROM %2$s;
+            ELSE
+                INSERT INTO %1$s (order_id, deleted_at) VALUES (OLD.order_id, clock_timestamp());
+            END IF;
+            RETURN NULL;
+        END
+        $body$ $make$,
+        writer, (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = orders));
+    FOR wanted IN SELECT * FROM (VALUES
+        ('orders_stream_delete', 'AFTER DELETE', 'FOR EACH ROW'),
+        ('orders_stream_key', 'AFTER UPDATE', 'FOR EACH ROW WHEN (OLD.order_id IS DISTINCT FROM NEW.order_id)'),
+        ('orders_stream_truncate', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT')) AS t (name, event, rows)
+    LOOP
+        IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = orders AND tgname = wanted.name) THEN
+            EXECUTE format('CREATE TRIGGER %I %s ON %s %s EXECUTE FUNCTION %s()', wanted.name, wanted.event, orders, wanted.rows, writer);
+        END IF;
+        -- It fires for what logical replication applies, too. Who has disabled it keeps it so.
+        IF EXISTS (SELECT FROM pg_trigger WHERE tgrelid = orders AND tgname = wanted.name AND tgenabled = 'O') THEN
+            EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', orders, wanted.name);
+        END IF;
+    END LOOP;
+END
+$$;
+
 INSERT INTO :"orders_table" (customer_name, restaurant_name, item, amount, order_status, created_at)
 SELECT customer_name, restaurant_name, item, amount, order_status, now() - age
 FROM (VALUES
@@ -122,6 +174,7 @@ DO $$
 DECLARE
     role text := current_setting('orders_stream.pipeline_role');
     orders regclass := format('%I', current_setting('orders_stream.orders_table'))::regclass;
+    deletes regclass := format('%I', current_setting('orders_stream.deletes_table'))::regclass;
 BEGIN
     IF role = current_user THEN
         RAISE NOTICE 'role "%" runs this script: it has all rights already', role;
@@ -133,13 +186,14 @@ BEGIN
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), role);
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = orders), role);
     EXECUTE format('GRANT SELECT ON %s TO %I', orders, role);
+    EXECUTE format('GRANT SELECT, DELETE ON %s TO %I', deletes, role);
     -- It shows the role when other sessions' transactions began: what is still open decides what a poll may take as complete.
     IF NOT pg_has_role(role, 'pg_read_all_stats', 'MEMBER') THEN
         EXECUTE format('GRANT pg_read_all_stats TO %I', role);
     END IF;
 EXCEPTION WHEN insufficient_privilege THEN
     RAISE WARNING 'role "%" could not be given all rights: %', role, SQLERRM
-        USING HINT = 'Run this script as a superuser, or have one create the role and grant it SELECT on the table and pg_read_all_stats.';
+        USING HINT = 'Run this script as a superuser, or have one create the role and grant it SELECT on the table, SELECT and DELETE on that of its deletes, and pg_read_all_stats.';
 END
 $$;
 

@@ -61,6 +61,12 @@ internal sealed class AuditRound(
     /// <summary>Those of this one.</summary>
     public HashSet<(UInt128 Key, ulong Digest)> Asked { get; } = [];
 
+    /// <summary>Why what is extra is not published as deleted, though it may be; null: it is, or it is not to be.</summary>
+    public string? DeletesHeld { get; private set; }
+
+    /// <summary>Keys that are published as deleted after one round; the others are found by the next.</summary>
+    internal int DeletesMax { get; init; } = 100_000;
+
     /// <summary>A trigger sets the ordering column for every writer: no row can be dated back.</summary>
     public bool IsGuarded { get; private set; }
 
@@ -92,8 +98,45 @@ internal sealed class AuditRound(
         var ranges = new TableRanges(connection, options.Postgres, table.Schema) { RowsMax = RangeRows };
         for (var number = 0; number < ranges.Count; number++)
             await foreach (var wait in CompareAsync(number, ranges, index, cancellationToken)) yield return wait;
-        extra = index.NeverFound().LongCount();
+        if (index.NeverFound().Any())
+        {
+            // What was deleted meanwhile, and is not in the lake yet, is on the way.
+            var horizon = new WatermarkFile(options).Read()?.Horizon;
+            await foreach (var wait in ArrivalAsync(cancellationToken)) yield return wait;
+            await index.UpdateAsync(cancellationToken);
+            var pending = await PendingDeletes.ReadAsync(connection, options.Postgres, horizon, cancellationToken);
+            extra = index.NeverFound().LongCount(v => !pending.Contains(v.Key));
+            if (extra > 0 && ask is not null && options.Postgres.Deletes == "audit")
+                await foreach (var wait in DeleteAsync(index, pending, table.Order, cancellationToken)) yield return wait;
+        }
         storedTwice = index.StoredTwice;
+    }
+
+    /// <summary>
+    /// Asks for what is extra to be published as deleted. Who does looks first whether it is in the table; so what a lake that is another
+    /// table's, or a table that is empty for a while, may do is to hide rows until they are found missing. Hence the limit.
+    /// </summary>
+    private async IAsyncEnumerable<TimeSpan> DeleteAsync(
+        LakeIndex index, PendingDeletes pending, string order, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        if (counts.Rows == 0) DeletesHeld = "the table is empty";
+        else if (extra * 100 > options.Postgres.DeletesShareMax * (counts.Rows + extra))
+            DeletesHeld = $"they are more than {options.Postgres.DeletesShareMax}% of all (postgres.deletes_share_max)";
+        if (DeletesHeld is not null) yield break;
+        var wanted = new HashSet<UInt128>();
+        foreach (var version in index.NeverFound().Where(v => !pending.Contains(v.Key)).Take(DeletesMax))
+        {
+            if (AskedBefore.Contains((version.Key, version.Digest))) unmended++;
+            else wanted.Add(version.Key);
+            if (Asked.Count < AskedMax) Asked.Add((version.Key, version.Digest));
+        }
+        await foreach (var keys in index.KeysAsync(wanted, cancellationToken))
+        {
+            foreach (var some in keys.Chunk(KeysMax))
+                ask!(new RepairRequest(Reason, new RowSelection { Keys = [.. some] }, order) { IsDeletes = true });
+            requested += keys.Count;
+            yield return TimeSpan.Zero;
+        }
     }
 
     private async IAsyncEnumerable<TimeSpan> CompareAsync(

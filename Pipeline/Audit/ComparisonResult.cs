@@ -15,7 +15,7 @@ public enum RowDifference
     Missing,
     /// <summary>The lake's newest version is not the table's.</summary>
     Stale,
-    /// <summary>In the lake and not in the table: the row was deleted, and deletes are not captured.</summary>
+    /// <summary>In the lake and not in the table: the row was deleted, and no trigger wrote it down.</summary>
     Extra,
 }
 

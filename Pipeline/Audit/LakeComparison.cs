@@ -78,7 +78,9 @@ public sealed class LakeComparison(
                 progress?.Report(new(IsTable: true, tally.TableRows));
             }
             open = tally.OpenRanges;
-            if (open.Count == 0 || round == RoundsMax) return tally.End(hasSettled: horizon is not null);
+            var isDeleting = await tally.LookForDeletesAsync(
+                () => PendingDeletes.ReadAsync(connection, options.Postgres, horizon, cancellationToken));
+            if ((open.Count == 0 && !isDeleting) || round == RoundsMax) return tally.End(hasSettled: horizon is not null);
             // What was not due is looked at again when capture has published it and it is stored.
             if (await LaterThanAsync(connection, horizon, cancellationToken) is not { } later) return tally.End(hasSettled: false);
             horizon = later;
@@ -107,6 +109,7 @@ public sealed class LakeComparison(
 
         private readonly List<DifferingRow> examples = [];
         private readonly SortedDictionary<int, RangeCounts> counted = [];
+        private PendingDeletes pending = PendingDeletes.None;
 
         public long TableRows => counted.Values.Sum(c => c.Rows);
 
@@ -126,13 +129,28 @@ public sealed class LakeComparison(
             counted[range.Number] = match.Counts;
         }
 
+        /// <summary>Asks for deletes that are on their way, where the lake has rows that the table has not.</summary>
+        /// <returns>Some of those are such.</returns>
+        public async Task<bool> LookForDeletesAsync(Func<Task<PendingDeletes>> readAsync)
+        {
+            pending = NotInTable().Any() ? await readAsync() : PendingDeletes.None;
+            return NotInTable().Any(v => pending.Contains(v.Key));
+        }
+
+        // Where only a part of the table was read, a key that was not met may be in the rest.
+        private IEnumerable<IndexedVersion> NotInTable() => isPart ? [] : index.NeverFound();
+
         /// <param name="hasSettled">Capture has got past all that was not due at first.</param>
         public ComparisonResult End(bool hasSettled)
         {
-            var extra = 0L;
-            // Where only a part of the table was read, a key that was not met may be in the rest.
-            foreach (var version in isPart ? [] : index.NeverFound())
+            var (extra, deleting) = (0L, 0L);
+            foreach (var version in NotInTable())
             {
+                if (pending.Contains(version.Key))
+                {
+                    deleting++;
+                    continue;
+                }
                 extra++;
                 AddExample(new(RowDifference.Extra, null, version.Partition, version.Offset));
             }
@@ -141,7 +159,7 @@ public sealed class LakeComparison(
                 IsPart = isPart,
                 TableRows = TableRows,
                 Equal = counted.Values.Sum(c => c.Equal),
-                OnTheWay = counted.Values.Sum(c => c.OnTheWay),
+                OnTheWay = counted.Values.Sum(c => c.OnTheWay) + deleting,
                 Stale = counted.Values.Sum(c => c.Stale),
                 Missing = counted.Values.Sum(c => c.Missing),
                 Extra = extra,

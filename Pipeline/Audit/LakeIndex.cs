@@ -1,4 +1,5 @@
 using System.Collections;
+using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
@@ -114,8 +115,38 @@ internal sealed class LakeIndex : IDisposable
         return found;
     }
 
-    /// <summary>Of the versions that were there when it was built, those of keys that nobody asked for.</summary>
-    public IEnumerable<IndexedVersion> NeverFound() => runs[0].ReadAll().Where((version, place) => !matched[place] && !version.Deleted);
+    /// <summary>
+    /// Of the versions that were there when it was built, those of keys that nobody asked for, and that were not deleted since.
+    /// </summary>
+    public IEnumerable<IndexedVersion> NeverFound() =>
+        runs[0].ReadAll().Where((version, place) => !matched[place] && !version.Deleted && !IsDeletedSince(version));
+
+    private bool IsDeletedSince(IndexedVersion newest)
+    {
+        foreach (var run in runs.Skip(1))
+            if (run.Find(newest.Key, out var later) >= 0 && IndexedVersion.Compare(later, newest) < 0) newest = later;
+        return newest.Deleted;
+    }
+
+    /// <summary>Keys of the lake as texts that Postgres reads back, by their digests; all files are read once more.</summary>
+    /// <param name="wanted">Digests; those that were found are taken off.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>The keys of a file; maybe none.</returns>
+    public async IAsyncEnumerable<IReadOnlyList<ImmutableArray<string>>> KeysAsync(
+        HashSet<UInt128> wanted, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        foreach (var file in taken)
+        {
+            if (wanted.Count == 0) yield break;
+            var keys = new List<ImmutableArray<string>>();
+            await foreach (var row in reader.ReadAsync(file, cancellationToken))
+            {
+                var shape = shapes[ShapeOf(row.Row.Schema)];
+                if (wanted.Remove(shape.LakeKey.Of(row.Row))) keys.Add(shape.KeyOf(row.Row));
+            }
+            yield return keys;
+        }
+    }
 
     public void Dispose()
     {
@@ -239,6 +270,10 @@ internal sealed class ComparedShape
         LakeValues = new RowDigest(lake, columns.Lake);
         TableValues = new RowDigest(table, columns.Table);
     }
+
+    /// <summary>The key of a version of the lake, as texts that Postgres reads back.</summary>
+    public ImmutableArray<string> KeyOf(DecodedRow row) =>
+        [.. columns.LakeKey.Select(k => PostgresText.Of(row.Schema.Columns[k].Type, row, row.Cells[k]))];
 
     public RowDigest LakeKey { get; }
     public RowDigest LakeValues { get; }

@@ -145,6 +145,8 @@ public sealed class StandingAudit
         var before = file.Read();
         file.Write(new AuditState(found, (before?.RequestedInAll ?? 0) + found.Requested));
         Say(found, before?.Last, round.IsGuarded);
+        // Once, and again when there are more.
+        if (round.DeletesHeld is { } why && found.Extra > (before?.Last?.Extra ?? 0)) logger.AuditDeletesHeld(found.Extra, why);
     }
 
     private void Say(AuditFindings found, AuditFindings? before, bool isGuarded)
@@ -161,7 +163,7 @@ public sealed class StandingAudit
             logger.AuditEqual(found.Rows - found.OnTheWay, found.OnTheWay, seconds);
             return;
         }
-        // Deletes are not captured: what was told of them is not told again as something new.
+        // Deletes that nobody wrote down are not captured: what was told of them is not told again as something new.
         var isNew = found.Differences > found.Extra || found.Extra > (before?.Extra ?? 0);
         logger.AuditDiffers(
             isNew ? LogLevel.Warning : LogLevel.Information, found.Rows, found.Missing, found.Stale, found.Extra, found.StoredTwice,
@@ -174,10 +176,10 @@ public sealed class StandingAudit
             (0, 0) when found.Missing + found.Stale == 0 => "",
             (0, 0) => "; audit.repair is false: nothing is mended (see the verb repair)",
             (var requested, 0) => string.Create(
-                CultureInfo.InvariantCulture, $"; {requested:N0} are published again"),
+                CultureInfo.InvariantCulture, $"; {requested:N0} are published again, or as deleted"),
             var (requested, unmended) => string.Create(
                 CultureInfo.InvariantCulture,
-                $"; {requested:N0} are published again, {unmended:N0} were so before and differ as they did"),
+                $"; {requested:N0} are published again, or as deleted, {unmended:N0} were so before and differ as they did"),
         };
 }
 
@@ -215,7 +217,7 @@ internal static class AuditCause
             causes.Add(
                 isGuarded ? "missing and stale: files of the lake may be gone, or rows were written past the trigger"
                 : "missing and stale: no trigger sets the ordering column for every writer, so rows may be dated back");
-        if (found.Extra > 0) causes.Add("extra: deleted in the table, and deletes are not captured");
+        if (found.Extra > 0) causes.Add("extra: deleted in the table, and no trigger wrote it down");
         if (found.StoredTwice > 0) causes.Add("stored twice: a file of the lake was copied, or put back");
         return causes.Count == 0 ? "" : $" ({string.Join("; ", causes)})";
     }

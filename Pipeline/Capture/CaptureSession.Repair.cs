@@ -77,6 +77,7 @@ internal sealed partial class CaptureSession
         var (rows, numbers) = (0L, 0);
         try
         {
+            if (request.IsDeletes) return await DeleteAsync(file, request, cancellationToken);
             await foreach (var page in pages.ReadAsync(request.ToWindow(horizon), Watermark.Source, cancellationToken))
             {
                 var count = page.Records.Length;
@@ -100,6 +101,18 @@ internal sealed partial class CaptureSession
         context.Metrics.Repaired(rows);
         context.Logger.Repaired(request.Reason, rows, numbers, "");
         return rows;
+    }
+
+    /// <summary>Says of its keys that they are gone, as far as they are in the snapshot that is taken now.</summary>
+    private async Task<long> DeleteAsync(string file, RepairRequest request, CancellationToken cancellationToken)
+    {
+        var page = await pages.ReadGoneAsync(request.Only.Keys ?? [], Watermark.Source, cancellationToken);
+        var count = page.Records.Length;
+        if (count > 0) await PublishAsync(page, before: null, () => Watermark.AdvanceBeside(count), cancellationToken);
+        context.Repairs.Remove(file);
+        context.Metrics.Repaired(count);
+        context.Logger.Repaired($"{request.Reason}, as deleted", count, count > 0 ? 1 : 0, "");
+        return count;
     }
 
     /// <summary>

@@ -30,6 +30,7 @@ internal sealed partial class CaptureSession : IDisposable
     private Watermark? written;
     private bool hasNumber;
     private long? caughtUp;
+    private TombstoneTable? tombstones;
 
     private CaptureSession(
         NpgsqlConnection connection, SourceServer server, PagePublisher publisher, TopicDescription topic, FoundPosition found,
@@ -114,6 +115,7 @@ internal sealed partial class CaptureSession : IDisposable
         }
 
         var table = await SourceCatalog.ReadAsync(connection, context.Options.Postgres, cancellationToken);
+        tombstones = table.Tombstones;
         Announce(context, server, table, Watermark.Source with { Timeline = server.Timeline });
         var again = await SeeAgainAsync(table, cancellationToken);
         if (!isTooOld && GoOn(table, again) is { } goesOn) return goesOn;
@@ -196,9 +198,13 @@ internal sealed partial class CaptureSession : IDisposable
     /// <summary>Page committed, watermark written: in this order (invariant 5).</summary>
     public async Task PublishAsync(Page page, CancellationToken cancellationToken)
     {
-        Watermark = Watermark with { Window = Watermark.Window!.ReadBy(page.Schema) };
-        await PublishAsync(
-            page, Watermark.Window.Cursor, () => Watermark.Advance(page.Cursor!, page.Records.Length), cancellationToken);
+        var window = Watermark.Window!.ReadBy(page.Schema);
+        Watermark = Watermark with { Window = window };
+        var (cursor, rows) = (page.Cursor!, page.Records.Length);
+        if (page.IsDeletes)
+            await PublishAsync(page, window.Deleted, () => Watermark.AdvanceDeletes(cursor, rows), cancellationToken);
+        else
+            await PublishAsync(page, window.Cursor, () => Watermark.Advance(cursor, rows), cancellationToken);
     }
 
     private async Task PublishAsync(Page page, Cursor? before, Func<Watermark> advance, CancellationToken cancellationToken)
@@ -366,6 +372,9 @@ internal sealed record CaptureContext(
 
     /// <summary>Columns that hold infinity, as far as it was seen when capture began; null: nobody has looked yet.</summary>
     public ImmutableArray<string>? Infinite { get; set; }
+
+    /// <summary>When old tombstones were last removed, all that there were, by the stopwatch; null: not yet.</summary>
+    public long? TombstonesRemovedAt { get; set; }
 
     /// <summary>The table's columns as they were then.</summary>
     public TableSchema? Columns { get; set; }

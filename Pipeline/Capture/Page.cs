@@ -4,7 +4,7 @@ using OrdersStream.Rows;
 
 namespace OrdersStream.Capture;
 
-/// <summary>Where one row version's message lies in its page: the key, and the value behind it.</summary>
+/// <summary>Where one row version's message lies in its page: the key, and the value behind it, which a delete has not.</summary>
 public readonly record struct PageRecord(int Start, int KeyBytes, int ValueBytes, int Partition);
 
 /// <summary>
@@ -31,7 +31,10 @@ public sealed class Page(int size)
     /// <summary>Bytes that it keeps for the next rows.</summary>
     public long Capacity => messages.Array.Length;
 
-    /// <summary>The last row. Set when the page is complete.</summary>
+    /// <summary>Its records say that rows are gone: each has a key and no value.</summary>
+    public bool IsDeletes { get; private set; }
+
+    /// <summary>The last row, or tombstone. Set when the page is complete.</summary>
     public Cursor? Cursor { get; internal set; }
 
     /// <summary>In memory that does not move once the page is complete; so is the value.</summary>
@@ -40,11 +43,13 @@ public sealed class Page(int size)
     public ReadOnlySpan<byte> Value(PageRecord record) => messages.Written.Slice(record.Start + record.KeyBytes, record.ValueBytes);
 
     /// <summary>Empties it for rows of a schema.</summary>
-    internal Page Begin(TableSchema schema)
+    /// <param name="schema">Theirs.</param>
+    /// <param name="isDeletes">They are gone.</param>
+    internal Page Begin(TableSchema schema, bool isDeletes = false)
     {
         records.Clear();
         messages.Clear();
-        (Schema, Cursor) = (schema, null);
+        (Schema, Cursor, IsDeletes) = (schema, null, isDeletes);
         return this;
     }
 

@@ -7,12 +7,15 @@ namespace OrdersStream.Capture;
 
 /// <summary>
 /// Which record of a page bears which header. Headers are dear, so within transactions only a page's first and last record of a
-/// partition has one; without them a stranger's record may stand between any two, and each names its page.
+/// partition has one; without them a stranger's record may stand between any two, and each names its page. A delete says that it is one,
+/// since a stranger's record without a value may mean anything.
 /// </summary>
 internal sealed class PageHeaders
 {
     /// <summary>A position up to this size is written in each partition; a larger one in one of them.</summary>
     private const int PositionBytesEverywhere = 4 * 1024;
+
+    private static readonly byte[] Delete = Encoding.ASCII.GetBytes(RowOp.Delete);
 
     private readonly OutgoingPage outgoing;
     private readonly PageFrame frame;
@@ -39,7 +42,8 @@ internal sealed class PageHeaders
         schema = Encoding.ASCII.GetBytes(outgoing.Page.Schema.Fingerprint);
         frame = new PageFrame(
             stream, outgoing.After.PageNumber, publisher, isNamed ? used : outgoing.Again?.Partitions ?? used,
-            outgoing.Again?.Of ?? partitions, outgoing.Before, isNamed, outgoing.Page.Schema, outgoing.IsRepair);
+            outgoing.Again?.Of ?? partitions, outgoing.Before, isNamed, outgoing.Page.Schema, outgoing.IsRepair,
+            outgoing.Page.IsDeletes);
         position = outgoing.After.ToPosition();
         if (position.Length > positionBytesEverywhere) Carrier = used.MaxBy(p => Counts[p]);
         reference = Carrier < 0 ? [] : outgoing.After.ToReference(Carrier);
@@ -56,8 +60,11 @@ internal sealed class PageHeaders
     {
         var isFirst = sent[partition]++ == 0;
         var isLast = sent[partition] == Counts[partition];
-        if (isFirst || isLast) return HeadersOf(partition, isFirst, isLast);
-        return isNamed ? new Headers { { StreamHeader.PageName, frame.Name } } : null;
+        if (!isFirst && !isLast && !isNamed && !outgoing.Page.IsDeletes) return null;
+        var headers = HeadersOf(partition, isFirst, isLast);
+        if (isNamed && !isFirst && !isLast) headers.Add(StreamHeader.PageName, frame.Name);
+        if (outgoing.Page.IsDeletes) headers.Add(StreamHeader.Op, Delete);
+        return headers;
     }
 
     private Headers HeadersOf(int partition, bool isFirst, bool isLast)

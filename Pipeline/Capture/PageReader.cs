@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Npgsql;
@@ -23,6 +24,12 @@ internal sealed class PageReader(
 
     /// <summary>Size of a page that is kept when its window is done.</summary>
     private const int KeptPageBytes = 1024 * 1024;
+
+    /// <summary>
+    /// Deletes of a page: who stores it keeps it until it is whole, and a delete, of some bytes here, takes some hundred there, its
+    /// headers among them (invariant 7).
+    /// </summary>
+    private const int DeletesMax = 20_000;
 
     /// <summary>Pages that were published, to be filled again: at most one is being filled, one waits and one is published.</summary>
     private readonly ConcurrentQueue<Page> spare = [];
@@ -63,22 +70,67 @@ internal sealed class PageReader(
     /// <param name="cancellationToken">Ends the reading.</param>
     public async Task<Page> ReadAgainAsync(TornPage torn, Window window, SourceIdentity source, CancellationToken cancellationToken)
     {
-        var query = window with { Cursor = torn.Before };
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         var table = await LockAsync(cancellationToken);
         source.CheckSameTable(source with { TableOid = table.Oid });
+        // The window's rows come behind its deletes.
+        var page = window.Cursor is null ? await DeletesAgainAsync(torn, window, table, cancellationToken)
+            : await RowsAgainAsync(torn, window, table, cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        return page;
+    }
+
+    private async Task<Page> RowsAgainAsync(TornPage torn, Window window, SourceTable table, CancellationToken cancellationToken)
+    {
         var (encoder, key, value) = (new MessageEncoder(table.Schema), new ByteBuffer(), new ByteBuffer());
         var page = NextPage(table.Schema);
-        if (window.For(table).Cursor is null && window.Cursor is not null) return page;
-        await using (var copy = await CopyStream.OpenAsync(connection, query.Query(table, window.Cursor), cancellationToken))
+        if (window.For(table).Cursor is null) return page;
+        var query = (window with { Cursor = torn.Before }).Query(table, window.Cursor);
+        await using var copy = await CopyStream.OpenAsync(connection, query, cancellationToken);
+        while (copy.TryNext(encoder, key, value) || await copy.WaitNextAsync(encoder, key, value, cancellationToken))
+        {
+            // By the number of partitions that there were then: the topic may have more by now.
+            var partition = DefaultPartitioner.Partition(key.Written, torn.Of);
+            if (torn.Missing.Contains(partition) && !tooLarge.LeavesOut(table.Schema, key, value))
+                page.Add(key.Written, value.Written, partition);
+        }
+        return page;
+    }
+
+    // Of keys that are there again by now the delete is left out: their rows come later, and say so.
+    private async Task<Page> DeletesAgainAsync(TornPage torn, Window window, SourceTable table, CancellationToken cancellationToken)
+    {
+        if (table.Tombstones is not { } tombstones || window.For(table).Deleted is not { } last) return NextPage(table.Schema);
+        var (encoder, key, value) = (new MessageEncoder(tombstones.Rows), new ByteBuffer(), new ByteBuffer());
+        var page = NextPage(tombstones.Deletes, isDeletes: true);
+        var query = tombstones.Query(window with { Deleted = torn.Before }, table, last);
+        await using var copy = await CopyStream.OpenAsync(connection, query, cancellationToken);
+        while (copy.TryNext(encoder, key, value) || await copy.WaitNextAsync(encoder, key, value, cancellationToken))
+        {
+            var partition = DefaultPartitioner.Partition(key.Written, torn.Of);
+            if (torn.Missing.Contains(partition)) page.Add(key.Written, [], partition);
+        }
+        return page;
+    }
+
+    /// <summary>Deletes of those keys of which the table has no row now: of no window.</summary>
+    /// <param name="keys">As texts that Postgres reads back.</param>
+    /// <param name="source">The table.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    public async Task<Page> ReadGoneAsync(
+        ImmutableArray<ImmutableArray<string>> keys, SourceIdentity source, CancellationToken cancellationToken)
+    {
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        var table = await LockAsync(cancellationToken);
+        source.CheckSameTable(source with { TableOid = table.Oid });
+        var shape = TombstoneTable.Of(options.Schema, options.Table + TombstoneTable.Suffix, table.Schema);
+        var (encoder, key, value) = (new MessageEncoder(shape.Rows), new ByteBuffer(), new ByteBuffer());
+        var page = NextPage(shape.Deletes, isDeletes: true);
+        if (keys.IsEmpty) return page;
+        await using (var copy = await CopyStream.OpenAsync(connection, TombstoneTable.Gone(table, keys), cancellationToken))
         {
             while (copy.TryNext(encoder, key, value) || await copy.WaitNextAsync(encoder, key, value, cancellationToken))
-            {
-                // By the number of partitions that there were then: the topic may have more by now.
-                var partition = DefaultPartitioner.Partition(key.Written, torn.Of);
-                if (torn.Missing.Contains(partition) && !tooLarge.LeavesOut(table.Schema, key, value))
-                    page.Add(key.Written, value.Written, partition);
-            }
+                page.Add(key.Written, [], DefaultPartitioner.Partition(key.Written, partitions));
         }
         await transaction.CommitAsync(cancellationToken);
         return page;
@@ -118,6 +170,11 @@ internal sealed class PageReader(
         if (window.For(table).Cursor is null && window.Cursor is not null)
             throw new PipelineException(FailureAction.Retry,
                 "The table got another key while its rows were read.", "What is being read is read again from its beginning.");
+        if (window.IsBeforeRows && table.Tombstones is { } tombstones)
+        {
+            (window, var isDone) = await ReadDeletesAsync(window, table, tombstones, opened, pages, cancellationToken);
+            if (!isDone) return window;
+        }
         var encoder = new MessageEncoder(table.Schema);
         var key = new ByteBuffer();
         var value = new ByteBuffer();
@@ -147,8 +204,41 @@ internal sealed class PageReader(
         return null;
     }
 
+    /// <summary>
+    /// The deletes of a window, before its rows and in an earlier snapshot: no delete is behind a row of its key that was there when it was
+    /// read (invariant 12).
+    /// </summary>
+    private async Task<(Window Left, bool IsDone)> ReadDeletesAsync(
+        Window window, SourceTable table, TombstoneTable tombstones, long opened, ChannelWriter<Page> pages,
+        CancellationToken cancellationToken)
+    {
+        var (encoder, key, value) = (new MessageEncoder(tombstones.Rows), new ByteBuffer(), new ByteBuffer());
+        var page = NextPage(tombstones.Deletes, isDeletes: true);
+        await using var copy = await CopyStream.OpenAsync(connection, tombstones.Query(window, table), cancellationToken);
+        while (copy.TryNext(encoder, key, value) || await copy.WaitNextAsync(encoder, key, value, cancellationToken))
+        {
+            page.Add(key.Written, [], DefaultPartitioner.Partition(key.Written, partitions));
+            if (page.Records.Length < DeletesMax && page.Bytes < options.PageBytes) continue;
+
+            page.Cursor = encoder.CursorAt(copy.Previous);
+            await pages.WriteAsync(page, cancellationToken);
+            window = window with { Page = window.Page + 1, Deleted = page.Cursor };
+            page = NextPage(tombstones.Deletes, isDeletes: true);
+            if (time.GetElapsedTime(opened) > TimeSpan.FromSeconds(options.SnapshotSeconds)) return (window, false);
+        }
+        if (page.Records.Length > 0)
+        {
+            page.Cursor = encoder.CursorAt(copy.Previous);
+            await pages.WriteAsync(page, cancellationToken);
+            window = window with { Page = window.Page + 1, Deleted = page.Cursor };
+        }
+        else spare.Enqueue(page);
+        return (window, true);
+    }
+
     private Task<SourceTable> LockAsync(CancellationToken cancellationToken) =>
         lockWait.OfAsync(connection, SourceCatalog.LockAsync(connection, options, cancellationToken), cancellationToken);
 
-    private Page NextPage(TableSchema schema) => (spare.TryDequeue(out var page) ? page : new Page(options.PageBytes)).Begin(schema);
+    private Page NextPage(TableSchema schema, bool isDeletes = false) =>
+        (spare.TryDequeue(out var page) ? page : new Page(options.PageBytes)).Begin(schema, isDeletes);
 }

@@ -43,7 +43,8 @@ internal sealed class PageSending(RecordSender sender, OutgoingPage outgoing, Pi
             if (Carrier >= 0 && !isTurn(p)) continue;
             var own = headers.Next(p);
             if (own is not null) cancellationToken.ThrowIfCancellationRequested();
-            sender.Send(p, outgoing.Page.Key(record), outgoing.Page.Value(record), own);
+            if (outgoing.Page.IsDeletes) sender.SendDelete(p, outgoing.Page.Key(record), own!);
+            else sender.Send(p, outgoing.Page.Key(record), outgoing.Page.Value(record), own);
         }
         sender.Flush();
     }

@@ -122,6 +122,7 @@ public sealed class PostgresToKafka(
     {
         var repair = await capture.RepairAsync(cancellationToken);
         var poll = await PublishWindowAsync(capture, begun, budget, cancellationToken);
+        await capture.RemoveTombstonesAsync(cancellationToken);
         return poll with { RepairedRows = repair.Rows, WindowDone = poll.WindowDone && !repair.IsMore };
     }
 

@@ -18,6 +18,9 @@ public sealed record RepairRequest(string Reason, RowSelection Only, string Orde
 {
     private const int FormatVersion = 1;
 
+    /// <summary>Of its keys, those that the table has no row of are to be published as deleted.</summary>
+    public bool IsDeletes { get; init; }
+
     /// <summary>The rest of it as a window of rows that are published, or should be.</summary>
     /// <param name="horizon">Up to which everything is published: what it does not have comes with the next window.</param>
     internal Window ToWindow(Horizon horizon) => new(0, null, horizon, null, 0, Behind, Order: Order) { Only = Only };
@@ -46,6 +49,7 @@ public sealed record RepairRequest(string Reason, RowSelection Only, string Orde
         if (Only.LastKey is { } last) WriteKey(json, "lastKey", last);
         if (Only.From is { } from) json.WriteString("from", from);
         if (Only.To is { } to) json.WriteString("to", to);
+        if (IsDeletes) json.WriteBoolean("deletes", true);
     });
 
     /// <exception cref="FormatException">Torn, altered, of a later version, or another stream's.</exception>
@@ -67,7 +71,10 @@ public sealed record RepairRequest(string Reason, RowSelection Only, string Orde
                 },
                 root.GetProperty("order").GetString()!,
                 Member(root, "behind") is { } behind
-                    ? new Cursor(Member(behind, "timestamp")?.GetString(), KeyOf(behind.GetProperty("key"))) : null);
+                    ? new Cursor(Member(behind, "timestamp")?.GetString(), KeyOf(behind.GetProperty("key"))) : null)
+            {
+                IsDeletes = Member(root, "deletes")?.GetBoolean() == true,
+            };
         }
         catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException)
         {

@@ -133,6 +133,14 @@ public sealed record PostgresOptions
         + "type, an enum's label renamed): capture all rows again, or leave the lake as it is.", OneOf = ["capture", "leave"])]
     public string ChangedValues { get; init; } = "capture";
 
+    [Setting("How deleted rows become known: by the tombstones that the triggers of db/orders.sql write, where these are; by audit, too, "
+        + "which publishes as deleted what it finds in the lake and not in the table; or not at all.", OneOf = ["trigger", "audit", "off"])]
+    public string Deletes { get; init; } = "trigger";
+
+    [Setting("With deletes: audit, of all rows those that may be published as deleted after one round; where more seem to be, or the "
+        + "table is empty, none is, and a warning asks.", Unit = "percent", Min = 1, Max = 100)]
+    public int DeletesShareMax { get; init; } = 5;
+
     [Setting("How long a transaction may stay open where the role is no member of pg_read_all_stats, so that open transactions of "
         + "others cannot be seen; rows of a longer one would be missed.", Unit = "seconds", Min = 1, Max = 604_800)]
     public int LateCommitSeconds { get; init; } = 3_600;

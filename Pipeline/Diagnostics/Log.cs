@@ -163,7 +163,7 @@ public static partial class Log
         + "and of {Unfinished} that were not finished; nothing is lost by it")]
     public static partial void PagesDropped(this ILogger logger, int partition, long records, int repeated, int unfinished);
 
-    [LoggerMessage(3021, LogLevel.Warning,
+    [LoggerMessage(3022, LogLevel.Warning,
         "partition {Partition}: {Records:N0} records do not count, of pages below number {Page}: a publisher that slept sent them behind "
         + "its successor's fence, and that one reads their rows again. Where no second poller ran, the clock that pages are numbered by "
         + "was ahead before, and their rows are missing: start a new stream (docs/operations.md)")]
@@ -219,6 +219,12 @@ public static partial class Log
         + "move them away, with all that their program left there")]
     public static partial void ForeignFiles(this ILogger logger, string path);
 
+    [LoggerMessage(3021, LogLevel.Warning,
+        "consumer group '{Group}' is shared with a program at {Host} that stores into another lake ({Other}; this one is {Own}): each of "
+        + "both gets the records of some partitions only, and lacks the others'. Give each lake a kafka.group_id of its own: what is "
+        + "missing is then read by itself")]
+    public static partial void GroupShared(this ILogger logger, string group, string host, string other, string own);
+
     [LoggerMessage(3017, LogLevel.Warning,
         "partition {Partition}: from offset {Offset} on nothing can be read until the transaction ends that is open there; so {Hidden:N0} "
         + "offsets of {Partitions} partitions are hidden. {Remedy} This is said once a minute")]
@@ -239,6 +245,11 @@ public static partial class Log
     public static partial void AuditDiffers(
         this ILogger logger, LogLevel level, long rows, long missing, long stale, long extra, long storedTwice, double seconds,
         string cause, string mending);
+
+    [LoggerMessage(4004, LogLevel.Warning,
+        "audit: {Extra:N0} rows of the lake are not in the table, and none of them is published as deleted: {Why}. If they were deleted, "
+        + "set postgres.deletes_share_max so that they may be, and start again; else see whose the table and the lake are")]
+    public static partial void AuditDeletesHeld(this ILogger logger, long extra, string why);
 
     // 9xxx: the host
     [LoggerMessage(9001, LogLevel.Information, "stopping: {Reason}")]

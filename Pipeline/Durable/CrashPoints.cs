@@ -11,6 +11,7 @@ public enum CrashPoint
     PageProduced,
     PageCommitted,
     WatermarkWritten,
+    TombstonesRemoved,
     RequestWritten,
     RequestRemoved,
     AuditWritten,

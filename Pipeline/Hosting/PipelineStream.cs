@@ -52,7 +52,7 @@ public sealed class PipelineStream : IAsyncDisposable
             options, watch, process.Time, process.CrashPoints, Metrics, newLogger("OrdersStream.PostgresToKafka"));
         openFiles = location => new LakeFolder(location, process.CrashPoints);
         var surroundings = new StoreSurroundings(
-            OpenTopicAsync, TopicEndsAsync, PresentSchemaAsync, openFiles, HiddenEndsAsync, watch.LookAgainAsync);
+            OpenTopicAsync, TopicEndsAsync, PresentSchemaAsync, openFiles, HiddenEndsAsync, watch.LookAgainAsync, admin.GroupMembersAsync);
         Store = new KafkaToLake(options, surroundings, process.Time, process.CrashPoints, Metrics, newLogger("OrdersStream.KafkaToLake"));
         Status = new StatusReader(
             options, admin, topic, openFiles, process.Process, Heartbeats, Compared, History, Failures, process.Time);

@@ -25,6 +25,11 @@ public sealed record ClusterDescription(int Brokers, string? Version, int? Parti
 /// <param name="Of">As <c>kafka-acls</c> names the operations; null: the brokers do not tell.</param>
 internal sealed record MissingRights(ImmutableArray<string>? Of);
 
+/// <summary>Who reads in a consumer group.</summary>
+/// <param name="ClientId">As it calls itself.</param>
+/// <param name="Host">Where it connects from.</param>
+public sealed record GroupMember(string ClientId, string Host);
+
 /// <summary>Creates the topic where it is absent, and tells which topic it is.</summary>
 public sealed class TopicAdmin(PipelineOptions options)
 {
@@ -100,6 +105,19 @@ public sealed class TopicAdmin(PipelineOptions options)
                     ? TimeSpan.FromMilliseconds(ms) : null,
             };
         });
+
+    /// <summary>Who reads the topic in the consumer group in force; none where the brokers tell nothing of groups.</summary>
+    /// <exception cref="KafkaException">No broker answers, or it refuses.</exception>
+    public Task<IReadOnlyList<GroupMember>> GroupMembersAsync(CancellationToken cancellationToken) => kafka.BrokerTellsTopicIds
+        ? AskAsync<IReadOnlyList<GroupMember>>(async (admin, _) =>
+        {
+            var groups = await KafkaClients.AnswerAsync(
+                admin.DescribeConsumerGroupsAsync(
+                    [kafka.EffectiveGroupId], new DescribeConsumerGroupsOptions { RequestTimeout = KafkaClients.AnswerTimeout }),
+                cancellationToken);
+            return [.. groups.ConsumerGroupDescriptions.SelectMany(g => g.Members).Select(m => new GroupMember(m.ClientId, m.Host))];
+        })
+        : Task.FromResult<IReadOnlyList<GroupMember>>([]);
 
     // By a client of its own, for one question. What a caller sees of a wrong password, certificate or address is a time-out.
     private async Task<T> AskAsync<T>(Func<IAdminClient, ClientErrors, Task<T>> question)

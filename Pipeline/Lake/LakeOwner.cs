@@ -38,6 +38,7 @@ internal sealed class LakeOwner(ILakeFiles lake, ILakeFiles checkpoint, TimeProv
             if (known is { } before && !file.AsSpan().SequenceEqual(before)) throw Replaced();
             known = file;
             Begins = OwnerFile.ReadBegins(file);
+            LakeId = OwnerFile.ReadLakeId(file);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -77,6 +78,9 @@ internal sealed class LakeOwner(ILakeFiles lake, ILakeFiles checkpoint, TimeProv
     /// The offset at which the lake begins, of each partition that the topic had then; null: it is of an earlier version, and says nothing.
     /// </summary>
     public IReadOnlyList<long>? Begins { get; private set; }
+
+    /// <summary>What tells it from any other lake; null: it was not claimed yet.</summary>
+    public string? LakeId { get; private set; }
 
     private string Folder => lake.Locate("");
 

@@ -40,6 +40,14 @@ internal static class OwnerFile
             : null;
     }
 
+    /// <summary>What tells the lake from any other; null: the folder is none.</summary>
+    /// <param name="content">All of a file that <see cref="Read"/> has read.</param>
+    public static string? ReadLakeId(ReadOnlySpan<byte> content)
+    {
+        using var document = StateEnvelope.Open(content, FormatVersion);
+        return document.RootElement.TryGetProperty("lakeId", out var id) ? id.GetString() : null;
+    }
+
     /// <param name="content">All of the file.</param>
     /// <param name="path">Where it lies, for texts.</param>
     /// <exception cref="PipelineException">Torn, altered or of a later version.</exception>

@@ -11,7 +11,7 @@ internal static class HorizonQueries
     /// </summary>
     private const int WitnessesMax = 8;
 
-    /// <summary>Transactions at or above H with visible rows: one more than the limit, if there are so many.</summary>
+    /// <summary>Transactions at or above H with visible rows or tombstones: one more than the limit, if there are so many.</summary>
     /// <remarks>
     /// Rows below the bound are in by their time, and later windows begin at it. Their ids may have been given again, four billion
     /// transactions later, to one that is open now: its rows would pass for seen. Where later windows look below the bound, too, they read
@@ -20,8 +20,9 @@ internal static class HorizonQueries
     public static string Seen(SourceTable table, Horizon horizon, int limit)
     {
         var recent = horizon.LowerBound is { } bound ? $"AND {table.NotBelow(bound)} " : "";
+        var deleted = table.Tombstones is { } tombstones ? $"UNION {tombstones.Seen(horizon)} " : "";
         return $"SELECT DISTINCT xmin::text FROM {table.QualifiedName} "
-            + $"WHERE age(xmin) BETWEEN 0 AND age('{(uint)horizon.Xmin}'::xid) {recent}LIMIT {limit + 1}";
+            + $"WHERE age(xmin) BETWEEN 0 AND age('{(uint)horizon.Xmin}'::xid) {recent}{deleted}LIMIT {limit + 1}";
     }
 
     /// <summary>The witnesses. A time of the future would stay the newest for long.</summary>

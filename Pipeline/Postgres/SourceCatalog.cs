@@ -52,6 +52,8 @@ public static class SourceCatalog
             throw Stop(
                 $"{foreign}, a part of {name}, is a foreign table, and row versions cannot be told apart there.",
                 "Detach it, or capture another table.");
+        var (tombstones, tombstoneWarnings) = options.Deletes == "off" ? (null, [])
+            : await TombstoneTable.ReadAsync(connection, options.Schema, options.Table, oid, schema, cancellationToken);
         return new SourceTable(
             schema, oid, name,
             columns[timestamp].Type.Kind == ColumnKind.TimestampTz,
@@ -60,6 +62,8 @@ public static class SourceCatalog
             capturesUpdates)
         {
             Unlogged = tree.Unlogged,
+            Tombstones = tombstones,
+            TombstoneWarnings = tombstoneWarnings,
             Inherits = tree.Inherits,
             Expressions = carried.Expressions,
             Excluded = carried.Excluded,
@@ -174,8 +178,9 @@ public static class SourceCatalog
     private static async Task<short[]> PrimaryKeyAsync(
         NpgsqlConnection connection, uint oid, string table, CancellationToken cancellationToken)
     {
+        // Behind the key the index may carry other columns along (INCLUDE).
         await using var command = new NpgsqlCommand(
-            "SELECT indkey::int2[] FROM pg_index WHERE indrelid = $1 AND indisprimary AND indisvalid", connection)
+            "SELECT (indkey::int2[])[0:indnkeyatts - 1] FROM pg_index WHERE indrelid = $1 AND indisprimary AND indisvalid", connection)
         {
             Parameters = { new() { Value = (long)oid } },
         };

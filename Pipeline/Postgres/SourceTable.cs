@@ -23,6 +23,12 @@ public sealed record SourceTable(
     /// <summary>A table that inherits from it; null: none.</summary>
     public string? Inherits { get; init; }
 
+    /// <summary>Where its triggers write down the keys of rows that are gone; null: deletes are not captured.</summary>
+    public TombstoneTable? Tombstones { get; init; }
+
+    /// <summary>What an operator should know of that.</summary>
+    public ImmutableArray<Advice> TombstoneWarnings { get; init; } = [];
+
     /// <summary>Of its key's columns, where they are not their types' own, as <see cref="Order"/> ends.</summary>
     public string KeyCollations { get; init; } = "";
 
@@ -127,6 +133,6 @@ public sealed record SourceTable(
             warnings.Add(new("table",
                 $"{Unlogged} is UNLOGGED: a crash of the server empties it, and the lake keeps its rows (verify finds them)",
                 $"ALTER TABLE {Unlogged} SET LOGGED"));
-        return warnings.ToImmutable().AddRange(ColumnWarnings);
+        return warnings.ToImmutable().AddRange(ColumnWarnings).AddRange(TombstoneWarnings);
     }
 }

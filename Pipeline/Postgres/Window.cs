@@ -25,6 +25,14 @@ public sealed record Window(
     [JsonIgnore]
     public RowSelection? Only { get; init; }
 
+    /// <summary>The last tombstone published; null: none yet. Tombstones come before the window's rows.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Cursor? Deleted { get; init; }
+
+    /// <summary>No row of it is published yet, so tombstones may be left.</summary>
+    [JsonIgnore]
+    public bool IsBeforeRows => Cursor is null && Only is null;
+
     /// <summary>
     /// The whole table is read in key order: a table loaded in one transaction has one updated_at for all rows, and
     /// ordering by that would sort the whole table for each page.
@@ -33,7 +41,8 @@ public sealed record Window(
 
     /// <summary>The window where its cursor still means a place; where the table has another key by now, from its beginning on.</summary>
     public Window For(SourceTable table) =>
-        Order == table.Order ? this : this with { Order = table.Order, Cursor = Order is null ? Cursor : null };
+        Order == table.Order ? this
+        : this with { Order = table.Order, Cursor = Order is null ? Cursor : null, Deleted = Order is null ? Deleted : null };
 
     /// <summary>The window, of which a page was read by such columns.</summary>
     public Window ReadBy(TableSchema schema)

@@ -17,9 +17,10 @@ namespace OrdersStream.Rows;
 /// <param name="IsNamed">Each record names its page: without transactions, others' records may stand between them.</param>
 /// <param name="Fingerprint">Of the schema.</param>
 /// <param name="IsRepair">Its rows were published before, or should have been: it is a page of no window.</param>
+/// <param name="IsDeletes">Its records say that rows are gone: each has a key and no value.</param>
 public sealed record PageStart(
     long Page, string Publisher, int Records, long Previous, IReadOnlyList<int> Partitions, int Of, Cursor? Before, bool IsNamed,
-    string Fingerprint, bool IsRepair = false)
+    string Fingerprint, bool IsRepair = false, bool IsDeletes = false)
 {
     private byte[] Header { get; init; } = [];
 
@@ -48,7 +49,8 @@ public sealed record PageStart(
             root.GetProperty("page").GetInt64(), root.GetProperty("publisher").GetString()!, root.GetProperty("records").GetInt32(),
             root.GetProperty("previous").GetInt64(), partitions, root.GetProperty("of").GetInt32(), PageFrame.BeforeIn(root),
             root.GetProperty("named").GetBoolean(), root.GetProperty("fingerprint").GetString()!,
-            root.TryGetProperty(PageFrame.Repair, out var repair) && repair.GetBoolean())
+            root.TryGetProperty(PageFrame.Repair, out var repair) && repair.GetBoolean(),
+            root.TryGetProperty(PageFrame.Deletes, out var deletes) && deletes.GetBoolean())
         {
             Header = header,
         };
@@ -113,6 +115,9 @@ public sealed class PageFrame
     /// <summary>The member that marks a repair: readers that do not know it pass it over.</summary>
     internal const string Repair = "repair";
 
+    /// <summary>The member that marks deletes: for readers that do not know it, its records lack their values.</summary>
+    internal const string Deletes = "deletes";
+
     private static readonly JsonWriterOptions Layout = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private readonly string head;
@@ -128,9 +133,10 @@ public sealed class PageFrame
     /// <param name="isNamed">Each record names its page.</param>
     /// <param name="schema">Of all its rows.</param>
     /// <param name="isRepair">It is a page of no window.</param>
+    /// <param name="isDeletes">Its records say that rows are gone.</param>
     public PageFrame(
         string stream, long page, string publisher, IReadOnlyList<int> partitions, int of, Cursor? before, bool isNamed,
-        TableSchema schema, bool isRepair = false)
+        TableSchema schema, bool isRepair = false, bool isDeletes = false)
     {
         head = string.Create(CultureInfo.InvariantCulture,
             $"{{\"version\":{Version},\"stream\":{JsonSerializer.Serialize(stream, PageFrameJson.Default.String)},"
@@ -140,6 +146,7 @@ public sealed class PageFrame
         {
             json.WriteBoolean("named", isNamed);
             if (isRepair) json.WriteBoolean(Repair, true);
+            if (isDeletes) json.WriteBoolean(Deletes, true);
             json.WriteString("fingerprint", schema.Fingerprint);
             schema.WriteTo(json, "schema");
         });

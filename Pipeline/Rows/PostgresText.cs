@@ -13,6 +13,25 @@ internal static class PostgresText
 {
     public static string Of(Column column, ReadOnlySpan<byte> field) => column.Type.IsArray ? Array(column, field) : Scalar(column, field);
 
+    /// <summary>The same of a value of a decoded row, which is no array and not NULL.</summary>
+    public static string Of(ColumnType type, DecodedRow row, in Cell cell)
+    {
+        var bytes = row.Bytes.Written.Slice(cell.Start, cell.Length);
+        switch (type.Kind)
+        {
+            case ColumnKind.Bytea: return "\\x" + Convert.ToHexStringLower(bytes);
+            case ColumnKind.Text or ColumnKind.Json or ColumnKind.Jsonb or ColumnKind.Uuid: return Encoding.UTF8.GetString(bytes);
+        }
+        var buffer = new ByteBuffer(64);
+        MessageWriter.WriteValue(type, row, cell, buffer);
+        var json = Encoding.UTF8.GetString(buffer.Written).Trim('"');
+        if (json.EndsWith("infinity", StringComparison.Ordinal)) return json;
+        if (type.Kind == ColumnKind.Date) return string.Concat(DateAndEra(cell.Bits));
+        return type.Kind is ColumnKind.Timestamp or ColumnKind.TimestampTz
+            ? WithTime(json, Calendar.SplitDay(cell.Bits).Days, type.Kind)
+            : json;
+    }
+
     private static string Scalar(Column column, ReadOnlySpan<byte> field) => column.Type.Kind switch
     {
         ColumnKind.Date => Date(column, field),
@@ -41,8 +60,7 @@ internal static class PostgresText
     {
         var json = Json(column, field).Trim('"');
         if (json.EndsWith("infinity", StringComparison.Ordinal)) return json;
-        var (date, era) = DateAndEra(BinaryPrimitives.ReadInt32BigEndian(field));
-        return date + era;
+        return string.Concat(DateAndEra(BinaryPrimitives.ReadInt32BigEndian(field) + (long)Calendar.PostgresEpochDays));
     }
 
     private static string Timestamp(Column column, ReadOnlySpan<byte> field)
@@ -50,17 +68,22 @@ internal static class PostgresText
         var json = Json(column, field).Trim('"');
         if (json.EndsWith("infinity", StringComparison.Ordinal)) return json;
         var (days, _) = Calendar.SplitDay(BinaryPrimitives.ReadInt64BigEndian(field));
-        var (date, era) = DateAndEra(days);
+        return WithTime(json, days + Calendar.PostgresEpochDays, column.Type.Kind);
+    }
+
+    private static string WithTime(string json, long days, ColumnKind kind)
+    {
+        var parts = DateAndEra(days);
         var time = json[(json.IndexOf('T') + 1)..].TrimEnd('Z');
-        return $"{date} {time}{(column.Type.Kind == ColumnKind.TimestampTz ? "+00" : "")}{era}";
+        return $"{parts[0]} {time}{(kind == ColumnKind.TimestampTz ? "+00" : "")}{parts[1]}";
     }
 
     /// <summary>Postgres has no year 0: what ISO 8601 calls so is 1 BC.</summary>
-    private static (string Date, string Era) DateAndEra(long daysSince2000)
+    private static string[] DateAndEra(long daysSince1970)
     {
-        var (year, month, day) = Calendar.ToCivil(daysSince2000 + Calendar.PostgresEpochDays);
+        var (year, month, day) = Calendar.ToCivil(daysSince1970);
         var text = string.Create(CultureInfo.InvariantCulture, $"{(year > 0 ? year : 1 - year):D4}-{month:D2}-{day:D2}");
-        return (text, year > 0 ? "" : " BC");
+        return [text, year > 0 ? "" : " BC"];
     }
 
     /// <summary>Every element in quotes, so that none is taken for syntax or for NULL.</summary>

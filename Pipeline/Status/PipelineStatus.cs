@@ -144,7 +144,7 @@ public sealed record AuditStatus(
     DateTimeOffset ComparedAt, double AgeSeconds, long Rows, long OnTheWay, long Missing, long Stale, long Extra, long StoredTwice,
     long Requested, long Unmended, string? Failure)
 {
-    /// <summary>Rows, or offsets, that were not as they should be. Deleted rows are none of them: deletes are not captured.</summary>
+    /// <summary>Rows, or offsets, that were not as they should be. Deleted rows that no trigger wrote down are none of them.</summary>
     public long Differences => Missing + Stale + StoredTwice;
 
     /// <summary>What it found, in words.</summary>

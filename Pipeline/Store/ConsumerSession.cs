@@ -32,8 +32,8 @@ internal sealed class ConsumerPace
 /// batch; what the consumer holds of a partition is stored before it goes to another instance.
 /// </summary>
 internal sealed class ConsumerSession(
-    PipelineOptions options, LakeBatch batch, LakeOwner lake, DrainLimits? drain, HiddenEndWatch hiddenEnds, ConsumerPace pace,
-    Retries retries, TimeProvider time, CrashPoints crashPoints, Action<BatchResult> stored)
+    PipelineOptions options, LakeBatch batch, LakeOwner lake, DrainLimits? drain, HiddenEndWatch hiddenEnds, GroupWatch group,
+    ConsumerPace pace, Retries retries, TimeProvider time, CrashPoints crashPoints, Action<BatchResult> stored)
 {
     /// <summary>How long what is under way may take once it is cancelled, the last commit included.</summary>
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
@@ -63,7 +63,8 @@ internal sealed class ConsumerSession(
         // What was read is stored before the end, though the token is cancelled: it is little, and reading it again costs more.
         using var gracePeriod = new GracePeriod(cancellationToken, StopPatience);
         using var consumer = new LakeConsumer(
-            options, NextOffset, () => CommitAsync(null, CancellationToken.None).GetAwaiter().GetResult());
+            options, GroupWatch.ClientIdOf(lake.LakeId), NextOffset,
+            () => CommitAsync(null, CancellationToken.None).GetAwaiter().GetResult());
         if (partitions is null) consumer.JoinGroup();
         else consumer.Take(partitions);
 
@@ -85,6 +86,7 @@ internal sealed class ConsumerSession(
             lake.CheckWhenDue(interval);
             endWatch.Look(consumer.TakeDisturbance(), gracePeriod.Token);
             hiddenEnds.Look(collected.AtEnds, consumer.EndOf, gracePeriod.Token);
+            group.Look(lake.LakeId, consumer.TakeMove(), gracePeriod.Token);
             pace.Waiting = collected.Records;
             if (batch.IsFull || (!IsEmpty && UntilDue() <= TimeSpan.Zero)) await CommitAsync(consumer, gracePeriod.Token);
             reachedEnds = IsDrained();

@@ -52,13 +52,15 @@ internal sealed record DrainLimits(IReadOnlyDictionary<int, long> Ends, TimeSpan
 /// <param name="OpenFiles">What lies at a location of the configuration: the lake, the commit log.</param>
 /// <param name="HiddenEndsAsync">What open transactions hide of the topic.</param>
 /// <param name="LookAtTopicAsync">Called after each batch; whether anything is to be looked at again it knows itself.</param>
+/// <param name="GroupMembersAsync">Who reads the topic in the consumer group; null: nobody can be asked.</param>
 public sealed record StoreSurroundings(
     Func<CancellationToken, Task<TopicAccess>> OpenTopicAsync,
     Func<CancellationToken, Task<IReadOnlyList<long>>> TopicEndsAsync,
     Func<CancellationToken, Task<TableSchema>>? PresentSchemaAsync,
     Func<string, ILakeFiles> OpenFiles,
     Func<CancellationToken, Task<IReadOnlyList<HiddenEnd>>> HiddenEndsAsync,
-    Func<CancellationToken, Task>? LookAtTopicAsync = null);
+    Func<CancellationToken, Task>? LookAtTopicAsync = null,
+    Func<CancellationToken, Task<IReadOnlyList<GroupMember>>>? GroupMembersAsync = null);
 
 /// <summary>
 /// The storing half: decode -> drop what is stored -> write -> commit. Records are delivered to it (<see cref="StoreAsync"/>), or
@@ -72,6 +74,7 @@ public sealed class KafkaToLake(
     private readonly SemaphoreSlim oneAtATime = new(1);
     private readonly ConsumerPace pace = new();
     private readonly HiddenEndWatch hiddenEnds = new(surroundings.HiddenEndsAsync, options.Kafka.Topic, time, logger);
+    private readonly GroupWatch group = new(surroundings.GroupMembersAsync, options.Kafka.EffectiveGroupId, time, logger);
     private readonly LakeNotices notices = new(logger);
     private readonly LakeOwner owner = new(
         surroundings.OpenFiles(options.Datalake.Path), surroundings.OpenFiles(options.Streaming.CheckpointLocation), time);
@@ -159,7 +162,7 @@ public sealed class KafkaToLake(
         IReadOnlyList<int>? partitions, DrainLimits? drain, Retries retries, CancellationToken cancellationToken)
     {
         var batch = await OpenBatchAsync(cancellationToken, readsInOrder: true);
-        var session = new ConsumerSession(options, batch, owner, drain, hiddenEnds, pace, retries, time, crashPoints, OnStored);
+        var session = new ConsumerSession(options, batch, owner, drain, hiddenEnds, group, pace, retries, time, crashPoints, OnStored);
         return await session.RunAsync(partitions, cancellationToken);
 
         void OnStored(BatchResult batchResult)

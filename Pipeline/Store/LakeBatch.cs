@@ -361,8 +361,11 @@ public sealed class LakeBatch
         }
         else
         {
+            var (before, wasAssumed) = (batch.Shape, batch.IsAssumed);
             batch.Use(partitions.ShapeOf(part.Start), isAssumed: false);
-            for (var records = part.Read(); records.Next();) AddHeld(batch, part.Start.Page, records);
+            for (var records = part.Read(); records.Next();) AddHeld(batch, part.Start.Page, records, part.Start.IsDeletes);
+            // Another producer's rows have no columns that may be NULL for the sake of deletes.
+            if (part.Start.IsDeletes && before is not null) batch.Use(before, wasAssumed);
             batch.PageDecided(part.Start.Page);
         }
         batch.Decided(Math.Max(part.LastOffset, batch.NextOffset - 1), endsTransaction: nextPageAt is null && !part.Start.IsNamed);
@@ -371,7 +374,7 @@ public sealed class LakeBatch
         receiver.Close();
     }
 
-    private static void AddHeld(PartitionBatch batch, long page, HeldRecords held)
+    private static void AddHeld(PartitionBatch batch, long page, HeldRecords held, bool isOfDeletes = false)
     {
         if (held.IsPlain)
         {
@@ -381,7 +384,7 @@ public sealed class LakeBatch
         }
         var record = held.ToRecord(batch.Partition);
         var reason = held.IsForeign ? batch.Receiver.ReasonAgainst(batch.Receiver.FramesOf(in record)) : null;
-        if ((reason ?? batch.TryAddRow(in record, page)) is { } why) batch.AddToQuarantine(in record, why);
+        if ((reason ?? batch.TryAddRow(in record, page, isOfDeletes && !held.IsForeign)) is { } why) batch.AddToQuarantine(in record, why);
     }
 
     /// <summary>

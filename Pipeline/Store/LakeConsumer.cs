@@ -23,17 +23,20 @@ internal sealed class LakeConsumer : IDisposable
     private readonly ClientErrors errors;
     private Error? error;
     private volatile bool isDisturbed;
+    private volatile bool hasMoved;
     private bool closing;
 
     /// <param name="options">The pipeline's.</param>
+    /// <param name="clientId">What the brokers and the group are to call it; null: as every client.</param>
     /// <param name="nextOffset">The lake's next offset of a partition.</param>
     /// <param name="revoking">Called before partitions go to another instance.</param>
-    public LakeConsumer(PipelineOptions options, Func<int, long> nextOffset, Action revoking)
+    public LakeConsumer(PipelineOptions options, string? clientId, Func<int, long> nextOffset, Action revoking)
     {
         this.nextOffset = nextOffset;
         topic = options.Kafka.Topic;
         errors = new ClientErrors(options.Kafka);
         var config = KafkaClients.Reader(options, options.Kafka.EffectiveGroupId);
+        if (clientId is not null) config.ClientId = clientId;
         config.PartitionAssignmentStrategy = PartitionAssignmentStrategy.CooperativeSticky;
         config.EnableAutoCommit = true;
         // How long the partitions of a member that died wait for another.
@@ -46,9 +49,14 @@ internal sealed class LakeConsumer : IDisposable
                 errors.OnLog(line);
             })
             .SetErrorHandler((_, e) => OnError(e))
-            .SetPartitionsAssignedHandler((_, partitions) => partitions.Select(StartOf))
+            .SetPartitionsAssignedHandler((_, partitions) =>
+            {
+                hasMoved = true;
+                return partitions.Select(StartOf);
+            })
             .SetPartitionsRevokedHandler((_, _) =>
             {
+                hasMoved = true;
                 if (!closing) revoking();
             })
             .SetPartitionsLostHandler((_, _) => { })
@@ -103,6 +111,14 @@ internal sealed class LakeConsumer : IDisposable
     {
         var taken = isDisturbed;
         if (taken) isDisturbed = false;
+        return taken;
+    }
+
+    /// <summary>Partitions came from other members of the group, or went to them, since the last call.</summary>
+    public bool TakeMove()
+    {
+        var taken = hasMoved;
+        if (taken) hasMoved = false;
         return taken;
     }
 

@@ -136,11 +136,16 @@ internal sealed class PartitionBatch
     /// Adds a record as a row; the schema in force is known. Otherwise returns why it is none, and the record is still to be added by
     /// <see cref="AddToQuarantine"/>.
     /// </summary>
-    public string? TryAddRow(in StreamRecord record, long version)
+    /// <param name="record">It.</param>
+    /// <param name="version">The row's.</param>
+    /// <param name="isOfDeletes">Its page is one of deletes: without a value it says that its key's row is gone.</param>
+    public string? TryAddRow(in StreamRecord record, long version, bool isOfDeletes = false)
     {
         var op = RowOp.Upsert;
         var fault = record.Headers is { Count: > 0 } headers ? ReadOp(headers, ref op) : null;
         if (record.Key is null) fault ??= "the record has no key";
+        if (record.Value is null && isOfDeletes && op == RowOp.Delete)
+            return fault ?? TryAddDelete(record.Offset, record.TimestampMs, record.Key, version);
         if (record.Value is null) fault ??= "the record has no value";
         return fault ?? TryAddRow(record.Offset, record.TimestampMs, record.Value, op, version);
     }
@@ -157,14 +162,34 @@ internal sealed class PartitionBatch
         {
             return e.Message;
         }
-        var file = FileFor(Shape, folder);
+        Append(folder, offset, timestampMs, op, version);
+        return null;
+    }
+
+    private string? TryAddDelete(long offset, long timestampMs, ReadOnlySpan<byte> key, long version)
+    {
+        string folder;
+        try
+        {
+            folder = Shape!.DecodeDelete(key);
+        }
+        catch (UndecodableException e)
+        {
+            return e.Message;
+        }
+        Append(folder, offset, timestampMs, RowOp.Delete, version);
+        return null;
+    }
+
+    private void Append(string folder, long offset, long timestampMs, string op, long version)
+    {
+        var file = FileFor(Shape!, folder);
         var sizeBefore = file.Columns.Bytes;
-        file.Columns.Append(Shape.Row, Partition, offset, op, version);
+        file.Columns.Append(Shape!.Row, Partition, offset, op, version);
         Bytes += file.Columns.Bytes - sizeBefore;
         if (IsEmpty) (FirstOffset, FirstTimestampMs) = (offset, timestampMs);
         Rows++;
         if (file.Columns.Bytes >= options.FileBytes) Seal(file);
-        return null;
     }
 
     /// <summary>Adds a record that is no row, as it came.</summary>

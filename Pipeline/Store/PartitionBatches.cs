@@ -142,6 +142,7 @@ internal sealed class RowShape(TableSchema schema, string partitionBy, FolderNam
 {
     private readonly MessageDecoder decoder = new(schema);
     private readonly HivePartitioning partitioner = HivePartitioning.For(schema, partitionBy, folderName);
+    private KeyDecoder? keys;
 
     public TableSchema Schema { get; } = schema;
     public DecodedRow Row { get; } = new(schema);
@@ -151,6 +152,17 @@ internal sealed class RowShape(TableSchema schema, string partitionBy, FolderNam
     public string Decode(ReadOnlySpan<byte> value)
     {
         decoder.Decode(value, Row);
+        return partitioner.FolderOf(Row);
+    }
+
+    /// <summary>
+    /// The same for a delete, of which only the key is known: where folders are not made by that, it is in the one for no value. In which
+    /// one the row was, nobody knows here, and a reader that looks for the newest version of a key looks into all.
+    /// </summary>
+    /// <exception cref="UndecodableException">It is no key of this schema.</exception>
+    public string DecodeDelete(ReadOnlySpan<byte> key)
+    {
+        (keys ??= new KeyDecoder(Schema)).Decode(key, Row);
         return partitioner.FolderOf(Row);
     }
 }

@@ -74,6 +74,9 @@ public sealed class RoleTests(PostgresServer postgres, KafkaServer kafka)
     [InlineData("INSERT INTO t_orders (customer_name, restaurant_name, item, amount) VALUES ('a', 'b', 'c', 1)")]
     [InlineData("UPDATE t_orders SET amount = 0")]
     [InlineData("DELETE FROM t_orders")]
+    [InlineData("INSERT INTO t_orders_deletes (order_id, deleted_at) VALUES (1, now())")]
+    [InlineData("UPDATE t_orders_deletes SET deleted_at = now()")]
+    [InlineData("TRUNCATE t_orders_deletes")]
     [InlineData("TRUNCATE t_orders")]
     [InlineData("BEGIN; LOCK TABLE t_orders IN EXCLUSIVE MODE")]
     [InlineData("CREATE TABLE public.mine (id int)")]
@@ -99,7 +102,7 @@ public sealed class RoleTests(PostgresServer postgres, KafkaServer kafka)
     }
 
     [Fact]
-    public async Task the_role_of_the_script_has_one_right_on_one_table()
+    public async Task the_role_of_the_script_reads_two_tables_and_removes_from_the_one_of_deletes()
     {
         await using var orders = await TestPipeline.CreateAsync(postgres, kafka);
         await orders.Database.ExecuteAsync("CREATE TABLE payments (id int)");
@@ -119,7 +122,9 @@ public sealed class RoleTests(PostgresServer postgres, KafkaServer kafka)
         var memberships = await orders.Database.TextRowsAsync(
             $"SELECT roleid::regrole::text FROM pg_auth_members WHERE member = '{PostgresServer.PipelineRole}'::regrole");
 
-        Assert.Equal([["t_orders", "SELECT"]], rights);
+        Assert.Equal(
+            [["t_orders", "SELECT"], ["t_orders_deletes", "DELETE"], ["t_orders_deletes", "SELECT"]],
+            rights.OrderBy(r => r[0], StringComparer.Ordinal).ThenBy(r => r[1], StringComparer.Ordinal));
         Assert.Equal([["f f f f f"]], attributes);
         Assert.Equal([["pg_read_all_stats"]], memberships);
     }

@@ -21,6 +21,20 @@ public sealed class SourceTableTests(PostgresServer postgres, KafkaServer kafka)
         await stream.LakeShouldEqualTableAsync("region", "number", "kind");
     }
 
+    /// <summary>They are no part of it: a row whose other column changes is the same row.</summary>
+    [Fact]
+    public async Task a_key_may_carry_other_columns_along()
+    {
+        await using var stream = await TestStream.CreateAsync(postgres, kafka,
+            "CREATE TABLE items (id bigint, name text NOT NULL, updated_at timestamptz NOT NULL DEFAULT now(), "
+            + "PRIMARY KEY (id) INCLUDE (name)); CREATE INDEX ON items (updated_at, id); "
+            + "INSERT INTO items (id, name) SELECT i, 'a' FROM generate_series(1, 20) i");
+        await stream.DrainAsync();
+        await stream.ExecuteAsync("UPDATE items SET name = 'b', updated_at = clock_timestamp()");
+        await stream.DrainAsync();
+        Assert.Equal(20, stream.Dump().Records.Select(r => Convert.ToHexString(r.Key!)).Distinct().Count());
+    }
+
     [Fact]
     public async Task a_text_key_may_hold_any_character()
     {

@@ -9,11 +9,11 @@ namespace OrdersStream.ReliabilityTests;
 internal static class CrashStream
 {
     public static Task<TestStream> CreateAsync(
-        PostgresServer postgres, KafkaServer kafka, Func<PipelineOptions, PipelineOptions>? configure = null)
+        PostgresServer postgres, KafkaServer kafka, Func<PipelineOptions, PipelineOptions>? configure = null, string ddl = TestStream.Items)
     {
         kafka.RequireReal("what an aborted transaction published stays hidden");
         return TestStream.CreateAsync(
-            postgres, kafka, configure: options => configure is null ? SmallSteps(options) : configure(SmallSteps(options)));
+            postgres, kafka, ddl, configure: options => configure is null ? SmallSteps(options) : configure(SmallSteps(options)));
     }
 
     /// <summary>One without transactions, on whatever broker there is.</summary>

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Confluent.Kafka;
 using OrdersStream.Capture;
+using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Hosting.Loops;
@@ -12,6 +13,8 @@ namespace OrdersStream.ReliabilityTests;
 /// <summary>Two of everything, and more, that come and go.</summary>
 public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
 {
+    private const int GroupShared = 3021;
+
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Theory, InlineData("transactions"), InlineData("frames")]
@@ -141,7 +144,38 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
         Assert.True(await CrashStream.OnceAsync(stream));
         await stream.LakeShouldEqualTableAsync();
         Assert.Equal(await stream.Database.ScalarAsync<long>("SELECT count(*) FROM items"), stream.Lake.Count());
+        Assert.DoesNotContain(stream.Log.Lines, line => line.Id == GroupShared);
     }
+
+    /// <summary>Each would get some partitions only, and be told nothing by its own records.</summary>
+    [Fact]
+    public async Task two_lakes_that_share_a_consumer_group_are_told_of_one_another()
+    {
+        await using var stream = await EightPartitionsAsync(batchInterval: 1);
+        await InsertAsync(stream);
+        await stream.DrainAsync();
+        await using var one = new Instance(stream, PipelineHalf.KafkaToLake);
+        var two = new Instance(stream, PipelineHalf.KafkaToLake, AnotherLake);
+
+        await stream.UntilAsync(
+            () => stream.Log.Lines.Count(line => line.Id == GroupShared) == 2, Task.WhenAny(one.Running, two.Running).Unwrap(),
+            () => "not both lakes were told of the other");
+
+        Assert.All(stream.Log.Lines.Where(line => line.Id == GroupShared), line =>
+            Assert.Contains($"'{stream.Options.Kafka.EffectiveGroupId}'", line.Message, StringComparison.Ordinal));
+        await two.DisposeAsync();
+        await using var own = new Instance(
+            stream, PipelineHalf.KafkaToLake, o => AnotherLake(o) with { Kafka = o.Kafka with { GroupId = o.Kafka.Topic + "-2" } });
+        await stream.UntilAsync(
+            () => one.Stored == 50 && two.Stored + own.Stored == 50, Task.WhenAny(one.Running, own.Running).Unwrap(),
+            () => $"{one.Stored} rows are in one lake, {two.Stored + own.Stored} in the other");
+    }
+
+    private static PipelineOptions AnotherLake(PipelineOptions options) => options with
+    {
+        Datalake = options.Datalake with { Path = options.Datalake.Path + "-2" },
+        Streaming = options.Streaming with { CheckpointLocation = options.Streaming.CheckpointLocation + "-2" },
+    };
 
     [Fact]
     public async Task a_batch_that_is_being_collected_is_stored_before_its_partitions_go_to_another_storer()
@@ -245,9 +279,9 @@ public sealed class InstanceTests(PostgresServer postgres, KafkaServer kafka)
         private readonly CancellationTokenSource stop = new();
         private long stored;
 
-        public Instance(TestStream stream, PipelineHalf half)
+        public Instance(TestStream stream, PipelineHalf half, Func<PipelineOptions, PipelineOptions>? configure = null)
         {
-            run = stream.NewRun();
+            run = stream.NewRun(configure);
             run.Stream.Store.Stored = batch => Interlocked.Add(ref stored, batch.Rows);
             Running = run.UntilStoppedAsync(half, null, stop.Token, Cancellation);
         }

@@ -25,7 +25,13 @@ internal static class Steps
     // A run that begins with nothing to roll forward and whose log is young meets all others.
     private static readonly CrashPoint[] NotMetAtOnce = [CrashPoint.RollForwardBegun, CrashPoint.CommitPruned];
 
+    // DeletesTests has tombstones of days ago.
+    private static readonly CrashPoint[] NeedsOldTombstones = [CrashPoint.TombstonesRemoved];
+
     public static TheoryData<CrashPoint> Capture => new(OfCapture);
+
+    /// <summary>Those of a capture that has deletes.</summary>
+    public static TheoryData<CrashPoint> Deletes => new(OfCapture.Concat(NeedsOldTombstones));
     public static TheoryData<CrashPoint> Storage => new(OfStorage);
 
     /// <summary>Those of <see cref="Storage"/> that the first run of a stream meets.</summary>
@@ -33,5 +39,6 @@ internal static class Steps
         new(OfStorage.Except(NotMetAtOnce));
 
     private static IEnumerable<CrashPoint> OfStorage =>
-        Enum.GetValues<CrashPoint>().Except(OfCapture).Except(NeedsAClock).Except(NeedsALargeRow).Except(NeedsARequest);
+        Enum.GetValues<CrashPoint>().Except(OfCapture).Except(NeedsAClock).Except(NeedsALargeRow).Except(NeedsARequest)
+            .Except(NeedsOldTombstones);
 }

@@ -21,6 +21,30 @@ public sealed class TestStream : IAsyncDisposable
         CREATE INDEX ON items (updated_at, id);
         """;
 
+    /// <summary>The same with tombstones, as db/orders.sql makes them.</summary>
+    public const string ItemsAndDeletes = Items + Deletes;
+
+    private const string Deletes =
+        """
+        CREATE TABLE items_deletes (
+            delete_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id bigint NOT NULL, deleted_at timestamptz NOT NULL);
+        CREATE INDEX ON items_deletes (deleted_at);
+        CREATE FUNCTION items_deletes() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF TG_OP = 'TRUNCATE' THEN
+                INSERT INTO public.items_deletes (id, deleted_at) SELECT id, clock_timestamp() FROM public.items;
+            ELSE
+                INSERT INTO public.items_deletes (id, deleted_at) VALUES (OLD.id, clock_timestamp());
+            END IF;
+            RETURN NULL;
+        END
+        $$;
+        CREATE TRIGGER deletes AFTER DELETE ON items FOR EACH ROW EXECUTE FUNCTION items_deletes();
+        CREATE TRIGGER keys AFTER UPDATE ON items FOR EACH ROW WHEN (OLD.id IS DISTINCT FROM NEW.id) EXECUTE FUNCTION items_deletes();
+        CREATE TRIGGER truncates BEFORE TRUNCATE ON items FOR EACH STATEMENT EXECUTE FUNCTION items_deletes();
+        ALTER TABLE items ENABLE ALWAYS TRIGGER deletes, ENABLE ALWAYS TRIGGER keys, ENABLE ALWAYS TRIGGER truncates;
+        """;
+
     private readonly KafkaServer kafka;
     private readonly TestFolder folder;
     private readonly Dictionary<int, long> delivered = [];

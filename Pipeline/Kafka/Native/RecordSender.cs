@@ -55,6 +55,13 @@ internal sealed class RecordSender : IDisposable
         LargeAllocations.Count(value.Length);
     }
 
+    /// <summary>The next record of its partition: its key's row is gone, so it has no value.</summary>
+    public void SendDelete(int partition, ReadOnlySpan<byte> key, Headers headers)
+    {
+        outgoing?.Flush();
+        Produce(partitions[partition], new Message<byte[], byte[]> { Key = key.ToArray(), Headers = headers });
+    }
+
     /// <summary>All records so far are the producer's.</summary>
     /// <exception cref="KafkaException">A record was refused.</exception>
     public void Flush() => outgoing?.Flush();

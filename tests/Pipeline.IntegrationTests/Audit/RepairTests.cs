@@ -238,6 +238,86 @@ public sealed class RepairTests(PostgresServer postgres, KafkaServer kafka)
         Assert.DoesNotContain("no number", stream.Log.ToString(), StringComparison.Ordinal);
     }
 
+    /// <summary>Where no trigger writes deletes down, and the audit may publish them; not where most of all rows seem to be gone.</summary>
+    [Fact]
+    public async Task what_only_the_lake_has_is_published_as_deleted_by_the_running_loop_alone_but_not_too_much_of_it()
+    {
+        await using var stream = await TestStream.CreateAsync(
+            postgres, kafka, configure: o => Audited(o) with { Postgres = o.Postgres with { Deletes = "audit" } });
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'n' || i FROM generate_series(1, 300) i");
+        using var stop = new CancellationTokenSource();
+        await using var run = stream.NewRun();
+        var running = run.UntilStoppedAsync(null, null, stop.Token, Token);
+        await stream.UntilStoredAsync(300, running);
+        var file = new AuditStateFile(stream.Options, CrashPoints.None);
+
+        await stream.ExecuteAsync("DELETE FROM items WHERE id <= 10");
+        await stream.UntilAsync(
+            () => file.Read() is { Last: { Rows: 290, Differences: 0 }, RequestedInAll: >= 10 }, running, () => $"it says {file.Read()}");
+        await stream.NewestShouldEqualTableAsync();
+
+        await stream.ExecuteAsync("DELETE FROM items WHERE id <= 40");
+        await HeldAsync(30, "they are more than 5% of all (postgres.deletes_share_max)");
+        await stream.ExecuteAsync("DELETE FROM items");
+        await HeldAsync(290, "the table is empty");
+        await stop.CancelAsync();
+        await running;
+        Assert.Equal(10, stream.Lake.Rows($"SELECT 1 FROM {stream.Lake.Source} WHERE _op = 'delete'").Count);
+
+        Task HeldAsync(long extra, string why) => stream.UntilAsync(
+            () => stream.Log.Warnings.Any(w => w.Contains($"{extra} rows of the lake are not in the table", StringComparison.Ordinal)
+                && w.Contains(why, StringComparison.Ordinal)),
+            running, () => $"it says {file.Read()}");
+    }
+
+    [Fact]
+    public async Task a_request_to_delete_deletes_what_is_not_in_the_table_and_nothing_else()
+    {
+        await using var stream = await TestStream.CreateAsync(postgres, kafka);
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'n' FROM generate_series(1, 5) i");
+        await stream.PollAndStoreAsync();
+        await stream.ExecuteAsync("DELETE FROM items WHERE id IN (2, 3)");
+        new RepairRequests(stream.Options, CrashPoints.None).Add(
+            new RepairRequest("the test", new RowSelection { Keys = [["1"], ["2"], ["3"]] }, await OrderAsync(stream)) { IsDeletes = true },
+            DateTimeOffset.UnixEpoch);
+        await stream.ExecuteAsync("INSERT INTO items VALUES (3, 'again', clock_timestamp())");
+
+        Assert.Equal(1, (await stream.PollAsync()).RepairedRows);
+        await stream.StoreAsync();
+
+        await stream.NewestShouldEqualTableAsync();
+        Assert.Empty(new RepairRequests(stream.Options, CrashPoints.None).Waiting());
+    }
+
+    /// <summary>Its text is made of what the lake has of it.</summary>
+    [Theory]
+    [InlineData("text", "'a'", "'quote\" back\\ slash '''", "'é花'")]
+    [InlineData("numeric", "1.50", "-0.000001", "'NaN'")]
+    [InlineData("uuid", "'0f8fad5b-d9cb-469f-a165-70867728950e'")]
+    [InlineData("timestamptz", "'2026-01-01 00:00:00.000001Z'", "'infinity'", "'0044-03-15 12:00:00Z BC'")]
+    [InlineData("date", "'2026-02-28'", "'-infinity'", "'0044-03-15 BC'")]
+    [InlineData("double precision", "0.1", "'-Infinity'", "1e300")]
+    [InlineData("bytea", "'\\x00ff'", "''")]
+    [InlineData("boolean", "true")]
+    [InlineData("time", "'12:30:00.5'")]
+    public async Task a_key_of_any_type_that_only_the_lake_has_is_published_as_deleted(string type, params string[] keys)
+    {
+        await using var stream = await TestStream.CreateAsync(
+            postgres, kafka, $"CREATE TABLE things (n int, k {type}, updated_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (n, k))",
+            "things", o => o with { Postgres = o.Postgres with { Deletes = "audit", DeletesShareMax = 100 } });
+        await stream.ExecuteAsync(
+            "INSERT INTO things VALUES " + string.Join(", ", keys.Select((k, i) => $"({i}, {k})")) + $", (100, {keys[0]})");
+        await stream.PollAndStoreAsync();
+        await stream.ExecuteAsync("DELETE FROM things WHERE n < 100");
+        await stream.Instance.DisposeAsync();
+        await stream.UntilNobodyPollsAsync();
+
+        // It compares once more in the end.
+        var repair = new RepairOptions(stream.Options, IsDry: false, Once: true, LogLevel.Warning);
+        Assert.Equal(0, await RepairVerbs.RepairAsync(repair, Token));
+        Assert.Equal(keys.Length, stream.Lake.Rows($"SELECT 1 FROM {stream.Lake.Source} WHERE _op = 'delete'").Count);
+    }
+
     private static void RemoveOneFile(TestStream stream)
     {
         var lake = new LakeFolder(stream.Options.Datalake.Path);

@@ -41,6 +41,13 @@ public sealed class RepairRequestsTests : IDisposable
         Assert.Empty(Requests.Waiting());
     }
 
+    [Theory, InlineData(true), InlineData(false)]
+    public void that_its_keys_are_deleted_is_read_back_too(bool isDeletes)
+    {
+        var asked = new RepairRequest("the audit", new RowSelection { Keys = [["1"]] }, "id bigint") { IsDeletes = isDeletes };
+        Assert.Equal(isDeletes, Requests.Read(Requests.Add(asked, Now)).IsDeletes);
+    }
+
     [Fact]
     public void they_are_taken_up_in_the_order_in_which_they_were_made()
     {

@@ -35,6 +35,22 @@ public sealed class WatermarkTests
         }
     }
 
+    /// <summary>In the file as in the topic; and a version of this program that knew no deletes reads it.</summary>
+    [Fact]
+    public void how_far_deletes_are_published_is_read_back()
+    {
+        var begun = Watermark.Start(Source, Topic).Begin(new Window(1, null, To, null, 0, null));
+        Assert.DoesNotContain("deleted", Encoding.UTF8.GetString(begun.ToJson()), StringComparison.Ordinal);
+        var after = begun.AdvanceDeletes(new Cursor("17", ["4"]), 3);
+        foreach (var read in new[] { Watermark.FromJson(after.ToStateFile()), Watermark.ReadPosition(after.ToPosition())! })
+        {
+            Assert.Equal((new Cursor("17", ["4"]), null), (read.Window!.Deleted, read.Window.Cursor));
+            Assert.Equal((1, 3, 3, 1), (read.Window.Page, read.Window.Rows, read.Rows, read.PageNumber));
+            Assert.True(read.Window.IsBeforeRows);
+            Assert.False(read.Advance(new Cursor(null, ["5"]), 1).Window!.IsBeforeRows);
+        }
+    }
+
     /// <summary>A page that nobody acknowledged may be in the lake, and lost by the brokers since.</summary>
     [Fact]
     public void a_number_that_is_passed_over_is_no_pages_and_says_nothing_of_which_position_is_newer()

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using OrdersStream.Postgres;
 using OrdersStream.Rows;
 using OrdersStream.UnitTests.ParquetFormat;
 using OrdersStream.UnitTests.Store;
@@ -119,6 +120,11 @@ public sealed class ReaderQueriesTests
         await lake.StoreAsync(lake.Topic.All);
         lake.Topic.Framed(0, 3, [3], previous: 2, schema: second, value: id => Row(id, "DELIVERED", "20.00")[..^1] + ",\"tip\":7}");
         await lake.StoreAsync(lake.Topic.All);
+        // An order that is gone, one that was never there, and one that is there again.
+        lake.Topic.Framed(0, 4, [8], previous: 3, schema: second, value: id => Row(id, "PLACED", "99.00")[..^1] + ",\"tip\":9}");
+        lake.Topic.Deletes(0, 5, ["2", "8", "77"], previous: 4, schema: TombstoneTable.Of("public", "orders_deletes", second).Deletes);
+        lake.Topic.Framed(0, 6, [2], previous: 5, schema: first, value: id => Row(id, "PLACED", "5.00"));
+        await lake.StoreAsync(lake.Topic.All);
         return lake;
     }
 
@@ -128,6 +134,8 @@ public sealed class ReaderQueriesTests
         var lake = new TestLake();
         lake.Topic.Framed(2, 1, [1, 2, 7]);
         lake.Topic.Framed(5, 2, [7], value: id => TestTopic.Row(id).Replace("PLACED", "moved"));
+        lake.Topic.Framed(2, 3, [9], previous: 1);
+        lake.Topic.Deletes(5, 4, ["9"], previous: 2);
         await lake.StoreAsync(lake.Topic.All);
         return lake;
     }

@@ -210,7 +210,7 @@ public sealed class FencedPagesTests : IDisposable
         Topic.Send(slept[2..4]);
         Topic.Send(Part(Second + 1, "b", 2));
         await lake.StoreAsync(Topic.All);
-        var said = Assert.Single(lake.Log.Lines, l => l.Id == 3021);
+        var said = Assert.Single(lake.Log.Lines, l => l.Id == 3022);
         Assert.Contains("2 records do not count", said.Text, StringComparison.Ordinal);
     }
 

@@ -121,7 +121,7 @@ public sealed class PagesTests : IDisposable
         await lake.StoreAsync(Topic.Framed(0, 7, [1, 2, 3], isNamed: true));
         await lake.StoreAsync(Topic.Framed(0, 4, [4, 5, 6], isNamed: true, publisher: "b"));
         Assert.Equal([1, 2, 3], await IdsAsync());
-        var said = Assert.Single(lake.Log.Lines, l => l.Id == 3021).Text;
+        var said = Assert.Single(lake.Log.Lines, l => l.Id == 3022).Text;
         Assert.Contains("3 records do not count", said, StringComparison.Ordinal);
         Assert.DoesNotContain("nothing is lost", said, StringComparison.Ordinal);
         Assert.Contains("new stream", said, StringComparison.Ordinal);

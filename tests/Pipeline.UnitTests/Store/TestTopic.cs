@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
 using OrdersStream.Kafka;
+using OrdersStream.Postgres;
 using OrdersStream.Rows;
 
 namespace OrdersStream.UnitTests.Store;
@@ -82,6 +83,39 @@ internal sealed class TestTopic
                     ? [new(StreamHeader.PageEnd, frame.End(ids.Length)), Header(StreamHeader.Position, "{}")]
                     : Array.Empty<StreamHeader>(),
             ], markerFollows: !isNamed && i == ids.Length - 1, key: id.ToString(CultureInfo.InvariantCulture)))];
+    }
+
+    /// <summary>A page of deletes in one partition, as PostgresToKafka publishes it.</summary>
+    /// <param name="partition">Which one.</param>
+    /// <param name="page">The page's number.</param>
+    /// <param name="keys">The keys of the rows that are gone.</param>
+    /// <param name="previous">Number of the page before it here.</param>
+    /// <param name="isNamed">Without transactions: each record names its page, and no marker follows.</param>
+    /// <param name="between">Records of others behind the first of the page's.</param>
+    /// <param name="schema">Null: that of <see cref="Orders"/> with columns that may be NULL.</param>
+    public List<StreamRecord> Deletes(
+        int partition, long page, string[] keys, long previous = 0, bool isNamed = false, Action? between = null,
+        TableSchema? schema = null)
+    {
+        schema ??= TombstoneTable.Of("public", "orders_deletes", Orders).Deletes;
+        var frame = new PageFrame(Identity.Topic, page, "a", [partition], 4, null, isNamed, schema, isDeletes: true);
+        var first = partitions.GetValueOrDefault(partition)?.Count ?? 0;
+        for (var i = 0; i < keys.Length; i++)
+        {
+            Produce(partition, null,
+                [
+                    .. i == 0
+                        ? [Header(StreamHeader.Schema, schema.Fingerprint), new(StreamHeader.Page, frame.Start(keys.Length, previous))]
+                        : Array.Empty<StreamHeader>(),
+                    .. i == keys.Length - 1
+                        ? [new(StreamHeader.PageEnd, frame.End(keys.Length)), Header(StreamHeader.Position, "{}")]
+                        : Array.Empty<StreamHeader>(),
+                    .. isNamed && i > 0 && i < keys.Length - 1 ? [new(StreamHeader.PageName, frame.Name)] : Array.Empty<StreamHeader>(),
+                    Header(StreamHeader.Op, "delete"),
+                ], markerFollows: !isNamed && i == keys.Length - 1, key: keys[i]);
+            if (i == 0) between?.Invoke();
+        }
+        return [.. partitions[partition].Skip(first)];
     }
 
     /// <summary>The log's end is lost: what is produced next has its offsets.</summary>

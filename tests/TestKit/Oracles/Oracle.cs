@@ -36,7 +36,8 @@ public sealed class Oracle(TestDatabase database, string qualifiedTable, IReadOn
     {
         var key = string.Join(", ", keyColumns.Select(k => $"\"{k.Replace("\"", "\"\"")}\""));
         return $"SELECT {List(columns, c => c.DuckDbText)} FROM (SELECT *, row_number() OVER (PARTITION BY {key} "
-            + $"ORDER BY _version DESC NULLS LAST, _offset DESC) AS _newest FROM {lake.Source} WHERE {where}) WHERE _newest = 1";
+            + $"ORDER BY _version DESC NULLS LAST, _offset DESC) AS _newest FROM {lake.Source} WHERE {where}) "
+            + "WHERE _newest = 1 AND _op <> 'delete'";
     }
 
     private Dictionary<string, string?[]> ByKey(List<SourceColumn> columns, List<string?[]> rows)

@@ -1,0 +1,322 @@
+using OrdersStream.Capture;
+using OrdersStream.Durable;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Programs;
+using OrdersStream.TestKit.Servers;
+
+namespace OrdersStream.IntegrationTests;
+
+/// <summary>
+/// Deletes, by tombstones that triggers write: whatever becomes of a key, in whichever windows, the newest version of it in the lake says
+/// what is in the table.
+/// </summary>
+public sealed class DeleteTests(PostgresServer postgres, KafkaServer kafka)
+{
+    private const string Insert = "INSERT INTO items (id, name) ";
+
+    [Fact]
+    public async Task a_deleted_row_and_a_key_that_is_another_by_now_are_not_met_in_the_lake()
+    {
+        await using var stream = await TenItemsAsync();
+
+        await stream.ExecuteAsync("DELETE FROM items WHERE id <= 3; UPDATE items SET id = 40, updated_at = clock_timestamp() WHERE id = 4");
+        await stream.PollAndStoreAsync();
+
+        await stream.NewestShouldEqualTableAsync();
+        Assert.Equal(
+            ["1", "2", "3", "4"],
+            stream.Lake.Rows($"SELECT id FROM {stream.Lake.Source} WHERE _op = 'delete' AND name IS NULL AND updated_at IS NULL ORDER BY 1")
+                .Select(r => r[0]));
+        Assert.Equal(15, stream.Lake.Count());
+        Assert.Equal(4, stream.Dump().Records.Count(r => r.Value is null));
+    }
+
+    /// <summary>What is there again, in the same window or a later one, wins; and what is gone again does not.</summary>
+    [Theory, InlineData(true), InlineData(false)]
+    public async Task the_last_that_became_of_a_key_counts(bool eachInItsWindow)
+    {
+        await using var stream = await TenItemsAsync();
+        string[] steps =
+        [
+            "DELETE FROM items WHERE id <= 5",
+            Insert + "VALUES (1, 'again'), (2, 'again')",
+            "DELETE FROM items WHERE id = 2",
+            "UPDATE items SET id = 60, updated_at = clock_timestamp() WHERE id = 6",
+            "UPDATE items SET id = 6, updated_at = clock_timestamp() WHERE id = 60",
+            Insert + "VALUES (100, 'never captured')",
+            "DELETE FROM items WHERE id = 100",
+            "UPDATE items SET id = 70, updated_at = clock_timestamp() WHERE id = 7",
+            Insert + "VALUES (7, 'another')",
+            "BEGIN; DELETE FROM items WHERE id = 8; " + Insert + "VALUES (8, 'at once'); COMMIT",
+            "BEGIN; DELETE FROM items WHERE id = 9; " + Insert + "VALUES (9, 'for a moment'); DELETE FROM items WHERE id = 9; COMMIT",
+        ];
+
+        foreach (var step in steps)
+        {
+            await stream.ExecuteAsync(step);
+            if (!eachInItsWindow) continue;
+            await stream.PollAndStoreAsync();
+            await stream.NewestShouldEqualTableAsync();
+        }
+        await stream.PollAndStoreAsync();
+
+        await stream.NewestShouldEqualTableAsync();
+        Assert.Empty(stream.Lake.QuarantineLines);
+    }
+
+    /// <summary>With times of long ago, too: the keys that do not come back are gone.</summary>
+    [Fact]
+    public async Task a_truncated_table_is_empty_in_the_lake_but_for_what_is_loaded_again()
+    {
+        await using var stream = await TenItemsAsync();
+
+        await stream.ExecuteAsync(
+            "BEGIN; TRUNCATE items; "
+            + "INSERT INTO items SELECT i, 'reloaded', now() - interval '1 year' FROM generate_series(1, 4) i; COMMIT");
+        await stream.PollAndStoreAsync();
+        await stream.NewestShouldEqualTableAsync();
+
+        await stream.ExecuteAsync("TRUNCATE items");
+        await stream.PollAndStoreAsync();
+        await stream.NewestShouldEqualTableAsync();
+    }
+
+    [Fact]
+    public async Task a_delete_that_commits_late_comes_with_the_window_that_sees_it()
+    {
+        await using var stream = await TenItemsAsync();
+        await using var late = await stream.Database.OpenSessionAsync();
+        await late.ExecuteAsync("BEGIN; DELETE FROM items WHERE id = 1; SAVEPOINT a; DELETE FROM items WHERE id = 2; RELEASE a; "
+            + "SAVEPOINT b; DELETE FROM items WHERE id = 3; ROLLBACK TO b");
+        await stream.ExecuteAsync("DELETE FROM items WHERE id = 4");
+        await stream.PollAndStoreAsync();
+        await stream.NewestShouldEqualTableAsync();
+
+        await late.ExecuteAsync("COMMIT");
+        await stream.PollAndStoreAsync();
+
+        await stream.NewestShouldEqualTableAsync();
+        Assert.Equal(["1", "2", "4"], DeletedKeys(stream));
+    }
+
+    /// <summary>Each is published once, though the window before could remember one transaction only behind the open one.</summary>
+    [Fact]
+    public async Task deletes_that_are_held_back_come_when_the_transaction_before_them_has_ended()
+    {
+        await using var stream = await TenItemsAsync(o => o with { Postgres = o.Postgres with { SeenTransactions = 1 } });
+        await using var open = await stream.Database.OpenSessionAsync();
+        await open.ExecuteAsync("BEGIN; UPDATE items SET name = 'open', updated_at = clock_timestamp() WHERE id = 10");
+        foreach (var id in (int[])[1, 2, 3]) await stream.ExecuteAsync($"DELETE FROM items WHERE id = {id}");
+        await stream.ExecuteAsync(Insert + "VALUES (1, 'again')");
+        await stream.PollAndStoreAsync();
+
+        await open.ExecuteAsync("COMMIT");
+        await stream.PollAndStoreAsync();
+
+        await stream.NewestShouldEqualTableAsync();
+        Assert.Equal(["2", "3"], DeletedKeys(stream));
+    }
+
+    [Fact]
+    public async Task a_prepared_delete_comes_when_it_is_committed()
+    {
+        await using var server = await PostgresServer.StartOwnAsync(("max_prepared_transactions", "2"));
+        await using var stream = await TestStream.CreateAsync(server, kafka, TestStream.ItemsAndDeletes);
+        await stream.ExecuteAsync(Insert + "SELECT i, 'n' FROM generate_series(1, 4) i");
+        await stream.PollAndStoreAsync();
+        await stream.ExecuteAsync("BEGIN; DELETE FROM items WHERE id = 1; PREPARE TRANSACTION 'one'");
+        await stream.ExecuteAsync("DELETE FROM items WHERE id = 2");
+        await stream.PollAndStoreAsync();
+        Assert.Equal(["2"], DeletedKeys(stream));
+
+        await stream.ExecuteAsync("COMMIT PREPARED 'one'");
+        await stream.PollAndStoreAsync();
+
+        await stream.NewestShouldEqualTableAsync();
+        Assert.Equal(["1", "2"], DeletedKeys(stream));
+    }
+
+    /// <summary>Triggers for each row are the partitions', too.</summary>
+    [Fact]
+    public async Task rows_of_partitions_are_deleted_and_move_between_them()
+    {
+        const string partitions =
+            "ALTER TABLE items RENAME TO plain; CREATE TABLE items (LIKE plain INCLUDING ALL) PARTITION BY RANGE (id); "
+            + "CREATE TABLE items_low PARTITION OF items FOR VALUES FROM (0) TO (6); "
+            + "CREATE TABLE items_high PARTITION OF items FOR VALUES FROM (6) TO (100); DROP TABLE plain; "
+            + "CREATE TRIGGER deletes AFTER DELETE ON items FOR EACH ROW EXECUTE FUNCTION items_deletes(); "
+            + "CREATE TRIGGER keys AFTER UPDATE ON items FOR EACH ROW WHEN (OLD.id IS DISTINCT FROM NEW.id) "
+            + "EXECUTE FUNCTION items_deletes();";
+        await using var stream = await TestStream.CreateAsync(postgres, kafka, TestStream.ItemsAndDeletes + partitions);
+        await stream.ExecuteAsync(Insert + "SELECT i, 'n' FROM generate_series(1, 10) i");
+        await stream.PollAndStoreAsync();
+
+        await stream.ExecuteAsync("DELETE FROM items WHERE id = 1; DELETE FROM items_high WHERE id = 7; "
+            + "UPDATE items SET id = id + 50, updated_at = clock_timestamp() WHERE id IN (2, 8)");
+        await stream.PollAndStoreAsync();
+
+        await stream.NewestShouldEqualTableAsync();
+        Assert.Contains(stream.Log.Warnings, w => w.Contains("on TRUNCATE, so such deletes are not captured", StringComparison.Ordinal));
+    }
+
+    [Theory, InlineData("transactions"), InlineData("frames")]
+    public async Task a_process_that_dies_between_pages_of_deletes_goes_on_behind_them(string delivery)
+    {
+        await using var stream = await TestStream.CreateAsync(postgres, kafka, TestStream.ItemsAndDeletes, configure: o => o with
+        {
+            Postgres = o.Postgres with { PageBytes = 1024 }, Kafka = o.Kafka with { Delivery = delivery },
+        });
+        await stream.ExecuteAsync(Insert + "SELECT i, 'n' FROM generate_series(1, 2000) i");
+        await stream.DrainAsync();
+        await stream.StoreAsync();
+        await stream.ExecuteAsync("DELETE FROM items WHERE id > 3; UPDATE items SET name = 'new', updated_at = clock_timestamp()");
+
+        var pages = 0;
+        stream.OnReached = point =>
+        {
+            if (point == CrashPoint.PageCommitted && ++pages == 3) throw new IOException("crash");
+        };
+        await Assert.ThrowsAsync<IOException>(stream.DrainAsync);
+        stream.OnReached = null;
+        await stream.RestartAsync();
+        await stream.ExecuteAsync(Insert + "SELECT i, 'again' FROM generate_series(10, 2000, 10) i");
+        await stream.DrainAsync();
+        await stream.StoreAsync();
+
+        await stream.NewestShouldEqualTableAsync();
+        Assert.True(pages >= 3, $"{pages} pages");
+        Assert.Empty(stream.Lake.QuarantineLines);
+    }
+
+    /// <summary>What is younger than a day stays.</summary>
+    [Fact]
+    public async Task tombstones_are_removed_once_they_are_published_and_old()
+    {
+        await using var stream = await TenItemsAsync();
+        await stream.ExecuteAsync("DELETE FROM items WHERE id <= 4");
+        await stream.PollAsync();
+        await stream.ExecuteAsync("UPDATE items_deletes SET deleted_at = deleted_at - interval '2 days' WHERE id <= 2");
+
+        await stream.RestartAsync();
+        await stream.PollAsync();
+
+        Assert.Equal([["3"], ["4"]], await stream.Database.TextRowsAsync("SELECT id::text FROM items_deletes ORDER BY items_deletes.id"));
+        Assert.Equal(PollOutcome.Idle, (await stream.PollAsync()).Outcome);
+        await stream.StoreAsync();
+        Assert.Equal(["1", "2", "3", "4"], DeletedKeys(stream));
+    }
+
+    /// <summary>Where no table of tombstones fits, or no trigger writes into it, deletes are not captured, and that is said.</summary>
+    [Theory]
+    [InlineData("DROP TABLE items_deletes CASCADE", null)]
+    [InlineData("ALTER TABLE items_deletes ALTER id TYPE int", "does not fit the table's key (id), so deletes are not captured")]
+    [InlineData("ALTER TABLE items DISABLE TRIGGER deletes", "on DELETE, so such deletes are not captured")]
+    public async Task deletes_that_nobody_writes_down_are_not_captured(string change, string? warning)
+    {
+        await using var stream = await TestStream.CreateAsync(postgres, kafka, TestStream.ItemsAndDeletes);
+        await stream.ExecuteAsync(change);
+        await stream.ExecuteAsync("ALTER TABLE items DISABLE TRIGGER deletes; " + Insert + "VALUES (1, 'n'), (2, 'n')");
+        await stream.PollAndStoreAsync();
+
+        await stream.ExecuteAsync("DELETE FROM items WHERE id = 1; UPDATE items SET name = 'm', updated_at = clock_timestamp()");
+        await stream.PollAndStoreAsync();
+
+        Assert.Empty(DeletedKeys(stream));
+        Assert.Equal(3, stream.Lake.Count());
+        if (warning is not null) Assert.Contains(stream.Log.Warnings, w => w.Contains(warning, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task deletes_that_are_off_are_not_captured()
+    {
+        await using var stream = await TenItemsAsync(o => o with { Postgres = o.Postgres with { Deletes = "off" } });
+        await stream.ExecuteAsync("DELETE FROM items WHERE id = 1");
+        await stream.PollAndStoreAsync();
+        Assert.Empty(DeletedKeys(stream));
+    }
+
+    /// <summary>Each kind of value that a key is made of comes back from the record's key as it was in the rows.</summary>
+    [Theory]
+    [InlineData("text", "'a'", "'quote\" back\\ slash'", "'é花'", "''")]
+    [InlineData("numeric", "1.50", "-0.000001", "'NaN'", "12345678901234567890123456789")]
+    [InlineData("numeric(10,2)", "1.50", "-0.01", "0", "99999999.99")]
+    [InlineData("uuid", "'0f8fad5b-d9cb-469f-a165-70867728950e'", "'7c9e6679-7425-40de-944b-e07fc1f90ae7'")]
+    [InlineData("timestamptz", "'2026-01-01 00:00:00.000001Z'", "'infinity'", "'0044-03-15 12:00:00Z BC'")]
+    [InlineData("date", "'2026-02-28'", "'-infinity'")]
+    [InlineData("double precision", "0.1", "'-Infinity'", "'NaN'", "1e300")]
+    [InlineData("bytea", "'\\x00ff'", "''")]
+    [InlineData("boolean", "true", "false")]
+    [InlineData("jsonb", "'{\"a\": [1, \"x\"]}'", "'null'", "'\"text\"'")]
+    public async Task a_key_of_any_type_is_deleted(string type, params string[] keys)
+    {
+        foreach (var isOne in (bool[])[true, false])
+        {
+            var key = isOne ? "k" : "n, k";
+            await using var stream = await TestStream.CreateAsync(postgres, kafka,
+                $"""
+                CREATE TABLE things (
+                    k {type}, n int NOT NULL, name text, updated_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY ({key}));
+                CREATE TABLE things_deletes (delete_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, k {type} NOT NULL, n int NOT NULL,
+                    deleted_at timestamptz NOT NULL);
+                CREATE FUNCTION things_deletes() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN
+                    INSERT INTO public.things_deletes (k, n, deleted_at) VALUES (OLD.k, OLD.n, clock_timestamp());
+                    RETURN NULL;
+                END $$;
+                CREATE TRIGGER deletes AFTER DELETE ON things FOR EACH ROW EXECUTE FUNCTION things_deletes();
+                """, "things");
+            await stream.ExecuteAsync(
+                "INSERT INTO things VALUES " + string.Join(", ", keys.Select((k, i) => $"({k}, {i}, 'x')")));
+            await stream.PollAndStoreAsync();
+
+            await stream.ExecuteAsync("DELETE FROM things");
+            await stream.PollAndStoreAsync();
+
+            Assert.Empty(stream.Lake.QuarantineLines);
+            Assert.Equal(
+                Enumerable.Repeat("2", keys.Length),
+                stream.Lake.Rows($"SELECT count(*) FROM {stream.Lake.Source} GROUP BY k").Select(r => r[0]));
+            Assert.Equal(keys.Length, stream.Lake.Rows($"SELECT 1 FROM {stream.Lake.Source} WHERE _op = 'delete'").Count);
+        }
+    }
+
+    /// <summary>db/orders.sql as it stands, whose writers have no rights on the table of deletes, by the pipeline's own role.</summary>
+    [Fact]
+    public async Task the_tables_of_the_script_and_its_role_are_enough()
+    {
+        await using var orders = await TestPipeline.CreateAsync(postgres, kafka);
+        await orders.OnceAsync();
+        await orders.Database.ExecuteAsync(
+            "CREATE ROLE writer_of_orders; GRANT SELECT, UPDATE, DELETE, TRUNCATE ON t_orders TO writer_of_orders");
+        try
+        {
+            await orders.Database.ExecuteAsync(
+                "SET ROLE writer_of_orders; DELETE FROM t_orders WHERE order_id = 1; "
+                + "UPDATE t_orders SET order_id = 200 WHERE order_id = 2; RESET ROLE");
+            await orders.OnceAsync();
+            var lake = new TestKit.Oracles.LakeReader(orders.Options.Datalake.Path);
+            Assert.Equal(["1", "2"], lake.Rows($"SELECT order_id FROM {lake.Source} WHERE _op = 'delete' ORDER BY 1").Select(r => r[0]));
+
+            await orders.Database.ExecuteAsync("SET ROLE writer_of_orders; TRUNCATE t_orders; RESET ROLE");
+            await orders.OnceAsync();
+            await new TestKit.Oracles.Oracle(orders.Database, "t_orders", ["order_id"], lake).LakeShouldEqualTableAsync();
+            Assert.Empty(orders.Warnings);
+        }
+        finally
+        {
+            await orders.Database.ExecuteAsync("DROP OWNED BY writer_of_orders; DROP ROLE writer_of_orders");
+        }
+    }
+
+    private async Task<TestStream> TenItemsAsync(
+        Func<Configuration.PipelineOptions, Configuration.PipelineOptions>? configure = null)
+    {
+        var stream = await TestStream.CreateAsync(postgres, kafka, TestStream.ItemsAndDeletes, configure: configure);
+        await stream.ExecuteAsync(Insert + "SELECT i, 'n' FROM generate_series(1, 10) i");
+        await stream.PollAndStoreAsync();
+        return stream;
+    }
+
+    private static IEnumerable<string?> DeletedKeys(TestStream stream) =>
+        stream.Lake.Rows($"SELECT id FROM {stream.Lake.Source} WHERE _op = 'delete' ORDER BY 1").Select(r => r[0]);
+}
