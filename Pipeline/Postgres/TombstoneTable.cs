@@ -154,7 +154,8 @@ public sealed record TombstoneTable(string QualifiedName, TableSchema Rows, Tabl
         SELECT (SELECT string_agg(wanted.name, ', ')
                 FROM (SELECT k, a.atttypid, a.atttypmod, a.attcollation
                       FROM unnest($3) k JOIN pg_attribute a ON a.attrelid = $1::oid AND a.attname = k
-                      UNION ALL VALUES ('{Number}', 'bigint'::regtype::oid, -1, 0::oid), ('{Time}', 'timestamptz'::regtype::oid, -1, 0::oid))
+                      UNION ALL VALUES ('{Number}', 'bigint'::regtype::oid, -1, 0::oid),
+                          ('{Time}', 'timestamptz'::regtype::oid, -1, 0::oid))
                      AS wanted (name, type, modifier, sorts)
                 WHERE NOT EXISTS (SELECT FROM pg_attribute d WHERE d.attrelid = c.oid AND d.attname = wanted.name AND d.attnotnull
                                   AND d.atttypid = wanted.type AND d.atttypmod = wanted.modifier
