@@ -40,7 +40,10 @@ internal sealed class LakeIndex : IDisposable
     public static LakeIndex Of(PipelineOptions options, ILakeFiles lake, TableSchema table, int versionsMax)
     {
         var checkpoint = options.Streaming.CheckpointLocation;
-        return new(lake, table, new SchemaStore(checkpoint).Read, Path.Combine(checkpoint, "audit"), versionsMax);
+        return new(lake, table, new SchemaStore(checkpoint).Read, Path.Combine(checkpoint, "audit"), versionsMax)
+        {
+            LeavesMissing = options.Postgres.ChangedValues == "leave",
+        };
     }
 
     /// <param name="lake">Where the lake lies.</param>
@@ -54,6 +57,9 @@ internal sealed class LakeIndex : IDisposable
         reader = new LakeReader(lake, schemaOf);
         DurableFile.CreateDirectory(folder, CrashPoints.None);
     }
+
+    /// <summary>Columns that a version has not are not compared.</summary>
+    public bool LeavesMissing { get; init; }
 
     /// <summary>Row versions in the lake.</summary>
     public long Rows { get; private set; }
@@ -216,7 +222,7 @@ internal sealed class LakeIndex : IDisposable
     private short ShapeOf(TableSchema schema)
     {
         if (shapeOf.TryGetValue(schema.Fingerprint, out var known)) return known;
-        shapes.Add(new ComparedShape(table, schema));
+        shapes.Add(new ComparedShape(table, schema, LeavesMissing));
         return shapeOf[schema.Fingerprint] = checked((short)(shapes.Count - 1));
     }
 
@@ -263,9 +269,9 @@ internal sealed class ComparedShape
     private readonly ComparableColumns columns;
 
     /// <exception cref="Diagnostics.PipelineException">The key changed: rows of the two schemas cannot be matched.</exception>
-    public ComparedShape(TableSchema table, TableSchema lake)
+    public ComparedShape(TableSchema table, TableSchema lake, bool leavesMissing)
     {
-        columns = new ComparableColumns(table, lake);
+        columns = new ComparableColumns(table, lake, leavesMissing);
         LakeKey = new RowDigest(lake, columns.LakeKey);
         LakeValues = new RowDigest(lake, columns.Lake);
         TableValues = new RowDigest(table, columns.Table);

@@ -8,6 +8,8 @@ using OrdersStream.Rows;
 namespace OrdersStream.Audit;
 
 /// <summary>Reduces chosen columns of a row to 128 bits, so that rows can be compared without being kept (invariant 7).</summary>
+/// <param name="schema">The row's.</param>
+/// <param name="columns">Indices into it; -1: a column that it has not, which readers of the lake see as NULL.</param>
 internal sealed class RowDigest(TableSchema schema, ImmutableArray<int> columns)
 {
     private readonly ByteBuffer text = new();
@@ -17,7 +19,8 @@ internal sealed class RowDigest(TableSchema schema, ImmutableArray<int> columns)
         text.Clear();
         foreach (var c in columns)
         {
-            MessageWriter.WriteValue(schema.Columns[c].Type, row, row.Cells[c], text);
+            if (c < 0) JsonText.Null(text);
+            else MessageWriter.WriteValue(schema.Columns[c].Type, row, row.Cells[c], text);
             text.Append((byte)'\n');
         }
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
@@ -28,16 +31,21 @@ internal sealed class RowDigest(TableSchema schema, ImmutableArray<int> columns)
 
 /// <summary>
 /// Which columns of an older schema's rows can be compared with the table's present ones: those that both have by name, in a form
-/// that does not depend on the type's width.
+/// that does not depend on the type's width; and those that only the table has, which readers of the lake see as NULL (invariant 12).
 /// </summary>
 internal sealed class ComparableColumns
 {
+    /// <param name="table">The table's columns.</param>
+    /// <param name="lake">A version's.</param>
+    /// <param name="leavesMissing">
+    /// What only the table has is not compared: it is configured that such values stay as they are in the lake.
+    /// </param>
     /// <exception cref="PipelineException">The key changed: rows of the two schemas cannot be matched.</exception>
-    public ComparableColumns(TableSchema table, TableSchema lake)
+    public ComparableColumns(TableSchema table, TableSchema lake, bool leavesMissing)
     {
         var pairs = table.Columns
             .Select((c, i) => (Table: i, Lake: lake.IndexOf(c.Name)))
-            .Where(p => p.Lake >= 0 && SameForm(table.Columns[p.Table].Type, lake.Columns[p.Lake].Type))
+            .Where(p => p.Lake < 0 ? !leavesMissing : SameForm(table.Columns[p.Table].Type, lake.Columns[p.Lake].Type))
             .ToList();
         Table = [.. pairs.Select(p => p.Table)];
         Lake = [.. pairs.Select(p => p.Lake)];
@@ -52,6 +60,8 @@ internal sealed class ComparableColumns
 
     /// <summary>Indices into the table's schema, in the order of <see cref="Lake"/>.</summary>
     public ImmutableArray<int> Table { get; }
+
+    /// <summary>Indices into the lake's; -1: it has no such column.</summary>
     public ImmutableArray<int> Lake { get; }
 
     /// <summary>The key's columns in the lake's schema, in the table's key order.</summary>

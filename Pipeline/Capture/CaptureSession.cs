@@ -175,7 +175,7 @@ internal sealed partial class CaptureSession : IDisposable
         var onItsDisk = Math.Max(last?.Lsn ?? 0, Watermark.Window?.To.Lsn ?? 0);
         var rewind = to.Lsn < onItsDisk && !IsOfAnotherTimeline ? Rewind.BehindItsDisk
             : known is not null ? Rewind.None
-            : again?.Rewind is Rewind.Undone or Rewind.BehindItsDisk ? again.Rewind : Rewind.Some;
+            : again is { Rewind: not Rewind.None } ? again.Rewind : Rewind.Some;
         var plan = WindowPlan.Next(
             Watermark.WindowNumber + 1, known ?? last, to, change, rewind, TimeSpan.FromSeconds(context.Options.Postgres.OverlapSeconds),
             Watermark.Window);
@@ -226,7 +226,8 @@ internal sealed partial class CaptureSession : IDisposable
     /// </summary>
     private async Task SendAgainAsync(TornPage torn, CancellationToken cancellationToken)
     {
-        var window = Watermark.Window!;
+        var window = Watermark.Window!.Reading(tombstones);
+        Watermark = Watermark with { Window = window };
         // Its transaction ids mean nothing any more: the next window reads further back, and its pages have numbers of their own.
         if (IsOfAnotherTimeline) return;
         var (snapshot, _) = await horizons.SnapshotAsync(context.Options.PublisherName, cancellationToken);

@@ -31,6 +31,8 @@ internal sealed class PageReader(
     /// </summary>
     private const int DeletesMax = 20_000;
 
+    private readonly WalFlush flush = new(connection, options, time);
+
     /// <summary>Pages that were published, to be filled again: at most one is being filled, one waits and one is published.</summary>
     private readonly ConcurrentQueue<Page> spare = [];
 
@@ -71,7 +73,7 @@ internal sealed class PageReader(
     public async Task<Page> ReadAgainAsync(TornPage torn, Window window, SourceIdentity source, CancellationToken cancellationToken)
     {
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        var table = await LockAsync(cancellationToken);
+        var table = await LockAsync(window, cancellationToken);
         source.CheckSameTable(source with { TableOid = table.Oid });
         // The window's rows come behind its deletes.
         var page = window.Cursor is null ? await DeletesAgainAsync(torn, window, table, cancellationToken)
@@ -122,7 +124,7 @@ internal sealed class PageReader(
         ImmutableArray<ImmutableArray<string>> keys, SourceIdentity source, CancellationToken cancellationToken)
     {
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        var table = await LockAsync(cancellationToken);
+        var table = await LockAsync(window: null, cancellationToken);
         source.CheckSameTable(source with { TableOid = table.Oid });
         var shape = TombstoneTable.Of(options.Schema, options.Table + TombstoneTable.Suffix, table.Schema);
         var (encoder, key, value) = (new MessageEncoder(shape.Rows), new ByteBuffer(), new ByteBuffer());
@@ -165,7 +167,7 @@ internal sealed class PageReader(
     {
         var opened = time.GetTimestamp();
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        var table = await LockAsync(cancellationToken);
+        var table = await LockAsync(window, cancellationToken);
         // Invariant 6, under the lock: the name may lead to another table since it was last resolved.
         source.CheckSameTable(source with { TableOid = table.Oid });
         if (window.For(table).Cursor is null && window.Cursor is not null)
@@ -173,9 +175,7 @@ internal sealed class PageReader(
                 "The table got another key while its rows were read.", "What is being read is read again from its beginning.");
         // The horizon answers for that table's: who comes after it reads none of them again.
         if (window.IsBeforeRows && window.To.Tombstones is { } oid && oid != table.Tombstones?.Oid)
-            throw new PipelineException(FailureAction.Retry,
-                "The table of deletes became another, or unreadable, while a window was begun.",
-                "All that is in it is read with the next one.");
+            throw TombstoneTable.IsAnother();
         if (window.IsBeforeRows && table.Tombstones is { } tombstones)
         {
             (window, var isDone) = await ReadDeletesAsync(window, table, tombstones, opened, pages, cancellationToken);
@@ -211,8 +211,8 @@ internal sealed class PageReader(
     }
 
     /// <summary>
-    /// The deletes of a window, before its rows and in an earlier snapshot: no delete is behind a row of its key that was there when it was
-    /// read (invariant 12).
+    /// The deletes of a window, before its rows and in their snapshot or an earlier one: no delete is behind a row of its key that was there
+    /// when it was read (invariant 12).
     /// </summary>
     private async Task<(Window Left, bool IsDone)> ReadDeletesAsync(
         Window window, SourceTable table, TombstoneTable tombstones, long opened, ChannelWriter<Page> pages,
@@ -242,8 +242,19 @@ internal sealed class PageReader(
         return (window, true);
     }
 
-    private Task<SourceTable> LockAsync(CancellationToken cancellationToken) =>
-        lockWait.OfAsync(connection, SourceCatalog.LockAsync(connection, options, cancellationToken), cancellationToken);
+    /// <summary>
+    /// The table, and the one snapshot in which it and all of its rows are read. Nothing of it leaves before what it shows is durable: a
+    /// commit that came since the horizon hides a version that is in it, and if a crash took that commit back nobody would publish it.
+    /// </summary>
+    private async Task<SourceTable> LockAsync(Window? window, CancellationToken cancellationToken)
+    {
+        // Tombstones that its horizon does not answer for are read again whatever becomes of them.
+        var withTombstones = window is { IsBeforeRows: true, To.Tombstones: not null };
+        var table = await lockWait.OfAsync(
+            connection, SourceCatalog.LockAsync(connection, options, withTombstones, cancellationToken), cancellationToken);
+        await flush.OfSnapshotAsync(cancellationToken);
+        return table;
+    }
 
     private Page NextPage(TableSchema schema, bool isDeletes = false) =>
         (spare.TryDequeue(out var page) ? page : new Page(options.PageBytes)).Begin(schema, isDeletes);

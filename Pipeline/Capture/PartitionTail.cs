@@ -150,8 +150,8 @@ internal sealed class PartitionTail(string stream, long known = 0, bool isFromBe
 
     private bool IsOfOpen(IReadOnlyList<StreamHeader> headers, PageEnd? end)
     {
-        var name = end is null ? PageFrame.ReadName(Header(headers, StreamHeader.PageName)) : (end.Page, end.Publisher);
-        return open is not null && name is var (page, publisher) && page == open.Page && publisher == open.Publisher;
+        var name = end is null ? PageFrame.ReadName(Header(headers, StreamHeader.PageName)) : new(end.Page, end.Publisher, stream);
+        return open is not null && name is { } own && own.Page == open.Page && own.Publisher == open.Publisher;
     }
 
     private static byte[]? Header(IReadOnlyList<StreamHeader> headers, string name)

@@ -137,7 +137,7 @@ public sealed record Watermark(
     }
 
     /// <summary>The window is published whole.</summary>
-    public Watermark Complete() => this with { Horizon = Window!.To, Window = null };
+    public Watermark Complete() => this with { Horizon = Window!.To with { ReadFrom = WindowBound.Of(Window) }, Window = null };
 
     /// <summary>
     /// As the position header of a page. Which pages were there before it stays in, for who has an older file or none, by how far they are

@@ -168,6 +168,12 @@ public static partial class Log
         + "and of {Unfinished} that were not finished; nothing is lost by it")]
     public static partial void PagesDropped(this ILogger logger, int partition, long records, int repeated, int unfinished);
 
+    [LoggerMessage(3022, LogLevel.Warning,
+        "partition {Partition}: {Records:N0} records do not count, of pages below number {Page}: a publisher that slept sent them behind "
+        + "its successor's fence, and that one reads their rows again. Where no second poller ran, the clock that pages are numbered by "
+        + "was ahead before, and their rows are missing: start a new stream (docs/operations.md)")]
+    public static partial void LateRecordsDropped(this ILogger logger, int partition, long records, long page);
+
     [LoggerMessage(3013, LogLevel.Warning,
         "partition {Partition}: the brokers lost the end of the topic, of which the lake has all below offset {NextOffset}; "
         + "what the lake has stays, and what they wrote since is read from offset {Offset} on")]

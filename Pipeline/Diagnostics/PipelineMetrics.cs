@@ -59,7 +59,7 @@ public sealed class PipelineMetrics : IDisposable
         redelivered = Meter.CreateCounter<long>(
             "orders_stream.redelivered.records", "{record}", "Records that the lake had already, dropped.");
         dropped = Meter.CreateCounter<long>(
-            "orders_stream.dropped.records", "{record}", "Records of repeated and unfinished pages, which do not count.");
+            "orders_stream.dropped.records", "{record}", "Records of repeated and unfinished pages, and late ones, which do not count.");
         droppedPages = Meter.CreateCounter<long>("orders_stream.dropped.pages", "{page}", "Parts of such pages, by what they were.");
         poll = Duration("orders_stream.poll.duration", "One poll of the table.");
         batch = Duration("orders_stream.batch.duration", "Committing one batch to the lake.");
@@ -128,7 +128,7 @@ public sealed class PipelineMetrics : IDisposable
     /// <summary>Parts of pages were dropped, which do not count.</summary>
     /// <param name="repeated">Parts that the lake had already.</param>
     /// <param name="unfinished">Parts that were not finished.</param>
-    /// <param name="records">Records of both.</param>
+    /// <param name="records">Records of both, and those that came late.</param>
     public void PagesDropped(int repeated, int unfinished, long records)
     {
         dropped.Add(records, stream);

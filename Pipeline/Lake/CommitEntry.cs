@@ -28,13 +28,19 @@ public sealed record CommittedFile(string Path, string TemporaryPath, long Rows,
 /// <param name="Page">Number of the newest page that is whole in the lake; 0: none of topic format 2.</param>
 /// <param name="GivenUp">Number of the newest page that was given up, since nobody ended it; 0: none was.</param>
 /// <param name="RestOf">Number of the page whose rest comes next, its beginning being lost; 0: none's.</param>
+/// <param name="NewestFile">The newest file of the entries before; null: none has any, or a version wrote it that did not say.</param>
 public sealed record PartitionState(
     long NextOffset, string? Fingerprint, bool FingerprintAssumed, bool PageEnded, long Rows, long Quarantined, long Files, long Page = 0,
-    int Generation = 0, long Dropped = 0, long GivenUp = 0, long RestOf = 0)
+    int Generation = 0, long Dropped = 0, long GivenUp = 0, long RestOf = 0, NewestFile? NewestFile = null)
 {
     /// <summary>Nothing was stored yet.</summary>
     public static PartitionState Empty { get; } = new(0, null, false, false, 0, 0, 0);
 }
+
+/// <summary>A file that shows by being there that the lake is as new as its commit log.</summary>
+/// <param name="Sequence">Number of the entry that committed it.</param>
+/// <param name="File">The file.</param>
+public sealed record NewestFile(long Sequence, CommittedFile File);
 
 /// <summary>
 /// One entry of a partition's commit log: what a batch added, and the whole state after it, so that the newest entry
@@ -61,6 +67,9 @@ public sealed record CommitEntry(
     PartitionState State)
 {
     internal IEnumerable<CommittedFile> AllFiles => Files.Concat(Quarantine);
+
+    /// <summary>The newest file up to this entry: one of its own, or, as the entry of a fence has none, the one before it.</summary>
+    internal NewestFile? NewestFile => AllFiles.FirstOrDefault() is { } own ? new(Sequence, own) : State.NewestFile;
 }
 
 /// <summary>A commit log entry as a state file.</summary>

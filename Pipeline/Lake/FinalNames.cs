@@ -25,7 +25,7 @@ internal sealed class FinalNames(ILakeFiles lake, LakeOwner? owner = null)
     /// <param name="markerPath">The file whose existence says so.</param>
     public void Give(CommitEntry entry, bool acceptMissing, string markerPath)
     {
-        foreach (var file in entry.AllFiles) GiveOne(file, acceptMissing, markerPath);
+        foreach (var file in entry.AllFiles) Give(file, acceptMissing, markerPath);
     }
 
     /// <summary>Of files that are named already, nothing is done but to make the names durable.</summary>
@@ -34,7 +34,8 @@ internal sealed class FinalNames(ILakeFiles lake, LakeOwner? owner = null)
     public void Sync(CommitEntry entry, bool acceptMissing) => lake.SyncNames(
         entry.AllFiles.Select(f => f.Path).Where(path => !acceptMissing || lake.Has(path)), CrashPoint.DirectorySynced);
 
-    private void GiveOne(CommittedFile file, bool acceptMissing, string markerPath)
+    /// <summary>The same for one file.</summary>
+    public void Give(CommittedFile file, bool acceptMissing, string markerPath)
     {
         try
         {

@@ -9,7 +9,18 @@ namespace OrdersStream.Lake;
 /// A commit log that was lost, or restored from an old copy, knows less than the lake has, and would store it twice
 /// (invariant 3). The files themselves say what they hold: the log is brought up to them before the first record is taken.
 /// </summary>
-internal sealed class LogRecovery(ILakeFiles lake, string writerPrefix, TopicIdentity topic, TimeProvider time, ILogger logger)
+/// <param name="lake">Where the files lie.</param>
+/// <param name="writerPrefix">With which the ids of all begin who write there.</param>
+/// <param name="topic">Whose log it is.</param>
+/// <param name="restAtAsync">
+/// The page whose rest, without its beginning, the topic has in a partition at an offset, where its number is not below the given one;
+/// 0: none's.
+/// </param>
+/// <param name="time">When an entry was made.</param>
+/// <param name="logger">Hears of what was mended.</param>
+internal sealed class LogRecovery(
+    ILakeFiles lake, string writerPrefix, TopicIdentity topic, Func<int, long, long, CancellationToken, Task<long>> restAtAsync,
+    TimeProvider time, ILogger logger)
 {
     private Dictionary<int, (int Generation, long Offset)>? lastOffsets;
 
@@ -20,7 +31,7 @@ internal sealed class LogRecovery(ILakeFiles lake, string writerPrefix, TopicIde
         lastOffsets ??= ListLastOffsets();
         stored.Reload();
         if (!IsAhead(lastOffsets.GetValueOrDefault(stored.Partition, (0, -1)), stored.State)) return;
-        if (await FindStateAsync(stored, cancellationToken) is not { } found) return;
+        if (await FindStateAsync(stored, writerId, cancellationToken) is not { } found) return;
         var entry = new CommitEntry(
             stored.NextSequence, writerId, time.GetUtcNow(), topic, stored.Partition,
             stored.State.NextOffset, found.NextOffset - 1, [], [], found);
@@ -29,7 +40,7 @@ internal sealed class LogRecovery(ILakeFiles lake, string writerPrefix, TopicIde
         logger.LogRecovered(stored.Partition, stored.State.NextOffset);
     }
 
-    private async Task<PartitionState?> FindStateAsync(StoredPartition stored, CancellationToken cancellationToken)
+    private async Task<PartitionState?> FindStateAsync(StoredPartition stored, string writerId, CancellationToken cancellationToken)
     {
         var ahead = Files()
             .Where(f => f.Name.Partition == stored.Partition && IsAhead((f.Name.Generation, f.Name.LastOffset), stored.State))
@@ -40,20 +51,23 @@ internal sealed class LogRecovery(ILakeFiles lake, string writerPrefix, TopicIde
         {
             // Offsets of a later generation began anew, below.
             if (name.Generation > state.Generation) (state, newestRow) = (state with { Generation = name.Generation, NextOffset = 0 }, -1);
+            long records;
             if (name.Kind == LakeFileKind.Quarantine)
             {
                 // Its name tells no topic.
                 if (QuarantineLines.TopicIn(lake, path) != topic.Topic) continue;
-                state = state with { Quarantined = state.Quarantined + QuarantineLines.CountIn(lake, path) };
+                records = QuarantineLines.CountIn(lake, path);
+                state = state with { Quarantined = state.Quarantined + records };
             }
             else
             {
                 var footer = await ReadFooterAsync(path, cancellationToken);
                 // A lake may be shared with another topic.
                 if (!footer.Topic.Matches(topic)) continue;
+                records = footer.Rows;
                 state = state with
                 {
-                    Rows = state.Rows + footer.Rows, Files = state.Files + 1, Page = Math.Max(state.Page, footer.LastPage ?? 0),
+                    Rows = state.Rows + records, Files = state.Files + 1, Page = Math.Max(state.Page, footer.LastPage ?? 0),
                 };
                 if (footer.LastOffset > newestRow)
                 {
@@ -61,11 +75,19 @@ internal sealed class LogRecovery(ILakeFiles lake, string writerPrefix, TopicIde
                     state = state with { Fingerprint = footer.SchemaFingerprint, FingerprintAssumed = false };
                 }
             }
-            state = state with { NextOffset = Math.Max(state.NextOffset, name.LastOffset + 1), PageEnded = false };
+            if (name.LastOffset < state.NextOffset) continue;
+            var file = new CommittedFile(
+                path, LakePath.Temporary(path, writerId), records, name.FirstOffset, name.LastOffset, lake.Find(path)!.Value.Bytes);
+            state = state with
+            {
+                NextOffset = name.LastOffset + 1, PageEnded = false, NewestFile = new(stored.NextSequence, file),
+            };
         }
         if (state == stored.State) return null;
         CheckNothingIsHidden(stored.Partition, state.NextOffset);
-        return state;
+        // Of a commit only some files may be there, and what they hold may end inside a page: the lake does not have that one whole.
+        var rest = await restAtAsync(stored.Partition, state.NextOffset, state.Page, cancellationToken);
+        return rest == 0 ? state : state with { Page = Math.Min(state.Page, rest - 1), RestOf = rest };
     }
 
     // A commit whose files are partly renamed cannot be told from one that was given up, once its entry is lost.

@@ -11,9 +11,6 @@ internal sealed class StoredPartition(int partition, CommitLog log, FinalNames n
 {
     private long newest;
 
-    /// <summary>A file of the newest entry that has any; null: none is known.</summary>
-    private (long Sequence, string Path)? newestFile;
-
     public int Partition { get; } = partition;
 
     public PartitionState State { get; private set; } = PartitionState.Empty;
@@ -30,15 +27,10 @@ internal sealed class StoredPartition(int partition, CommitLog log, FinalNames n
         if (log.ReadNewest() is not { } entry || entry.Sequence == newest) return false;
         crashPoints.Reached(CrashPoint.RollForwardBegun);
         Name(entry);
-        // An entry may have no files, as that of a fence has: those of the newest one that has any tell whether the lake is as new.
-        if (newest == 0 && !entry.AllFiles.Any()
-            && log.ReadRecent(CommitLog.EntriesKept).FirstOrDefault(e => e.AllFiles.Any()) is { } filed)
-        {
-            Name(filed);
-            Remember(filed);
-        }
         names.Sync(entry, log.AcceptsMissing(entry.Sequence, out _));
         Adopt(entry);
+        // An entry without files, as that of a fence, does not show whether the lake is as new as the log.
+        if (State.NewestFile is { } file) names.Give(file.File, log.AcceptsMissing(file.Sequence, out var markerPath), markerPath);
         return true;
     }
 
@@ -56,8 +48,8 @@ internal sealed class StoredPartition(int partition, CommitLog log, FinalNames n
     {
         // A volume that is put back in its place to what it was earlier has the same owner, and none of what was committed since.
         if (newest > 0 && !log.Has(newest) && !log.HasBeyond(newest)) throw PutBack($"entry {newest} of its commit log");
-        if (newestFile is { } file && !names.Has(file.Path) && !log.AcceptsMissing(file.Sequence, out _))
-            throw PutBack($"'{LakePath.WithoutValues(file.Path)}'");
+        if (State.NewestFile is { } file && !names.Has(file.File.Path) && !log.AcceptsMissing(file.Sequence, out _))
+            throw PutBack($"'{LakePath.WithoutValues(file.File.Path)}'");
         return log.TryAppend(entry);
     }
 
@@ -65,11 +57,8 @@ internal sealed class StoredPartition(int partition, CommitLog log, FinalNames n
     public bool Has(CommitEntry entry) => log.Has(entry.Sequence);
 
     /// <summary>The state that a committed and published entry leaves.</summary>
-    public void Adopt(CommitEntry entry)
-    {
-        (newest, State) = (entry.Sequence, entry.State);
-        Remember(entry);
-    }
+    public void Adopt(CommitEntry entry) =>
+        (newest, State) = (entry.Sequence, entry.State with { NewestFile = entry.NewestFile ?? NewestFiled() });
 
     /// <summary>Its files get their final names.</summary>
     public void Name(CommitEntry entry) => names.Give(entry, log.AcceptsMissing(entry.Sequence, out var markerPath), markerPath);
@@ -80,10 +69,9 @@ internal sealed class StoredPartition(int partition, CommitLog log, FinalNames n
     /// <param name="markerPath">The file whose existence says so.</param>
     public bool AcceptsLoss(long offset, out string markerPath) => log.AcceptsLoss(offset, out markerPath);
 
-    private void Remember(CommitEntry entry)
-    {
-        if (entry.AllFiles.FirstOrDefault() is { } file) newestFile = (entry.Sequence, file.Path);
-    }
+    // An entry of an earlier version says it of its own files only.
+    private NewestFile? NewestFiled() =>
+        log.ReadRecent(CommitLog.EntriesKept).Select(e => e.NewestFile).FirstOrDefault(file => file is not null);
 
     private PipelineException PutBack(string missing) => new(FailureAction.Retry,
         $"What was committed of partition {Partition} is not there any more ({missing}): the lake or its commit log was put back to an "

@@ -16,8 +16,10 @@ namespace OrdersStream.Postgres;
 /// <param name="Modifier">Of the type.</param>
 /// <param name="IsArray">It is an array.</param>
 /// <param name="Collation">Where it is not its type's own.</param>
+/// <param name="Changed">Its collation, where it sorts otherwise than it may have; asked of columns of unique indexes only.</param>
 internal sealed record SourceAttribute(
-    short Number, string Name, bool NotNull, string Format, string TypeName, char TypeType, int Modifier, bool IsArray, string? Collation);
+    short Number, string Name, bool NotNull, string Format, string TypeName, char TypeType, int Modifier, bool IsArray, string? Collation,
+    ChangedCollation? Changed);
 
 /// <summary>
 /// Which columns of the table leave it, and as what: by their types, and by what the configuration says of single ones. What cannot be

@@ -47,6 +47,10 @@ public sealed record Horizon(
     internal ImmutableArray<RowWitness>? WitnessesOf(SourceTable table) =>
         KeyOrder == table.Order ? Newest : Newest?.Select(w => w with { Key = null }).ToImmutableArray();
 
+    /// <summary>From where the window was read that ends at it; null: not known, or it is not done.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public WindowBound? ReadFrom { get; init; }
+
     /// <summary>Rows that are committed and not in it; null: none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public HeldBackRows? HeldBack { get; init; }
@@ -108,6 +112,18 @@ public sealed record Horizon(
     /// <param name="overlap">How far it went back at most.</param>
     public Horizon Before(DateTime clock, TimeSpan overlap) =>
         Seeing(clock).ClockSince is { } least && least - overlap < LowerBound ? this with { LowerBound = least - overlap } : this;
+
+    /// <summary>
+    /// It, for a server that took the place of the one that it was taken of. That one may have gone on by itself, and its bound with the
+    /// clock, while rows came to the other: what both have had is told by its newest row only. And a commit that the other never had may
+    /// have hidden a version of its window, while that was read.
+    /// </summary>
+    public Horizon BeforeParting()
+    {
+        DateTime?[] bounds =
+            [LowerBound, Newest is { } newest ? newest.Max(w => w.Time) : LowerBound, ReadFrom is { } from ? from.LowerBound : LowerBound];
+        return this with { LowerBound = bounds.Any(b => b is null) ? null : bounds.Min() };
+    }
 
     /// <summary>It, with the transactions that it saw.</summary>
     /// <param name="seen">Null: there are more than the limit.</param>
@@ -203,4 +219,11 @@ public sealed record Horizon(
         }
         return bound - slack;
     }
+}
+
+/// <summary>From where a window is read.</summary>
+/// <param name="LowerBound">Least value of the ordering column; null: rows of any time were in it.</param>
+public sealed record WindowBound(DateTime? LowerBound)
+{
+    public static WindowBound Of(Window window) => new(window.IsOfAnyTime || window.Joined is not null ? null : window.LowerBound);
 }

@@ -11,12 +11,7 @@ namespace OrdersStream.Postgres;
 internal sealed class HorizonReader(
     NpgsqlConnection connection, SourceServer server, PostgresOptions options, LockWait lockWait, TimeProvider time)
 {
-    private static readonly TimeSpan DurablePause = TimeSpan.FromMilliseconds(10);
-
-    private static readonly TimeSpan DurableWithin = TimeSpan.FromSeconds(30);
-
-    /// <summary>After so long it is no commit that is waited for.</summary>
-    private static readonly TimeSpan DurableSoon = TimeSpan.FromMilliseconds(100);
+    private readonly WalFlush flush = new(connection, options, time);
 
     /// <summary>
     /// S as text: equal to the last horizon's, nothing was committed anywhere since; and the database's clock before it. One round trip.
@@ -49,7 +44,7 @@ internal sealed class HorizonReader(
         var (seen, newest, facts, change) = await LookAsync(table, previous, horizon, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
 
-        var flushed = await DurableAsync(horizon.Lsn, cancellationToken);
+        var flushed = await flush.UntilAsync(horizon.Lsn, cancellationToken);
         horizon = horizon with
         {
             Newest = newest, KeyOrder = table.Order, Facts = facts, Lsn = flushed, Tombstones = table.Tombstones?.Oid,
@@ -70,11 +65,11 @@ internal sealed class HorizonReader(
         SourceTable table, Horizon horizon, bool isOfAnotherTimeline, CancellationToken cancellationToken)
     {
         if (horizon.WitnessesOf(table) is not { } newest)
-            return isOfAnotherTimeline ? new(null, Rewind.Some) : new(horizon with { ServerStarted = server.StartedAt }, Rewind.None);
+            return isOfAnotherTimeline ? new(null, Rewind.Parted) : new(horizon with { ServerStarted = server.StartedAt }, Rewind.None);
         horizon = horizon with { Newest = newest };
         var (there, lsn) = await lockWait.OfAsync(connection, WitnessesAsync(table, newest, cancellationToken), cancellationToken);
         var again = horizon.AfterRestart(there, isOfAnotherTimeline ? horizon.Lsn : lsn, server.StartedAt);
-        return isOfAnotherTimeline && again.Left is not null ? new(null, Rewind.Some) : again;
+        return isOfAnotherTimeline && again.Rewind is Rewind.None or Rewind.Some ? new(null, Rewind.Parted) : again;
     }
 
     private async Task<(List<RowWitness> There, ulong Lsn)> WitnessesAsync(
@@ -82,7 +77,7 @@ internal sealed class HorizonReader(
     {
         await using var batch = new NpgsqlBatch(connection)
         {
-            BatchCommands = { new("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text") },
+            BatchCommands = { new($"SELECT {WalFlush.Written}") },
         };
         if (newest.Length > 0) batch.BatchCommands.Add(new(HorizonQueries.Witnesses(table, newest)));
         var there = new List<RowWitness>();
@@ -130,7 +125,7 @@ internal sealed class HorizonReader(
             SET TRANSACTION READ ONLY;
             LOCK TABLE {table.QualifiedNames} IN ACCESS SHARE MODE;
             SELECT s::text, pg_snapshot_xmin(s)::text, pg_snapshot_xmax(s)::text,
-                   pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text, clock_timestamp()
+                   {WalFlush.Written}, clock_timestamp()
             FROM pg_current_snapshot() s
             """, connection);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
@@ -178,37 +173,6 @@ internal sealed class HorizonReader(
         seen.Sort();
         return seen.ToImmutable();
     }
-
-    /// <summary>
-    /// A commit is visible before it is durable where it does not wait for the disk, whichever role or session says so; and a crash would
-    /// take it back: what the lake has would stay the newest there. So what is not on the disk is not captured.
-    /// </summary>
-    /// <remarks>
-    /// What an open transaction wrote last comes to the disk with the next commit, whosever: where there is none for long, by one of our
-    /// own, which is a transaction id and nothing else.
-    /// </remarks>
-    /// <returns>Up to where the log is on the disk.</returns>
-    /// <exception cref="PipelineException">It does not come to the disk.</exception>
-    private async Task<ulong> DurableAsync(ulong lsn, CancellationToken cancellationToken)
-    {
-        var hasCommitted = false;
-        for (var begun = time.GetTimestamp(); ; await Task.Delay(DurablePause, time, cancellationToken))
-        {
-            await using var command = new NpgsqlCommand(
-                "SELECT pg_wal_lsn_diff(pg_current_wal_flush_lsn(), '0/0')::text", connection);
-            var flushed = Number((string)(await command.ExecuteScalarAsync(cancellationToken))!);
-            if (flushed >= lsn) return flushed;
-            if (time.GetElapsedTime(begun) > DurableWithin) throw NotDurable();
-            if (hasCommitted || time.GetElapsedTime(begun) < DurableSoon) continue;
-            hasCommitted = true;
-            await using var commit = new NpgsqlCommand("SELECT pg_current_xact_id()", connection);
-            await commit.ExecuteScalarAsync(cancellationToken);
-        }
-    }
-
-    private static PipelineException NotDurable() => new(new FailureVerdict(FailureAction.Retry,
-        $"What was committed is not on the server's disk after {DurableWithin.TotalSeconds:N0} s, and a crash would take it back.",
-        "Look at the server's disk, its fsync times and wal_writer_delay; a CHECKPOINT brings it there at once.", SeesItself: true));
 
     private static RowWitness WitnessOf(NpgsqlDataReader reader) => new(
         (uint)Number(reader.GetString(0)), reader.IsDBNull(1) ? "" : reader.GetString(1),

@@ -27,7 +27,9 @@ public sealed record RowWitness(
     // By its id and time alone, where it is of an earlier version.
     private bool IsOfKey(RowWitness other) => Key is not { } key || (other.Key is { } others && key.SequenceEqual(others));
 
-    private DateTime? Time => DateTime.TryParse(
+    /// <summary>Its ordering column; null: it has none that is a time of ours.</summary>
+    [JsonIgnore]
+    internal DateTime? Time => DateTime.TryParse(
         Timestamp, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time)
         ? time : null;
 }

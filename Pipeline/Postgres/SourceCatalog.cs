@@ -10,23 +10,32 @@ namespace OrdersStream.Postgres;
 public static class SourceCatalog
 {
     /// <summary>
-    /// The same in the transaction that is open, which becomes read-only:
-    /// under this lock the columns stay as they are to its end, and those of its tombstones.
+    /// The same in the transaction that is open, which becomes read-only, and has one snapshot from now on: taken under the lock, under
+    /// which the columns stay as they are to its end.
     /// </summary>
+    /// <param name="connection">That has the transaction.</param>
+    /// <param name="options">Which table.</param>
+    /// <param name="withTombstones">Its tombstones, too: a rewrite of them after the snapshot would hide them from it.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     public static async Task<SourceTable> LockAsync(
-        NpgsqlConnection connection, PostgresOptions options, CancellationToken cancellationToken)
+        NpgsqlConnection connection, PostgresOptions options, bool withTombstones, CancellationToken cancellationToken)
     {
-        var name = $"{Sql.Identifier(options.Schema)}.{Sql.Identifier(options.Table)}";
-        await using (var command = new NpgsqlCommand($"SET TRANSACTION READ ONLY; LOCK TABLE {name} IN ACCESS SHARE MODE", connection))
-            await command.ExecuteNonQueryAsync(cancellationToken);
-        var table = await ReadAsync(connection, options, cancellationToken);
-        if (table.Tombstones is not { } known) return table;
-        // A COPY takes its snapshot before its locks: a rewrite that it waited for would hide the tombstones from it.
-        await using (var command = new NpgsqlCommand($"LOCK TABLE {known.QualifiedName} IN ACCESS SHARE MODE", connection))
-            await command.ExecuteNonQueryAsync(cancellationToken);
-        var (tombstones, warnings) = await TombstoneTable.ReadAsync(
-            connection, options.Schema, options.Table, table.Oid, table.Schema, cancellationToken);
-        return table with { Tombstones = tombstones, TombstoneWarnings = warnings };
+        var schema = Sql.Identifier(options.Schema);
+        var tables = $"{schema}.{Sql.Identifier(options.Table)}";
+        if (withTombstones) tables += $", {schema}.{Sql.Identifier(options.Table + TombstoneTable.Suffix)}";
+        await using (var command = new NpgsqlCommand(
+            $"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; LOCK TABLE {tables} IN ACCESS SHARE MODE", connection))
+        {
+            try
+            {
+                await command.ExecuteNonQueryAsync(cancellationToken);
+            }
+            catch (PostgresException e) when (withTombstones && e.SqlState == PostgresErrorCodes.UndefinedTable)
+            {
+                throw TombstoneTable.IsAnother(e);
+            }
+        }
+        return await ReadAsync(connection, options, cancellationToken);
     }
 
     /// <summary>The table as it is now.</summary>
@@ -74,7 +83,11 @@ public static class SourceCatalog
             Inherits = tree.Inherits,
             Expressions = carried.Expressions,
             Excluded = carried.Excluded,
-            ColumnWarnings = [.. carried.Warnings()],
+            ColumnWarnings =
+            [
+                .. carried.Warnings(),
+                .. key.Select(k => attributes[k]).Where(a => a.Changed is not null).Select(a => a.Changed!.Warning(a.Name, name)),
+            ],
             KeyCollations = string.Concat(key.Select(k => attributes[k].Collation is { } c ? $", {attributes[k].Name} COLLATE {c}" : "")),
         };
     }
@@ -110,7 +123,7 @@ public static class SourceCatalog
     {
         // A domain is carried as its base type; an array by its element. A domain may stand on another one, hence the recursion.
         await using var command = new NpgsqlCommand(
-            """
+            $"""
             WITH RECURSIVE base AS (
                 SELECT a.attnum, t.oid, t.typtype, t.typbasetype, a.atttypmod AS typmod, t.typtypmod,
                        a.attnotnull OR t.typnotnull AS required
@@ -125,7 +138,8 @@ public static class SourceCatalog
             SELECT a.attnum, a.attname, b.required, format_type(a.atttypid, a.atttypmod),
                    e.typname, e.typtype, b.typmod, is_array,
                    (SELECT format('%I.%I', n.nspname, c.collname) FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace
-                    WHERE c.oid = a.attcollation AND a.attcollation <> d.typcollation)
+                    WHERE c.oid = a.attcollation AND a.attcollation <> d.typcollation),
+                   {ChangedCollation.SelectOf(connection.PostgreSqlVersion)}
             FROM base b
             JOIN pg_attribute a ON a.attrelid = $1 AND a.attnum = b.attnum
             JOIN pg_type d ON d.oid = a.atttypid
@@ -141,9 +155,12 @@ public static class SourceCatalog
             attributes.Add(new SourceAttribute(
                 reader.GetInt16(0), reader.GetString(1), reader.GetBoolean(2), reader.GetString(3),
                 reader.GetString(4), reader.GetChar(5), reader.GetInt32(6), reader.GetBoolean(7),
-                reader.IsDBNull(8) ? null : reader.GetString(8)));
+                reader.IsDBNull(8) ? null : reader.GetString(8),
+                reader.IsDBNull(9) ? null : ChangedOf(reader.GetFieldValue<string?[]>(9))));
         return attributes;
     }
+
+    private static ChangedCollation ChangedOf(string?[] texts) => new(texts[0]!, texts[1]!, texts[2]);
 
     private static async Task<ImmutableArray<int>> KeyAsync(
         NpgsqlConnection connection, PostgresOptions options, uint oid, List<SourceAttribute> all, CarriedColumns carried, string table,

@@ -15,8 +15,8 @@ namespace OrdersStream.Postgres;
 /// <param name="Storage">Digest of the files of the table and all that belongs to it: another one after each rewrite.</param>
 /// <param name="IsGuarded">A trigger sets the ordering column for every writer.</param>
 /// <param name="Values">
-/// What decides how stored values read: name and type of each column (<c>a</c> and its number), and each label of its enums (<c>l</c> and
-/// its oid), as digests.
+/// What decides how stored values read: name and type of each column (<c>a</c> and its number; in place of the type of one that is not
+/// carried stands a mark), and each label of its enums (<c>l</c> and its oid), as digests.
 /// </param>
 /// <param name="Seen">Transactions at or above the horizon's H that had changed the catalogue's rows of the table.</param>
 /// <param name="Triggers">Digest of its triggers and of who wrote them and their functions last; null: not known.</param>
@@ -24,6 +24,9 @@ public sealed record TableFacts(
     string Storage, bool IsGuarded, ImmutableSortedDictionary<string, string> Values, ImmutableArray<uint> Seen, string? Triggers = null)
 {
     private const int DigestLength = 8;
+
+    /// <summary>In the place of a type: the column is not carried, so it reads as NULL.</summary>
+    internal const string NotCarried = "-";
 
     /// <summary>Digests of the names of columns that it had, and has no more; null: none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
@@ -45,8 +48,10 @@ public sealed record TableFacts(
     public TableFacts ReadBy(TableSchema schema)
     {
         if (IsMixed) return this;
-        var names = schema.Columns.Select(c => DigestOf(c.Name)).ToHashSet();
-        return Values.All(v => !IsColumn(v.Key) || names.Contains(NameOf(v.Value))) ? this : this with { IsMixed = true };
+        // In the table's order: of two that exchanged their names each has one that is known. One that is added comes last.
+        var names = Values.Where(v => IsColumn(v.Key) && IsCarried(v.Value))
+            .OrderBy(v => int.Parse(v.Key.AsSpan(1), CultureInfo.InvariantCulture)).Select(v => NameOf(v.Value)).ToList();
+        return schema.Columns.Take(names.Count).Select(c => DigestOf(c.Name)).SequenceEqual(names) ? this : this with { IsMixed = true };
     }
 
     /// <summary>Why stored rows read otherwise than they did, though they were not written since; empty: they do not.</summary>
@@ -55,15 +60,18 @@ public sealed record TableFacts(
     /// <param name="written">What of its values was written since, labels maybe as they had been.</param>
     public string WhatReadsOtherwise(TableFacts now, IEnumerable<string> filled, IEnumerable<string> written)
     {
-        var changed = now.Values.Where(v => Values.GetValueOrDefault(v.Key, v.Value) != v.Value).Select(v => v.Key).ToList();
+        // What is left out from now on stays in the lake as it is.
+        var changed = now.Values.Where(v => IsCarried(v.Value) && Values.GetValueOrDefault(v.Key, v.Value) != v.Value)
+            .Select(v => v.Key).ToList();
         var reasons = new List<string>();
+        if (changed.RemoveAll(c => !IsCarried(Values[c])) > 0) reasons.Add("a column is carried that was not");
         if (changed.Exists(IsColumn)) reasons.Add("a column has another name or type");
         else if (IsMixed) reasons.Add("a column had another name while it was read");
         if (changed.Exists(c => !IsColumn(c)) || written.Any(w => !IsColumn(w) && Values.ContainsKey(w)))
             reasons.Add("a label of an enum was renamed");
         if (filled.Any(c => !Values.ContainsKey(c))) reasons.Add("a column was added with a value for the rows that were there");
         var gone = GoneIn(now);
-        if (now.Values.Any(v => IsColumn(v.Key) && !Values.ContainsKey(v.Key) && gone.Contains(NameOf(v.Value))))
+        if (now.Values.Any(v => IsColumn(v.Key) && IsCarried(v.Value) && !Values.ContainsKey(v.Key) && gone.Contains(NameOf(v.Value))))
             reasons.Add("a column was dropped and added again");
         return string.Join(", ", reasons);
     }
@@ -88,6 +96,8 @@ public sealed record TableFacts(
     private static string NameOf(string column) => column.Split(':')[0];
 
     private static bool IsColumn(string name) => name.StartsWith('a');
+
+    private static bool IsCarried(string column) => !column.EndsWith($":{NotCarried}", StringComparison.Ordinal);
 }
 
 /// <summary>What changed of the table between two horizons, other than by new versions of its rows.</summary>
@@ -188,11 +198,13 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
     public NpgsqlBatchCommand Values() => Command(
         $"""
         SELECT 'a' || a.attnum,
-               left(encode(sha256(convert_to(a.attname, 'UTF8')), 'hex'), 8) || ':' || left(md5(format_type(a.atttypid, NULL)), 8),
+               left(encode(sha256(convert_to(a.attname, 'UTF8')), 'hex'), 8) || ':'
+                   || CASE WHEN {IsCarried} THEN left(md5(format_type(a.atttypid, NULL)), 8) ELSE '{TableFacts.NotCarried}' END,
                (SELECT coalesce(bool_or(m.atthasmissing OR m.attgenerated = 'v'), false)
-                FROM part JOIN pg_attribute m ON m.attrelid = part.oid WHERE m.attname = a.attname AND NOT m.attisdropped),
-               a.atthasdef, {IsNew("a.xmin")}
-        FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped{IsCarried}
+                FROM part JOIN pg_attribute m ON m.attrelid = part.oid WHERE m.attname = a.attname AND NOT m.attisdropped)
+                   AND {IsCarried},
+               a.atthasdef AND {IsCarried}, {IsNew("a.xmin")} AND {IsCarried}
+        FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
         UNION ALL
         SELECT 'l' || e.oid, left(md5(e.enumlabel), 8), false, false, {IsNew("e.xmin")}
         FROM pg_enum e WHERE e.enumtypid IN (SELECT oid FROM types)
@@ -222,10 +234,10 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
         return (facts, TableChange.Of(since, facts, new([.. joined], filesTouched, kept, triggersTouched, filled, defaulted, written)));
     }
 
-    // What is not carried reads as nothing, whatever becomes of it.
+    // What is not carried reads as nothing, whatever becomes of it, until it is.
     private string IsCarried => table.Excluded.IsEmpty
-        ? ""
-        : $" AND a.attname NOT IN ({string.Join(", ", table.Excluded.Select(Sql.Literal))})";
+        ? "true"
+        : $"a.attname NOT IN ({string.Join(", ", table.Excluded.Select(Sql.Literal))})";
 
     private NpgsqlBatchCommand Command(string select)
     {

@@ -65,6 +65,11 @@ public sealed record TombstoneTable(uint Oid, string QualifiedName, TableSchema 
         $"{Select(table)} FROM (VALUES {string.Join(", ", keys.Select((k, i) => $"({table.KeyLiteral(k)}, {i}::bigint)"))}) "
         + $"AS d ({table.Key}, {Number}) WHERE {IsGone(table)}";
 
+    /// <summary>What a window was begun with is not there any more: the next session finds what is.</summary>
+    internal static PipelineException IsAnother(Exception? cause = null) => new(FailureAction.Retry,
+        "The table of deletes became another, or unreadable, while a window was begun.",
+        "All that is in it is read with the next one.", cause);
+
     private static string Select(SourceTable table) => $"SELECT {string.Join(", ", table.KeyColumns.Select(k => $"d.{k}"))}, d.{Number}";
 
     // Equal keys may print otherwise, and are two keys to the lake then.
@@ -157,8 +162,8 @@ public sealed record TombstoneTable(uint Oid, string QualifiedName, TableSchema 
         SELECT (SELECT string_agg(wanted.name, ', ')
                 FROM (SELECT k, a.atttypid, a.atttypmod, a.attcollation
                       FROM unnest($3) k JOIN pg_attribute a ON a.attrelid = $1::oid AND a.attname = k
-                      UNION ALL
-                      VALUES ('{Number}', 'bigint'::regtype::oid, -1, 0::oid), ('{Time}', 'timestamptz'::regtype::oid, -1, 0::oid))
+                      UNION ALL VALUES ('{Number}', 'bigint'::regtype::oid, -1, 0::oid),
+                          ('{Time}', 'timestamptz'::regtype::oid, -1, 0::oid))
                      AS wanted (name, type, modifier, sorts)
                 WHERE NOT EXISTS (SELECT FROM pg_attribute d WHERE d.attrelid = c.oid AND d.attname = wanted.name AND d.attnotnull
                                   AND d.atttypid = wanted.type AND d.atttypmod = wanted.modifier

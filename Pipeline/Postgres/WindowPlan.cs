@@ -9,6 +9,11 @@ internal enum Rewind
     /// <summary>Committed rows may have vanished, and their transaction ids been given to others; nobody knows how many.</summary>
     Some,
 
+    /// <summary>
+    /// The same, and nobody knows since when: another server took its place, and ours may have gone on by itself for long before.
+    /// </summary>
+    Parted,
+
     /// <summary>Row versions that were captured are not there any more, and those before them may be of any age.</summary>
     Undone,
 
@@ -63,8 +68,8 @@ internal sealed record WindowPlan(Window Window, string Reason, string AnyTimeRe
         if (isTooOld)
             return Reread(
                 number, last, to, overlap, isWhole, givenUp, "the last position is more than a billion and a half transactions old");
-        if (rewind == Rewind.Some || to.Xmax < last.Xmin)
-            return Reread(number, last, to, overlap, isWhole, givenUp,
+        if (rewind is Rewind.Some or Rewind.Parted || to.Xmax < last.Xmin)
+            return Reread(number, rewind == Rewind.Parted ? last.BeforeParting() : last, to, overlap, isWhole, givenUp,
                 "the server was promoted or restored, or has none of the newest rows as they were before it was started anew, "
                 + "so committed rows may have vanished and others taken their transaction ids");
         var isOfAnyTime = change.IsRewritten || change.IsUnguarded || last.UnguardedBelow is not null;

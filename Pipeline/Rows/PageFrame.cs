@@ -81,7 +81,31 @@ public sealed record PageEnd(
             PageFrame.BeforeIn(root), root.TryGetProperty("named", out var named) && named.GetBoolean());
         return PageFence.IsNumber(end.Page) && end is { Records: > 0, Publisher.Length: > 0 } ? end : null;
     });
+
+    /// <summary>
+    /// In topic format 1 the position alone ends a page. One that does not name the stream is another producer's header, whatever it holds.
+    /// </summary>
+    /// <param name="position">A position without a frame beside it.</param>
+    /// <param name="stream">Whose topic it is.</param>
+    public static bool IsOfFirstFormat(byte[] position, string stream)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(position);
+            return document.RootElement.GetProperty("watermark").GetProperty("topic").GetProperty("topic").ValueEquals(stream);
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
+        {
+            return false;
+        }
+    }
 }
+
+/// <summary>The page that a record between the first and the last of its part names.</summary>
+/// <param name="Page">Its number.</param>
+/// <param name="Publisher">Incarnation of who sent it.</param>
+/// <param name="Stream">Whose page it is; null: an earlier version sent it, which did not say.</param>
+public readonly record struct PageName(long Page, string Publisher, string? Stream);
 
 /// <summary>The frames of one page that is about to be sent: JSON, in headers of its first and last record in each partition.</summary>
 public sealed class PageFrame
@@ -132,7 +156,7 @@ public sealed class PageFrame
             json.WriteString("fingerprint", schema.Fingerprint);
             schema.WriteTo(json, "schema");
         });
-        Name = Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{page}:{publisher}"));
+        Name = Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{page}:{publisher}:{stream}"));
     }
 
     /// <summary>Names the page on a record of its own: between the first and the last, where each is named.</summary>
@@ -148,14 +172,13 @@ public sealed class PageFrame
         [.. Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{head}\"records\":{records},")), .. endTail];
 
     /// <summary>Reads back <see cref="Name"/>; null: it is not one.</summary>
-    public static (long Page, string Publisher)? ReadName(byte[]? header)
+    public static PageName? ReadName(byte[]? header)
     {
         if (header is null || !Ascii.IsValid(header)) return null;
-        var text = Encoding.ASCII.GetString(header);
-        var colon = text.IndexOf(':');
-        return colon > 0 && long.TryParse(text.AsSpan(0, colon), NumberStyles.None, CultureInfo.InvariantCulture, out var page)
+        var parts = Encoding.ASCII.GetString(header).Split(':', 3);
+        return parts.Length > 1 && long.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out var page)
             && PageFence.IsNumber(page)
-            ? (page, text[(colon + 1)..])
+            ? new(page, parts[1], parts.Length > 2 ? parts[2] : null)
             : null;
     }
 

@@ -176,6 +176,7 @@ public sealed class LakeBatch
         try
         {
             if (filesLimit.IsReached(files)) filesLimit.Report(files, Records);
+            foreach (var batch in partitions.All.Where(b => b.HasNews)) CountDropped(batch);
             var committed = await commit.RunAsync([.. partitions.All.Where(b => b.HasNews)], cancellationToken);
             done += committed.Result;
             foreach (var batch in partitions.All) batch.Continue();
@@ -269,7 +270,7 @@ public sealed class LakeBatch
         }
         else if (isLate)
         {
-            receiver.DropLate(in record, in frames);
+            receiver.DropLate(in record);
         }
         else if (receiver.Open is null && isOfGivenUp)
         {
@@ -285,14 +286,13 @@ public sealed class LakeBatch
         {
             await AddForeignAsync(batch, record, frames, cancellationToken);
         }
-        CountDropped(batch);
     }
 
     // Pages only grow along the log, and each says which one was before it here.
     private async ValueTask CheckPlaceAsync(
         PartitionBatch batch, long page, long previous, long offset, CancellationToken cancellationToken)
     {
-        var newest = Math.Max(batch.Page, batch.GivenUp);
+        var newest = Math.Max(batch.Version, batch.GivenUp);
         if (page <= newest || batch.Receiver.HasGivenUp(page)) return;
         // Inside of what waits for its page's end: that was lost, and what stands there now is another's.
         if (offset >= batch.DecidedOffset && offset < batch.NextOffset && page > batch.Receiver.Open?.Start.Page)
@@ -355,6 +355,8 @@ public sealed class LakeBatch
         }
         else if (part.Start.Page <= batch.Page)
         {
+            // By transactions only the newest page is sent again, under its number.
+            if (!part.Start.IsNamed && part.Start.Page < batch.Page) context.Bounds.PageIsOlder(batch, part.Start.Page, part.FirstOffset);
             Quarantine(batch, receiver.DropRepeated(part));
         }
         else
@@ -381,8 +383,7 @@ public sealed class LakeBatch
             return;
         }
         var record = held.ToRecord(batch.Partition);
-        var frames = held.IsForeign ? batch.Receiver.FramesOf(in record) : default;
-        var reason = frames.IsMisplaced ? PageReceiver.Misplaced : batch.Receiver.IsOfGivenUp(frames) ? PageReceiver.RestOfGivenUp : null;
+        var reason = held.IsForeign ? batch.Receiver.ReasonAgainst(batch.Receiver.FramesOf(in record)) : null;
         if ((reason ?? batch.TryAddRow(in record, page, isOfDeletes && !held.IsForeign)) is { } why) batch.AddToQuarantine(in record, why);
     }
 
@@ -403,7 +404,7 @@ public sealed class LakeBatch
                 var frames = batch.Receiver.FramesOf(in record);
                 if (frames.Fence is not null || batch.Receiver.IsLate(frames)) continue;
                 isEnded |= frames.End is not null && batch.Receiver.IsOfOpen(frames);
-                again.Hold(record, isForeign: frames.Page is null ? part.Start.IsNamed : !batch.Receiver.IsOfOpen(frames));
+                again.Hold(record, isForeign: batch.Receiver.IsForeign(frames));
             }
         }
         catch
@@ -424,7 +425,6 @@ public sealed class LakeBatch
         context.Logger.PageGivenUp(
             batch.Partition, page.Start.Page, page.FirstOffset, batch.Receiver.WaitingBytes / 1024.0 / 1024, batch.NextOffset);
         GiveUp(batch, isFenced: false);
-        CountDropped(batch);
     }
 
     private void GiveUp(PartitionBatch batch, bool isFenced)
@@ -467,38 +467,38 @@ public sealed class LakeBatch
             batch.Use(partitions.ShapeOf(schema.Fingerprint), isAssumed);
         }
         var (sizeBefore, filesBefore) = (batch.Bytes, batch.Files.Count);
-        var version = frames.IsMisplaced ? batch.Version : frames.Page ?? batch.Version;
-        if (frames.IsMisplaced) batch.AddToQuarantine(in record, PageReceiver.Misplaced);
-        else if (batch.TryAddRow(in record, version) is { } fault
-            && !(batch.IsAssumed && await TryNewerSchemaAsync(batch, record, version, cancellationToken)))
+        if (batch.Receiver.ReasonAgainst(frames) is { } reason) batch.AddToQuarantine(in record, reason);
+        else if (batch.TryAddRow(in record, batch.Version) is { } fault
+            && !(batch.IsAssumed && await TryNewerSchemaAsync(batch, record, cancellationToken)))
         {
             batch.AddToQuarantine(in record, fault);
         }
         var endsPage = frames is { End: not null, IsMisplaced: false };
-        if (endsPage) batch.PageDecided(version);
+        if (endsPage) batch.PageDecided(frames.End!.Page);
         batch.Decided(record.Offset, endsTransaction: frames.EndsFirstFormat || endsPage);
         Added(batch, sizeBefore, filesBefore, 1);
     }
 
+    // Once a commit: late records come one by one.
     private void CountDropped(PartitionBatch batch)
     {
         var dropped = batch.Receiver.TakeDropped();
         if (dropped == default) return;
-        batch.Dropped += dropped.Records;
-        if (dropped.RepeatedPages + dropped.UnfinishedPages > 0)
+        batch.Dropped += dropped.Records + dropped.LateRecords;
+        if (dropped is not { Records: 0, RepeatedPages: 0, UnfinishedPages: 0 })
             context.Logger.PagesDropped(batch.Partition, dropped.Records, dropped.RepeatedPages, dropped.UnfinishedPages);
-        context.Metrics.PagesDropped(dropped.RepeatedPages, dropped.UnfinishedPages, dropped.Records);
+        if (dropped.LateRecords > 0) context.Logger.LateRecordsDropped(batch.Partition, dropped.LateRecords, batch.Page);
+        context.Metrics.PagesDropped(dropped.RepeatedPages, dropped.UnfinishedPages, dropped.Records + dropped.LateRecords);
     }
 
     // A producer that names no schema may have changed the shape of its records along with the table.
-    private async Task<bool> TryNewerSchemaAsync(
-        PartitionBatch batch, StreamRecord record, long version, CancellationToken cancellationToken)
+    private async Task<bool> TryNewerSchemaAsync(PartitionBatch batch, StreamRecord record, CancellationToken cancellationToken)
     {
         var assumed = batch.Shape!;
         if (await context.Schemas.FindNewerAsync(assumed.Schema, batch.Partition, record.Offset, cancellationToken) is not { } newer)
             return false;
         batch.Use(partitions.ShapeOf(newer.Fingerprint), isAssumed: true);
-        if (batch.TryAddRow(in record, version) is null) return true;
+        if (batch.TryAddRow(in record, batch.Version) is null) return true;
         batch.Use(assumed, isAssumed: true);
         return false;
     }

@@ -16,6 +16,9 @@ internal sealed class LostEnd(TopicAccess topic)
     /// <summary>So far back at the most where the lake knows no page, and none may ever come.</summary>
     private const int RecordsBackMax = 32 * 1024;
 
+    /// <summary>More than a publisher that slept may have on its way.</summary>
+    private const int LateRecordsMax = 1_000_000;
+
     /// <summary>More than a page's part has records.</summary>
     private const int RestRecordsMax = 10_000_000;
 
@@ -45,28 +48,36 @@ internal sealed class LostEnd(TopicAccess topic)
         for (long back = RecordsBack; ; back *= 8)
         {
             var from = Math.Max(low, end - back);
-            var isOldMet = false;
+            var (isKnownMet, isOlderMet) = (false, false);
             long? found = null;
             await foreach (var record in topic.ReadRangeAsync(partition, from, end, cancellationToken))
             {
                 var mark = MarkOf(record);
-                if (mark.Page <= known) isOldMet = true;
-                else if (mark.IsStart) found ??= record.Offset;
+                isKnownMet |= mark.Page == known;
+                isOlderMet |= mark.Page < known;
+                if (mark.Page > known && mark.IsStart) found ??= record.Offset;
             }
-            if (isOldMet || from == low || (known == 0 && back >= RecordsBackMax)) return found;
+            // A lesser number alone says nothing: what came late stands behind pages that are new.
+            var isFarBack = known == 0 ? back >= RecordsBackMax : isOlderMet && back >= LateRecordsMax;
+            if (isKnownMet || from == low || isFarBack) return found;
         }
     }
 
     /// <summary>The page whose rest stands at an offset, without its beginning; 0: none's.</summary>
-    public async Task<long> RestAtAsync(int partition, long offset, long high, CancellationToken cancellationToken)
+    /// <param name="partition">Which one.</param>
+    /// <param name="offset">Where it would stand.</param>
+    /// <param name="high">The end of what is committed.</param>
+    /// <param name="least">The least number that it may have: records of lesser ones came late.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    public async Task<long> RestAtAsync(int partition, long offset, long high, long least, CancellationToken cancellationToken)
     {
         await foreach (var record in topic.ReadRangeAsync(partition, offset, Math.Min(high, offset + RestRecordsMax), cancellationToken))
-            if (MarkOf(record) is { Page: { } page, IsStart: var isStart }) return isStart ? 0 : page;
+            if (MarkOf(record) is { Page: { } page, IsStart: var isStart } && page >= least) return isStart ? 0 : page;
         return 0;
     }
 
-    // One that was given up is not in the lake, and yet it is nothing new.
-    private static long Newest(PartitionState state) => Math.Max(state.Page, state.GivenUp);
+    // One that was given up is not in the lake, one whose rest comes next not whole, and yet they are nothing new.
+    private static long Newest(PartitionState state) => Math.Max(state.Page, Math.Max(state.GivenUp, state.RestOf));
 
     private readonly record struct PageMark(long? Page, bool IsStart);
 
@@ -84,20 +95,22 @@ internal sealed class LostEnd(TopicAccess topic)
 
     private PageMark ReadMark(in StreamRecord record)
     {
-        var (isFramed, isFirstFormat) = (false, false);
+        var isFramed = false;
+        byte[]? position = null;
         foreach (var header in record.Headers ?? [])
         {
             if (header.Value is not { } value) continue;
             isFramed |= header.Name is StreamHeader.Page or StreamHeader.PageEnd;
-            isFirstFormat |= header.Name == StreamHeader.Position;
+            if (header.Name == StreamHeader.Position) position = value;
             if (header.Name == StreamHeader.Page && PageStart.Read(value, topic.Identity.Topic) is { } start
                 && start.Partitions.Contains(record.Partition)) return new(start.Page, true);
             if (header.Name == StreamHeader.Fence && PageFence.Read(value, topic.Identity.Topic) is { } fence) return new(fence.Page, true);
             if (header.Name == StreamHeader.PageEnd && PageEnd.Read(value, topic.Identity.Topic) is { } end
                 && end.Partitions.Contains(record.Partition)) return new(end.Page, false);
-            if (header.Name == StreamHeader.PageName && PageFrame.ReadName(value) is var (page, _)) return new(page, false);
+            if (header.Name == StreamHeader.PageName && PageFrame.ReadName(value) is { } name && name.Stream == topic.Identity.Topic)
+                return new(name.Page, false);
         }
         // The pages of topic format 1 have no number, and come before those that have one.
-        return new(isFirstFormat && !isFramed ? 0 : null, false);
+        return new(!isFramed && position is not null && PageEnd.IsOfFirstFormat(position, topic.Identity.Topic) ? 0 : null, false);
     }
 }

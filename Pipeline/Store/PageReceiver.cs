@@ -13,9 +13,10 @@ namespace OrdersStream.Store;
 /// <param name="EndsFirstFormat">It is the last of a page of topic format 1.</param>
 /// <param name="Fence">It is a publisher's fence.</param>
 /// <param name="IsMisplaced">Its page has no part in this partition: it was copied here from another.</param>
+/// <param name="OthersName">It names a page of another stream, or, as earlier versions did, not whose, and none that is known here.</param>
 internal readonly record struct RecordFrames(
     PageStart? Start, PageEnd? End, long? Page, string? Publisher, bool EndsFirstFormat, PageFence? Fence = null,
-    bool IsMisplaced = false);
+    bool IsMisplaced = false, PageName? OthersName = null);
 
 /// <summary>
 /// Receives a partition's pages: a part counts once it is whole, and once only (invariants 2 and 3). One that is not whole when another
@@ -34,6 +35,9 @@ internal sealed class PageReceiver(PartitionBatch batch, string stream, BlockPoo
 
     /// <summary>Why a part of a page that has none here is in quarantine.</summary>
     public const string Misplaced = "its page has no records in this partition: it was copied from another";
+
+    private const string OfUnknown =
+        "it names a page, but not of which stream, as earlier versions did, and nothing of that page's publisher is known here";
 
     private const string Between =
         "it stands in a page that was sent again, and cannot be told from a record of that page";
@@ -70,7 +74,7 @@ internal sealed class PageReceiver(PartitionBatch batch, string stream, BlockPoo
     {
         if (record.Headers is not { Count: > 0 } headers) return default;
         var frames = new RecordFrames();
-        var isFirstFormat = false;
+        byte[]? position = null;
         try
         {
             foreach (var header in headers)
@@ -78,10 +82,12 @@ internal sealed class PageReceiver(PartitionBatch batch, string stream, BlockPoo
                 if (header.Value is not { } value) continue;
                 if (header.Name == StreamHeader.Page) frames = frames with { Start = PageStart.Read(value, stream) };
                 else if (header.Name == StreamHeader.PageEnd) frames = frames with { End = PageEnd.Read(value, stream) };
-                else if (header.Name == StreamHeader.PageName && PageFrame.ReadName(value) is var (page, by))
-                    frames = frames with { Page = page, Publisher = by };
+                else if (header.Name == StreamHeader.PageName && PageFrame.ReadName(value) is { } name)
+                    frames = IsOurs(name)
+                        ? frames with { Page = name.Page, Publisher = name.Publisher }
+                        : frames with { OthersName = name };
                 else if (header.Name == StreamHeader.Fence) frames = frames with { Fence = PageFence.Read(value, stream) };
-                else if (header.Name == StreamHeader.Position) isFirstFormat = true;
+                else if (header.Name == StreamHeader.Position) position = value;
             }
         }
         catch (FormatException e)
@@ -92,7 +98,7 @@ internal sealed class PageReceiver(PartitionBatch batch, string stream, BlockPoo
         else if (frames.End is { } end) frames = frames with { Page = end.Page, Publisher = end.Publisher };
         return frames with
         {
-            EndsFirstFormat = isFirstFormat && frames.Page is null,
+            EndsFirstFormat = frames.Page is null && position is not null && PageEnd.IsOfFirstFormat(position, stream),
             IsMisplaced = (frames.Start?.Partitions ?? frames.End?.Partitions)?.Contains(batch.Partition) == false,
         };
     }
@@ -119,6 +125,10 @@ internal sealed class PageReceiver(PartitionBatch batch, string stream, BlockPoo
         frames is { Page: { } page, Start: null or { IsNamed: true } } && !IsOfOpen(frames) && !IsLate(frames)
         && (givenUp.Contains((page, frames.Publisher ?? "")) || (frames.Start is null && page <= batch.GivenUp));
 
+    /// <summary>Why the record is no row, whatever it holds; null: nothing says so.</summary>
+    public string? ReasonAgainst(in RecordFrames frames) =>
+        frames.IsMisplaced ? Misplaced : IsOfGivenUp(frames) ? RestOfGivenUp : frames.OthersName is { Stream: null } ? OfUnknown : null;
+
     /// <summary>It belongs to the part that arrives.</summary>
     public bool IsOfOpen(in RecordFrames frames) =>
         Open is { } part && frames.Page == part.Start.Page && frames.Publisher == part.Start.Publisher
@@ -126,6 +136,11 @@ internal sealed class PageReceiver(PartitionBatch batch, string stream, BlockPoo
 
     /// <summary>The page has no part in this partition.</summary>
     public bool IsMisplaced(PagePart part) => !part.Start.Partitions.Contains(batch.Partition);
+
+    /// <summary>It is known to be no record of the part that arrives: where its records name no page, only a frame says so.</summary>
+    public bool IsForeign(in RecordFrames frames) => frames.Page is not null
+        ? !IsOfOpen(frames)
+        : Open!.Start.IsNamed || frames.EndsFirstFormat || frames.OthersName is not null;
 
     /// <summary>Takes a record while a part arrives.</summary>
     public void Hold(in StreamRecord record, in RecordFrames frames)
@@ -138,12 +153,9 @@ internal sealed class PageReceiver(PartitionBatch batch, string stream, BlockPoo
     }
 
     /// <summary>A late record, outside any part or in one: it counts for nobody.</summary>
-    public void DropLate(in StreamRecord record, in RecordFrames frames)
+    public void DropLate(in StreamRecord record)
     {
-        dropped = dropped with
-        {
-            Records = dropped.Records + 1, RepeatedPages = dropped.RepeatedPages + (frames.End is null ? 0 : 1),
-        };
+        dropped = dropped with { LateRecords = dropped.LateRecords + 1 };
         if (Open is null) batch.Decided(record.Offset, endsTransaction: false);
         else batch.Taken(record.Offset);
     }
@@ -208,13 +220,15 @@ internal sealed class PageReceiver(PartitionBatch batch, string stream, BlockPoo
     /// <summary>The page was begun here and not finished.</summary>
     public bool HasGivenUp(long page) => givenUp.Any(g => g.Item1 == page);
 
-    // Another page's record is nobody's here; where none is named, only a frame says so.
-    private bool IsForeign(in RecordFrames frames) =>
-        frames.Page is not null ? !IsOfOpen(frames) : Open!.Start.IsNamed || frames.EndsFirstFormat;
+    // One of an earlier version is ours where its publisher is known, or where the rest of its page comes next.
+    private bool IsOurs(PageName name) => name.Stream is { } named
+        ? named == stream
+        : name.Publisher == Open?.Start.Publisher || name.Page == batch.RestOf || givenUp.Any(g => g.Item2 == name.Publisher);
 }
 
 /// <summary>What was dropped, and why.</summary>
-/// <param name="Records">Records of either.</param>
+/// <param name="Records">Records of repeated and unfinished pages.</param>
 /// <param name="RepeatedPages">Parts of pages that the lake has already.</param>
 /// <param name="UnfinishedPages">Parts of pages that were not finished.</param>
-internal readonly record struct DroppedRecords(long Records, int RepeatedPages, int UnfinishedPages);
+/// <param name="LateRecords">Records that name a page that was decided before they came.</param>
+internal readonly record struct DroppedRecords(long Records, int RepeatedPages, int UnfinishedPages, long LateRecords);

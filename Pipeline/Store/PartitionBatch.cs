@@ -130,7 +130,7 @@ internal sealed class PartitionBatch
     public PartitionState After => new(
         DecidedOffset, Shape?.Schema.Fingerprint ?? Before.Fingerprint, assumed, PageEnded && DecidedOffset == NextOffset,
         Before.Rows + Rows, Before.Quarantined + Quarantine.Records, Before.Files + files.Count, Page, Before.Generation,
-        Before.Dropped + Dropped, GivenUp, RestOf);
+        Before.Dropped + Dropped, GivenUp, RestOf, Before.NewestFile);
 
     /// <summary>
     /// Adds a record as a row; the schema in force is known. Otherwise returns why it is none, and the record is still to be added by

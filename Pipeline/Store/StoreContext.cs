@@ -37,7 +37,7 @@ internal sealed class StoreContext
         writerPrefix = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(commits.Name)))[..8];
         Folders = FolderName.Of(Lake, options.Datalake.PartitionBy, options.Datalake.FolderName);
         (Notices = notices).LookAt(Lake, Folders);
-        Recovery = new LogRecovery(Lake, writerPrefix, topic.Identity, time, logger);
+        Recovery = new LogRecovery(Lake, writerPrefix, topic.Identity, Bounds.RestAtAsync, time, logger);
         Leftovers = new LeftoverFiles(Lake, checkpoint, writerPrefix, commits, time, logger);
     }
 

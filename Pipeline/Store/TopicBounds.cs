@@ -57,8 +57,19 @@ internal sealed class TopicBounds(
     private async Task BeginInsideAsync(StoredPartition stored, long low, long high, CancellationToken cancellationToken)
     {
         if (low == 0 || low < stored.State.NextOffset) return;
-        var page = await lostEnd.RestAtAsync(stored.Partition, low, high, cancellationToken);
-        if (page > stored.State.Page) stored.BeginInside(page);
+        var page = await lostEnd.RestAtAsync(stored.Partition, low, high, stored.State.Page + 1, cancellationToken);
+        if (page > 0) stored.BeginInside(page);
+    }
+
+    /// <summary>The page whose rest stands at an offset, or where Kafka begins behind it; 0: none's.</summary>
+    /// <param name="partition">Which one.</param>
+    /// <param name="offset">Where what is known ends.</param>
+    /// <param name="least">The least number that the page may have.</param>
+    /// <param name="cancellationToken">Ends the asking.</param>
+    public async Task<long> RestAtAsync(int partition, long offset, long least, CancellationToken cancellationToken)
+    {
+        var (low, high) = await topic.OffsetsAsync(partition, cancellationToken);
+        return await lostEnd.RestAtAsync(partition, Math.Max(low, offset), high, least, cancellationToken);
     }
 
     /// <summary>The log that is there is not the one that the lake knows, as far as can be seen.</summary>
@@ -172,6 +183,19 @@ internal sealed class TopicBounds(
                 + $"{page.Records} records; Kafka has only {present} of them.",
                 Accept(acceptance));
         logger.LossAccepted(batch.Partition, page.Records - present, firstOffset, batch.NextOffset, acceptance);
+    }
+
+    /// <summary>A page that came whole by a transaction is below the newest: what is sent again is not, so it is new, or a copy.</summary>
+    /// <exception cref="PipelineException">Nobody said that it is a copy.</exception>
+    public void PageIsOlder(PartitionBatch batch, long page, long firstOffset)
+    {
+        if (batch.Stored.AcceptsLoss(firstOffset, out var markerPath)) return;
+        throw new PipelineException(FailureAction.Stop,
+            $"Page {page} of topic '{topic.Identity.Topic}', partition {batch.Partition}, begins at offset {firstOffset}, and the lake has "
+            + $"page {batch.Page}: numbers of pages go back only where the clock of who captures was ahead before; "
+            + "or another program wrote a copy of an old page.",
+            "If it was the clock, start a new stream (docs/operations.md), which captures the whole table. "
+            + $"If it is a copy, create the empty file '{markerPath}' (and its folder, if there is none yet): this page is dropped.");
     }
 
     /// <summary>Of a page that its last record tells of, Kafka no longer has the first one.</summary>

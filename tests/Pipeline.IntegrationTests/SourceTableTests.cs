@@ -130,6 +130,48 @@ public sealed class SourceTableTests(PostgresServer postgres, KafkaServer kafka)
         await stream.LakeShouldEqualTableAsync("key");
     }
 
+    /// <summary>As after an upgrade of the operating system without REINDEX.</summary>
+    [Fact]
+    public async Task a_key_whose_collation_is_of_another_version_is_told_until_its_remedy_was_followed()
+    {
+        await using var stream = await TestStream.CreateAsync(postgres, kafka,
+            """
+            CREATE TABLE items (key text COLLATE "und-x-icu" PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now());
+            CREATE INDEX ON items (updated_at, key);
+            INSERT INTO items VALUES ('a')
+            """);
+        await stream.PollAsync();
+        Assert.DoesNotContain(stream.Log.Warnings, IsOfCollation);
+        var actual = await stream.Database.ScalarAsync<string>("SELECT collversion FROM pg_collation WHERE collname = 'und-x-icu'");
+        await stream.ExecuteAsync("UPDATE pg_collation SET collversion = '0' WHERE collname = 'und-x-icu'");
+        // Seen by a poller that runs.
+        await stream.PollAsync();
+        var warning = Assert.Single(stream.Log.Warnings, IsOfCollation);
+        Assert.Contains($"was of version 0 and is of version {actual} now", warning, StringComparison.Ordinal);
+
+        await stream.ExecuteAsync(warning.Split('\n')[0].Split("built before; ")[1]);
+        await stream.RestartAsync();
+        await stream.PollAsync();
+        Assert.Single(stream.Log.Warnings, IsOfCollation);
+    }
+
+    [Theory, InlineData("text", true), InlineData("bigint", false)]
+    public async Task a_key_whose_collation_is_the_databases_is_told_of_its_version(string type, bool isTold)
+    {
+        await using var stream = await TestStream.CreateAsync(postgres, kafka,
+            $"CREATE TABLE items (key {type} PRIMARY KEY, other text, updated_at timestamptz NOT NULL DEFAULT now()); "
+            + "CREATE INDEX ON items (updated_at, key)");
+        if (await stream.Database.ScalarAsync<int>("SELECT current_setting('server_version_num')::int") < 150_000)
+            Assert.Skip("the server writes down no version of a database's collation");
+        await stream.ExecuteAsync("UPDATE pg_database SET datcollversion = '0' WHERE datname = current_database()");
+        await stream.PollAsync();
+        Assert.Equal(
+            isTold,
+            stream.Log.Warnings.Any(w => IsOfCollation(w) && w.Contains(" REFRESH COLLATION VERSION", StringComparison.Ordinal)));
+    }
+
+    private static bool IsOfCollation(string warning) => warning.Contains("is sorted by a collation", StringComparison.Ordinal);
+
     private static Configuration.PipelineOptions KeyedByKey(Configuration.PipelineOptions options) =>
         options with { Postgres = options.Postgres with { KeyColumns = ["key"] } };
 

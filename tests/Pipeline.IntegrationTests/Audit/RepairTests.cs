@@ -166,6 +166,25 @@ public sealed class RepairTests(PostgresServer postgres, KafkaServer kafka)
             RepairVerbs.RepairAsync(new RepairOptions(stream.Options, isDry, once, LogLevel.Warning), Token);
     }
 
+    /// <summary>Readers of the lake see NULL in a column that its files have not.</summary>
+    [Fact]
+    public async Task values_of_a_column_that_the_lake_has_not_are_found_stale_and_mended()
+    {
+        await using var stream = await TestStream.CreateAsync(
+            postgres, kafka, configure: o => o with { Postgres = o.Postgres with { ExcludeColumns = ["name"] } });
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, CASE WHEN i > 10 THEN 'n' || i END FROM generate_series(1, 30) i");
+        await using (var run = stream.NewRun()) await run.OnceAsync(null, Token);
+        await stream.UntilNobodyPollsAsync();
+
+        var options = stream.Options with { Postgres = stream.Options.Postgres with { ExcludeColumns = [] } };
+        // Nothing was committed since: no window looks at the table.
+        Assert.Equal(1, await RepairVerbs.RepairAsync(new RepairOptions(options, IsDry: true, Once: false, LogLevel.Warning), Token));
+        Assert.Equal(0, await RepairVerbs.RepairAsync(new RepairOptions(options, IsDry: false, Once: true, LogLevel.Warning), Token));
+        await stream.NewestShouldEqualTableAsync();
+        // Those that have no value there are equal.
+        Assert.InRange(stream.Lake.Count(), 50, 60);
+    }
+
     /// <summary>
     /// Half of the partitions have a repair's page, and one of the others the beginning of its part: what a late commit leaves of it.
     /// </summary>

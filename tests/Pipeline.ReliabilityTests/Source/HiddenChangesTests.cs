@@ -19,6 +19,9 @@ public sealed class HiddenChangesTests(PostgresServer postgres, KafkaServer kafk
         "CREATE TABLE items_2 (id bigint PRIMARY KEY, name text, updated_at timestamptz NOT NULL DEFAULT now()); "
         + "INSERT INTO items_2 SELECT i, 'joined', now() - interval '1 year' FROM generate_series(1001, 1500) i; ";
 
+    private const string Exchange =
+        "ALTER TABLE items RENAME name TO other; ALTER TABLE items RENAME state TO name; ALTER TABLE items RENAME other TO state";
+
     private const string GuardOff = "CREATE OR REPLACE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';";
 
     private const string GuardOn =
@@ -221,6 +224,7 @@ public sealed class HiddenChangesTests(PostgresServer postgres, KafkaServer kafk
     /// <summary>What was read in between has the other name, and the table looks as it did.</summary>
     [Theory]
     [InlineData("ALTER TABLE items RENAME COLUMN name TO title", "ALTER TABLE items RENAME COLUMN title TO name")]
+    [InlineData(Exchange, Exchange)]
     [InlineData("ALTER TYPE state RENAME VALUE 'placed' TO 'sent'", "ALTER TYPE state RENAME VALUE 'sent' TO 'placed'")]
     public async Task a_name_that_is_another_for_a_while_as_the_table_is_loaded_is_captured_again(string change, string back)
     {
@@ -309,6 +313,36 @@ public sealed class HiddenChangesTests(PostgresServer postgres, KafkaServer kafk
             await stream.PollAndStoreAsync();
         }
         await stream.ExecuteAsync("ALTER TABLE items ADD COLUMN name text");
+        await LakeShouldComeToTheTableAsync(stream);
+    }
+
+    /// <summary>Its type is changed without a rewrite: nothing is written.</summary>
+    [Fact]
+    public async Task a_column_that_was_left_out_for_its_type_is_captured_once_its_type_is_carried()
+    {
+        await using var stream = await TestStream.CreateAsync(
+            postgres, kafka,
+            "CREATE TABLE items (id bigint PRIMARY KEY, name xml, updated_at timestamptz NOT NULL DEFAULT now()); "
+            + "CREATE INDEX ON items (updated_at, id)",
+            configure: o => o with { Postgres = o.Postgres with { OtherTypes = "skip" } });
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, '<a/>', now() - interval '1 day' FROM generate_series(1, 50) i");
+        await stream.PollAndStoreAsync();
+        await stream.ExecuteAsync("ALTER TABLE items ALTER name TYPE text");
+        await LakeShouldComeToTheTableAsync(stream);
+        Assert.Contains(stream.Log.Warnings, w => w.Contains("a column is carried that was not", StringComparison.Ordinal));
+    }
+
+    [Theory, InlineData("columns"), InlineData("exclude_columns")]
+    public async Task a_column_that_was_left_out_is_captured_once_it_is_not(string setting)
+    {
+        await using var stream = await LoadedAsync(50, o => o with
+        {
+            Postgres = setting == "columns" ? o.Postgres with { Columns = ["id", "updated_at"] }
+                : o.Postgres with { ExcludeColumns = ["name"] },
+        });
+        await stream.PollAndStoreAsync();
+        await stream.RestartAsync(o => o with { Postgres = o.Postgres with { Columns = [], ExcludeColumns = [] } });
+        await stream.ExecuteAsync("INSERT INTO items VALUES (51, 'later', clock_timestamp())");
         await LakeShouldComeToTheTableAsync(stream);
     }
 

@@ -86,6 +86,36 @@ public sealed class LogRecoveryTests : IDisposable
         Assert.Contains(".part-0-1-1.parquet", e.Problem);
     }
 
+    /// <summary>What its first file has ends inside the page: the rest is its rest, and nothing that the lake has already.</summary>
+    [Theory]
+    [InlineData(false, false, false)]
+    [InlineData(false, true, true)]
+    [InlineData(true, false, true)]
+    [InlineData(true, true, false)]
+    public async Task a_lost_log_of_a_half_renamed_commit_is_made_again_inside_its_page(bool isNamed, bool isHiddenGone, bool isOpenedTwice)
+    {
+        string[] days = ["2026-03-01", "2026-03-01", "2026-03-02", "2026-03-02"];
+        Topic.Framed(0, 7, [1, 2, 3, 4], isNamed: isNamed, value: id => TestTopic.Row(id, days[id - 1]));
+        using (var instance = lake.NewInstance(p =>
+        {
+            if (p == CrashPoint.DataFileRenamed) throw new CrashException();
+        }))
+            await Assert.ThrowsAsync<CrashException>(() => instance.StoreAsync(Topic.All, CancellationToken.None));
+        Directory.Delete(Path.Combine(lake.Checkpoint, "commits"), recursive: true);
+        var hidden = Assert.Single(lake.Files(), f => f.Contains("/.", StringComparison.Ordinal));
+        if (isHiddenGone) File.Delete(Path.Combine(lake.Root, hidden));
+
+        // Whoever opens it twice, or delivers it in pieces, goes on in the same place.
+        if (isOpenedTwice) Assert.Equal(2, await lake.NextOffsetAsync(0));
+        foreach (var batch in Topic.All.Chunk(isOpenedTwice ? 1 : 4)) await lake.StoreAsync(batch);
+        Topic.Framed(0, 9, [5, 6], previous: 7, isNamed: isNamed);
+        await lake.StoreAsync(Topic.All);
+        await lake.AssertStoredOnceAsync();
+        Assert.Equal([(1, 7), (2, 7), (3, 7), (4, 7), (5, 9), (6, 9)], await lake.VersionsAsync());
+        Assert.Empty(lake.Quarantined());
+        Assert.DoesNotContain(lake.Log.Lines, l => l.Id is 3012 or 3013 or 3014);
+    }
+
     [Fact]
     public async Task a_file_that_is_in_the_way_is_neither_overwritten_nor_counted()
     {

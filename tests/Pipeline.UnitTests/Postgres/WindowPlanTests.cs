@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
+using OrdersStream.Capture;
 using OrdersStream.Postgres;
+using OrdersStream.Rows;
 using static OrdersStream.UnitTests.Postgres.Horizons;
 
 namespace OrdersStream.UnitTests.Postgres;
@@ -37,6 +39,44 @@ public sealed class WindowPlanTests
         var plan = WindowPlan.Next(2, Last, To with { TakenAt = Noon.AddDays(-1) }, TableChange.None, Rewind.Some, Overlap);
         Assert.Equal(Noon.AddDays(-1) - Overlap, plan.Window.LowerBound);
     }
+
+    /// <summary>It was polled on after the new one had parted from it, and its clock moved the bound on.</summary>
+    [Fact]
+    public void after_a_promotion_rows_are_read_from_the_newest_that_both_servers_had()
+    {
+        var last = Last with { LowerBound = Noon.AddHours(3), Newest = [At(-2), At(0), At(-1)] };
+        Assert.Equal(Noon - Overlap, BoundAfter(Rewind.Parted, last));
+        Assert.Equal(Noon.AddHours(3) - Overlap, BoundAfter(Rewind.Parted, last with { Newest = [At(4)] }));
+        Assert.Equal(Noon.AddHours(3) - Overlap, BoundAfter(Rewind.Parted, last with { Newest = null }));
+        // It had none, or tells no time.
+        Assert.Null(BoundAfter(Rewind.Parted, last with { Newest = [] }));
+        Assert.Null(BoundAfter(Rewind.Parted, last with { Newest = [new(99, "-infinity")] }));
+        // The same server is not two.
+        Assert.Equal(Noon.AddHours(3) - Overlap, BoundAfter(Rewind.Some, last));
+
+        static RowWitness At(int hours) => new(99, $"{Noon.AddHours(hours):O}");
+    }
+
+    /// <summary>What hid a version of it while it was read was on the old primary only.</summary>
+    [Fact]
+    public void after_a_promotion_the_last_window_is_read_again_from_its_own_bound()
+    {
+        var window = new Window(2, Last, Last, Noon.AddHours(-5), 1, new Cursor(null, ["1"]));
+        Assert.Equal(Noon.AddHours(-5) - Overlap, BoundBehind(window));
+        Assert.Equal(Last.LowerBound - Overlap, BoundBehind(window with { LowerBound = Noon.AddHours(5) }));
+        Assert.Null(BoundBehind(window with { LowerBound = null }));
+        Assert.Null(BoundBehind(window with { IsOfAnyTime = true }));
+        Assert.Null(BoundBehind(window with { Joined = [17] }));
+
+        static DateTime? BoundBehind(Window done)
+        {
+            var watermark = Watermark.Start(Source, Topic).Begin(done).Complete();
+            return BoundAfter(Rewind.Parted, Watermark.FromJson(watermark.ToJson()).Horizon!);
+        }
+    }
+
+    private static DateTime? BoundAfter(Rewind rewind, Horizon last) => WindowPlan.Next(
+        3, last, To with { TakenAt = Noon.AddHours(6) }, TableChange.None, rewind, Overlap).Window.LowerBound;
 
     [Fact]
     public void a_position_is_not_compared_that_could_come_to_be_two_billion_transactions_old_while_the_window_is_read()

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using OrdersStream.Kafka;
 
@@ -6,7 +7,7 @@ namespace OrdersStream.UnitTests.Schedules;
 /// <summary>What other producers write into the topic: each record has a number of its own, by which it is found again.</summary>
 internal sealed class ForeignRecords(ScheduleWorld world)
 {
-    private const int Kinds = 6;
+    private const int Kinds = 9;
 
     private readonly Random random = world.Random;
     private readonly List<(int Partition, object Transaction)> open = [];
@@ -53,6 +54,14 @@ internal sealed class ForeignRecords(ScheduleWorld world)
         return long.TryParse(digits, out var number) && number >= 1000 ? number : null;
     }
 
+    // A page of another stream, one below all of ours, or above; the second form is that of earlier versions.
+    private StreamHeader Name()
+    {
+        var page = random.Next(2) == 0 ? random.Next(1, 9) : 1L << 52;
+        var stream = random.Next(2) == 0 ? ":invoices" : "";
+        return new("page-name", Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{page}:x{stream}")));
+    }
+
     private Message Make(long number)
     {
         var key = Encoding.UTF8.GetBytes(ScheduleWorld.Text(number));
@@ -63,6 +72,8 @@ internal sealed class ForeignRecords(ScheduleWorld world)
             1 => new Message(key, row, [new StreamHeader("traceparent", "00-1"u8.ToArray()), new StreamHeader("page", "x"u8.ToArray())]),
             2 => new Message(key, Encoding.UTF8.GetBytes($"no row {number}"), null),
             3 => new Message(key, null, null),
+            4 => new Message(key, row, [Name()]),
+            5 => new Message(key, row, [new StreamHeader("position", "{}"u8.ToArray())]),
             _ => new Message(key, row, null),
         };
     }

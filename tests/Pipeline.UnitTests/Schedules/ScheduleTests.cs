@@ -16,7 +16,8 @@ public sealed class ScheduleTests
     [InlineData(false, false)]
     [InlineData(true, true)]
     [InlineData(false, true)]
-    public async Task whatever_happens_the_lake_has_each_row_version_once_and_the_newest_of_each_row(bool isTransactional, bool losesSeveral)
+    public async Task whatever_happens_the_lake_has_each_row_version_once_and_the_newest_of_each_row(
+        bool isTransactional, bool losesSeveral)
     {
         using var schemas = new TempFolder();
         var begun = TimeProvider.System.GetTimestamp();

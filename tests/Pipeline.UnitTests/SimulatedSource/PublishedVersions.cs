@@ -31,7 +31,10 @@ internal sealed class PublishedVersions
     /// <param name="before">What there was.</param>
     /// <param name="after">What is left.</param>
     /// <param name="seen">How values read at the last horizon.</param>
-    public void Lost(Contents before, Contents after, string seen)
+    /// <param name="isCrash">
+    /// Only what was not on the disk is lost, which nobody captured: a row that is as it was before was captured, or will be.
+    /// </param>
+    public void Lost(Contents before, Contents after, string seen, bool isCrash)
     {
         foreach (var row in before.Rows.Values)
             if (row.Version > had.GetValueOrDefault(row.Key)) had[row.Key] = row.Version;
@@ -39,7 +42,8 @@ internal sealed class PublishedVersions
             before.Rows.GetValueOrDefault(r.Key)?.Version != r.Version || Had(r.Key) > r.Version
             || (newest.TryGetValue(r.Key, out var last) && last.Reading != seen)).ToList();
         if (lost.Count > 0) MayRepeat = true;
-        undone.UnionWith(lost.Concat(after.Prepared.SelectMany(t => t.Writes)).Select(r => (r.Key, r.Version)));
+        undone.UnionWith(lost.Concat(after.Prepared.SelectMany(t => t.Writes)).Select(r => (r.Key, r.Version))
+            .Where(v => !isCrash || all.Any(p => (p.Key, p.Version) == v)));
     }
 
     /// <summary>All rows from a bound on are captured again.</summary>

@@ -122,7 +122,7 @@ internal sealed class SimulatedPoller(SourceHistory history)
         var onItsDisk = Math.Max(last?.Lsn ?? 0, watermark.Window?.To.Lsn ?? 0);
         var rewind = to.Lsn < onItsDisk && !isOfAnotherTimeline ? Rewind.BehindItsDisk
             : known is not null ? Rewind.None
-            : again?.Rewind is Rewind.Undone or Rewind.BehindItsDisk ? again.Rewind : Rewind.Some;
+            : again is { Rewind: not Rewind.None } ? again.Rewind : Rewind.Some;
         var plan = WindowPlan.Next(watermark.WindowNumber + 1, known ?? last, to, change, rewind, Overlap, watermark.Window);
         if (isUndone && plan.Window is not { From: null, LowerBound: null })
             throw new InvalidOperationException("rows that were captured are undone, and those before them are not read");
@@ -143,7 +143,7 @@ internal sealed class SimulatedPoller(SourceHistory history)
         var newest = horizon.WitnessesOf(table)!.Value;
         var there = newest.IsEmpty ? [] : Select(HorizonQueries.Witnesses(table, newest), snapshot).ConvertAll(WitnessOf);
         var again = (horizon with { Newest = newest }).AfterRestart(there, isOfAnotherTimeline ? horizon.Lsn : snapshot.Lsn, startedAt);
-        if (isOfAnotherTimeline && again.Left is not null) again = new(null, Rewind.Some);
+        if (isOfAnotherTimeline && again.Rewind is Rewind.None or Rewind.Some) again = new(null, Rewind.Parted);
         // Ids above the newest witness tell nothing any more.
         if (again.Left?.Xmin != horizon.Xmin || again.Left.Seen.Length != horizon.Seen.Length) history.Published.MayRepeat = true;
         return again;
@@ -184,15 +184,20 @@ internal sealed class SimulatedPoller(SourceHistory history)
         }
         if (seen.Value.Length > seenMax) (seen, history.HeldBack) = (null, history.HeldBack + 1);
         yield return "it is looked at";
-        // Mostly the disk is soon there; what is not on it is not captured.
-        while (server.FlushedLsn < horizon.Lsn)
+        foreach (var step in UntilDurable(horizon.Lsn)) yield return step;
+        horizon = horizon with { Newest = newest, KeyOrder = table.Order, Facts = facts, Lsn = server.FlushedLsn };
+        Unlock();
+        taken(horizon.Remembering(seen, previous), change);
+    }
+
+    /// <summary>Mostly the disk is soon there; what is not on it is not captured, and hides nothing.</summary>
+    private IEnumerable<string> UntilDurable(ulong lsn)
+    {
+        while (server.FlushedLsn < lsn)
         {
             if (random.Next(8) > 0) server.Flush();
             else yield return "waits for the disk";
         }
-        horizon = horizon with { Newest = newest, KeyOrder = table.Order, Facts = facts, Lsn = server.FlushedLsn };
-        Unlock();
-        taken(horizon.Remembering(seen, previous), change);
     }
 
     private IEnumerable<string> ReadPages(Window window)
@@ -202,7 +207,9 @@ internal sealed class SimulatedPoller(SourceHistory history)
         {
             while (server.IsLocked) yield return "waits for the table";
             Lock();
-            var rows = new Queue<RowVersion>(Select(rest.Query(server.Table), server.TakeSnapshot()));
+            var snapshot = server.TakeSnapshot();
+            var rows = new Queue<RowVersion>(Select(rest.Query(server.Table), snapshot));
+            foreach (var step in UntilDurable(snapshot.Lsn)) yield return step;
             var isReopened = false;
             while (rows.Count > 0 && !isReopened)
             {

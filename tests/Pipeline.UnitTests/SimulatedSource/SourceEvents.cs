@@ -153,7 +153,7 @@ internal sealed class SourceEvents(SourceHistory history, SourceClients clients)
         Pass(random.NextInt64(SimulatedClock.Second, Minute));
         server.Start(volume, isPromotion);
         changes.Died();
-        history.Published.Lost(before, server.Contents, history.Poller.SeenReading);
+        history.Published.Lost(before, server.Contents, history.Poller.SeenReading, isCrash: volume is null);
         history.Saw($"the server {what}, and goes on at {server.NextXid}");
     }
 

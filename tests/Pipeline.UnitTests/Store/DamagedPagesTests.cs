@@ -246,15 +246,5 @@ public sealed class DamagedPagesTests : IDisposable
         File.WriteAllText(marker, "");
     }
 
-    private async Task<List<(long Id, long Version)>> VersionsAsync()
-    {
-        var found = new List<(long, long)>();
-        var files = new LakeFolder(lake.Root);
-        var store = new SchemaStore(lake.Checkpoint);
-        foreach (var file in LakeReader.Files(files))
-            await foreach (var row in new LakeReader(files, store.Read).ReadAsync(file, CancellationToken.None))
-                found.Add((row.Row.Cells[0].Bits, row.Version));
-        found.Sort();
-        return found;
-    }
+    private Task<List<(long Id, long Version)>> VersionsAsync() => lake.VersionsAsync();
 }

@@ -81,9 +81,11 @@ public sealed class FencedPagesTests : IDisposable
         await ShouldHoldAsync(0, 2, 3, 4, 5, 6);
     }
 
-    /// <summary>The commit of a fence has no files: those of the one before it tell.</summary>
-    [Fact]
-    public async Task a_lake_that_was_put_back_from_before_its_newest_files_is_not_gone_on_with()
+    /// <summary>
+    /// The commit of a fence has no files: each says which file was the newest before it, also where the log was made again from the files.
+    /// </summary>
+    [Theory, InlineData(1, false), InlineData(17, false), InlineData(1, true)]
+    public async Task a_lake_that_was_put_back_from_before_its_newest_files_is_not_gone_on_with(int fences, bool isLogLost)
     {
         Topic.Send(Part(First + 1, "a", 2));
         await lake.StoreAsync(Topic.All);
@@ -91,8 +93,12 @@ public sealed class FencedPagesTests : IDisposable
         TestLake.CopyFolder(lake.Root, backup["lake"]);
         Topic.Send(Part(First + 2, "a", 3, previous: First + 1));
         await lake.StoreAsync(Topic.All);
-        Topic.SendFence(Second, "b");
-        await lake.StoreAsync(Topic.All);
+        if (isLogLost) Directory.Delete(Path.Combine(lake.Checkpoint, "commits"), recursive: true);
+        for (var i = 0; i < fences; i++)
+        {
+            Topic.SendFence(Second + i, "b");
+            await lake.StoreAsync(Topic.All);
+        }
         Directory.Delete(lake.Root, recursive: true);
         TestLake.CopyFolder(backup["lake"], lake.Root);
         var e = await Assert.ThrowsAsync<PipelineException>(() => lake.StoreAsync(Topic.All));
@@ -159,6 +165,53 @@ public sealed class FencedPagesTests : IDisposable
         await instance.StoreAsync(delivered, CancellationToken.None);
         Assert.Equal([3L, 4, 5, 6], (await lake.StoredAsync()).Select(s => s.Offset));
         Assert.Empty(lake.Quarantined());
+    }
+
+    /// <summary>
+    /// What names a page of another stream, or of none, as an earlier form of the name does, is another producer's: it is in the lake, and
+    /// not as the newest version.
+    /// </summary>
+    [Theory]
+    [InlineData("5:x")]
+    [InlineData("25769803776:x")]
+    [InlineData("5:x:invoices")]
+    [InlineData("25769803776:x:invoices")]
+    public async Task a_record_that_names_anothers_page_is_neither_dropped_nor_newer_than_ours(string name)
+    {
+        Topic.SendFence(First, "a");
+        Topic.Send(Part(First + 1, "a", 3));
+        Topic.Send([TestTopic.Header(StreamHeader.PageName, name)]);
+        Topic.Send(Part(First + 2, "a", 3, previous: First + 1));
+        foreach (var batch in Topic.All.Chunk(2)) await lake.StoreAsync(batch);
+        Assert.Equal([1L, 2, 3, 4, 5, 6, 7], (await lake.StoredAsync()).Select(s => s.Offset));
+        Assert.InRange((await lake.VersionsAsync()).Max(v => v.Version), First + 2, First + 2);
+    }
+
+    /// <summary>As those send them who captured before the name told the stream: a page is known by its first record, or last.</summary>
+    [Theory, InlineData(0), InlineData(1)]
+    public async Task the_earlier_form_of_a_pages_name_is_read_where_the_page_is_known(int removed)
+    {
+        lake.PresentSchema = _ => Task.FromResult(TestTopic.Orders);
+        var part = Part(First + 1, "a", 4);
+        for (var i = 1; i < 3; i++) part[i] = [TestTopic.Header(StreamHeader.PageName, $"{First + 1}:a")];
+        Topic.Send(part);
+        Topic.Remove(0, below: removed);
+        await lake.StoreAsync(Topic.All);
+        Assert.Equal(Topic[0].Select(r => (7L, First + 1)), await lake.VersionsAsync());
+        Assert.Empty(lake.Quarantined());
+    }
+
+    [Fact]
+    public async Task records_that_name_a_decided_page_and_end_none_are_spoken_of_once_a_commit()
+    {
+        var slept = Part(First + 1, "a", 5);
+        Topic.Send(slept[..2]);
+        Topic.SendFence(Second, "b");
+        Topic.Send(slept[2..4]);
+        Topic.Send(Part(Second + 1, "b", 2));
+        await lake.StoreAsync(Topic.All);
+        var said = Assert.Single(lake.Log.Lines, l => l.Id == 3022);
+        Assert.Contains("2 records do not count", said.Text, StringComparison.Ordinal);
     }
 
     /// <summary>In one delivery; record by record, each time by another process; and again.</summary>

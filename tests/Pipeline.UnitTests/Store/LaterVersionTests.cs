@@ -22,7 +22,7 @@ public sealed class LaterVersionTests : IDisposable
 
     [Fact]
     public Task by_who_looks_for_the_log_that_the_lake_knows() =>
-        StopsAsync(() => new LostEnd(lake.Topic.Access).RestAtAsync(0, 0, 1, CancellationToken.None));
+        StopsAsync(() => new LostEnd(lake.Topic.Access).RestAtAsync(0, 0, 1, 0, CancellationToken.None));
 
     [Fact]
     public Task by_who_looks_for_a_schema() =>

@@ -83,6 +83,19 @@ internal sealed class TestLake : IDisposable
         return found;
     }
 
+    /// <summary>Key and version of each row that a reader finds, sorted.</summary>
+    public async Task<List<(long Id, long Version)>> VersionsAsync()
+    {
+        var found = new List<(long, long)>();
+        var files = new LakeFolder(Root);
+        var store = new SchemaStore(Checkpoint);
+        foreach (var file in LakeReader.Files(files))
+            await foreach (var row in new LakeReader(files, store.Read).ReadAsync(file, CancellationToken.None))
+                found.Add((row.Row.Cells[0].Bits, row.Version));
+        found.Sort();
+        return found;
+    }
+
     public IEnumerable<JsonElement> Quarantined()
     {
         var quarantine = Path.Combine(Root, "_quarantine");

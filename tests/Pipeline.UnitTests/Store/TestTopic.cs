@@ -48,8 +48,11 @@ internal sealed class TestTopic
         [.. Enumerable.Range(0, rows).Select(i => Produce(partition, value?.Invoke(i) ?? Row(next.GetValueOrDefault(partition)),
             [
                 .. i == 0 ? [Header(StreamHeader.Schema, (schema ?? Orders).Fingerprint)] : Array.Empty<StreamHeader>(),
-                .. i == rows - 1 ? [Header(StreamHeader.Position, "{}")] : Array.Empty<StreamHeader>(),
+                .. i == rows - 1 ? [Header(StreamHeader.Position, FirstFormatPosition)] : Array.Empty<StreamHeader>(),
             ], markerFollows: markerFollows && i == rows - 1))];
+
+    // What is read of it.
+    private string FirstFormatPosition => $$$$"""{"version":1,"watermark":{"topic":{"topic":"{{{{Identity.Topic}}}}"}}}""";
 
     /// <summary>A page's part in one partition in topic format 2, as PostgresToKafka publishes it.</summary>
     /// <param name="partition">Which one.</param>
