@@ -34,7 +34,8 @@ internal sealed partial class CaptureSession
         {
             // A clock that went back would keep them for as long.
             if (now - then.PublishedAt is var age && age < TombstonesKept && age >= TimeSpan.Zero) return;
-            if (age > TimeSpan.Zero && await RemoveTombstonesAsync(published, then.Of(published), cancellationToken) == TombstonesAtOnce) return;
+            if (age > TimeSpan.Zero
+                && await RemoveTombstonesAsync(published, then.Of(published), cancellationToken) == TombstonesAtOnce) return;
         }
         Save(Watermark with { Tombstones = new(tombstones.Oid, published.Xmin, published.LowerBound, now) });
     }

@@ -116,8 +116,8 @@ internal sealed class HorizonReader(
         return (clock, oldest, hidden, prepared);
     }
 
-    // The lock first, and then the snapshot: no rewrite of the table, which shows its rows to no older snapshot, comes in between; nor one of
-    // its tombstones.
+    // The lock first, and then the snapshot: no rewrite of the table, which shows its rows to no older snapshot, comes in between,
+    // nor one of its tombstones.
     private async Task<Horizon> BeginSnapshotAsync(SourceTable table, Horizon horizon, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand(

@@ -144,8 +144,9 @@ public sealed class PageFrame
         string stream, long page, string publisher, IReadOnlyList<int> partitions, int of, Cursor? before, bool isNamed,
         TableSchema schema, bool isRepair = false, bool isDeletes = false)
     {
+        var version = isDeletes ? DeletesVersion : Version;
         head = string.Create(CultureInfo.InvariantCulture,
-            $"{{\"version\":{(isDeletes ? DeletesVersion : Version)},\"stream\":{JsonSerializer.Serialize(stream, PageFrameJson.Default.String)},"
+            $"{{\"version\":{version},\"stream\":{JsonSerializer.Serialize(stream, PageFrameJson.Default.String)},"
             + $"\"page\":{page},\"publisher\":\"{publisher}\",");
         endTail = Tail(partitions, of, before, json => json.WriteBoolean("named", isNamed));
         startTail = Tail(partitions, of, before, json =>

@@ -175,7 +175,7 @@ public sealed class PartitionTailTests
     [Fact]
     public void a_page_of_deletes_that_is_torn_where_an_end_was_lost_is_read_again_as_deletes()
     {
-        var window = new Postgres.Window(1, null, Postgres.Horizons.At(110, 110, DateTime.UnixEpoch), null, 1, null)
+        var window = new OrdersStream.Postgres.Window(1, null, Postgres.Horizons.At(110, 110, DateTime.UnixEpoch), null, 1, null)
         {
             Deleted = new Cursor("17", ["7"]),
         };
