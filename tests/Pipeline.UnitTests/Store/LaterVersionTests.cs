@@ -13,7 +13,7 @@ public sealed class LaterVersionTests : IDisposable
     private readonly StreamRecord later;
 
     public LaterVersionTests() => later = lake.Topic.Produce(
-        0, TestTopic.Row(1), [new(StreamHeader.Page, Encoding.UTF8.GetBytes("""{"version":3,"stream":"orders"}"""))]);
+        0, TestTopic.Row(1), [new(StreamHeader.Page, Encoding.UTF8.GetBytes("""{"version":4,"stream":"orders"}"""))]);
 
     public void Dispose() => lake.Dispose();
 
