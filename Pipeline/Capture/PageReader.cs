@@ -207,8 +207,8 @@ internal sealed class PageReader(
     }
 
     /// <summary>
-    /// The deletes of a window, before its rows and in their snapshot or an earlier one: no delete is behind a row of its key that was there
-    /// when it was read (invariant 12).
+    /// The deletes of a window, before its rows and in their snapshot or an earlier one: no delete is behind a row of its key that was
+    /// there when it was read (invariant 12).
     /// </summary>
     private async Task<(Window Left, bool IsDone)> ReadDeletesAsync(
         Window window, SourceTable table, TombstoneTable tombstones, long opened, ChannelWriter<Page> pages,
