@@ -129,7 +129,7 @@ internal sealed class TableRanges(NpgsqlConnection connection, PostgresOptions o
         range.Number = number;
         await using var transaction = await connection.BeginTransactionAsync(
             System.Data.IsolationLevel.RepeatableRead, cancellationToken);
-        var table = await SourceCatalog.LockAsync(connection, options, cancellationToken);
+        var table = await SourceCatalog.LockAsync(connection, options, withTombstones: false, cancellationToken);
         if (table.Schema.Fingerprint != expected.Fingerprint)
             throw new PipelineException(
                 FailureAction.Stop, "The table's columns changed while it was being compared.", "Compare again.");

@@ -34,7 +34,7 @@ internal sealed partial class CaptureSession : IDisposable
 
     private CaptureSession(
         NpgsqlConnection connection, SourceServer server, PagePublisher publisher, TopicDescription topic, FoundPosition found,
-        CaptureContext context)
+        TombstoneTable? tombstones, CaptureContext context)
     {
         (this.connection, this.server, this.publisher, this.context) = (connection, server, publisher, context);
         var isCompressed = context.Options.Kafka.Compression != "none" && !context.HasRefusedRecord;
@@ -46,6 +46,7 @@ internal sealed partial class CaptureSession : IDisposable
         look = new TopicLook(new TopicReader(context.Options), topic.Partitions, context.Time);
         partitions = topic.Partitions;
         (Watermark, written) = (found.Watermark!, found.File);
+        this.tombstones = tombstones;
     }
 
     /// <summary>Where capture has got to.</summary>
@@ -76,7 +77,7 @@ internal sealed partial class CaptureSession : IDisposable
             // Only now: the publisher has ended what its predecessor left open, so the topic's end stands still.
             var found = await new WatermarkRecovery(context).FindAsync(source, topic, publisher, cancellationToken);
             context.File.RemoveLeftovers(context.Time.GetUtcNow());
-            var session = new CaptureSession(connection, server, publisher, topic, found, context);
+            var session = new CaptureSession(connection, server, publisher, topic, found, table.Tombstones, context);
             if (found.Torn is { } torn) await session.SendAgainAsync(torn, cancellationToken);
             return session;
         }
@@ -106,7 +107,8 @@ internal sealed partial class CaptureSession : IDisposable
 
         var last = Watermark.Window?.From ?? Watermark.Horizon;
         // After a restart the counter may have come to the same place again.
-        if (Watermark.Window is null && last is not null && IsOfThisTime(last) && snapshot == last.Snapshot)
+        if (Watermark.Window is null && last is not null && IsOfThisTime(last) && snapshot == last.Snapshot
+            && last.Tombstones == tombstones?.Oid)
         {
             if (last.HeldBack is null) caughtUp = asked;
             // What is held back is committed already, and a session that begins may remember more than the one before. Another window of
@@ -128,7 +130,7 @@ internal sealed partial class CaptureSession : IDisposable
 
     private Window Resume(Window inProgress, SourceTable table)
     {
-        var window = inProgress.For(table);
+        var window = inProgress.For(table).Reading(table.Tombstones);
         if (window.Cursor is null && inProgress.Cursor is not null)
             context.Logger.Rereading("the table has another key, under which a position in the old one means nothing", "the window");
         Watermark = Watermark with { Window = window };
@@ -180,7 +182,8 @@ internal sealed partial class CaptureSession : IDisposable
         if (plan.IsReread)
             context.Logger.Rereading(plan.Reason, plan.Window.LowerBound is { } bound ? $"rows from {bound:O} on" : "all rows");
         if (plan.AnyTimeReason.Length > 0) context.Logger.LookingAtAllRows(plan.AnyTimeReason);
-        return plan.Window;
+        WarnOfTombstonesGone(last, to);
+        return plan.Window with { IsOfAllTombstones = last is not null && to.Tombstones is { } oid && last.Tombstones != oid };
     }
 
     /// <summary>The rest of the window, page by page.</summary>
@@ -223,14 +226,20 @@ internal sealed partial class CaptureSession : IDisposable
     /// </summary>
     private async Task SendAgainAsync(TornPage torn, CancellationToken cancellationToken)
     {
-        var window = Watermark.Window!;
+        var window = Watermark.Window!.Reading(tombstones);
+        Watermark = Watermark with { Window = window };
         // Its transaction ids mean nothing any more: the next window reads further back, and its pages have numbers of their own.
         if (IsOfAnotherTimeline) return;
         var (snapshot, _) = await horizons.SnapshotAsync(context.Options.PublisherName, cancellationToken);
         if (WindowPlan.IsTooOld(window, Horizon.XmaxOf(snapshot))) return;
         var page = await pages.ReadAgainAsync(torn, window, Watermark.Source, cancellationToken);
         context.Logger.PageSentAgain(torn.Page, torn.Missing.Count, torn.Partitions.Count, page.Records.Length);
-        if (page.Records.Length == 0) return;
+        if (page.Records.Length == 0)
+        {
+            // Their table may not be there any more: what the page lacked is among all that the next window reads.
+            if (window.Cursor is null) Watermark = Watermark with { Window = window.Reading(null) };
+            return;
+        }
         Watermark = Watermark with { Window = window.ReadBy(page.Schema) };
         // Behind a fence the old number would be a late one's.
         if (!context.Options.Kafka.IsTransactional) Watermark = Watermark with { PageNumber = Watermark.PageNumber + 1 };
@@ -372,9 +381,6 @@ internal sealed record CaptureContext(
 
     /// <summary>Columns that hold infinity, as far as it was seen when capture began; null: nobody has looked yet.</summary>
     public ImmutableArray<string>? Infinite { get; set; }
-
-    /// <summary>When old tombstones were last removed, all that there were, by the stopwatch; null: not yet.</summary>
-    public long? TombstonesRemovedAt { get; set; }
 
     /// <summary>The table's columns as they were then.</summary>
     public TableSchema? Columns { get; set; }

@@ -73,7 +73,7 @@ internal sealed class PageReader(
     public async Task<Page> ReadAgainAsync(TornPage torn, Window window, SourceIdentity source, CancellationToken cancellationToken)
     {
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        var table = await LockAsync(cancellationToken);
+        var table = await LockAsync(window, cancellationToken);
         source.CheckSameTable(source with { TableOid = table.Oid });
         // The window's rows come behind its deletes.
         var page = window.Cursor is null ? await DeletesAgainAsync(torn, window, table, cancellationToken)
@@ -102,7 +102,8 @@ internal sealed class PageReader(
     // Of keys that are there again by now the delete is left out: their rows come later, and say so.
     private async Task<Page> DeletesAgainAsync(TornPage torn, Window window, SourceTable table, CancellationToken cancellationToken)
     {
-        if (table.Tombstones is not { } tombstones || window.For(table).Deleted is not { } last) return NextPage(table.Schema);
+        if (table.Tombstones is not { } tombstones || window.For(table).Reading(tombstones).Deleted is not { } last)
+            return NextPage(table.Schema);
         var (encoder, key, value) = (new MessageEncoder(tombstones.Rows), new ByteBuffer(), new ByteBuffer());
         var page = NextPage(tombstones.Deletes, isDeletes: true);
         var query = tombstones.Query(window with { Deleted = torn.Before }, table, last);
@@ -123,7 +124,7 @@ internal sealed class PageReader(
         ImmutableArray<ImmutableArray<string>> keys, SourceIdentity source, CancellationToken cancellationToken)
     {
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        var table = await LockAsync(cancellationToken);
+        var table = await LockAsync(window: null, cancellationToken);
         source.CheckSameTable(source with { TableOid = table.Oid });
         var shape = TombstoneTable.Of(options.Schema, options.Table + TombstoneTable.Suffix, table.Schema);
         var (encoder, key, value) = (new MessageEncoder(shape.Rows), new ByteBuffer(), new ByteBuffer());
@@ -166,12 +167,15 @@ internal sealed class PageReader(
     {
         var opened = time.GetTimestamp();
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        var table = await LockAsync(cancellationToken);
+        var table = await LockAsync(window, cancellationToken);
         // Invariant 6, under the lock: the name may lead to another table since it was last resolved.
         source.CheckSameTable(source with { TableOid = table.Oid });
         if (window.For(table).Cursor is null && window.Cursor is not null)
             throw new PipelineException(FailureAction.Retry,
                 "The table got another key while its rows were read.", "What is being read is read again from its beginning.");
+        // The horizon answers for that table's: who comes after it reads none of them again.
+        if (window.IsBeforeRows && window.To.Tombstones is { } oid && oid != table.Tombstones?.Oid)
+            throw TombstoneTable.IsAnother();
         if (window.IsBeforeRows && table.Tombstones is { } tombstones)
         {
             (window, var isDone) = await ReadDeletesAsync(window, table, tombstones, opened, pages, cancellationToken);
@@ -242,9 +246,12 @@ internal sealed class PageReader(
     /// The table, and the one snapshot in which it and all of its rows are read. Nothing of it leaves before what it shows is durable: a
     /// commit that came since the horizon hides a version that is in it, and if a crash took that commit back nobody would publish it.
     /// </summary>
-    private async Task<SourceTable> LockAsync(CancellationToken cancellationToken)
+    private async Task<SourceTable> LockAsync(Window? window, CancellationToken cancellationToken)
     {
-        var table = await lockWait.OfAsync(connection, SourceCatalog.LockAsync(connection, options, cancellationToken), cancellationToken);
+        // Tombstones that its horizon does not answer for are read again whatever becomes of them.
+        var withTombstones = window is { IsBeforeRows: true, To.Tombstones: not null };
+        var table = await lockWait.OfAsync(
+            connection, SourceCatalog.LockAsync(connection, options, withTombstones, cancellationToken), cancellationToken);
         await flush.OfSnapshotAsync(cancellationToken);
         return table;
     }

@@ -57,6 +57,10 @@ public sealed record Watermark(
     [JsonIgnore]
     public (long Page, long Window, int PageOfWindow) Position => (PageNumber, WindowNumber, Window?.Page ?? int.MaxValue);
 
+    /// <summary>Of the file alone: what may be removed when it was published for long enough; null: nothing yet.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public PublishedTombstones? Tombstones { get; init; }
+
     /// <summary>No offset known.</summary>
     public static ImmutableSortedDictionary<int, long> NoOffsets => ImmutableSortedDictionary<int, long>.Empty;
 
@@ -140,7 +144,8 @@ public sealed record Watermark(
     /// behind it: of many partitions it would not be small otherwise.
     /// </summary>
     public byte[] ToPosition() =>
-        (WithPages(n => PageNumber - n) with { Offsets = NoOffsets, UsedNumber = 0, Lost = null, Delivery = null }).ToJson();
+        (WithPages(n => PageNumber - n) with { Offsets = NoOffsets, UsedNumber = 0, Lost = null, Delivery = null, Tombstones = null })
+        .ToJson();
 
     private Watermark WithPages(Func<long, long> number) =>
         this with { Pages = Pages?.ToImmutableSortedDictionary(p => p.Key, p => number(p.Value)) };

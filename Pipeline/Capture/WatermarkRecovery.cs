@@ -153,7 +153,11 @@ internal sealed class WatermarkRecovery(CaptureContext context)
         var safe = positions.Contains(null) ? null : positions.MinBy(w => w!.Position);
         // Its publisher died in that page: what other partitions have of it is read again with the rest, under a new number.
         if (safe?.Window is { } window && tail.Torn is { } torn && torn.Page == safe.PageNumber)
-            safe = safe with { Window = window with { Cursor = torn.Before } };
+            safe = safe with
+            {
+                // A window's rows come behind its deletes.
+                Window = window.Cursor is null ? window with { Deleted = torn.Before } : window with { Cursor = torn.Before },
+            };
         return new(safe ?? (file is null ? null : Watermark.Start(file.Source, file.Topic)), null);
     }
 

@@ -72,6 +72,11 @@ public static partial class Log
         "PostgresToKafka: {Reading}: {Rows:N0} rows{Share} are in the topic, {Rate:N0} rows/s{Rest}")]
     public static partial void WholeTableRead(this ILogger logger, string reading, long rows, string share, double rate, string rest);
 
+    [LoggerMessage(1017, LogLevel.Warning,
+        "the last window before this one was read {Hours:0} h ago: if another stream of the table has removed rows of {Table} since, their "
+        + "deletes are missing in this stream's lake, which the audit counts; postgres.deletes: audit publishes them")]
+    public static partial void TombstonesMayBeGone(this ILogger logger, double hours, string table);
+
     // 2xxx: publishing to Kafka
     [LoggerMessage(2001, LogLevel.Information,
         "no position yet, neither in the watermark file nor in the topic: the whole table is captured first")]

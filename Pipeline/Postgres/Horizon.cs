@@ -56,6 +56,13 @@ public sealed record Horizon(
     public HeldBackRows? HeldBack { get; init; }
 
     /// <summary>
+    /// Oid of the table of tombstones whose transactions it has; null: none was read. Those of another table, and those that were written
+    /// while none was read, it knows nothing of, whatever their ids.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public uint? Tombstones { get; init; }
+
+    /// <summary>
     /// Transactions below it may have written rows of any time, past a trigger that was another then, or none; null: none of them is open.
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]

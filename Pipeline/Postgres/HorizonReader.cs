@@ -45,7 +45,10 @@ internal sealed class HorizonReader(
         await transaction.CommitAsync(cancellationToken);
 
         var flushed = await flush.UntilAsync(horizon.Lsn, cancellationToken);
-        horizon = horizon with { Newest = newest, KeyOrder = table.Order, Facts = facts, Lsn = flushed };
+        horizon = horizon with
+        {
+            Newest = newest, KeyOrder = table.Order, Facts = facts, Lsn = flushed, Tombstones = table.Tombstones?.Oid,
+        };
         return (horizon.Remembering(seen, previous), change);
     }
 
@@ -113,13 +116,14 @@ internal sealed class HorizonReader(
         return (clock, oldest, hidden, prepared);
     }
 
-    // The lock first, and then the snapshot: no rewrite of the table, which shows its rows to no older snapshot, comes in between.
+    // The lock first, and then the snapshot: no rewrite of the table, which shows its rows to no older snapshot, comes in between,
+    // nor one of its tombstones.
     private async Task<Horizon> BeginSnapshotAsync(SourceTable table, Horizon horizon, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand(
             $"""
             SET TRANSACTION READ ONLY;
-            LOCK TABLE {table.QualifiedName} IN ACCESS SHARE MODE;
+            LOCK TABLE {table.QualifiedNames} IN ACCESS SHARE MODE;
             SELECT s::text, pg_snapshot_xmin(s)::text, pg_snapshot_xmax(s)::text,
                    {WalFlush.Written}, clock_timestamp()
             FROM pg_current_snapshot() s

@@ -13,13 +13,28 @@ public static class SourceCatalog
     /// The same in the transaction that is open, which becomes read-only, and has one snapshot from now on: taken under the lock, under
     /// which the columns stay as they are to its end.
     /// </summary>
+    /// <param name="connection">That has the transaction.</param>
+    /// <param name="options">Which table.</param>
+    /// <param name="withTombstones">Its tombstones, too: a rewrite of them after the snapshot would hide them from it.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     public static async Task<SourceTable> LockAsync(
-        NpgsqlConnection connection, PostgresOptions options, CancellationToken cancellationToken)
+        NpgsqlConnection connection, PostgresOptions options, bool withTombstones, CancellationToken cancellationToken)
     {
-        var name = $"{Sql.Identifier(options.Schema)}.{Sql.Identifier(options.Table)}";
+        var schema = Sql.Identifier(options.Schema);
+        var tables = $"{schema}.{Sql.Identifier(options.Table)}";
+        if (withTombstones) tables += $", {schema}.{Sql.Identifier(options.Table + TombstoneTable.Suffix)}";
         await using (var command = new NpgsqlCommand(
-            $"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; LOCK TABLE {name} IN ACCESS SHARE MODE", connection))
-            await command.ExecuteNonQueryAsync(cancellationToken);
+            $"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; LOCK TABLE {tables} IN ACCESS SHARE MODE", connection))
+        {
+            try
+            {
+                await command.ExecuteNonQueryAsync(cancellationToken);
+            }
+            catch (PostgresException e) when (withTombstones && e.SqlState == PostgresErrorCodes.UndefinedTable)
+            {
+                throw TombstoneTable.IsAnother(e);
+            }
+        }
         return await ReadAsync(connection, options, cancellationToken);
     }
 

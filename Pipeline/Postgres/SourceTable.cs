@@ -26,6 +26,9 @@ public sealed record SourceTable(
     /// <summary>Where its triggers write down the keys of rows that are gone; null: deletes are not captured.</summary>
     public TombstoneTable? Tombstones { get; init; }
 
+    /// <summary>It and its tombstones, quoted: what is locked together.</summary>
+    public string QualifiedNames => Tombstones is { } tombstones ? $"{QualifiedName}, {tombstones.QualifiedName}" : QualifiedName;
+
     /// <summary>What an operator should know of that.</summary>
     public ImmutableArray<Advice> TombstoneWarnings { get; init; } = [];
 

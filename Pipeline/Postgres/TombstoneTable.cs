@@ -11,10 +11,11 @@ namespace OrdersStream.Postgres;
 /// table has no row of the key in the snapshot that the tombstone is read in: so it says what is so then, as a row does, whatever
 /// became of the key before, and in whichever order.
 /// </summary>
+/// <param name="Oid">Its oid.</param>
 /// <param name="QualifiedName">Quoted, for statements.</param>
 /// <param name="Rows">The columns that are read: the key's, then the tombstone's number, by which they are read in order.</param>
 /// <param name="Deletes">The source table's columns as a delete has them: all but the key's may be NULL.</param>
-public sealed record TombstoneTable(string QualifiedName, TableSchema Rows, TableSchema Deletes)
+public sealed record TombstoneTable(uint Oid, string QualifiedName, TableSchema Rows, TableSchema Deletes)
 {
     /// <summary>Its name is the source table's with this behind it, in the same schema.</summary>
     public const string Suffix = "_deletes";
@@ -29,12 +30,14 @@ public sealed record TombstoneTable(string QualifiedName, TableSchema Rows, Tabl
     /// <param name="schema">Name of the schema of both.</param>
     /// <param name="name">Its name.</param>
     /// <param name="table">The source table's columns.</param>
-    public static TombstoneTable Of(string schema, string name, TableSchema table)
+    /// <param name="oid">Its oid; 0: there is none, and only its shape is asked for.</param>
+    public static TombstoneTable Of(string schema, string name, TableSchema table, uint oid = 0)
     {
         var key = table.KeyColumns.Select(k => table.Columns[k]).ToImmutableArray();
         var number = new Column(Number, new ColumnType(ColumnKind.BigInt, "bigint"), Nullable: false);
         var others = table.Columns.Select((c, i) => table.KeyColumns.Contains(i) ? c : c with { Nullable = true });
         return new TombstoneTable(
+            oid,
             $"{Sql.Identifier(schema)}.{Sql.Identifier(name)}",
             new TableSchema(key.Add(number), [.. Enumerable.Range(0, key.Length)], key.Length),
             new TableSchema([.. others], table.KeyColumns, table.TimestampColumn));
@@ -47,8 +50,8 @@ public sealed record TombstoneTable(string QualifiedName, TableSchema Rows, Tabl
     public string Query(Window window, SourceTable table, Cursor? last = null)
     {
         var conditions = new List<string> { IsIn(window.To, "d.xmin") };
-        if (window.From is { } from) conditions.Add($"NOT {from.Contains("d.xmin")}");
-        if (window.LowerBound is { } bound) conditions.Add($"d.{Time} >= {Sql.Timestamp(bound)}");
+        if (window is { From: { } from, IsOfAllTombstones: false }) conditions.Add($"NOT {from.Contains("d.xmin")}");
+        if (window is { LowerBound: { } bound, IsOfAllTombstones: false }) conditions.Add($"d.{Time} >= {Sql.Timestamp(bound)}");
         if (window.Deleted is { } behind) conditions.Add($"d.{Number} > {NumberOf(behind)}");
         if (last is not null) conditions.Add($"d.{Number} <= {NumberOf(last)}");
         conditions.Add(IsGone(table));
@@ -62,6 +65,11 @@ public sealed record TombstoneTable(string QualifiedName, TableSchema Rows, Tabl
         $"{Select(table)} FROM (VALUES {string.Join(", ", keys.Select((k, i) => $"({table.KeyLiteral(k)}, {i}::bigint)"))}) "
         + $"AS d ({table.Key}, {Number}) WHERE {IsGone(table)}";
 
+    /// <summary>What a window was begun with is not there any more: the next session finds what is.</summary>
+    internal static PipelineException IsAnother(Exception? cause = null) => new(FailureAction.Retry,
+        "The table of deletes became another, or unreadable, while a window was begun.",
+        "All that is in it is read with the next one.", cause);
+
     private static string Select(SourceTable table) => $"SELECT {string.Join(", ", table.KeyColumns.Select(k => $"d.{k}"))}, d.{Number}";
 
     // Equal keys may print otherwise, and are two keys to the lake then.
@@ -72,10 +80,10 @@ public sealed record TombstoneTable(string QualifiedName, TableSchema Rows, Tabl
     }
 
     /// <summary>The tombstones that a horizon does not have, as the SELECT of a COPY.</summary>
-    /// <param name="horizon">Null: all of them.</param>
+    /// <param name="horizon">Null, or without this table's: all of them.</param>
     /// <param name="table">The source table.</param>
     public string NotIn(Horizon? horizon, SourceTable table) =>
-        $"{Select(table)} FROM {QualifiedName} d" + (horizon is null ? "" : $" WHERE NOT {IsIn(horizon, "d.xmin")}");
+        $"{Select(table)} FROM {QualifiedName} d" + (horizon?.Tombstones == Oid ? $" WHERE NOT {IsIn(horizon, "d.xmin")}" : "");
 
     /// <summary>Transactions at or above H whose tombstones are visible, for a union with those of the table's rows.</summary>
     public string Seen(Horizon horizon)
@@ -85,14 +93,14 @@ public sealed record TombstoneTable(string QualifiedName, TableSchema Rows, Tabl
     }
 
     /// <summary>
-    /// Removes what a horizon has up to which everything is published, once it is old: until then a position may have to be gone back to.
+    /// Removes what is published, and was so long ago: until then a position may have to be gone back to.
     /// </summary>
-    /// <param name="published">That horizon.</param>
-    /// <param name="keep">What is younger stays.</param>
+    /// <param name="published">The horizon up to which everything is.</param>
+    /// <param name="then">The one that was it so long ago.</param>
     /// <param name="rowsMax">Tombstones at once.</param>
-    public string Remove(Horizon published, TimeSpan keep, int rowsMax) =>
+    public string Remove(Horizon published, Horizon then, int rowsMax) =>
         $"DELETE FROM {QualifiedName} WHERE {Number} IN (SELECT {Number} FROM {QualifiedName} d "
-        + $"WHERE d.{Time} < clock_timestamp() - interval '{(long)keep.TotalSeconds} seconds' AND {IsIn(published, "d.xmin")} "
+        + $"WHERE {IsIn(then, "d.xmin")} AND {IsIn(published, "d.xmin")} "
         + $"ORDER BY d.{Number} LIMIT {rowsMax})";
 
     private static string IsIn(Horizon horizon, string xid) =>
@@ -122,7 +130,7 @@ public sealed record TombstoneTable(string QualifiedName, TableSchema Rows, Tabl
         };
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         if (!await reader.ReadAsync(cancellationToken)) return (null, []);
-        var found = Of(schema, name, columns);
+        var found = Of(schema, name, columns, reader.GetFieldValue<uint>(4));
         var misfit = reader.IsDBNull(0) ? null : reader.GetString(0);
         if (columns.KeyColumns.Select(k => columns.Columns[k].Name).FirstOrDefault(k => k is Number or Time) is { } taken)
             misfit = $"its column {taken} has the name of one of the tombstones' own";
@@ -165,7 +173,8 @@ public sealed record TombstoneTable(string QualifiedName, TableSchema Rows, Tabl
                 FROM (VALUES (8, 'on DELETE'), (16, 'on UPDATE'), (32, 'on TRUNCATE')) AS e (bit, name)
                 WHERE NOT EXISTS (SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
                                   WHERE t.tgrelid = $1::oid AND t.tgtype & e.bit <> 0 AND t.tgenabled = 'A'
-                                    AND strpos(p.prosrc, $2) > 0))
+                                    AND strpos(p.prosrc, $2) > 0)),
+               c.oid
         FROM pg_class c
         WHERE c.relkind = 'r' AND c.relname = $2 AND c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = $1::oid)
         """;

@@ -29,6 +29,13 @@ public sealed record Window(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public Cursor? Deleted { get; init; }
 
+    /// <summary>
+    /// Which tombstones were published before is not known, since the horizon before has none of their table: all are read that are visible
+    /// at <see cref="To"/>. Those that were published say what is so once more.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsOfAllTombstones { get; init; }
+
     /// <summary>No row of it is published yet, so tombstones may be left.</summary>
     [JsonIgnore]
     public bool IsBeforeRows => Cursor is null && Only is null;
@@ -43,6 +50,13 @@ public sealed record Window(
     public Window For(SourceTable table) =>
         Order == table.Order ? this
         : this with { Order = table.Order, Cursor = Order is null ? Cursor : null, Deleted = Order is null ? Deleted : null };
+
+    /// <summary>
+    /// The window where the table of tombstones is the one that its horizon has; where it is another by now, or cannot be read, the horizon
+    /// answers for none, and the next window reads all.
+    /// </summary>
+    public Window Reading(TombstoneTable? tombstones) =>
+        To.Tombstones == tombstones?.Oid ? this : this with { To = To with { Tombstones = null }, Deleted = null };
 
     /// <summary>The window, of which a page was read by such columns.</summary>
     public Window ReadBy(TableSchema schema)

@@ -112,10 +112,16 @@ public sealed class PageFrame
 {
     public const int Version = 2;
 
+    /// <summary>
+    /// Of a page of deletes: a program that knows none of them stops there, as at any later version, and does not take them for records
+    /// that lack their values.
+    /// </summary>
+    public const int DeletesVersion = 3;
+
     /// <summary>The member that marks a repair: readers that do not know it pass it over.</summary>
     internal const string Repair = "repair";
 
-    /// <summary>The member that marks deletes: for readers that do not know it, its records lack their values.</summary>
+    /// <summary>The member that marks deletes.</summary>
     internal const string Deletes = "deletes";
 
     private static readonly JsonWriterOptions Layout = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -138,8 +144,9 @@ public sealed class PageFrame
         string stream, long page, string publisher, IReadOnlyList<int> partitions, int of, Cursor? before, bool isNamed,
         TableSchema schema, bool isRepair = false, bool isDeletes = false)
     {
+        var version = isDeletes ? DeletesVersion : Version;
         head = string.Create(CultureInfo.InvariantCulture,
-            $"{{\"version\":{Version},\"stream\":{JsonSerializer.Serialize(stream, PageFrameJson.Default.String)},"
+            $"{{\"version\":{version},\"stream\":{JsonSerializer.Serialize(stream, PageFrameJson.Default.String)},"
             + $"\"page\":{page},\"publisher\":\"{publisher}\",");
         endTail = Tail(partitions, of, before, json => json.WriteBoolean("named", isNamed));
         startTail = Tail(partitions, of, before, json =>
@@ -220,14 +227,14 @@ public sealed class PageFrame
             if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("stream", out var owner) || !owner.ValueEquals(stream))
                 return null;
             version = root.GetProperty("version").GetInt32();
-            if (version <= Version) return read(root);
+            if (version <= DeletesVersion) return read(root);
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or OverflowException
             or FormatException)
         {
             return null;
         }
-        throw new FormatException($"it is of format version {version}, and this program reads versions 1 to {Version}");
+        throw new FormatException($"it is of format version {version}, and this program reads versions 1 to {DeletesVersion}");
     }
 
     /// <summary>What is to be done about a frame that is of a later version.</summary>

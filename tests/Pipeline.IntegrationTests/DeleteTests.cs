@@ -188,22 +188,52 @@ public sealed class DeleteTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Empty(stream.Lake.QuarantineLines);
     }
 
-    /// <summary>What is younger than a day stays.</summary>
+    /// <summary>However long ago it was written down: capture may have been down, and the brokers may lose what was just sent.</summary>
     [Fact]
-    public async Task tombstones_are_removed_once_they_are_published_and_old()
+    public async Task tombstones_are_removed_a_day_after_they_were_published()
     {
-        await using var stream = await TenItemsAsync();
-        await stream.ExecuteAsync("DELETE FROM items WHERE id <= 4");
+        var time = new ShiftedTime();
+        await using var stream = await TenItemsAsync(time: time);
+        await stream.ExecuteAsync("DELETE FROM items WHERE id <= 2");
+        time.Shift(TimeSpan.FromDays(3));
         await stream.PollAsync();
-        await stream.ExecuteAsync("UPDATE items_deletes SET deleted_at = deleted_at - interval '2 days' WHERE id <= 2");
-
         await stream.RestartAsync();
         await stream.PollAsync();
+        Assert.Equal(2, await CountAsync());
 
+        await stream.ExecuteAsync("DELETE FROM items WHERE id <= 4");
+        await stream.PollAsync();
+        time.Shift(TimeSpan.FromHours(25));
+        await stream.PollAsync();
         Assert.Equal([["3"], ["4"]], await stream.Database.TextRowsAsync("SELECT id::text FROM items_deletes ORDER BY items_deletes.id"));
-        Assert.Equal(PollOutcome.Idle, (await stream.PollAsync()).Outcome);
+        time.Shift(TimeSpan.FromHours(25));
+        await stream.PollAsync();
+
+        Assert.Equal(0, await CountAsync());
+        await stream.DrainAsync();
         await stream.StoreAsync();
-        Assert.Equal(["1", "2", "3", "4"], DeletedKeys(stream));
+        Assert.Equal(["1", "2", "3", "4"], DeletedKeys(stream).Distinct());
+
+        async Task<int> CountAsync() => (await stream.Database.TextRowsAsync("SELECT id::text FROM items_deletes")).Count;
+    }
+
+    /// <summary>By the database's clock: another stream may have published, waited, and removed them.</summary>
+    [Theory, InlineData(22, false), InlineData(30, true)]
+    public async Task a_stream_that_was_away_for_a_day_says_that_tombstones_may_be_gone(int hours, bool isTold)
+    {
+        await using var stream = await TenItemsAsync();
+        await stream.Instance.DisposeAsync();
+        await stream.UntilNobodyPollsAsync();
+        var file = new WatermarkFile(stream.Options);
+        var horizon = file.Read()!.Horizon!;
+        file.Write(
+            file.Read()! with { Horizon = horizon with { TakenAt = horizon.TakenAt - TimeSpan.FromHours(hours) } }, CrashPoints.None);
+
+        await stream.RestartAsync();
+        await stream.ExecuteAsync("DELETE FROM items WHERE id = 1");
+        await stream.PollAsync();
+
+        Assert.Equal(isTold, stream.Log.Warnings.Any(w => w.Contains("30 h ago: if another stream", StringComparison.Ordinal)));
     }
 
     /// <summary>Where no table of tombstones fits, or no trigger writes into it, deletes are not captured, and that is said.</summary>
@@ -233,6 +263,98 @@ public sealed class DeleteTests(PostgresServer postgres, KafkaServer kafka)
         await stream.ExecuteAsync("DELETE FROM items WHERE id = 1");
         await stream.PollAndStoreAsync();
         Assert.Empty(DeletedKeys(stream));
+    }
+
+    /// <summary>
+    /// What was written down while nobody read it is behind the horizon by its ids, and by its time: it is read all the same.
+    /// </summary>
+    [Theory]
+    [InlineData("off", "SELECT", "SELECT")]
+    [InlineData("trigger", "REVOKE SELECT ON items_deletes FROM " + PostgresServer.PipelineRole,
+        "GRANT SELECT ON items_deletes TO " + PostgresServer.PipelineRole)]
+    [InlineData("trigger", "ALTER TABLE items_deletes ALTER id DROP NOT NULL", "ALTER TABLE items_deletes ALTER id SET NOT NULL")]
+    public async Task deletes_that_were_not_read_are_read_once_they_can_be(string before, string hide, string show)
+    {
+        await using var stream = await TestStream.CreateAsync(
+            postgres, kafka,
+            TestStream.ItemsAndDeletes + $"GRANT SELECT ON items TO {PostgresServer.PipelineRole}; "
+            + $"GRANT SELECT, DELETE ON items_deletes TO {PostgresServer.PipelineRole};",
+            configure: o => o with
+            {
+                Postgres = o.Postgres with { User = PostgresServer.PipelineRole, Password = PostgresServer.RolePassword, Deletes = before },
+            });
+        await stream.ExecuteAsync(Insert + "SELECT i, 'n' FROM generate_series(1, 10) i");
+        await stream.PollAndStoreAsync();
+        await stream.ExecuteAsync("DELETE FROM items WHERE id = 1");
+        await stream.ExecuteAsync(hide);
+        await stream.PollAndStoreAsync();
+        await stream.ExecuteAsync(Insert + "VALUES (11, 'another window')");
+        await stream.PollAndStoreAsync();
+        Assert.Empty(DeletedKeys(stream));
+
+        await stream.ExecuteAsync(show);
+        await stream.RestartAsync(o => o with { Postgres = o.Postgres with { Deletes = "trigger" } });
+        await stream.PollAndStoreAsync();
+
+        await stream.NewestShouldEqualTableAsync();
+        Assert.Equal(["1"], DeletedKeys(stream));
+        await stream.ExecuteAsync(Insert + "VALUES (12, 'the next window')");
+        await stream.PollAndStoreAsync();
+        Assert.Single(stream.Dump().Records, r => r.Value is null);
+    }
+
+    /// <summary>Its numbers begin anew, and a position in the old one means nothing.</summary>
+    [Fact]
+    public async Task a_table_of_deletes_that_is_made_anew_within_a_window_is_read_from_its_beginning()
+    {
+        await using var stream = await TestStream.CreateAsync(
+            postgres, kafka, TestStream.ItemsAndDeletes, configure: o => o with { Postgres = o.Postgres with { PageBytes = 1024 } });
+        await stream.ExecuteAsync(Insert + "SELECT i, 'n' FROM generate_series(1, 500) i");
+        await stream.DrainAsync();
+        await stream.StoreAsync();
+        await stream.ExecuteAsync("DELETE FROM items WHERE id <= 400");
+        stream.OnReached = point =>
+        {
+            if (point == CrashPoint.PageCommitted) throw new IOException("crash");
+        };
+        await Assert.ThrowsAsync<IOException>(stream.DrainAsync);
+        stream.OnReached = null;
+
+        await stream.ExecuteAsync(
+            "CREATE TABLE anew (LIKE items_deletes INCLUDING ALL); "
+            + "INSERT INTO anew (id, deleted_at) SELECT id, deleted_at FROM items_deletes ORDER BY id DESC; "
+            + "DROP TABLE items_deletes; ALTER TABLE anew RENAME TO items_deletes");
+        await stream.RestartAsync();
+        await stream.DrainAsync();
+        await stream.StoreAsync();
+
+        await stream.NewestShouldEqualTableAsync();
+    }
+
+    /// <summary>A statement's snapshot may be older than the lock that it waits for, and a rewritten table is empty to it.</summary>
+    [Fact]
+    public async Task a_table_of_deletes_that_is_rewritten_while_a_window_is_read_loses_none()
+    {
+        await using var stream = await TenItemsAsync();
+        await stream.ExecuteAsync("DELETE FROM items WHERE id = 1");
+        await using var other = await stream.Database.OpenSessionAsync();
+        stream.OnReached = point =>
+        {
+            if (point != CrashPoint.WindowTaken) return;
+            stream.OnReached = null;
+            other.ExecuteAsync("BEGIN; ALTER TABLE items_deletes ADD COLUMN n double precision DEFAULT random()")
+                .GetAwaiter().GetResult();
+        };
+        var poll = stream.PollAsync();
+        await stream.Database.UntilAsync(
+            "capture waits for the table of deletes",
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'items_deletes'::regclass)");
+        await other.ExecuteAsync("COMMIT");
+        await poll;
+        await stream.DrainAsync();
+        await stream.StoreAsync();
+
+        Assert.Equal(["1"], DeletedKeys(stream));
     }
 
     /// <summary>Each kind of value that a key is made of comes back from the record's key as it was in the rows.</summary>
@@ -309,9 +431,9 @@ public sealed class DeleteTests(PostgresServer postgres, KafkaServer kafka)
     }
 
     private async Task<TestStream> TenItemsAsync(
-        Func<Configuration.PipelineOptions, Configuration.PipelineOptions>? configure = null)
+        Func<Configuration.PipelineOptions, Configuration.PipelineOptions>? configure = null, TimeProvider? time = null)
     {
-        var stream = await TestStream.CreateAsync(postgres, kafka, TestStream.ItemsAndDeletes, configure: configure);
+        var stream = await TestStream.CreateAsync(postgres, kafka, TestStream.ItemsAndDeletes, configure: configure, time: time);
         await stream.ExecuteAsync(Insert + "SELECT i, 'n' FROM generate_series(1, 10) i");
         await stream.PollAndStoreAsync();
         return stream;

@@ -27,10 +27,13 @@ internal static class CrashStream
         options with { Kafka = options.Kafka with { Delivery = delivery } };
 
     /// <summary>Both halves, once, as LocalHost has them, in this process.</summary>
+    /// <param name="stream">Whose.</param>
+    /// <param name="onReached">Called at each crash point; null: nothing listens.</param>
+    /// <param name="ahead">How far the process's clock is ahead.</param>
     /// <returns>Whether it came to its end.</returns>
-    public static async Task<bool> OnceAsync(TestStream stream, Action<CrashPoint>? onReached = null)
+    public static async Task<bool> OnceAsync(TestStream stream, Action<CrashPoint>? onReached = null, TimeSpan ahead = default)
     {
-        await using var run = stream.NewRun(crashPoints: new CrashPoints(onReached), time: new ShortPauses());
+        await using var run = stream.NewRun(crashPoints: new CrashPoints(onReached), time: new ShortPauses { Ahead = ahead });
         try
         {
             return await run.OnceAsync(null, TestContext.Current.CancellationToken);

@@ -173,6 +173,23 @@ public sealed class PartitionTailTests
     }
 
     [Fact]
+    public void a_page_of_deletes_that_is_torn_where_an_end_was_lost_is_read_again_as_deletes()
+    {
+        var window = new OrdersStream.Postgres.Window(1, null, Postgres.Horizons.At(110, 110, DateTime.UnixEpoch), null, 1, null)
+        {
+            Deleted = new Cursor("17", ["7"]),
+        };
+        var position = Sample(4) with { WindowNumber = 1, Window = window, Pages = null };
+        var part = Part(4, "a", 2, 3, 0, 1);
+        var whole = Read([part[0], [.. part[1], new(StreamHeader.Position, position.ToPosition())]]);
+        var torn = TopicTail.Sum([whole, Read([.. Positioned(2, "a", 0)])], [(0, 2), (0, 2)], None);
+
+        var again = WatermarkRecovery.Decide(null, torn, ImmutableDictionary<int, long>.Empty.Add(0, 1)).Watermark!.Window!;
+        Assert.Null(again.Deleted);
+        Assert.Null(again.Cursor);
+    }
+
+    [Fact]
     public void what_is_not_this_streams_or_cannot_be_is_passed_over()
     {
         StreamHeader[][] strangers =
@@ -193,7 +210,7 @@ public sealed class PartitionTailTests
     [Fact]
     public void a_later_version_of_this_stream_stops()
     {
-        Assert.Throws<FormatException>(() => Read([[Frame("{\"version\":3,\"stream\":\"orders\"}")]]));
+        Assert.Throws<FormatException>(() => Read([[Frame("{\"version\":4,\"stream\":\"orders\"}")]]));
         var part = Part(2, "a", 2, 1);
         Assert.Throws<FormatException>(() => Read([part[0], [.. part[1], Position("{\"version\":9}")]]));
     }

@@ -37,6 +37,29 @@ public sealed class TombstoneTableTests
         Assert.DoesNotContain(">= '", Query(new Window(2, From, To, null, 0, null, IsOfAnyTime: true)), StringComparison.Ordinal);
 
     [Fact]
+    public void a_window_behind_a_horizon_that_has_none_of_the_tombstones_has_all_of_them()
+    {
+        var query = Query(new Window(2, From, To, From.LowerBound, 0, null) { IsOfAllTombstones = true });
+        Assert.DoesNotContain("d.deleted_at >= '", query, StringComparison.Ordinal);
+        Assert.DoesNotContain("age('100'::xid)", query, StringComparison.Ordinal);
+        Assert.Contains("age('110'::xid)", query, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void a_horizon_answers_for_the_tombstones_that_were_read_only()
+    {
+        var window = new Window(2, From, To with { Tombstones = 7 }, null, 1, null) { Deleted = new Cursor("17", ["4"]) };
+        Assert.Equal(window, window.Reading(Tombstones with { Oid = 7 }));
+        foreach (var other in new[] { null, Tombstones with { Oid = 8 } })
+        {
+            Assert.Null(window.Reading(other).To.Tombstones);
+            Assert.Null(window.Reading(other).Deleted);
+        }
+        Assert.Contains("WHERE NOT", (Tombstones with { Oid = 7 }).NotIn(window.To, Orders()), StringComparison.Ordinal);
+        Assert.DoesNotContain("WHERE", (Tombstones with { Oid = 8 }).NotIn(window.To, Orders()), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void a_horizon_remembers_who_wrote_tombstones_only()
     {
         var table = Orders() with { Tombstones = Tombstones };
@@ -49,10 +72,10 @@ public sealed class TombstoneTableTests
 
     /// <summary>Where there is no bound, no time says that it is published, and its id must.</summary>
     [Fact]
-    public void only_what_is_published_and_old_is_removed()
+    public void only_what_is_published_and_was_so_long_ago_is_removed()
     {
-        var remove = Tombstones.Remove(At(110, 120, null, 115), TimeSpan.FromDays(1), 500);
-        Assert.Contains("d.deleted_at < clock_timestamp() - interval '86400 seconds' AND (NOT (age(d.xmin) BETWEEN 0 AND age('110'::xid)) "
+        var remove = Tombstones.Remove(At(110, 120, null, 115), At(90, 90, null), 500);
+        Assert.Contains("NOT (age(d.xmin) BETWEEN 0 AND age('90'::xid)) AND (NOT (age(d.xmin) BETWEEN 0 AND age('110'::xid)) "
             + "OR d.xmin = ANY ('{115}'::xid[]))", remove, StringComparison.Ordinal);
         Assert.Contains("ORDER BY d.delete_id LIMIT 500", remove, StringComparison.Ordinal);
     }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
@@ -200,12 +201,26 @@ public sealed class PagesTests : IDisposable
     [Fact]
     public async Task a_page_of_a_later_version_stops_and_nothing_of_it_is_stored()
     {
-        var frame = "{\"version\": 3, \"stream\": \"orders\"}";
+        var frame = "{\"version\": 4, \"stream\": \"orders\"}";
         var later = TestTopic.Header(StreamHeader.Page, frame);
         var records = Topic.Framed(0, 1, [1]).Append(Topic.Produce(0, TestTopic.Row(2), [later])).ToList();
         var e = await Assert.ThrowsAsync<PipelineException>(() => lake.StoreAsync(records));
-        Assert.Contains("format version 3", e.Problem, StringComparison.Ordinal);
+        Assert.Contains("format version 4", e.Problem, StringComparison.Ordinal);
         Assert.Equal(FailureAction.Stop, e.Action);
+    }
+
+    /// <summary>What is of a later version stops a program that does not know it, and such a one was there before deletes were.</summary>
+    [Fact]
+    public void a_page_of_deletes_is_of_a_version_of_its_own()
+    {
+        Assert.Equal((2, 3), (PageFrame.Version, PageFrame.DeletesVersion));
+        foreach (var isDeletes in (bool[])[false, true])
+        {
+            var frame = new PageFrame("orders", 1, "a", [0], 4, null, isNamed: false, TestTopic.Orders, isDeletes: isDeletes);
+            foreach (var header in (byte[][])[frame.Start(1, 0), frame.End(1)])
+                Assert.Equal(
+                    isDeletes ? 3 : 2, JsonDocument.Parse(header).RootElement.GetProperty("version").GetInt32());
+        }
     }
 
     [Fact]
