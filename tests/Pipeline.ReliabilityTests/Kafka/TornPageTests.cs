@@ -22,7 +22,8 @@ public sealed class TornPageTests(PostgresServer postgres, KafkaServer kafka)
         var (options, cancellation) = (stream.Options.Postgres, TestContext.Current.CancellationToken);
         await using var connection = await SourceConnection.OpenAsync(options, cancellation);
         var table = await SourceCatalog.ReadAsync(connection, options, cancellation);
-        var window = new Window(1, null, Everything, null, 2, null, Order: table.Order) { Deleted = new Cursor("5", ["5"]) };
+        var everything = Everything with { Tombstones = table.Tombstones!.Oid };
+        var window = new Window(1, null, everything, null, 2, null, Order: table.Order) { Deleted = new Cursor("5", ["5"]) };
 
         var page = await AgainAsync(stream, connection, window, new Cursor("1", ["1"]), table);
 

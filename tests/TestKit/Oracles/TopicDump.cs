@@ -10,7 +10,7 @@ public sealed record TopicDump(IReadOnlyList<StreamRecord> Records)
     /// <summary>
     /// A commit that is answered becomes visible a moment later. What stays hidden for longer belongs to a transaction that nobody ended.
     /// </summary>
-    private static readonly TimeSpan VisibleAfter = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan VisibleAfter = TimeSpan.FromSeconds(30);
 
     /// <param name="brokers">Bootstrap address.</param>
     /// <param name="topic">It is there already.</param>
