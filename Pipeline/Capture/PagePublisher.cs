@@ -111,28 +111,9 @@ internal sealed class PagePublisher : IDisposable
 
     // By the same client: one that has not spoken to its brokers when it is to open its transactions may look again after half a second
     // only.
-    private async Task<TopicDescription> EnsureTopicAsync(CancellationToken cancellationToken)
-    {
-        var admin = new DependentAdminClientBuilder(producer.Handle).Build();
-        var hasEnded = false;
-        try
-        {
-            return await new TopicAdmin(options).EnsureAsync(admin, cancellationToken);
-        }
-        catch (KafkaException e) when (errors.CauseOf(e) is { } cause)
-        {
-            throw cause;
-        }
-        catch (TimeoutException)
-        {
-            hasEnded = true;
-            throw;
-        }
-        finally
-        {
-            if (!hasEnded) closing = KafkaClients.Close(admin);
-        }
-    }
+    private Task<TopicDescription> EnsureTopicAsync(CancellationToken cancellationToken) => KafkaClients.AskAndCloseAsync(
+        new DependentAdminClientBuilder(producer.Handle).Build(),
+        admin => new TopicAdmin(options).EnsureAsync(admin, cancellationToken), errors, end => closing = end);
 
     /// <summary>On return the page is durable and visible.</summary>
     /// <param name="outgoing">What to publish.</param>

@@ -78,14 +78,44 @@ public static class KafkaClients
         e.Code is ErrorCode.Local_Authentication or ErrorCode.SaslAuthenticationFailed or ErrorCode.Local_Ssl;
 
     /// <summary>
-    /// Closes a client that has been asked something. It takes two of its polls, 0.2 s, for which nobody needs to wait but who ends the
-    /// client that it depends on.
+    /// Asks by an administrative client, and closes it. That takes two of its polls, 0.2 s, for which nobody needs to wait but who ends the
+    /// client that it depends on. One that gave no answer at all (<see cref="AnswerAsync{T}"/>) has ended itself: to close it once more
+    /// would free what is free.
     /// </summary>
-    public static Task Close(IAdminClient client) => Task.Run(client.Dispose);
+    /// <param name="client">Asked nothing else.</param>
+    /// <param name="question">What to ask; its answers are waited for by <see cref="AnswerAsync{T}"/>.</param>
+    /// <param name="errors">What the client tells on the side: a failure is told by its cause.</param>
+    /// <param name="closing">Given its end.</param>
+    public static async Task<T> AskAndCloseAsync<T>(
+        IAdminClient client, Func<IAdminClient, Task<T>> question, ClientErrors errors, Action<Task>? closing = null)
+    {
+        var hasEnded = false;
+        try
+        {
+            return await question(client);
+        }
+        catch (KafkaException e) when (errors.CauseOf(e) is { } cause)
+        {
+            throw cause;
+        }
+        catch (TimeoutException)
+        {
+            hasEnded = true;
+            throw;
+        }
+        finally
+        {
+            if (!hasEnded)
+            {
+                var end = Task.Run(client.Dispose);
+                closing?.Invoke(end);
+            }
+        }
+    }
 
     /// <summary>
     /// An administrative answer, which comes within the time that its request was given. Where the client cannot read what a broker said,
-    /// it gives none at all, and has ended itself: it must not be closed once more.
+    /// it gives none at all, and has ended itself.
     /// </summary>
     /// <exception cref="TimeoutException">There is none.</exception>
     public static Task<T> AnswerAsync<T>(Task<T> answer, CancellationToken cancellationToken) =>

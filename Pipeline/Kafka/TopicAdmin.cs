@@ -120,29 +120,12 @@ public sealed class TopicAdmin(PipelineOptions options)
         : Task.FromResult<IReadOnlyList<GroupMember>>([]);
 
     // By a client of its own, for one question. What a caller sees of a wrong password, certificate or address is a time-out.
-    private async Task<T> AskAsync<T>(Func<IAdminClient, ClientErrors, Task<T>> question)
+    private Task<T> AskAsync<T>(Func<IAdminClient, ClientErrors, Task<T>> question)
     {
         var errors = new ClientErrors(kafka);
         var admin = new AdminClientBuilder(KafkaClients.Common(kafka))
             .SetLogHandler((_, line) => errors.OnLog(line)).SetErrorHandler((_, e) => errors.OnError(e)).Build();
-        var hasEnded = false;
-        try
-        {
-            return await question(admin, errors);
-        }
-        catch (KafkaException e) when (errors.CauseOf(e) is { } cause)
-        {
-            throw cause;
-        }
-        catch (TimeoutException)
-        {
-            hasEnded = true;
-            throw;
-        }
-        finally
-        {
-            if (!hasEnded) _ = KafkaClients.Close(admin);
-        }
+        return KafkaClients.AskAndCloseAsync(admin, client => question(client, errors), errors);
     }
 
     /// <summary>Brokers tell no version; what they tell is the protocol that they speak among themselves, which carries it.</summary>
