@@ -214,7 +214,7 @@ public sealed class StreamCheckTests(PostgresServer postgres, KafkaServer kafka)
 
         var away = stream.Options with
         {
-            Postgres = stream.Options.Postgres with { Host = "127.0.0.1", Port = 1, ConnectTimeout = 1 },
+            Postgres = stream.Options.Postgres with { Host = "127.0.0.1", Port = 1 },
         };
         var notReady = await RunAsync(away, "doctor");
         Assert.Equal(1, notReady.ExitCode);
