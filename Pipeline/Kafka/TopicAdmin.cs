@@ -4,6 +4,7 @@ using Confluent.Kafka;
 using Confluent.Kafka.Admin;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
+using OrdersStream.Kafka.Native;
 
 namespace OrdersStream.Kafka;
 
@@ -34,6 +35,8 @@ public sealed record GroupMember(string ClientId, string Host);
 public sealed class TopicAdmin(PipelineOptions options)
 {
     private static readonly TopicSettings NotTold = TopicSettings.Unknown("the brokers answer no such question");
+
+    private static readonly TimeSpan ClusterPatience = TimeSpan.FromSeconds(5);
 
     private readonly KafkaOptions kafka = options.Kafka;
 
@@ -177,12 +180,10 @@ public sealed class TopicAdmin(PipelineOptions options)
             var topic = answer.TopicDescriptions.Single();
             var replicas = topic.Partitions.Select(p => p.Replicas.Count).DefaultIfEmpty().Min();
             var settings = TopicSettings.ReadAsync(admin, kafka.Topic, replicas, cancellationToken);
-            var cluster = await KafkaClients.AnswerAsync(
-                admin.DescribeClusterAsync(new DescribeClusterOptions { RequestTimeout = TimeSpan.FromSeconds(5) }), cancellationToken);
+            var cluster = await ClusterIdAsync(admin, cancellationToken);
             var id = topic.TopicId.ToString();
             return new TopicDescription(
-                new TopicIdentity(cluster.ClusterId, kafka.Topic, IsNoId(id) ? null : id),
-                topic.Partitions.Count, await settings);
+                new TopicIdentity(cluster, kafka.Topic, IsNoId(id) ? null : id), topic.Partitions.Count, await settings);
         }
         catch (DescribeTopicsException e) when (e.Results.TopicDescriptions.Single().Error.Code == ErrorCode.UnknownTopicOrPart)
         {
@@ -192,6 +193,23 @@ public sealed class TopicAdmin(PipelineOptions options)
         {
             throw new KafkaException(e.Results.TopicDescriptions.Single().Error, e);
         }
+    }
+
+    /// <remarks>
+    /// Of the client itself, which has heard it with its first answer. To ask for it may end the process: a broker that has only just
+    /// started knows of none, not even of itself, and librdkafka takes such an answer for one without an error (an assertion fails).
+    /// </remarks>
+    private async Task<string> ClusterIdAsync(IAdminClient admin, CancellationToken cancellationToken)
+    {
+        if (Librdkafka.Of(admin.Handle, kafka) is { } native
+            && await Task.Run(() => native.ClusterId(ClusterPatience), cancellationToken) is { } id) return id;
+        await KafkaClients.AskAsync(
+            turn => admin.GetMetadata(turn).Brokers is { Count: > 0 } brokers ? brokers : throw new KafkaException(ErrorCode.Local_TimedOut),
+            ClusterPatience, cancellationToken);
+#pragma warning disable RS0030 // brokers are known
+        return (await KafkaClients.AnswerAsync(
+            admin.DescribeClusterAsync(new DescribeClusterOptions { RequestTimeout = ClusterPatience }), cancellationToken)).ClusterId;
+#pragma warning restore RS0030
     }
 
     private async Task<TopicDescription> CreateAsync(IAdminClient admin, CancellationToken cancellationToken)

@@ -34,6 +34,9 @@ internal sealed unsafe class Librdkafka
     public readonly delegate* unmanaged<NativeRecord*, nint*, int> MessageHeaders;
     public readonly delegate* unmanaged<nint, nint, nint*, nint*, nuint*, int> HeaderGetAll;
 
+    private readonly delegate* unmanaged<nint, int, nint> clusterId;
+    private readonly delegate* unmanaged<nint, nint, void> memoryFree;
+
     private Librdkafka(nint client, nint library)
     {
         Client = client;
@@ -47,12 +50,30 @@ internal sealed unsafe class Librdkafka
         MessageTimestamp = (delegate* unmanaged<NativeRecord*, int*, long>)Export("rd_kafka_message_timestamp");
         MessageHeaders = (delegate* unmanaged<NativeRecord*, nint*, int>)Export("rd_kafka_message_headers");
         HeaderGetAll = (delegate* unmanaged<nint, nint, nint*, nint*, nuint*, int>)Export("rd_kafka_header_get_all");
+        clusterId = (delegate* unmanaged<nint, int, nint>)Export("rd_kafka_clusterid");
+        memoryFree = (delegate* unmanaged<nint, nint, void>)Export("rd_kafka_mem_free");
 
         nint Export(string name) => NativeLibrary.GetExport(library, name);
     }
 
     /// <summary>The native client; valid until the producer or consumer is disposed of.</summary>
     public nint Client { get; }
+
+    /// <summary>The id of the client's cluster, as its brokers told it when it connected. Blocks; null: they tell none.</summary>
+    /// <param name="patience">How long to wait for the first answer.</param>
+    public string? ClusterId(TimeSpan patience)
+    {
+        var text = clusterId(Client, (int)patience.TotalMilliseconds);
+        if (text == 0) return null;
+        try
+        {
+            return Marshal.PtrToStringUTF8(text);
+        }
+        finally
+        {
+            memoryFree(Client, text);
+        }
+    }
 
     /// <summary>Null where Confluent.Kafka is not as it is known here.</summary>
     /// <param name="handle">The producer's or consumer's.</param>
