@@ -25,6 +25,7 @@ internal sealed partial class CaptureSession : IDisposable
     private readonly PageReader pages;
     private readonly SourceServer server;
     private readonly TopicLook look;
+    private readonly PageWait pageWait;
     private readonly int partitions;
     private (long Window, long Timestamp) taken = (-1, 0);
     private Watermark? written;
@@ -43,6 +44,7 @@ internal sealed partial class CaptureSession : IDisposable
         var lockWait = new LockWait(context.Options.Postgres, context.Time, context.Logger);
         pages = new PageReader(connection, context.Options.Postgres, topic.Partitions, tooLarge, lockWait, context.Time);
         horizons = new HorizonReader(connection, server, context.Options.Postgres, lockWait, context.Time);
+        pageWait = new PageWait(new TopicAdmin(context.Options), topic.Identity, context.Time, context.Logger);
         look = new TopicLook(new TopicReader(context.Options), topic.Partitions, context.Time);
         partitions = topic.Partitions;
         (Watermark, written) = (found.Watermark!, found.File);
@@ -309,7 +311,8 @@ internal sealed partial class CaptureSession : IDisposable
         var begun = context.Time.GetTimestamp();
         try
         {
-            var counts = await publisher.PublishAsync(outgoing, cancellationToken);
+            var counts = await pageWait.OfAsync(
+                outgoing.After.PageNumber, token => publisher.PublishAsync(outgoing, token), cancellationToken);
             context.Metrics.PagePublished(outgoing.Page.Records.Length, outgoing.Page.Bytes, context.Time.GetElapsedTime(begun));
             return counts;
         }

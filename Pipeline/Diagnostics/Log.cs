@@ -127,6 +127,9 @@ public static partial class Log
     [LoggerMessage(2014, LogLevel.Warning, "the request {File} to publish rows again is dropped, since {Why}; ask again")]
     public static partial void RepairDropped(this ILogger logger, string file, string why);
 
+    [LoggerMessage(2015, LogLevel.Warning, "PostgresToKafka: page {Page} has been waiting for the brokers for {Seconds:0} s: {Why}")]
+    public static partial void PageWaits(this ILogger logger, long page, double seconds, string why);
+
     // 3xxx: storing in the lake
     [LoggerMessage(3001, LogLevel.Information,
         "KafkaToLake: {Rows:N0} rows, {Quarantined} quarantined, {Files} files, {Bytes:N0} bytes, {Partitions} partitions, "

@@ -62,6 +62,27 @@ public sealed class AnotherTopicTests(PostgresServer postgres, KafkaServer kafka
         await stream.NewestShouldEqualTableAsync();
     }
 
+    /// <summary>Long before the client's own patience with brokers that come back is at its end.</summary>
+    [Theory, InlineData("transactions"), InlineData("frames")]
+    public async Task a_topic_that_is_deleted_under_a_page_is_told(string delivery)
+    {
+        kafka.RequireReal("a topic is deleted");
+        await using var stream = await CreateAsync(delivery);
+        await stream.DrainAsync();
+        await kafka.DeleteTopicAsync(stream.Options.Kafka.Topic);
+
+        Exception? failure;
+        do
+        {
+            // The deletion goes on behind its answer: until it is done the topic takes pages.
+            await stream.ExecuteAsync("UPDATE items SET name = 'into none', updated_at = clock_timestamp()");
+            failure = await Record.ExceptionAsync(stream.DrainAsync);
+        }
+        while (failure is null);
+        Assert.True(FailurePolicy.Judge(failure).Kind == "deleted topic", $"{failure}\n{stream.Log}");
+        Assert.Contains(stream.Options.Kafka.Topic, failure.Message, StringComparison.Ordinal);
+    }
+
     private static async Task ShouldSayAsync(TestStream stream, string problem)
     {
         await using var run = stream.NewRun();

@@ -35,6 +35,7 @@ public sealed class PausedBrokerTests(PostgresServer postgres, ProxiedStreams st
         {
             await Task.WhenAny(asleep.Task, running).WithPatienceAsync("the page that is met");
             await Task.Delay(Long, Cancellation); // the fault itself: it lasts for so long
+            Assert.Contains(stream.Log.Lines, line => line.Id == 2015); // long before a time-out
             await stream.UntilAsync(() => stream.Log.Lines.Any(line => line.Id == 9002), running, () => "no time-out was met");
         }
         finally

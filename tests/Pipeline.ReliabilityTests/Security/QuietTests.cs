@@ -128,8 +128,7 @@ public sealed class QuietTests(PostgresServer postgres, KafkaServer kafka)
     public async Task about_a_topic_that_was_made_anew()
     {
         await using var stream = await CreateAsync();
-        using (var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = kafka.Brokers }).Build())
-            await admin.DeleteTopicsAsync([stream.Options.Kafka.Topic]).WaitAsync(Cancellation);
+        await kafka.DeleteTopicAsync(stream.Options.Kafka.Topic);
         await OnceAsync(stream);
         IsQuiet(stream, "topic");
     }
