@@ -33,6 +33,12 @@ public static class SourceConnection
         {
             return await ConnectAsync(login, cancellationToken);
         }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InvalidCatalogName)
+        {
+            var verdict = FailurePolicy.Judge(e);
+            throw new PipelineException(
+                verdict with { Check = await DatabaseHint.OfAsync(login, cancellationToken) + verdict.Check }, e);
+        }
         catch (PostgresException e) when (e.File is null)
         {
             // No server: a pooler, and many refuse options. It goes without: the types are asked for again where that fails.

@@ -1,11 +1,13 @@
 using System.Globalization;
 using OrdersStream.Configuration;
 using OrdersStream.Demo.Servers;
+using OrdersStream.Diagnostics;
 using OrdersStream.Postgres;
+using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.IntegrationTests;
 
-public sealed class SourceConnectionTests
+public sealed class SourceConnectionTests(PostgresServer postgres)
 {
     /// <summary>A timer of the kind 2 in the kernel's table of sockets: it asks the other side whether it is still there.</summary>
     private const string KeepaliveTimer = "02";
@@ -26,6 +28,25 @@ public sealed class SourceConnectionTests
         await using var connection = await SourceConnection.OpenAsync(options, TestContext.Current.CancellationToken);
 
         Assert.Equal(KeepaliveTimer, TimerOfConnectionTo(server.Port));
+    }
+
+    [Theory, InlineData("{0}s", "Did you mean {0}? Check postgres.db"), InlineData("nothing_like_it", "Check postgres.db")]
+    public async Task a_database_that_is_misspelt_is_named(string written, string check)
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var options = new PostgresOptions
+        {
+            Host = database.Host, Port = database.Port, Db = string.Format(CultureInfo.InvariantCulture, written, database.Name),
+            User = database.Superuser, Password = database.SuperuserPassword ?? "", Table = "none",
+        };
+
+        var refused = await Assert.ThrowsAsync<PipelineException>(
+            () => SourceConnection.OpenAsync(options, TestContext.Current.CancellationToken));
+
+        Assert.Equal(FailureAction.Stop, refused.Verdict.Action);
+        Assert.Contains(options.Db, refused.Verdict.Problem, StringComparison.Ordinal);
+        Assert.StartsWith(
+            string.Format(CultureInfo.InvariantCulture, check, database.Name), refused.Verdict.Check, StringComparison.Ordinal);
     }
 
     private static string TimerOfConnectionTo(int port)
