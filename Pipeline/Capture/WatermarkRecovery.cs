@@ -149,8 +149,10 @@ internal sealed class WatermarkRecovery(CaptureContext context)
     /// </summary>
     private static FoundPosition BeforeLoss(Watermark? file, TailPosition tail, IReadOnlyDictionary<int, long> lost)
     {
-        var positions = lost.Keys.Select(p => tail.Positions.GetValueOrDefault(p)).ToList();
-        var safe = positions.Contains(null) ? null : positions.MinBy(w => w!.Position);
+        // An earlier loss is being captured again, from further back than those know that had no part in it.
+        var safe = Oldest(tail, lost);
+        if (Newer(file, tail.Newest) is { Window: { } again } newest && IsFurtherBack(again, safe))
+            return new(newest with { Window = again with { Cursor = null, Deleted = null } }, null);
         // Its publisher died in that page: what other partitions have of it is read again with the rest, under a new number.
         if (safe?.Window is { } window && tail.Torn is { } torn && torn.Page == safe.PageNumber)
             safe = safe with
@@ -160,6 +162,21 @@ internal sealed class WatermarkRecovery(CaptureContext context)
             };
         return new(safe ?? (file is null ? null : Watermark.Start(file.Source, file.Topic)), null);
     }
+
+    /// <summary>The newest position up to which no partition lost anything; null: there is none.</summary>
+    private static Watermark? Oldest(TailPosition tail, IReadOnlyDictionary<int, long> lost)
+    {
+        var positions = lost.Keys.Select(p => tail.Positions.GetValueOrDefault(p)).ToList();
+        return positions.Contains(null) ? null : positions.MinBy(w => w!.Position);
+    }
+
+    private static Watermark? Newer(Watermark? file, Watermark? newest) =>
+        file is null || (newest is not null && newest.Position.CompareTo(file.Position) > 0) ? newest : file;
+
+    // Horizons only ascend but where capture goes back.
+    private static bool IsFurtherBack(Window window, Watermark? safe) =>
+        safe is not null && (safe.Window?.From ?? safe.Horizon) is { } known
+        && (window.From is null || window.From.TakenAt < known.TakenAt);
 
     // Numbers of pages only grow, whatever was lost: who stores passes a number over that it has. A position that went back has a number
     // beyond all, so that the next session does not take the topic's for newer.

@@ -75,7 +75,9 @@ public sealed class PartitionTailTests
         Assert.False(Behind(kept, from: 3, known: 2).HasLostKnown);
         Assert.True(Behind([.. Part(1, "a", 2, 0), stranger, .. Part(7, "b", 3, 6)], from: 5, known: 2).HasLostKnown);
         Assert.True(Behind([stranger, .. Part(7, "b", 6, 6)], from: 5, known: 2).HasLostKnown);
-        Assert.False(Behind([stranger, .. Part(7, "b", 6, 6)], from: 5, known: 2, low: 1).HasLostKnown);
+        // Retention takes what is oldest: where it has not reached the page's end, that was lost.
+        Assert.True(Behind([stranger, .. Part(7, "b", 6, 6)], from: 5, known: 2, low: 3).HasLostKnown);
+        Assert.False(Behind([stranger, .. Part(7, "b", 6, 6)], from: 5, known: 2, low: 4).HasLostKnown);
         Assert.False(Behind([[Fence(Second, "b")], .. Part(First + 1, "a", 2, 0)], from: 3, known: Second).HasLostKnown);
         Assert.True(Behind([.. Part(First + 1, "a", 2, 0)[..1], [Fence(Second, "b")]], from: 2, known: First + 1).HasLostKnown);
 
@@ -135,6 +137,35 @@ public sealed class PartitionTailTests
         var gone = tail.LostOf(ImmutableSortedDictionary<int, long>.Empty, "b");
         Assert.Equal((1, 1L), (Assert.Single(gone).Key, gone[1]));
         Assert.Equal(2, WatermarkRecovery.Decide(null, tail, gone).Watermark!.PageNumber);
+    }
+
+    /// <summary>
+    /// A window that begins at an older horizon reads again what an earlier loss has cost. Another loss in the midst of it, in a partition
+    /// that had no part in the first one, takes nothing of that back.
+    /// </summary>
+    [Fact]
+    public void a_loss_while_an_earlier_one_is_captured_again_goes_no_less_far_back()
+    {
+        var (older, newer) = (Taken(1), Taken(2));
+        var window = new OrdersStream.Postgres.Window(3, older, Taken(3), null, 1, new Cursor(null, ["7"]));
+        var again = Sample(9) with { WindowNumber = 3, Window = window };
+        var untouched = Sample(4) with { WindowNumber = 2, Horizon = newer };
+        var lost = ImmutableDictionary<int, long>.Empty.Add(1, 1);
+
+        var found = WatermarkRecovery.Decide(null, TailOf(again, untouched), lost).Watermark!;
+        Assert.Equal((older, null), (found.Window!.From, found.Window.Cursor));
+        Assert.Equal(older, WatermarkRecovery.Decide(again, TailOf(untouched, untouched), lost).Watermark!.Window!.From);
+
+        // An ordinary window goes on from there: what the partition knew is before it.
+        var next = again with { Window = window with { From = newer } };
+        Assert.Same(untouched, WatermarkRecovery.Decide(null, TailOf(next, untouched), lost).Watermark);
+
+        static OrdersStream.Postgres.Horizon Taken(int hour) =>
+            Postgres.Horizons.At(110, 110, DateTime.UnixEpoch) with { TakenAt = DateTime.UnixEpoch.AddHours(hour) };
+
+        static TailPosition TailOf(Watermark newest, Watermark inPartition) => new(
+            newest, newest.PageNumber, null, new Dictionary<int, long>(), new Dictionary<int, long>(),
+            new Dictionary<int, Watermark> { [1] = inPartition }, new Dictionary<int, FoundFence>(), new HashSet<int> { 1 });
     }
 
     /// <summary>Its successor's position went with the end of another partition; its own is there, and says where it had records.</summary>
