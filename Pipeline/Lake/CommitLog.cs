@@ -25,6 +25,19 @@ internal sealed class CommitLog(
 
     public bool Has(long sequence) => checkpoint.Has(PathOf(sequence));
 
+    /// <summary>Whose entry has this number; null: there is none.</summary>
+    public string? WriterOf(long sequence)
+    {
+        try
+        {
+            return Check(sequence, checkpoint.Read(PathOf(sequence))).Writer;
+        }
+        catch (FileNotFoundException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Others went on behind it.</summary>
     public bool HasBeyond(long sequence) => Sequences() is [.., var last] && last > sequence;
 

@@ -10,6 +10,7 @@ namespace OrdersStream.Lake;
 internal sealed class StoredPartition(int partition, CommitLog log, FinalNames names, CrashPoints crashPoints)
 {
     private long newest;
+    private string writer = "";
 
     public int Partition { get; } = partition;
 
@@ -47,7 +48,8 @@ internal sealed class StoredPartition(int partition, CommitLog log, FinalNames n
     public bool TryAppend(CommitEntry entry)
     {
         // A volume that is put back in its place to what it was earlier has the same owner, and none of what was committed since.
-        if (newest > 0 && !log.Has(newest) && !log.HasBeyond(newest)) throw PutBack($"entry {newest} of its commit log");
+        if (newest > 0 && (log.WriterOf(newest) is { } own ? own != writer : !log.HasBeyond(newest)))
+            throw PutBack($"entry {newest} of its commit log");
         if (State.NewestFile is { } file && !names.Has(file.File.Path) && !log.AcceptsMissing(file.Sequence, out _))
             throw PutBack($"'{LakePath.WithoutValues(file.File.Path)}'");
         return log.TryAppend(entry);
@@ -58,7 +60,7 @@ internal sealed class StoredPartition(int partition, CommitLog log, FinalNames n
 
     /// <summary>The state that a committed and published entry leaves.</summary>
     public void Adopt(CommitEntry entry) =>
-        (newest, State) = (entry.Sequence, entry.State with { NewestFile = entry.NewestFile ?? NewestFiled() });
+        (newest, writer, State) = (entry.Sequence, entry.Writer, entry.State with { NewestFile = entry.NewestFile ?? NewestFiled() });
 
     /// <summary>Its files get their final names.</summary>
     public void Name(CommitEntry entry) => names.Give(entry, log.AcceptsMissing(entry.Sequence, out var markerPath), markerPath);

@@ -34,6 +34,7 @@ internal sealed class BatchCommit(StoreContext context)
         var (pending, lost) = Divide(batches.Select(b => new PendingCommit(b, context.NewWriterId())));
         await WriteAsync([.. pending.SelectMany(p => p.Files)], cancellationToken);
         CheckAge(begun);
+        CheckWritten([.. pending.SelectMany(p => p.Files)]);
 
         var entries = pending.Select(p => (p.Batch, Entry: p.ToEntry(context.Topic.Identity, context.Time.GetUtcNow()))).ToList();
         var won = Append(entries);
@@ -149,6 +150,19 @@ internal sealed class BatchCommit(StoreContext context)
             batches[i].Stored.Prune();
             Report(batches[i], entries[i]);
         }
+    }
+
+    // What was written below the mount point of a lake that was away for a moment is not in it.
+    private void CheckWritten(IReadOnlyList<PendingFile> files)
+    {
+        var gone = files.Count(f => context.Lake.Find(f.TemporaryPath)?.Bytes != f.Bytes);
+        if (gone == 0) return;
+        context.Owner.Check();
+        var verdict = new FailureVerdict(FailureAction.Retry,
+            $"The lake's volume went away for a moment: of {files.Count} files that were just written, {gone} are not in "
+            + $"'{context.Lake.Locate("")}'.",
+            "The batch is written again.", SeesItself: true);
+        throw new PipelineException(verdict with { Kind = "lake away" });
     }
 
     private void CheckAge(DateTimeOffset begun)

@@ -1,3 +1,4 @@
+using Confluent.Kafka;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
@@ -47,11 +48,17 @@ internal sealed class ConsumerSession(
     /// <summary>How long what there is may wait for the rest of its page once all was read: a page becomes visible in pieces.</summary>
     private static readonly TimeSpan OpenPagePatience = TimeSpan.FromSeconds(5);
 
+    /// <summary>How long a drain waits for a record before it looks whether the brokers answer at all.</summary>
+    private static readonly TimeSpan StandstillPatience = TimeSpan.FromSeconds(15);
+
     private readonly CollectedOffsets collected = new(drain?.Ends);
     private readonly EndWatch endWatch = new(batch, options.Kafka.Topic);
     private readonly TimeSpan interval = TimeSpan.FromSeconds(options.Streaming.BatchInterval);
     private readonly BatchTiming timing = new(TimeSpan.FromSeconds(options.Streaming.BatchInterval), isDrain: drain is not null);
+    private readonly Dictionary<int, long> toSeek = [];
+    private KafkaException? noted;
     private long since;
+    private long cameAt = time.GetTimestamp();
     private long? endsReachedAt;
 
     private bool IsEmpty => collected.Records == 0;
@@ -64,7 +71,7 @@ internal sealed class ConsumerSession(
         using var gracePeriod = new GracePeriod(cancellationToken, StopPatience);
         using var consumer = new LakeConsumer(
             options, GroupWatch.ClientIdOf(lake.LakeId), NextOffset,
-            () => CommitAsync(null, CancellationToken.None).GetAwaiter().GetResult());
+            Revoke);
         if (partitions is null) consumer.JoinGroup();
         else consumer.Take(partitions);
 
@@ -72,6 +79,7 @@ internal sealed class ConsumerSession(
         var reachedEnds = IsDrained();
         while (!cancellationToken.IsCancellationRequested && !reachedEnds)
         {
+            if (toSeek.Count > 0) SeekAll(consumer);
             // Records that are there already are taken without reading the clock.
             var came = consumer.TryNext() || consumer.WaitNext(IsEmpty ? WaitMax : Within(TimeSpan.Zero, UntilDue(), WaitMax));
             if (came && !consumer.IsPartitionEnd)
@@ -84,7 +92,7 @@ internal sealed class ConsumerSession(
             else if (came) EndReached(consumer);
             ReportHealth(consumer, came);
             lake.CheckWhenDue(interval);
-            endWatch.Look(consumer.TakeDisturbance(), gracePeriod.Token);
+            endWatch.Look(consumer.TakeDisturbance() || IsStandingStill(came), gracePeriod.Token);
             hiddenEnds.Look(collected.AtEnds, consumer.EndOf, gracePeriod.Token);
             group.Look(lake.LakeId, consumer.TakeMove(), gracePeriod.Token);
             pace.Waiting = collected.Records;
@@ -101,12 +109,24 @@ internal sealed class ConsumerSession(
     private void EndReached(LakeConsumer consumer)
     {
         collected.EndReached(consumer.Partition, consumer.Offset);
+        batch.EndReached(consumer.Partition, consumer.Offset);
         var logEnd = consumer.EndOf(consumer.Partition);
         if (collected.EndThatIsLost(consumer.Partition, logEnd) is not { } end) return;
         throw new PipelineException(new FailureVerdict(FailureAction.Retry,
             $"The brokers lost the end of topic '{options.Kafka.Topic}', partition {consumer.Partition}: it ended at {end}, and ends at "
             + $"{logEnd}.",
             "All that is there now is read.", SeesItself: true));
+    }
+
+    /// <summary>What a drain still waits for does not come: nobody may answer for it, though no connection ended.</summary>
+    private bool IsStandingStill(bool came)
+    {
+        if (drain is null || came)
+        {
+            cameAt = time.GetTimestamp();
+            return false;
+        }
+        return time.GetElapsedTime(cameAt) > StandstillPatience;
     }
 
     /// <summary>All was read that is not hidden, and each page that has begun is whole: or nobody ends it for now.</summary>
@@ -119,9 +139,16 @@ internal sealed class ConsumerSession(
 
     private void ReportHealth(LakeConsumer consumer, bool came)
     {
-        if (came && !pace.CommitFailed) retries.Succeeded();
+        if (endWatch.Failure is { } unseen && unseen != noted) retries.Note(noted = unseen);
+        else if ((came || endWatch.TakeAnswer()) && !pace.CommitFailed) Succeeded();
         else if (!came && consumer.TakeFailure() is { } error) retries.Note(error);
         else retries.StopIfTooLong();
+    }
+
+    // What comes of some partitions says nothing of one that nobody answers for.
+    private void Succeeded()
+    {
+        if (endWatch.Failure is null) retries.Succeeded();
     }
 
     private async Task CommitAsync(LakeConsumer? consumer, CancellationToken cancellationToken)
@@ -133,15 +160,30 @@ internal sealed class ConsumerSession(
         var outcome = await batch.CommitAsync(cancellationToken);
         pace.CommitFailed = false;
         pace.CommittedAt = begun;
-        retries.Succeeded();
+        Succeeded();
         stored(outcome.Result);
         consumer?.StoreOffsets(
             from p in collected.Positions
             where !outcome.Superseded.ContainsKey(p.Partition)
             select (p.Partition, batch.WaitingFrom(p.Partition) ?? p.Next));
         crashPoints.Reached(CrashPoint.OffsetsStored);
-        foreach (var (partition, next) in outcome.Superseded) consumer?.Seek(partition, next);
+        foreach (var (partition, next) in outcome.Superseded) toSeek[partition] = next;
+        if (consumer is not null) SeekAll(consumer);
         collected.Committed(outcome.Superseded);
+    }
+
+    // In the midst of a rebalance nothing can be sought.
+    private void SeekAll(LakeConsumer consumer)
+    {
+        foreach (var (partition, next) in toSeek) consumer.Seek(partition, next);
+        toSeek.Clear();
+    }
+
+    // What waits for the rest of its page is read again by whoever has the partition then, this one too.
+    private void Revoke(IReadOnlyList<int> partitions)
+    {
+        CommitAsync(null, CancellationToken.None).GetAwaiter().GetResult();
+        batch.Forget(partitions);
     }
 
     private TimeSpan UntilDue() =>

@@ -10,7 +10,13 @@ namespace OrdersStream.Store;
 internal sealed class EndWatch(LakeBatch batch, string topic)
 {
     private Task<int?>? look;
-    private bool isDue;
+    private bool isDue, hasAnswered;
+
+    /// <summary>
+    /// Why they could not be asked when it was last tried; null: they answered. Of a partition without a leader a consumer hears nothing,
+    /// while those of others go on.
+    /// </summary>
+    public KafkaException? Failure { get; private set; }
 
     /// <summary>To be called as often as one likes.</summary>
     /// <param name="isDisturbed">A connection ended since the last call.</param>
@@ -22,12 +28,22 @@ internal sealed class EndWatch(LakeBatch batch, string topic)
         if (look is { IsCompleted: true } done)
         {
             look = null;
-            // They are still away: others say so.
-            if (done.IsCanceled || done.Exception?.InnerException is KafkaException) isDue = true;
+            Failure = done.Exception?.InnerException as KafkaException;
+            // They are still away.
+            if (done.IsCanceled || Failure is not null) isDue = true;
             else if (done.GetAwaiter().GetResult() is { } partition) throw LogIsAnother(partition);
+            hasAnswered = !isDue;
         }
         if (!isDue || look is not null) return;
         (isDue, look) = (false, batch.FindLostEndAsync(cancellationToken));
+    }
+
+    /// <summary>They were asked since the last call, and answered for all partitions: what is idle works, too.</summary>
+    public bool TakeAnswer()
+    {
+        var taken = hasAnswered;
+        hasAnswered = false;
+        return taken;
     }
 
     private PipelineException LogIsAnother(int partition) => new(new FailureVerdict(FailureAction.Retry,

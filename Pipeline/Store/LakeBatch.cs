@@ -64,15 +64,24 @@ public sealed class LakeBatch
             if (!partitions.TryGet(partition, out var batch))
             {
                 (batch, var low) = await partitions.OpenNewAsync(partition, cancellationToken);
-                return context.Bounds.FirstKept(batch, low);
+                return GoOnAt(batch, context.Bounds.FirstKept(batch, low));
             }
             if (batch.IsEmpty) partitions.Reload(batch);
-            return await context.Bounds.FirstKeptAsync(batch, cancellationToken);
+            return GoOnAt(batch, await context.Bounds.FirstKeptAsync(batch, cancellationToken));
         }
         catch (Exception e) when (NamesPath(e))
         {
             throw context.WithoutValues(e);
         }
+    }
+
+    // A loss that is accepted is written down at once: in a partition to which nothing comes any more, what is gone would wait for ever.
+    private long GoOnAt(PartitionBatch batch, long first)
+    {
+        if (first <= batch.NextRecord || batch.HasNews || batch.Receiver.Open is not null) return first;
+        context.Bounds.PassOver(batch.Stored, first, context.NewWriterId());
+        partitions.Restart(batch);
+        return Math.Max(first, batch.NextOffset);
     }
 
     /// <summary>Failures of the file system, whose texts name files of the lake.</summary>
@@ -124,6 +133,24 @@ public sealed class LakeBatch
     public long? WaitingFrom(int partition) =>
         partitions.TryGet(partition, out var batch) && batch.DecidedOffset < batch.NextOffset ? batch.DecidedOffset : null;
 
+    /// <summary>A consumer has read all below an offset: what lies before it, other than records, is passed over, too.</summary>
+    public void EndReached(int partition, long offset)
+    {
+        // Only behind a record that was found to be the next one: the end may be told of where the reading stood before.
+        if (partitions.TryGet(partition, out var batch) && batch is { IsBegun: true, Receiver.Open: null } && offset > batch.NextRecord)
+            batch.Decided(offset - 1, endsTransaction: false);
+    }
+
+    /// <summary>Partitions that went to another instance; what of them is committed stays.</summary>
+    public void Forget(IEnumerable<int> gone)
+    {
+        foreach (var partition in gone)
+        {
+            partitions.Close(partition);
+            if (last?.Partition == partition) last = null;
+        }
+    }
+
     /// <summary>Partitions in which a page is not whole yet.</summary>
     public int OpenPages => partitions.All.Count(b => b.Receiver.Open is not null);
 
@@ -131,7 +158,10 @@ public sealed class LakeBatch
     /// <returns>A partition of which they have another log than the lake knows; null: none is seen.</returns>
     public async Task<int?> FindLostEndAsync(CancellationToken cancellationToken)
     {
-        foreach (var (partition, state) in partitions.All.Select(b => (b.Partition, b.Stored.State)).ToList())
+        var known = partitions.All.Select(b => (b.Partition, b.Stored.State)).ToList();
+        // Who waits for partitions has none of which they could answer.
+        if (known.Count == 0) await context.Topic.OffsetsAsync(0, cancellationToken);
+        foreach (var (partition, state) in known)
             if (await context.Bounds.HasLostEndAsync(partition, state, cancellationToken)) return partition;
         return null;
     }

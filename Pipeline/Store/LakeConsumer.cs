@@ -30,7 +30,7 @@ internal sealed class LakeConsumer : IDisposable
     /// <param name="clientId">What the brokers and the group are to call it; null: as every client.</param>
     /// <param name="nextOffset">The lake's next offset of a partition.</param>
     /// <param name="revoking">Called before partitions go to another instance.</param>
-    public LakeConsumer(PipelineOptions options, string? clientId, Func<int, long> nextOffset, Action revoking)
+    public LakeConsumer(PipelineOptions options, string? clientId, Func<int, long> nextOffset, Action<IReadOnlyList<int>> revoking)
     {
         this.nextOffset = nextOffset;
         topic = options.Kafka.Topic;
@@ -54,10 +54,10 @@ internal sealed class LakeConsumer : IDisposable
                 hasMoved = true;
                 return partitions.Select(StartOf);
             })
-            .SetPartitionsRevokedHandler((_, _) =>
+            .SetPartitionsRevokedHandler((_, partitions) =>
             {
                 hasMoved = true;
-                if (!closing) revoking();
+                if (!closing) revoking([.. partitions.Select(p => p.Partition.Value)]);
             })
             .SetPartitionsLostHandler((_, _) => { })
             .Build();
@@ -129,7 +129,7 @@ internal sealed class LakeConsumer : IDisposable
     public void Seek(int partition, long offset)
     {
         var reading = new TopicPartition(topic, partition);
-        if (consumer.Assignment.Contains(reading)) consumer.Seek(new TopicPartitionOffset(reading, offset));
+        if (consumer.Assignment.Contains(reading)) records.Seek(new TopicPartitionOffset(reading, offset));
     }
 
     /// <summary>

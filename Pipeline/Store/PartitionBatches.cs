@@ -129,6 +129,12 @@ internal sealed class PartitionBatches(StoreContext context)
         return ShapeOf(start.Fingerprint);
     }
 
+    /// <summary>Gives up what one holds.</summary>
+    public void Close(int partition)
+    {
+        if (open.Remove(partition, out var batch)) batch.Restart(null);
+    }
+
     /// <summary>Gives up all that they hold; each is opened anew when it is needed.</summary>
     public void Close()
     {

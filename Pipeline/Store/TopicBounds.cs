@@ -143,6 +143,10 @@ internal sealed class TopicBounds(
         logger.TopicEndLost(stored.Partition, lost, offset);
     }
 
+    /// <summary>What is gone before an offset is passed over, as was accepted.</summary>
+    public void PassOver(StoredPartition stored, long offset, string writerId) =>
+        Append(stored, offset, stored.State with { NextOffset = offset, PageEnded = false }, writerId);
+
     private void Append(StoredPartition stored, long offset, PartitionState state, string writerId)
     {
         var entry = new CommitEntry(

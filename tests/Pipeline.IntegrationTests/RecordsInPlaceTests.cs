@@ -6,6 +6,7 @@ using OrdersStream.Hosting.Loops;
 using OrdersStream.Kafka;
 using OrdersStream.Kafka.Native;
 using OrdersStream.Rows;
+using OrdersStream.Store;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Servers;
 
@@ -55,6 +56,33 @@ public sealed partial class RecordsInPlaceTests(PostgresServer postgres, KafkaSe
         Assert.InRange(received, LastId / 2, LastId);
         Assert.InRange(allocated, 0, received);
         Assert.InRange(allocatedByClient, 100 * consumed, long.MaxValue);
+    }
+
+    /// <summary>What was taken already is of before.</summary>
+    [Theory, InlineData(true), InlineData(false)]
+    public async Task who_goes_on_elsewhere_in_a_partition_reads_nothing_of_what_had_come_of_it(bool inPlace)
+    {
+        await using var stream = await TestStream.CreateAsync(
+            postgres, kafka, configure: o => o with { Kafka = o.Kafka with { RecordsInPlace = inPlace } });
+        await InsertAsync(stream, 1, 100);
+        await stream.PollAsync();
+        using var consumer = new LakeConsumer(stream.Options, clientId: null, _ => 0, _ => { });
+        consumer.Take([0]);
+        Next();
+        var first = consumer.Offset;
+        // All has come, its end too.
+        while (!consumer.IsPartitionEnd) Next();
+        consumer.Seek(0, first);
+        Next();
+        Assert.Equal(first, consumer.Offset);
+        consumer.Seek(0, first + 5);
+        Next();
+        Assert.Equal((first + 5, false), (consumer.Offset, consumer.IsPartitionEnd));
+
+        void Next()
+        {
+            if (!consumer.TryNext()) Assert.True(consumer.WaitNext(Patience));
+        }
     }
 
     /// <summary>

@@ -65,6 +65,18 @@ internal sealed unsafe class ReceivedRecords : IDisposable
         throw new KafkaException(new Error((ErrorCode)current->Error, Encoding.UTF8.GetString(Value)));
     }
 
+    /// <summary>Passes over what has been taken of a partition, which is read elsewhere from now on.</summary>
+    public void Forget(int partition)
+    {
+        var kept = next;
+        for (var i = next; i < count; i++)
+        {
+            if (taken[i]->Partition == partition) native.MessageDestroy(taken[i]);
+            else taken[kept++] = taken[i];
+        }
+        count = kept;
+    }
+
     /// <summary>A copy of it, for whoever wants to keep it.</summary>
     public StreamRecord ToRecord()
     {

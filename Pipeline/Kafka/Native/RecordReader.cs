@@ -58,6 +58,13 @@ internal sealed class RecordReader : IDisposable
         return consumed is not null;
     }
 
+    /// <summary>Goes on elsewhere in a partition: what had come of it is passed over.</summary>
+    public void Seek(TopicPartitionOffset place)
+    {
+        received?.Forget(place.Partition.Value);
+        consumer.Seek(place);
+    }
+
     /// <summary>For whoever wants to keep it.</summary>
     public StreamRecord ToRecord() => consumed is null ? received!.ToRecord() : StreamRecord.From(consumed);
 

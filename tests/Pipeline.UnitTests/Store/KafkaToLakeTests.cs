@@ -36,6 +36,26 @@ public sealed class KafkaToLakeTests : IDisposable
         Assert.Equal((2, 5 + 3), (result.Rows, result.AlreadyStored));
     }
 
+    /// <summary>What was written meanwhile lies below its mount point: an entry that names it would stand over a gap.</summary>
+    [Fact]
+    public async Task a_lake_that_is_away_only_while_a_batch_is_written_costs_nothing()
+    {
+        Topic.Page(0, 3);
+        var isAway = true;
+        using var instance = lake.NewInstance(reached =>
+        {
+            if (!isAway || reached != CrashPoint.TemporaryNamesSynced) return;
+            isAway = false;
+            foreach (var hidden in lake.Files().Where(f => f.EndsWith(".tmp", StringComparison.Ordinal)))
+                File.Delete(Path.Combine(lake.Root, hidden));
+        });
+        var refused = await Assert.ThrowsAsync<PipelineException>(() => instance.StoreAsync(Topic.All, CancellationToken.None));
+        Assert.Equal(FailureAction.Retry, refused.Action);
+        Assert.Contains(lake.Root, refused.Message, StringComparison.Ordinal);
+        await instance.StoreAsync(Topic.All, CancellationToken.None);
+        await lake.AssertStoredOnceAsync();
+    }
+
     [Fact]
     public async Task one_instance_goes_on_where_it_was()
     {

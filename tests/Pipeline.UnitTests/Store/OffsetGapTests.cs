@@ -119,6 +119,42 @@ public sealed class OffsetGapTests : IDisposable
         await Assert.ThrowsAsync<PipelineException>(() => lake.StoreAsync([Topic[0][^1]]));
     }
 
+    /// <summary>Else it would wait for ever, and the lake be behind a topic of which it has all that can be had.</summary>
+    [Fact]
+    public async Task an_accepted_loss_is_passed_over_at_once_also_where_nothing_comes_behind_it()
+    {
+        await lake.StoreAsync(Topic.Page(0, 2));
+        Topic.Page(0, 100);
+        Topic.Remove(0, below: 104);
+        await Assert.ThrowsAsync<PipelineException>(() => lake.NextOffsetAsync(0));
+        var accept = Path.Combine(lake.PartitionLog(0), "accept-loss-from-3");
+        File.WriteAllBytes(accept, []);
+        Assert.Equal(104, await lake.NextOffsetAsync(0));
+
+        File.Delete(accept);
+        Assert.Equal(104, await lake.NextOffsetAsync(0));
+        Topic.Page(0, 2);
+        await lake.StoreAsync(Topic[0]);
+        Assert.Equal([0L, 1, 104, 105], (await lake.StoredAsync()).Select(s => s.Offset));
+    }
+
+    /// <summary>As the marker of another producer's transaction: retention takes it like all else, and nothing is lost by that.</summary>
+    [Fact]
+    public async Task what_lies_before_a_partitions_end_and_is_no_record_is_passed_over()
+    {
+        Topic.Page(0, 2);
+        using var instance = lake.NewInstance();
+        var batch = await instance.OpenBatchAsync(CancellationToken.None, readsInOrder: true);
+        // Before a record of it came, the end may be told of where the reading stood before.
+        Assert.Equal(0, await batch.NextOffsetAsync(0, CancellationToken.None));
+        batch.EndReached(0, 9);
+        foreach (var record in Topic[0]) await batch.AddAsync(record, CancellationToken.None);
+        batch.EndReached(0, 7);
+        await batch.CommitAsync(CancellationToken.None);
+        Assert.Equal(7, await lake.NextOffsetAsync(0));
+        await lake.AssertStoredOnceAsync();
+    }
+
     [Fact]
     public async Task a_new_lake_on_an_old_topic_begins_where_kafka_does()
     {

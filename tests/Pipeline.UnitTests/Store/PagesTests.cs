@@ -301,6 +301,24 @@ public sealed class PagesTests : IDisposable
         Assert.Equal(3, await lake.NextOffsetAsync(0));
     }
 
+    /// <summary>It may have been stored by another when it comes back, or lost its end meanwhile.</summary>
+    [Fact]
+    public async Task a_page_that_is_open_in_a_partition_that_goes_is_not_kept()
+    {
+        using var instance = lake.NewInstance();
+        var batch = await instance.OpenBatchAsync(CancellationToken.None, readsInOrder: true);
+        var page = Topic.Framed(0, 1, [1, 2, 3]);
+        foreach (var record in page.Take(2)) await batch.AddAsync(record, CancellationToken.None);
+        Assert.Equal(1, batch.OpenPages);
+        batch.Forget([0, 1]);
+        Assert.Equal(0, batch.OpenPages);
+
+        Assert.Equal(0, await batch.NextOffsetAsync(0, CancellationToken.None));
+        foreach (var record in page) await batch.AddAsync(record, CancellationToken.None);
+        await batch.CommitAsync(CancellationToken.None);
+        await lake.AssertStoredOnceAsync();
+    }
+
     /// <summary>Its offset may be the one that a marker has behind a page: only a page's end is followed by one.</summary>
     [Fact]
     public async Task a_record_behind_anothers_that_has_a_position_is_not_passed_over()

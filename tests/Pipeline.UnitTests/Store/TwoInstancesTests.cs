@@ -1,4 +1,5 @@
 using CsCheck;
+using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Kafka;
 
@@ -67,6 +68,28 @@ public sealed class TwoInstancesTests
 
         await theirs.AddAsync(lake.Topic[0][2], CancellationToken.None);
         await theirs.CommitAsync(CancellationToken.None);
+        await lake.AssertStoredOnceAsync();
+    }
+
+    /// <summary>The log was put back under the first, and the second has given the number that is gone to another batch.</summary>
+    [Fact]
+    public async Task an_entry_of_another_in_the_place_of_ones_own_is_no_entry_to_go_on_behind()
+    {
+        using var lake = new TestLake();
+        lake.Topic.Page(0, 5);
+        using var first = lake.NewInstance();
+        await first.StoreAsync([lake.Topic[0][0]], CancellationToken.None);
+        await first.StoreAsync([.. lake.Topic[0].Skip(1).Take(2)], CancellationToken.None);
+        File.Delete(Directory.GetFiles(lake.PartitionLog(0), "*2.json").Single());
+        foreach (var file in lake.Files().Where(f => f.Contains("-1-2", StringComparison.Ordinal)))
+            File.Delete(Path.Combine(lake.Root, file));
+        using var second = lake.NewInstance();
+        await second.StoreAsync([lake.Topic[0][1]], CancellationToken.None);
+
+        var refused = await Assert.ThrowsAsync<PipelineException>(
+            () => first.StoreAsync([.. lake.Topic[0].Skip(3)], CancellationToken.None));
+        Assert.Equal(FailureAction.Retry, refused.Action);
+        await first.StoreAsync([.. lake.Topic[0].Skip(3)], CancellationToken.None);
         await lake.AssertStoredOnceAsync();
     }
 

@@ -16,6 +16,7 @@ public sealed class BrokerCluster : IAsyncDisposable
         "default.replication.factor=3", "min.insync.replicas=2",
         "offsets.topic.replication.factor=3", "offsets.topic.num.partitions=1",
         "transaction.state.log.replication.factor=3", "transaction.state.log.min.isr=2", "transaction.state.log.num.partitions=1",
+        "log.cleaner.enable=false", "num.network.threads=1", "num.io.threads=2", "background.threads=1",
         // A broker that was killed is missed after so long; so is one that a busy machine keeps from answering. None is stopped in order.
         "zookeeper.session.timeout.ms=10000", "controlled.shutdown.enable=false",
     ];
@@ -48,6 +49,8 @@ public sealed class BrokerCluster : IAsyncDisposable
         }
     }
 
+    public int Count => brokers.Count;
+
     public LaunchedBroker this[int id] => brokers[id];
 
     /// <summary>Which broker leads a partition now.</summary>
@@ -55,13 +58,6 @@ public sealed class BrokerCluster : IAsyncDisposable
     {
         using var admin = NewAdmin();
         return admin.GetMetadata(topic, Waiting.Patience).Topics.Single().Partitions.Single(p => p.PartitionId == partition).Leader;
-    }
-
-    /// <summary>Which broker assigns leaders now.</summary>
-    public async Task<int> ControllerAsync()
-    {
-        using var admin = NewAdmin();
-        return (await admin.DescribeClusterAsync()).Controller.Id;
     }
 
     /// <summary>
