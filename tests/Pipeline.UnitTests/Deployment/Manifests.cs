@@ -5,6 +5,7 @@ using k8s;
 using k8s.Models;
 using OrdersStream.Configuration;
 using OrdersStream.UnitTests.Configuration;
+using OrdersStream.UnitTests.Stack;
 
 namespace OrdersStream.UnitTests.Deployment;
 
@@ -81,6 +82,18 @@ internal static class Manifests
     public static PipelineOptions Options() =>
         ConfigurationLoader.Load(Path.Combine(ConfigurationFile.Repository, "configs", "orders_stream.yml"), [], Environment(), null);
 
+    /// <summary>Whether the program takes it: a key of the configuration, or a reference of the shipped one.</summary>
+    public static bool IsSetting(string name)
+    {
+        if (name == "ROLLNUMBER" || Configuration.Contains($"${{{name}", StringComparison.Ordinal)) return true;
+        return name.Split("__") is [var section, var key]
+            && SettingsReference.Sections.Any(s => Same(s.Name, section) && s.Settings.Any(setting => Same(setting.Key, key)));
+
+        static bool Same(string key, string word) => Plain(key).Equals(Plain(word), StringComparison.OrdinalIgnoreCase);
+
+        static string Plain(string word) => word.Replace("_", "", StringComparison.Ordinal);
+    }
+
     /// <summary>As kubectl makes them of a folder; null: there is no kubectl.</summary>
     public static async Task<IReadOnlyList<object>?> RenderAsync(string folder)
     {
@@ -106,6 +119,8 @@ internal static class Manifests
     /// <summary>Seconds of 10s, 5m, 3h.</summary>
     public static int Seconds(string duration) =>
         int.Parse(duration[..^1], CultureInfo.InvariantCulture) * duration[^1] switch { 's' => 1, 'm' => 60, 'h' => 3_600, _ => 0 };
+
+    private static string Configuration { get; } = ComposeFile.RepositoryFile("configs", "orders_stream.yml");
 
     private static IEnumerable<string[]> EnvironmentOf(string file) =>
         Read($"base/{file}").Split('\n').Where(l => l != "" && l[0] != '#').Select(l => l.Split('=', 2));
