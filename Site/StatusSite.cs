@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Collections.Immutable;
 using System.Text;
 using OrdersStream.Diagnostics;
 using OrdersStream.Hosting;
@@ -15,11 +16,14 @@ public sealed record StatusAnswer(
     int Status, string ContentType, ReadOnlyMemory<byte> Body, IReadOnlyList<KeyValuePair<string, string>> Headers);
 
 /// <summary>
-/// The status page, the status document and the metrics, for any host: it knows paths and answers, and no web server. It only reads.
-/// However many ask at once, one reading of the servers answers them all.
+/// The status page, the status document, probes and the metrics, for any host: it knows paths and answers, and no web server. It only
+/// reads. However many ask at once, one reading of the servers answers them all.
 /// </summary>
 public sealed class StatusSite : IDisposable
 {
+    /// <summary>200 while the loops of this process turn, and while what they need is within reach; else 503, and which is not.</summary>
+    internal const string Live = "/livez", Ready = "/readyz";
+
     private static readonly TimeSpan CacheTime = TimeSpan.FromSeconds(1);
 
     /// <summary>Nothing from elsewhere, nothing inline: a text with markup in it could do nothing even if it got there.</summary>
@@ -39,6 +43,7 @@ public sealed class StatusSite : IDisposable
 
     private readonly Func<CancellationToken, Task<PipelineStatus>> read;
     private readonly StatusGauges gauges;
+    private readonly Func<IEnumerable<string>> hanging;
     private readonly MetricsExport export;
     private readonly TimeProvider time;
     private readonly CancellationTokenSource lifetime = new();
@@ -46,12 +51,14 @@ public sealed class StatusSite : IDisposable
     private Task<CachedStatus>? cached;
 
     public StatusSite(PipelineStream stream, MetricsExport export)
-        : this(stream.Status.ReadAsync, stream.Gauges, export, stream.Process.Time)
+        : this(stream.Status.ReadAsync, stream.Hanging, stream.Gauges, export, stream.Process.Time)
     {
     }
 
-    internal StatusSite(Func<CancellationToken, Task<PipelineStatus>> read, StatusGauges gauges, MetricsExport export, TimeProvider time) =>
-        (this.read, this.gauges, this.export, this.time) = (read, gauges, export, time);
+    internal StatusSite(
+        Func<CancellationToken, Task<PipelineStatus>> read, Func<IEnumerable<string>> hanging, StatusGauges gauges, MetricsExport export,
+        TimeProvider time) =>
+        (this.read, this.hanging, this.gauges, this.export, this.time) = (read, hanging, gauges, export, time);
 
     /// <param name="method">GET or HEAD; others are refused.</param>
     /// <param name="path">From the root, without a query.</param>
@@ -74,15 +81,18 @@ public sealed class StatusSite : IDisposable
         lifetime.Dispose();
     }
 
-    private static bool IsKnown(string path) => path is "/api/status" or "/metrics" || Assets.ContainsKey(path);
+    private static bool IsKnown(string path) => path is "/api/status" or "/metrics" or Live or Ready || Assets.ContainsKey(path);
 
     private async Task<StatusAnswer> AnswerAsync(string path, CancellationToken cancellationToken)
     {
+        // Asks nobody: whoever kills by it must not do so because a server is away.
+        if (path == Live) return Probe("", hanging());
         if (Assets.TryGetValue(path, out var asset)) return new(200, asset.ContentType, asset.Bytes.Value, Headers("no-cache"));
         try
         {
             // The gauges, too, tell what is now, not what was when somebody last asked.
             var status = await SharedStatusAsync(cancellationToken);
+            if (path == Ready) return Probe("Out of reach: ", status.OutOfReach);
             if (path == "/api/status") return new(200, "application/json; charset=utf-8", status.Document, Headers("no-store"));
             var (type, text) = await export.ScrapeAsync(cancellationToken);
             return new(200, type, text, Headers("no-store"));
@@ -109,7 +119,13 @@ public sealed class StatusSite : IDisposable
     {
         var status = await read(lifetime.Token);
         gauges.Record(status);
-        return new CachedStatus(StatusDocument.ToJson(status), time.GetTimestamp());
+        return new CachedStatus(StatusDocument.ToJson(status), [.. status.OutOfReach()], time.GetTimestamp());
+    }
+
+    private static StatusAnswer Probe(string heading, IEnumerable<string> wrong)
+    {
+        var found = string.Join(", ", wrong);
+        return found == "" ? Plain(200, "ok") : Plain(503, heading + found);
     }
 
     private static StatusAnswer Plain(int status, string text, params ReadOnlySpan<KeyValuePair<string, string>> more) =>
@@ -124,7 +140,7 @@ public sealed class StatusSite : IDisposable
         new("Cache-Control", cacheControl),
     ];
 
-    private sealed record CachedStatus(byte[] Document, long ReadAt);
+    private sealed record CachedStatus(byte[] Document, ImmutableArray<string> OutOfReach, long ReadAt);
 
     private sealed record Asset(string Name, string ContentType)
     {

@@ -28,11 +28,22 @@ public sealed record HalfReport(HalfActivity Activity, DateTimeOffset Since, str
 public sealed class HalfCondition(TimeProvider time)
 {
     private volatile HalfReport report = new(HalfActivity.Running, time.GetUtcNow());
+    private volatile bool isLoop;
+    private long turnedAt;
 
     public HalfReport Report => report;
 
+    /// <summary>How long ago the half's loop came round; null: no loop drives it, a platform calls it.</summary>
+    public TimeSpan? SinceTurn => isLoop ? time.GetElapsedTime(Interlocked.Read(ref turnedAt)) : null;
+
     /// <summary>Called when it is another; not when the cause alone is.</summary>
     public Action? Changed { get; set; }
+
+    internal void Turns()
+    {
+        Interlocked.Exchange(ref turnedAt, time.GetTimestamp());
+        isLoop = true;
+    }
 
     internal void Works(bool standsBy) => Become(standsBy ? HalfActivity.StandingBy : HalfActivity.Running, null);
 

@@ -34,12 +34,17 @@ public sealed class Retries(
     /// <exception cref="HalfStoppedException">The outage lasts for longer than was allowed.</exception>
     public void StopIfTooLong()
     {
+        condition?.Turns();
         if (outage.Verdict is { } verdict && outage.Duration >= giveUpAfter) throw Stopped(verdict, outage.Cause!);
     }
 
     /// <summary>The half works again, or still.</summary>
     /// <param name="standsBy">Which consists in waiting for another instance to end.</param>
-    public void Succeeded(bool standsBy = false) => outage.Succeeded(standsBy);
+    public void Succeeded(bool standsBy = false)
+    {
+        condition?.Turns();
+        outage.Succeeded(standsBy);
+    }
 
     private HalfStoppedException Stopped(FailureVerdict verdict, Exception cause)
     {

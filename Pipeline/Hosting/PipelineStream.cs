@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using OrdersStream.Audit;
@@ -29,6 +30,9 @@ public sealed record ProcessContext(TimeProvider Time, CrashPoints CrashPoints, 
 /// </summary>
 public sealed class PipelineStream : IAsyncDisposable
 {
+    /// <summary>What a statement takes at the most where a server is busy, or must sort the table first.</summary>
+    private static readonly TimeSpan StatementMax = TimeSpan.FromMinutes(15);
+
     private readonly TopicAdmin admin;
     private readonly TopicReader topic;
     private readonly TopicWatch watch;
@@ -118,8 +122,20 @@ public sealed class PipelineStream : IAsyncDisposable
     /// <summary>What a loop over a half does about its failures.</summary>
     /// <param name="half">Whose they are.</param>
     /// <param name="giveUpAfter">How long an outage may last; null: for ever.</param>
-    public Retries NewRetries(RunningHalf half, TimeSpan? giveUpAfter = null) =>
-        new(half.Name, Failures, Process.Time, newLogger($"OrdersStream.{half.Name}Loop"), giveUpAfter, half.Condition);
+    public Retries NewRetries(RunningHalf half, TimeSpan? giveUpAfter = null)
+    {
+        half.Condition.Turns();
+        return new(half.Name, Failures, Process.Time, newLogger($"OrdersStream.{half.Name}Loop"), giveUpAfter, half.Condition);
+    }
+
+    /// <summary>
+    /// The loops of this process that have not come round for longer than a turn takes: by what they have done nothing more will come.
+    /// </summary>
+    public IEnumerable<string> Hanging() =>
+        from half in running
+        where half.Condition.SinceTurn > TurnMax
+        select string.Create(
+            CultureInfo.InvariantCulture, $"{half.Name} has not come round for {half.Condition.SinceTurn!.Value.TotalSeconds:0} s.");
 
     /// <summary>For those who leave it to others when a half is tried again.</summary>
     public Outage NewOutage(RunningHalf half) => new(half.Name, Failures, Process.Time, Logger, half.Condition);
@@ -130,6 +146,10 @@ public sealed class PipelineStream : IAsyncDisposable
         Store.Dispose();
         Metrics.Dispose();
     }
+
+    /// <summary>The pause before it, a statement, and the end of a page.</summary>
+    internal TimeSpan TurnMax =>
+        StatementMax + TimeSpan.FromSeconds(Options.Streaming.BatchInterval + Options.Kafka.TransactionTimeout);
 
     internal void Ended(RunningHalf half) => ImmutableInterlocked.Update(ref running, (all, one) => all.Remove(one), half);
 

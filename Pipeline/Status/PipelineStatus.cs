@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
+using OrdersStream.Store;
 
 namespace OrdersStream.Status;
 
@@ -49,6 +51,14 @@ public sealed record PipelineStatus
 
     /// <summary>Offsets of the topic that a transaction hides, so that nobody can tell whether records wait there.</summary>
     public long Hidden => Partitions.Sum(p => p.Hidden);
+
+    /// <summary>What the halves of the process that answers cannot do without, and cannot reach.</summary>
+    internal IEnumerable<string> OutOfReach()
+    {
+        if (!Source.Reachable && Process.Halves.Contains(nameof(PostgresToKafka))) yield return "Postgres";
+        if (!Topic.Reachable) yield return "Kafka";
+        if (!Lake.Reachable && Process.Halves.Contains(nameof(KafkaToLake))) yield return "the lake";
+    }
 
     internal static long? LagOf(ImmutableArray<PartitionStatus> partitions) =>
         partitions.IsEmpty || partitions.Any(p => p.Lag is null) ? null : partitions.Sum(p => p.Lag);

@@ -15,6 +15,7 @@ public sealed class StatusSiteTests : IDisposable
     private readonly MetricsExport export;
     private readonly StatusSite site;
     private Func<CancellationToken, Task<PipelineStatus>> read = _ => Task.FromResult(Sample());
+    private IEnumerable<string> hanging = [];
     private int readings;
 
     public StatusSiteTests()
@@ -26,7 +27,7 @@ public sealed class StatusSiteTests : IDisposable
                 Interlocked.Increment(ref readings);
                 return read(token);
             },
-            new StatusGauges(metrics), export, time);
+            () => hanging, new StatusGauges(metrics), export, time);
     }
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -125,6 +126,36 @@ public sealed class StatusSiteTests : IDisposable
         Assert.DoesNotContain("Asha", Text(answer));
         read = _ => Task.FromResult(Sample());
         Assert.Equal(200, (await GetAsync("/api/status")).Status);
+    }
+
+    [Fact]
+    public async Task who_hangs_is_not_live_and_nobody_is_asked_for_that()
+    {
+        Assert.Equal(200, (await GetAsync(StatusSite.Live)).Status);
+        hanging = ["KafkaToLake has not come round for 1000 s."];
+        var answer = await GetAsync(StatusSite.Live);
+        Assert.Equal((503, "KafkaToLake has not come round for 1000 s.\n"), (answer.Status, Text(answer)));
+        Assert.Equal(0, readings);
+    }
+
+    [Theory]
+    [InlineData("PostgresToKafka", false, true, true, "Out of reach: Postgres\n")]
+    [InlineData("PostgresToKafka", true, true, false, "ok\n")]
+    [InlineData("KafkaToLake", false, true, true, "ok\n")]
+    [InlineData("KafkaToLake", true, false, false, "Out of reach: Kafka, the lake\n")]
+    public async Task who_cannot_reach_what_its_half_needs_is_not_ready(
+        string half, bool postgres, bool kafka, bool lake, string says)
+    {
+        var sample = Sample();
+        read = _ => Task.FromResult(sample with
+        {
+            Process = sample.Process with { Halves = [half] },
+            Source = sample.Source with { Reachable = postgres },
+            Topic = sample.Topic with { Reachable = kafka },
+            Lake = sample.Lake with { Reachable = lake },
+        });
+        var answer = await GetAsync(StatusSite.Ready);
+        Assert.Equal((says == "ok\n" ? 200 : 503, says), (answer.Status, Text(answer)));
     }
 
     [Fact]

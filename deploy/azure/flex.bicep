@@ -1,0 +1,134 @@
+// The function app on Flex Consumption, by a zip file (docs/deployment.md says how that is made and brought there):
+// az deployment group create -g $GROUP -f deploy/azure/flex.bicep -p deploy/azure/flex.bicepparam
+import { Brokers, listed, pipeline, secret, triggers } from 'settings.bicep'
+
+@description('Names table, topic and folder.')
+param rollNumber string
+
+param postgresHost string
+
+@secure()
+param postgresPassword string
+
+@description('The brokers, and who logs in there; an empty username: nobody does.')
+param brokers Brokers
+
+@secure()
+param kafkaPassword string = ''
+
+@description('Of the topic, when it is created; at most as many instances store.')
+@minValue(1)
+param partitions int = 8
+
+@description('A subnet from which Postgres and the brokers are reached; empty: over their public addresses.')
+param subnetId string = ''
+
+@description('Stands before the names of all resources.')
+@minLength(3)
+@maxLength(10)
+param prefix string = 'orders'
+
+param location string = resourceGroup().location
+
+var unique = uniqueString(resourceGroup().id)
+var identityName = '${prefix}-identity'
+var vaultName = '${prefix}-${unique}'
+var accountName = '${prefix}${unique}'
+
+module shared 'shared.bicep' = {
+  name: 'shared'
+  params: {
+    location: location
+    identityName: identityName
+    vaultName: vaultName
+    accountName: accountName
+    registryName: ''
+    postgresPassword: postgresPassword
+    kafkaPassword: kafkaPassword
+  }
+}
+
+resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' existing = {
+  name: identityName
+}
+
+// Passwords stand in the vault, and the settings say where.
+var secrets = union(
+  {
+    POSTGRES_PASSWORD: secret(vaultName, 'postgres-password')
+    LAKE_KEY: secret(vaultName, 'lake-key')
+  },
+  empty(brokers.username)
+    ? {}
+    : {
+        Kafka__SaslPassword: secret(vaultName, 'kafka-password')
+        KAFKA_SASL_PASSWORD: secret(vaultName, 'kafka-password')
+      }
+)
+
+// The host's own storage, by identity. With an account one instance has the timer.
+var storage = {
+  AzureWebJobsStorage__accountName: accountName
+  AzureWebJobsStorage__credential: 'managedidentity'
+  AzureWebJobsStorage__clientId: identity.properties.clientId
+}
+
+resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
+  name: '${prefix}-plan'
+  location: location
+  kind: 'functionapp'
+  sku: { tier: 'FlexConsumption', name: 'FC1' }
+  properties: { reserved: true }
+}
+
+resource app 'Microsoft.Web/sites@2024-04-01' = {
+  name: '${prefix}-${unique}'
+  location: location
+  kind: 'functionapp,linux'
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: { '${identity.id}': {} }
+  }
+  properties: {
+    serverFarmId: plan.id
+    httpsOnly: true
+    keyVaultReferenceIdentity: identity.id
+    virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
+    siteConfig: {
+      appSettings: listed(union(pipeline(rollNumber, postgresHost, brokers, partitions), triggers(rollNumber, brokers), secrets, storage))
+    }
+    functionAppConfig: {
+      deployment: {
+        storage: {
+          type: 'blobContainer'
+          value: 'https://${accountName}.blob.${environment().suffixes.storage}/deployments'
+          authentication: { type: 'UserAssignedIdentity', userAssignedIdentityResourceId: identity.id }
+        }
+      }
+      runtime: { name: 'dotnet-isolated', version: '10.0' }
+      scaleAndConcurrency: {
+        instanceMemoryMB: 4096
+        maximumInstanceCount: max(partitions, 40)
+        // The timer runs where an instance is.
+        alwaysReady: [{ name: 'function:PostgresToKafka', instanceCount: 1 }]
+      }
+    }
+  }
+  dependsOn: [shared]
+}
+
+// The lake, with commit log and position, on every instance.
+resource mounts 'Microsoft.Web/sites/config@2024-04-01' = {
+  parent: app
+  name: 'azurestorageaccounts'
+  properties: {
+    lake: {
+      type: 'AzureFiles'
+      accountName: accountName
+      shareName: 'lake'
+      mountPath: '/datalake'
+      #disable-next-line use-secure-value-for-secure-inputs // The name of a setting, which is a reference to the vault.
+      accessKey: '@AppSettingRef(LAKE_KEY)'
+    }
+  }
+}

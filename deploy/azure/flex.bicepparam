@@ -1,0 +1,8 @@
+using 'flex.bicep'
+
+param rollNumber = 'demo'
+param postgresHost = 'postgres.example.com'
+param postgresPassword = readEnvironmentVariable('POSTGRES_PASSWORD', '')
+param brokers = { servers: 'broker.example.com:9093', username: 'orders' }
+param kafkaPassword = readEnvironmentVariable('KAFKA_PASSWORD', '')
+param partitions = 8

@@ -1,0 +1,60 @@
+// What the program takes from its environment, whatever it runs on.
+
+@description('Where the brokers are, and how one logs in there.')
+@export()
+type Brokers = {
+  @description('host:port, comma-separated.')
+  servers: string
+
+  @description('Empty: no login, and no TLS.')
+  username: string
+}
+
+@description('What configs/orders_stream.yml takes, but for passwords.')
+@export()
+func pipeline(rollNumber string, postgresHost string, brokers Brokers, partitions int) object =>
+  union(
+    {
+      ROLLNUMBER: rollNumber
+      POSTGRES_HOST: postgresHost
+      Postgres__Sslmode: 'verify-full'
+      KAFKA_BROKERS: brokers.servers
+      Kafka__Partitions: string(partitions)
+      Kafka__ReplicationFactor: '3'
+      DATALAKE: '/datalake'
+    },
+    empty(brokers.username)
+      ? {}
+      : {
+          Kafka__SecurityProtocol: 'sasl_ssl'
+          Kafka__SaslMechanism: 'PLAIN'
+          Kafka__SaslUsername: brokers.username
+        }
+  )
+
+@description('What the triggers of the function app take beside it; they must agree with it, and are compared at start.')
+@export()
+func triggers(rollNumber string, brokers Brokers) object =>
+  union(
+    {
+      KAFKA_TOPIC: topicOf(rollNumber)
+      KAFKA_GROUP: groupOf(rollNumber)
+      POSTGRES_TO_KAFKA_SCHEDULE: '*/5 * * * * *'
+      AzureWebJobsDisableHomepage: 'true'
+    },
+    empty(brokers.username) ? {} : { KAFKA_SASL_USERNAME: brokers.username }
+  )
+
+@export()
+func topicOf(rollNumber string) string => '${rollNumber}_food_orders_raw'
+
+@export()
+func groupOf(rollNumber string) string => '${topicOf(rollNumber)}-to-lake'
+
+@description('A setting whose value is a secret of the vault.')
+@export()
+func secret(vault string, name string) string => '@Microsoft.KeyVault(VaultName=${vault};SecretName=${name})'
+
+@description('App settings as a site lists them.')
+@export()
+func listed(settings object) array => map(items(settings), setting => { name: setting.key, value: setting.value })

@@ -1,0 +1,253 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Net;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using OrdersStream.Configuration;
+using OrdersStream.Hosting.Functions;
+using OrdersStream.LocalHost.CommandLine;
+using OrdersStream.LocalHost.Verbs;
+using OrdersStream.Site;
+using OrdersStream.UnitTests.Configuration;
+using OrdersStream.UnitTests.Stack;
+
+namespace OrdersStream.UnitTests.Deployment;
+
+/// <summary>The plans of deploy/azure, compiled without a warning and held against the programs that they start.</summary>
+public sealed partial class AzureTests
+{
+    private const string Site = "Microsoft.Web/sites", App = "Microsoft.App/containerApps", Secret = "Microsoft.KeyVault/vaults/secrets";
+
+    private static readonly string[] Sites = ["flex", "elastic-premium"];
+
+    public static TheoryData<string> EverySite() => [.. Sites];
+
+    public static TheoryData<string> EveryPlan() => [.. Sites, "container-apps"];
+
+    [Fact]
+    public void each_plan_has_its_example_of_parameters() => Assert.Equal(
+        EveryPlan().Select(plan => (string)plan.Data).Order(),
+        Directory.EnumerateFiles(BicepFile.Folder, "*.bicepparam").Select(f => Path.GetFileNameWithoutExtension(f)).Order());
+
+    [Theory, MemberData(nameof(EveryPlan))]
+    public async Task compiler_and_linter_have_nothing_to_say(string plan) => Assert.Equal("", (await BicepFile.OfAsync(plan)).Said.Trim());
+
+    [Theory, MemberData(nameof(EverySite))]
+    public async Task the_function_app_takes_its_settings_as_they_are(string plan)
+    {
+        var settings = await SettingsAsync(plan);
+        // As the worker does at start: triggers against the configuration.
+        var options = FunctionsConfiguration.Load(ConfigurationFile.Repository, settings, new KafkaTriggerBuild("sasl_ssl", "PLAIN"));
+        Assert.Equal(("demo_orders", 8, "verify-full"), (options.Postgres.Table, options.Kafka.Partitions, options.Postgres.Sslmode));
+        Assert.All(settings.Keys, AssertIsTaken);
+    }
+
+    [Theory, MemberData(nameof(EverySite))]
+    public async Task the_lake_is_mounted_where_everything_is_written_by_a_key_from_the_vault(string plan)
+    {
+        var bicep = await BicepFile.OfAsync(plan);
+        var mount = Assert.Single(bicep.All("Microsoft.Web/sites/config"))["properties"]!["lake"]!;
+        var settings = BicepFile.SettingsOf(Assert.Single(bicep.All(Site)));
+        AssertLiesBelow((string)mount["mountPath"]!, settings);
+        AssertIsTheShare(bicep, (string)mount["accountName"]!, (string)mount["shareName"]!);
+        var key = AppSetting().Match((string)mount["accessKey"]!).Groups[1].Value;
+        Assert.Matches("^@Microsoft.KeyVault", settings[key]);
+    }
+
+    /// <summary>No password stands in a list of settings: each reference leads to a secret that is made, in a vault that may be read.</summary>
+    [Theory, MemberData(nameof(EverySite))]
+    public async Task each_password_is_a_secret_that_is_there(string plan)
+    {
+        var bicep = await BicepFile.OfAsync(plan);
+        var site = Assert.Single(bicep.All(Site));
+        var secrets = bicep.All(Secret).Select(s => (string)s["name"]!).ToList();
+        var references = BicepFile.SettingsOf(site).Where(s => IsSecret(s.Key)).ToList();
+        Assert.Equal(4, references.Count);
+        Assert.All(references, setting =>
+        {
+            var parts = Reference().Match(setting.Value);
+            Assert.Contains($"{parts.Groups[1].Value}/{parts.Groups[2].Value}", secrets);
+        });
+        AssertItsIdentityMayRead(bicep, site, (string)site["properties"]!["keyVaultReferenceIdentity"]!);
+    }
+
+    [Fact]
+    public async Task on_flex_consumption_one_instance_has_the_timer_and_the_runtime_is_the_one_that_is_built_for()
+    {
+        var site = Assert.Single((await BicepFile.OfAsync("flex")).All(Site));
+        var app = site["properties"]!["functionAppConfig"]!;
+        var ready = Assert.Single(app["scaleAndConcurrency"]!["alwaysReady"]!.AsArray())!;
+        var function = ComposeFile.RepositoryFile("FunctionApp", "PostgresToKafkaFunction.cs");
+        Assert.Equal(("function:PostgresToKafka", 1), ((string)ready["name"]!, (int)ready["instanceCount"]!));
+        Assert.Contains("[Function(\"PostgresToKafka\")]", function);
+        var framework = Framework().Match(ComposeFile.RepositoryFile("Directory.Build.props")).Groups[1].Value;
+        Assert.Equal(("dotnet-isolated", framework), ((string)app["runtime"]!["name"]!, (string)app["runtime"]!["version"]!));
+        // What the plan sets by itself, it refuses among the settings.
+        Assert.DoesNotContain(BicepFile.SettingsOf(site).Keys, name =>
+            name.StartsWith("FUNCTIONS_", StringComparison.Ordinal) || name.StartsWith("WEBSITE", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task on_elastic_premium_as_many_instances_as_partitions_run_the_image()
+    {
+        var bicep = await BicepFile.OfAsync("elastic-premium");
+        var site = Assert.Single(bicep.All(Site));
+        var (config, settings) = (site["properties"]!["siteConfig"]!, BicepFile.SettingsOf(site));
+        var partitions = int.Parse(settings["Kafka__Partitions"], CultureInfo.InvariantCulture);
+        var plan = Assert.Single(bicep.All("Microsoft.Web/serverfarms"))["properties"]!;
+        Assert.Equal(
+            (partitions, partitions, 1, true),
+            ((int)config["functionAppScaleLimit"]!, (int)plan["maximumElasticWorkerCount"]!, (int)config["minimumElasticInstanceCount"]!,
+                (bool)config["functionsRuntimeScaleMonitoringEnabled"]!));
+        Assert.Equal(StatusSite.Live, (string)config["healthCheckPath"]!);
+        var dockerfile = ComposeFile.RepositoryFile("FunctionApp", "Dockerfile");
+        Assert.Contains($"EXPOSE {settings["WEBSITES_PORT"]}\n", dockerfile);
+        foreach (var name in (string[])["FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsSecretStorageType", "AzureWebJobsDisableHomepage"])
+            Assert.Contains($"{name}={settings[name]} ", dockerfile);
+    }
+
+    public static TheoryData<string, string> Halves() =>
+        new() { { "orders-capture", "postgres-to-kafka" }, { "orders-store", "kafka-to-lake" } };
+
+    [Theory, MemberData(nameof(Halves))]
+    public async Task a_container_app_is_one_half_of_the_program_its_probes_and_its_lake(string name, string half)
+    {
+        var bicep = await BicepFile.OfAsync("container-apps");
+        var app = bicep.All(App).Single(a => (string)a["name"]! == name);
+        var template = app["properties"]!["template"]!;
+        var container = Assert.Single(template["containers"]!.AsArray())!;
+        var arguments = Commands.Root().Parse([.. container["args"]!.AsArray().Select(a => (string)a!)]);
+        Assert.Empty(arguments.Errors);
+        Assert.Equal(("run", half), (arguments.CommandResult.Command.Name, arguments.GetValue<string>("--only")));
+        var port = arguments.GetValue<IPEndPoint>("--ui")!.Port;
+        Assert.Equal(port, (int)app["properties"]!["configuration"]!["ingress"]!["targetPort"]!);
+        var probes = container["probes"]!.AsArray().ToDictionary(p => (string)p!["type"]!, p => p!["httpGet"]!);
+        Assert.Equal(
+            [("Liveness", StatusSite.Live), ("Readiness", StatusSite.Ready), ("Startup", StatusSite.Live)],
+            probes.Select(p => (p.Key, (string)p.Value["path"]!)).Order());
+        Assert.All(probes.Values, p => Assert.Equal(port, (int)p["port"]!));
+        Assert.True((int)template["terminationGracePeriodSeconds"]! > RunVerb.StopTimeout.TotalSeconds + 5);
+
+        var (mount, volume) = (Assert.Single(container["volumeMounts"]!.AsArray())!, Assert.Single(template["volumes"]!.AsArray())!);
+        Assert.Equal((string)mount["volumeName"]!, (string)volume["name"]!);
+        AssertLiesBelow((string)mount["mountPath"]!, EnvironmentOf(app));
+        Assert.Contains($"uid={ImageTests.User.Replace(":", ",gid=", StringComparison.Ordinal)},", (string)volume["mountOptions"]!);
+        var storage = Assert.Single(bicep.All("Microsoft.App/managedEnvironments/storages"));
+        Assert.EndsWith("/" + (string)volume["storageName"]!, (string)storage["name"]!);
+        var share = storage["properties"]!["azureFile"]!;
+        AssertIsTheShare(bicep, (string)share["accountName"]!, (string)share["shareName"]!);
+    }
+
+    [Theory, MemberData(nameof(Halves))]
+    public async Task a_container_app_takes_its_settings_and_its_passwords_are_secrets(string name, string half)
+    {
+        var bicep = await BicepFile.OfAsync("container-apps");
+        var app = bicep.All(App).Single(a => (string)a["name"]! == name);
+        var environment = EnvironmentOf(app);
+        Assert.All(environment.Keys, AssertIsTaken);
+        var options = Load(environment);
+        Assert.Equal("demo_orders", options.Postgres.Table);
+        Assert.Equal(("sasl_ssl", "PLAIN"), (options.Kafka.SecurityProtocol, options.Kafka.SaslMechanism));
+        var secrets = app["properties"]!["configuration"]!["secrets"]!.AsArray().ToDictionary(s => (string)s!["name"]!, s => s!);
+        foreach (var variable in VariablesOf(app).Where(v => IsSecret((string)v["name"]!)))
+        {
+            var secret = secrets[(string)variable["secretRef"]!];
+            Assert.Null(secret["value"]);
+            Assert.Contains((string)secret["name"]!, bicep.All(Secret).Select(s => ((string)s["name"]!).Split('/')[1]));
+            AssertItsIdentityMayRead(bicep, app, (string)secret["identity"]!);
+        }
+        Assert.Equal(2, VariablesOf(app).Count(v => v["secretRef"] is not null));
+        Assert.True(half is "postgres-to-kafka" or "kafka-to-lake");
+    }
+
+    [Fact]
+    public async Task container_apps_scale_store_as_kubernetes_does()
+    {
+        var apps = (await BicepFile.OfAsync("container-apps")).All(App).ToDictionary(a => (string)a["name"]!);
+        var (capture, store) = (ScaleOf(apps["orders-capture"]), ScaleOf(apps["orders-store"]));
+        var options = Load(EnvironmentOf(apps["orders-store"]));
+        Assert.Equal((2, 2), ((int)capture["minReplicas"]!, (int)capture["maxReplicas"]!));
+        Assert.Null(capture["rules"]);
+        Assert.Equal((1, options.Kafka.Partitions), ((int)store["minReplicas"]!, (int)store["maxReplicas"]!));
+        var rule = Assert.Single(store["rules"]!.AsArray())!["custom"]!;
+        var twin = Manifests.One<ScaledObject>("overlays/keda/scaledobject.yaml").Spec;
+        var (kafka, manifest) = (rule["metadata"]!, Assert.Single(twin.Triggers).Metadata);
+        Assert.Equal(
+            ("kafka", options.Kafka.Brokers, options.Kafka.Topic, options.Kafka.EffectiveGroupId),
+            ((string)rule["type"]!, (string)kafka["bootstrapServers"]!, (string)kafka["topic"]!, (string)kafka["consumerGroup"]!));
+        Assert.Equal(
+            (manifest.LagThreshold, manifest.OffsetResetPolicy, manifest.AllowIdleConsumers, twin.CooldownPeriod, twin.PollingInterval),
+            ((string)kafka["lagThreshold"]!, (string)kafka["offsetResetPolicy"]!, (string)kafka["allowIdleConsumers"]!,
+                (int)store["cooldownPeriod"]!, (int)store["pollingInterval"]!));
+        Assert.Equal(("plaintext", "enable"), ((string)kafka["sasl"]!, (string)kafka["tls"]!));
+        Assert.Equal(["password", "username"], rule["auth"]!.AsArray().Select(a => (string)a!["triggerParameter"]!).Order());
+    }
+
+    private static JsonNode ScaleOf(JsonNode app) => app["properties"]!["template"]!["scale"]!;
+
+    private static IEnumerable<JsonNode> VariablesOf(JsonNode app) =>
+        app["properties"]!["template"]!["containers"]![0]!["env"]!.AsArray().Select(v => v!);
+
+    private static Dictionary<string, string> EnvironmentOf(JsonNode app) =>
+        VariablesOf(app).ToDictionary(v => (string)v["name"]!, v => (string?)v["value"] ?? "secret");
+
+    private static async Task<Dictionary<string, string>> SettingsAsync(string plan) =>
+        BicepFile.SettingsOf(Assert.Single((await BicepFile.OfAsync(plan)).All(Site)));
+
+    private static PipelineOptions Load(Dictionary<string, string> environment) => ConfigurationLoader.Load(
+        Path.Combine(ConfigurationFile.Repository, "configs", "orders_stream.yml"), [], environment, null);
+
+    private static bool IsSecret(string name) =>
+        name.EndsWith("Password", StringComparison.OrdinalIgnoreCase) || name.EndsWith("_KEY", StringComparison.Ordinal);
+
+    /// <summary>A key of the configuration, a reference of the shipped one, or what a trigger, the host or the platform takes.</summary>
+    private static void AssertIsTaken(string name)
+    {
+        string[] platform =
+        [
+            "LAKE_KEY", "FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_WORKER_RUNTIME", "WEBSITES_PORT", "WEBSITES_ENABLE_APP_SERVICE_STORAGE",
+            "AzureWebJobsDisableHomepage", "AzureWebJobsSecretStorageType",
+            .. ((string[])["accountName", "credential", "clientId"]).Select(k => $"{FunctionsSettings.Storage}__{k}"),
+        ];
+        string[] triggers =
+        [
+            FunctionsSettings.Brokers, FunctionsSettings.Topic, FunctionsSettings.Group, FunctionsSettings.Schedule,
+            FunctionsSettings.SaslUsername, FunctionsSettings.SaslPassword,
+        ];
+        Assert.True(Manifests.IsSetting(name) || triggers.Contains(name) || platform.Contains(name), $"nobody takes {name}");
+    }
+
+    private static void AssertLiesBelow(string mount, Dictionary<string, string> environment)
+    {
+        var options = Load(environment.Where(e => Manifests.IsSetting(e.Key)).ToDictionary());
+        var (lake, state) = (options.Datalake, options.Streaming);
+        Assert.All(
+            [lake.Path, state.CheckpointLocation, state.LastProcessedTimestampLocation], path => Assert.StartsWith(mount + "/", path));
+    }
+
+    private static void AssertIsTheShare(BicepFile bicep, string account, string share) => Assert.Equal(
+        $"{account}/default/{share}", (string)Assert.Single(bicep.All("Microsoft.Storage/storageAccounts/fileServices/shares"))["name"]!);
+
+    /// <summary>It is the one that the app has, and the vault's role is given to it.</summary>
+    private static void AssertItsIdentityMayRead(BicepFile bicep, JsonNode app, string identity)
+    {
+        Assert.Equal(identity, Assert.Single(app["identity"]!["userAssignedIdentities"]!.AsObject()).Key);
+        Assert.Contains(identity, bicep.All("Microsoft.ManagedIdentity/userAssignedIdentities").Select(i => (string)i["id"]!));
+        var vault = (string)Assert.Single(bicep.All("Microsoft.KeyVault/vaults"))["id"]!;
+        var roles = bicep.All("Microsoft.Authorization/roleAssignments")
+            .Where(r => ((string)r["id"]!).StartsWith(vault, StringComparison.Ordinal));
+        var role = Assert.Single(roles)["properties"]!;
+        // Key Vault Secrets User.
+        Assert.EndsWith("/4633458b-17de-408a-b874-0445c86b69e6", (string)role["roleDefinitionId"]!);
+        Assert.Contains(identity, (string)role["principalId"]!);
+    }
+
+    [GeneratedRegex(@"^@AppSettingRef\((\w+)\)$")]
+    private static partial Regex AppSetting();
+
+    [GeneratedRegex(@"^@Microsoft\.KeyVault\(VaultName=([\w-]+);SecretName=([\w-]+)\)$")]
+    private static partial Regex Reference();
+
+    [GeneratedRegex("<TargetFramework>net([0-9.]+)<")]
+    private static partial Regex Framework();
+}

@@ -1,0 +1,62 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Reflection;
+using System.Text.Json.Nodes;
+using OrdersStream.UnitTests.Configuration;
+
+namespace OrdersStream.UnitTests.Deployment;
+
+/// <summary>A plan of deploy/azure: what would be deployed, by the compiler's own evaluation of template and parameters.</summary>
+internal sealed class BicepFile
+{
+    private static readonly ConcurrentDictionary<string, Lazy<Task<BicepFile>>> Evaluated = [];
+
+    private readonly JsonArray resources;
+
+    private BicepFile(JsonArray resources, string said) => (this.resources, Said) = (resources, said);
+
+    public static string Folder { get; } = Path.Combine(ConfigurationFile.Repository, "deploy", "azure");
+
+    /// <summary>Where the compiler is; null: it comes for 64-bit Linux only.</summary>
+    public static string? Compiler { get; } =
+        typeof(BicepFile).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().SingleOrDefault(a => a.Key == "Bicep")?.Value;
+
+    /// <summary>Warnings and errors of compiler and linter.</summary>
+    public string Said { get; }
+
+    /// <summary>Evaluated once; skips where there is no compiler.</summary>
+    public static Task<BicepFile> OfAsync(string plan)
+    {
+        Assert.SkipWhen(Compiler is null, "The compiler of Bicep comes from a package for 64-bit Linux.");
+        return Evaluated.GetOrAdd(plan, p => new(() => EvaluateAsync(p))).Value;
+    }
+
+    /// <summary>The resources of a type, by whatever name.</summary>
+    public IEnumerable<JsonNode> All(string type) => resources.Where(r => (string?)r!["type"] == type)!;
+
+    /// <summary>The settings of a site; a secret is its reference to the vault.</summary>
+    public static Dictionary<string, string> SettingsOf(JsonNode site) =>
+        site["properties"]!["siteConfig"]!["appSettings"]!.AsArray().ToDictionary(s => (string)s!["name"]!, s => (string)s!["value"]!);
+
+    private static async Task<BicepFile> EvaluateAsync(string plan)
+    {
+        using var folder = new TempFolder();
+        foreach (var file in Directory.EnumerateFiles(Folder)) File.Copy(file, folder[Path.GetFileName(file)]);
+        var start = new ProcessStartInfo(Compiler!,
+        [
+            "snapshot", folder[$"{plan}.bicepparam"], "--mode", "overwrite", "--subscription-id", Guid.Empty.ToString(),
+            "--resource-group", "group", "--location", "westeurope",
+        ])
+        {
+            RedirectStandardOutput = true, RedirectStandardError = true,
+            Environment = { ["POSTGRES_PASSWORD"] = "p", ["KAFKA_PASSWORD"] = "k" },
+        };
+        using var process = Process.Start(start)!;
+        var said = Task.WhenAll(process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        await process.WaitForExitAsync();
+        var text = string.Concat(await said);
+        Assert.True(process.ExitCode == 0, $"bicep snapshot {plan} ended with {process.ExitCode}: {text}");
+        var snapshot = JsonNode.Parse(await File.ReadAllTextAsync(folder[$"{plan}.snapshot.json"]))!;
+        return new BicepFile(snapshot["predictedResources"]!.AsArray(), text);
+    }
+}

@@ -1,0 +1,192 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Net;
+using System.Text.RegularExpressions;
+using k8s.Models;
+using OrdersStream.Configuration;
+using OrdersStream.LocalHost.CommandLine;
+using OrdersStream.LocalHost.Verbs;
+using OrdersStream.Site;
+using OrdersStream.Store;
+using OrdersStream.UnitTests.Stack;
+
+namespace OrdersStream.UnitTests.Deployment;
+
+/// <summary>The manifests, held against the program that they start: its verbs, settings, ports, probes, folders and end.</summary>
+public sealed partial class ManifestTests
+{
+    private static readonly PipelineOptions Options = Manifests.Options();
+
+    public static TheoryData<string, string> Halves() => new() { { "capture", "postgres-to-kafka" }, { "store", "kafka-to-lake" } };
+
+    [Theory, MemberData(nameof(Halves))]
+    public void what_it_starts_the_program_knows_and_it_is_one_half(string name, string half)
+    {
+        var arguments = ArgumentsOf(name);
+        Assert.Empty(arguments.Errors);
+        Assert.Equal(("run", half), (arguments.CommandResult.Command.Name, arguments.GetValue<string>("--only")));
+    }
+
+    [Theory, MemberData(nameof(Halves))]
+    public void the_port_of_the_status_is_the_one_that_all_ask_at(string name, string half)
+    {
+        var container = ContainerOf(name);
+        var port = Assert.Single(container.Ports);
+        var served = ArgumentsOf(name).GetValue<IPEndPoint>("--ui");
+        Assert.Equal(new IPEndPoint(IPAddress.Any, port.ContainerPort), served);
+        var service = Assert.Single(Manifests.One<V1Service>("base/service.yaml").Spec.Ports);
+        var inward = Assert.Single(Assert.Single(Manifests.One<V1NetworkPolicy>("base/network.yaml").Spec.Ingress).Ports);
+        var scraped = Assert.Single(Manifests.One<ServiceMonitor>("components/prometheus/servicemonitor.yaml").Spec.Endpoints);
+        string?[] asked =
+        [
+            .. new[] { container.LivenessProbe, container.ReadinessProbe, container.StartupProbe }.Select(p => p.HttpGet.Port.Value),
+            service.TargetPort.Value, inward.Port.Value,
+        ];
+        Assert.All(asked, p => Assert.Equal(port.Name, p));
+        Assert.Equal((service.Name, port.ContainerPort), (scraped.Port, service.Port));
+        Assert.True(half is "postgres-to-kafka" or "kafka-to-lake");
+    }
+
+    [Theory, MemberData(nameof(Halves))]
+    public void a_probe_asks_what_the_program_answers_for_it(string name, string half)
+    {
+        var container = ContainerOf(name);
+        Assert.Equal(
+            (StatusSite.Live, StatusSite.Live, StatusSite.Ready),
+            (container.StartupProbe.HttpGet.Path, container.LivenessProbe.HttpGet.Path, container.ReadinessProbe.HttpGet.Path));
+        Assert.True(container.ReadinessProbe.TimeoutSeconds >= 12, $"{half}: three answers of four seconds each are waited for");
+    }
+
+    [Theory, MemberData(nameof(Halves))]
+    public void it_may_end_by_itself_before_it_is_killed(string name, string half) => Assert.True(
+        PodOf(name).TerminationGracePeriodSeconds > RunVerb.StopTimeout.TotalSeconds + 5, half);
+
+    [Theory, MemberData(nameof(Halves))]
+    public void everything_that_is_written_lies_below_the_lakes_volume(string name, string half)
+    {
+        var (pod, mounts) = (PodOf(name), ContainerOf(name).VolumeMounts);
+        var claims = pod.Volumes.Where(v => v.PersistentVolumeClaim is not null).ToDictionary(v => v.Name, v => v.PersistentVolumeClaim);
+        var (volume, claim) = Assert.Single(claims);
+        Assert.Equal(Manifests.One<V1PersistentVolumeClaim>("base/lake.yaml").Metadata.Name, claim.ClaimName);
+        var mount = mounts.Single(m => m.Name == volume);
+        var (lake, state) = (Options.Datalake, Options.Streaming);
+        foreach (var path in (string[])[lake.Path, state.CheckpointLocation, state.LastProcessedTimestampLocation])
+            Assert.StartsWith(mount.MountPath + "/", path);
+        Assert.False(mount.ReadOnlyProperty ?? false, half);
+        Assert.Equal(pod.Volumes.Select(v => v.Name).Order(), mounts.Select(m => m.Name).Order());
+    }
+
+    [Theory, MemberData(nameof(Halves))]
+    public void it_has_no_rights_and_is_the_user_of_the_image(string name, string half)
+    {
+        var (pod, container) = (PodOf(name), ContainerOf(name));
+        Assert.Equal((true, false), (container.SecurityContext.ReadOnlyRootFilesystem, container.SecurityContext.AllowPrivilegeEscalation));
+        Assert.Equal(["ALL"], container.SecurityContext.Capabilities.Drop);
+        Assert.Equal((true, "RuntimeDefault"), (pod.SecurityContext.RunAsNonRoot, pod.SecurityContext.SeccompProfile.Type));
+        Assert.Equal(ImageTests.User, $"{pod.SecurityContext.RunAsUser}:{pod.SecurityContext.RunAsGroup}");
+        Assert.Equal(pod.SecurityContext.RunAsGroup, pod.SecurityContext.FsGroup);
+        Assert.False(pod.AutomountServiceAccountToken ?? true, half);
+        Assert.Equal(Manifests.One<V1ServiceAccount>("base/serviceaccount.yaml").Metadata.Name, pod.ServiceAccountName);
+    }
+
+    [Theory, MemberData(nameof(Halves))]
+    public void its_environment_is_what_is_generated_and_the_image_the_one_that_is_named(string name, string half)
+    {
+        var kustomization = Manifests.KustomizationOf("base");
+        var from = ContainerOf(name).EnvFrom;
+        Assert.Equal(
+            [.. kustomization.ConfigMapGenerator.Select(g => g.Name), .. kustomization.SecretGenerator.Select(g => g.Name)],
+            from.Select(f => f.ConfigMapRef?.Name ?? f.SecretRef.Name));
+        Assert.Equal(Assert.Single(kustomization.Images).Name, ContainerOf(name).Image);
+        Assert.Null(ContainerOf(name).Command);
+        Assert.Equal(half == "postgres-to-kafka" ? 2 : 1, Of(name).Spec.Replicas);
+    }
+
+    /// <summary>A name that nobody reads would be no fault: the default would be taken instead.</summary>
+    [Fact]
+    public void each_setting_is_one_that_the_program_takes()
+    {
+        Assert.All(Manifests.Environment().Keys, name => Assert.True(Manifests.IsSetting(name), $"nobody takes {name}"));
+        Assert.Equal("demo_orders", Options.Postgres.Table);
+    }
+
+    [Fact]
+    public void the_way_is_open_to_both_servers_and_to_names()
+    {
+        var egress = Manifests.One<V1NetworkPolicy>("base/network.yaml").Spec.Egress;
+        var open = egress.SelectMany(rule => rule.Ports).Select(p => (p.Protocol, p.Port.Value)).ToList();
+        var servers = Options.Kafka.Brokers.Split(',').Select(b => b.Split(':')[1])
+            .Append(Options.Postgres.Port.ToString(CultureInfo.InvariantCulture)).Distinct();
+        Assert.Equal(servers.Select(port => ("TCP", port)).Append(("TCP", "53")).Append(("UDP", "53")).Order(), open.Order());
+    }
+
+    [Fact]
+    public void the_scaler_watches_the_group_by_which_store_reads_the_topic()
+    {
+        var spec = Scaled().Spec;
+        var kafka = Assert.Single(spec.Triggers);
+        Assert.Equal("kafka", kafka.Type);
+        Assert.Equal(
+            (Options.Kafka.Brokers, Options.Kafka.Topic, Options.Kafka.EffectiveGroupId),
+            (kafka.Metadata.BootstrapServers, kafka.Metadata.Topic, kafka.Metadata.ConsumerGroup));
+        Assert.Equal("store", spec.ScaleTargetRef.Name);
+        Assert.Equal(Of("store").Metadata.Name, spec.ScaleTargetRef.Name);
+        Assert.Equal(("earliest", "false"), (kafka.Metadata.OffsetResetPolicy, kafka.Metadata.AllowIdleConsumers));
+        Assert.Equal((1, Options.Kafka.Partitions), (spec.MinReplicaCount, spec.MaxReplicaCount));
+    }
+
+    /// <summary>The group's offsets stand still while a backlog is collected: that is no reason to go or to come.</summary>
+    [Fact]
+    public void it_takes_nobody_away_for_a_pause_between_two_commits()
+    {
+        var spec = Scaled().Spec;
+        var collected = Options.Streaming.BatchInterval * BatchTiming.BacklogIntervals;
+        Assert.True(spec.CooldownPeriod > 2 * collected);
+        Assert.True(spec.Advanced.HorizontalPodAutoscalerConfig.Behavior.ScaleDown.StabilizationWindowSeconds > 2 * collected);
+    }
+
+    /// <summary>Ten seconds of what the share of a core that a pod asks for was measured to store.</summary>
+    [Fact]
+    public void its_threshold_is_what_one_pod_stores_in_ten_seconds()
+    {
+        var threshold = double.Parse(Assert.Single(Scaled().Spec.Triggers).Metadata.LagThreshold!, CultureInfo.InvariantCulture);
+        var share = ContainerOf("store").Resources.Requests["cpu"].ToDouble();
+        Assert.InRange(threshold / (10 * share * Measured("to-lake, rows per CPU-second")[0]), 0.7, 1.3);
+    }
+
+    [Theory, MemberData(nameof(Halves))]
+    public void its_memory_is_more_than_was_ever_measured(string name, string half)
+    {
+        var resources = ContainerOf(name).Resources;
+        string[] lines = ["to-kafka, peak RSS, MiB", "to-lake, peak RSS, MiB", "rows of 1 MB, peak RSS, MiB"];
+        var peak = lines.SelectMany(Measured).Max();
+        Assert.True(resources.Requests["memory"].ToDouble() >= peak * 1024 * 1024, $"{half}: {peak} MiB were measured");
+        Assert.True(resources.Limits["memory"].ToDouble() >= 2 * resources.Requests["memory"].ToDouble());
+    }
+
+    private static ScaledObject Scaled() => Manifests.One<ScaledObject>("overlays/keda/scaledobject.yaml");
+
+    private static V1Deployment Of(string name)
+    {
+        var deployment = Manifests.One<V1Deployment>($"base/{name}.yaml");
+        Assert.Equal(name, deployment.Metadata.Name);
+        return deployment;
+    }
+
+    private static V1PodSpec PodOf(string name) => Of(name).Spec.Template.Spec;
+
+    private static V1Container ContainerOf(string name) => Assert.Single(PodOf(name).Containers);
+
+    private static ParseResult ArgumentsOf(string name) => Commands.Root().Parse([.. ContainerOf(name).Args]);
+
+    /// <summary>The figures of a line of docs/performance.md, the median first.</summary>
+    private static double[] Measured(string line)
+    {
+        var document = ComposeFile.RepositoryFile("docs", "performance.md");
+        var cells = document.Split('\n').Single(l => l.StartsWith($"| {line} |", StringComparison.Ordinal)).Split('|')[2..];
+        return [.. cells.SelectMany(c => Figure().Matches(c)).Select(m => double.Parse(m.Value, CultureInfo.InvariantCulture))];
+    }
+
+    [GeneratedRegex(@"\d[\d,]*(\.\d+)?")]
+    private static partial Regex Figure();
+}

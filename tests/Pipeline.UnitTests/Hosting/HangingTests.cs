@@ -1,0 +1,75 @@
+using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
+using OrdersStream.Hosting;
+using OrdersStream.Status;
+
+namespace OrdersStream.UnitTests.Hosting;
+
+/// <summary>A loop that does not come round is seen, whatever its heart, which beats by a clock of its own, says.</summary>
+public sealed class HangingTests : IAsyncLifetime
+{
+    private readonly TestTime time = new();
+    private readonly TempFolder folder = new();
+    private readonly PipelineStream stream;
+
+    public HangingTests()
+    {
+        var state = new StreamingOptions { CheckpointLocation = folder["c"], LastProcessedTimestampLocation = folder["l"] };
+        var options = new PipelineOptions { Kafka = new() { Topic = "orders" }, Streaming = state };
+        var process = new ProcessStatus("LocalHost", time.GetUtcNow(), ["KafkaToLake"]);
+        stream = new PipelineStream(options, new ProcessContext(time, CrashPoints.OfProcess, _ => new TestLog(), process));
+    }
+
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
+    public async ValueTask DisposeAsync()
+    {
+        await stream.DisposeAsync();
+        folder.Dispose();
+    }
+
+    [Fact]
+    public void a_loop_that_does_not_come_round_hangs_from_its_first_turn_on()
+    {
+        using var half = stream.Begin("KafkaToLake");
+        var retries = stream.NewRetries(half);
+        time.Advance(stream.TurnMax);
+        Assert.Empty(stream.Hanging());
+        time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal($"KafkaToLake has not come round for {stream.TurnMax.TotalSeconds + 1:0} s.", Assert.Single(stream.Hanging()));
+        retries.Succeeded();
+        Assert.Empty(stream.Hanging());
+    }
+
+    /// <summary>An outage is no reason to be started again: what is away then stays away.</summary>
+    [Fact]
+    public void one_that_has_nothing_to_do_or_tries_again_does_not_hang()
+    {
+        using var half = stream.Begin("KafkaToLake");
+        var retries = stream.NewRetries(half);
+        time.Advance(stream.TurnMax * 2);
+        retries.StopIfTooLong();
+        Assert.Empty(stream.Hanging());
+        time.Advance(stream.TurnMax * 2);
+        retries.Note(new TimeoutException());
+        Assert.Empty(stream.Hanging());
+    }
+
+    [Fact]
+    public void nor_one_that_a_platform_calls_whenever_it_likes()
+    {
+        using var half = stream.Begin("KafkaToLake");
+        _ = stream.NewOutage(half);
+        time.Advance(stream.TurnMax * 10);
+        Assert.Empty(stream.Hanging());
+    }
+
+    /// <summary>A turn may take the pause before it, the end of the longest page, and a server's time.</summary>
+    [Fact]
+    public void a_turn_has_time_for_the_longest_page_and_pause()
+    {
+        var (kafka, state) = (stream.Options.Kafka, stream.Options.Streaming);
+        Assert.True(stream.TurnMax > TimeSpan.FromSeconds(kafka.TransactionTimeout + state.BatchInterval) + TimeSpan.FromMinutes(10));
+    }
+}
