@@ -52,7 +52,7 @@ public static class RepairVerbs
     }
 
     /// <summary>Has rows published again, whatever the lake has of them.</summary>
-    /// <returns>0: they are in the topic; 2: nobody captures the table.</returns>
+    /// <returns>0: they are in the topic; 2: nobody captures the table, or who does could not publish them.</returns>
     public static async Task<int> RecaptureAsync(RecaptureOptions options, CancellationToken cancellationToken)
     {
         await using var stream = Open(options.Pipeline, options.LogLevel);
@@ -79,10 +79,18 @@ public static class RepairVerbs
 
     private static async Task<bool> PublishedAsync(PipelineStream stream, bool once, CancellationToken cancellationToken)
     {
-        if (once && await stream.Repair.PollerAsync(cancellationToken) is null) return await DrainAsync(stream, cancellationToken);
-        if (await stream.Repair.UntilPublishedAsync(cancellationToken)) return true;
-        Say($"what was asked for waits: PostgresToKafka does not get to it. See what it says; it is published once it goes on");
-        return false;
+        if (once && await stream.Repair.PollerAsync(cancellationToken) is null)
+        {
+            if (!await DrainAsync(stream, cancellationToken)) return false;
+        }
+        else if (!await stream.Repair.UntilPublishedAsync(cancellationToken))
+        {
+            Say($"what was asked for waits: PostgresToKafka does not get to it. See what it says; it is published once it goes on");
+            return false;
+        }
+        foreach (var file in stream.Repair.SetAside)
+            Say($"not published: the request could not be done, and is kept as '{file}'. The log of PostgresToKafka says why");
+        return stream.Repair.SetAside.Count == 0;
     }
 
     private static async Task<bool> DrainAsync(PipelineStream stream, CancellationToken cancellationToken)

@@ -159,11 +159,34 @@ public sealed class RepairTests(PostgresServer postgres, KafkaServer kafka)
         var options = new RecaptureOptions(stream.Options, ["11"], ["20"], null, null, Once: false, LogLevel.Warning);
         Assert.Equal(0, await RepairVerbs.RecaptureAsync(options, Token));
         await stream.UntilStoredAsync(mended + 10, running);
+        // Nothing would be published, and it would be said that it was.
+        var nothing = await Assert.ThrowsAsync<PipelineException>(
+            () => RepairVerbs.RecaptureAsync(options with { First = ["1000"], Last = ["2000"] }, Token));
+        Assert.Contains("is in this part", nothing.Message);
         await stop.CancelAsync();
         await running;
 
         Task<int> RepairAsync(bool isDry, bool once) =>
             RepairVerbs.RepairAsync(new RepairOptions(stream.Options, isDry, once, LogLevel.Warning), Token);
+    }
+
+    /// <summary>Who waits sees no request any more, as where it was done.</summary>
+    [Fact]
+    public async Task a_request_that_the_poller_sets_aside_was_not_published()
+    {
+        await using var stream = await TestStream.CreateAsync(postgres, kafka);
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'n' || i FROM generate_series(1, 5) i");
+        await stream.PollAsync();
+        await using var poller = stream.NewRun();
+        using var beat = poller.Stream.Begin(nameof(PostgresToKafka));
+        var requests = new RepairRequests(stream.Options, CrashPoints.None);
+
+        var verb = RepairVerbs.RecaptureAsync(
+            new RecaptureOptions(stream.Options, null, null, null, null, Once: false, LogLevel.Warning), Token);
+        await stream.UntilAsync(() => requests.Waiting().Count > 0, verb, () => "nothing was asked for");
+        Assert.True(requests.HasFailed(requests.Waiting().Single(), isForGood: true));
+
+        Assert.Equal(2, await verb);
     }
 
     /// <summary>Readers of the lake see NULL in a column that its files have not.</summary>
@@ -248,13 +271,19 @@ public sealed class RepairTests(PostgresServer postgres, KafkaServer kafka)
         await stream.PollAndStoreAsync();
         var requests = new RepairRequests(stream.Options, CrashPoints.None);
         var order = await OrderAsync(stream);
-        requests.Add(new("the test", new RowSelection { Keys = [["1"]] }, "name text"), DateTimeOffset.UnixEpoch);
-        requests.Add(new("the test", new RowSelection { Keys = [["no number"]] }, order), DateTimeOffset.UnixEpoch);
-        File.WriteAllText(requests.Add(new("the test", new RowSelection(), order), DateTimeOffset.UnixEpoch), "{}");
+        string[] files =
+        [
+            requests.Add(new("the test", new RowSelection { Keys = [["1"]] }, "name text"), DateTimeOffset.UnixEpoch),
+            requests.Add(new("the test", new RowSelection { Keys = [["no number"]] }, order), DateTimeOffset.UnixEpoch),
+            requests.Add(new("the test", new RowSelection(), order), DateTimeOffset.UnixEpoch),
+        ];
+        File.WriteAllText(files[2], "{}");
         await stream.ExecuteAsync("UPDATE items SET name = 'new', updated_at = clock_timestamp() WHERE id = 1");
 
         var poll = await stream.PollAsync();
         Assert.Equal((0, 1, 0), (poll.RepairedRows, poll.Rows, requests.Waiting().Count));
+        // Who asked can tell that it was not done.
+        Assert.All(files, file => Assert.NotNull(RepairRequests.SetAside(file)));
         Assert.Equal(3, stream.Log.Warnings.Count(w => w.Contains("is dropped, since", StringComparison.Ordinal)));
         Assert.DoesNotContain("no number", stream.Log.ToString(), StringComparison.Ordinal);
     }
