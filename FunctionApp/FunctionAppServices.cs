@@ -50,10 +50,12 @@ internal static class FunctionAppServices
     {
         var time = provider.GetRequiredService<TimeProvider>();
         var options = provider.GetRequiredService<PipelineOptions>();
+        var watchdog = provider.GetRequiredService<Watchdog>();
+        string[] halves = [nameof(PostgresToKafka), nameof(KafkaToLake)];
         return new PipelineStream(
             options with { Postgres = options.Postgres with { ApplicationName = WorkerName.Of(options.Postgres.ApplicationName) } },
             new ProcessContext(
                 time, provider.GetRequiredService<CrashPoints>(), provider.GetRequiredService<ILoggerFactory>().CreateLogger,
-                new ProcessStatus("FunctionApp", time.GetUtcNow(), [nameof(PostgresToKafka), nameof(KafkaToLake)])));
+                new ProcessStatus("FunctionApp", time.GetUtcNow(), [.. halves.Where(half => !watchdog.IsSwitchedOff(half))])));
     }
 }

@@ -90,7 +90,7 @@ public sealed class StatusReader
         ImmutableArray<HalfStatus> halves =
         [
             judge.Judge(
-                nameof(PostgresToKafka), capturing, toCapture, source?.Status.Poller is { } p ? Described(p) : null),
+                nameof(PostgresToKafka), capturing, toCapture, source?.Status.Poller is { } p ? HolderOf(p) : null),
             judge.Judge(nameof(KafkaToLake), storing, ForStore(observed, partitions, at)),
         ];
         var lakeStatus = lake?.Status ?? new LakeStatus(options.Datalake.Path, Reachable: false, NewestFiles: [], QuarantineCauses: []);
@@ -199,7 +199,8 @@ public sealed class StatusReader
         return new($"{postgres.Schema}.{postgres.Table}", $"{postgres.Host}:{postgres.Port}/{postgres.Db}", reachable);
     }
 
-    private static string Described(PollerStatus p) => $"session {p.Pid} of the source ({p.Application}), which holds the poller's lock,";
+    private static LockHolder HolderOf(PollerStatus p) =>
+        new($"session {p.Pid} of the source ({p.Application}), which holds the poller's lock,", p.Since);
 
     private static Backlog ForCapture(CaptureStatus? capture, bool hasBegun) => capture switch
     {

@@ -141,6 +141,26 @@ public sealed class HalfJudgeTests
         Assert.Equal(HalfState.Running, Judge([hangs with { Process = Dead }], Nothing, "session 7").State);
     }
 
+    /// <summary>Others wait for a lock whose holder was stopped, or frozen with its machine: nobody is at work, though nothing waits.</summary>
+    [Fact]
+    public void who_stands_by_for_one_that_hangs_does_not_make_it_well()
+    {
+        var stands = Beat(HalfActivity.StandingBy);
+        Assert.Equal((HalfState.Silent, Health.Unknown), Judged([Beat(HalfActivity.Running, Here, age: 60), stands], since: 3_600));
+        // It cannot be seen whether that process is there; its heart beat when the session was there, or before.
+        var frozen = Beat(HalfActivity.Running, Elsewhere, age: 60);
+        Assert.Equal((HalfState.Silent, Health.Unknown), Judged([frozen, stands], since: 61));
+        Assert.Equal((HalfState.Running, Health.Well), Judged([frozen, stands], since: 59));
+        // Who stood by has the lock by now.
+        Assert.Equal((HalfState.Running, Health.Well), Judged([frozen, Beat(HalfActivity.Running)], since: 61));
+
+        (HalfState, Health) Judged(Heartbeat[] beats, int since)
+        {
+            var status = Judge(beats, Nothing, "session 7", since);
+            return (status.State, status.Health);
+        }
+    }
+
     [Theory]
     [InlineData(150, Health.Well)]
     [InlineData(151, Health.Wrong)]
@@ -156,8 +176,9 @@ public sealed class HalfJudgeTests
         return status;
     }
 
-    private static HalfStatus Judge(Heartbeat[] beats, Backlog backlog, string? elsewhere = null) =>
-        new HalfJudge(LagMax, Now).Judge(Half, beats, backlog, elsewhere);
+    private static HalfStatus Judge(Heartbeat[] beats, Backlog backlog, string? holder = null, int since = 0) =>
+        new HalfJudge(LagMax, Now).Judge(
+            Half, beats, backlog, holder is null ? null : new LockHolder(holder, Now.AddSeconds(-since)));
 
     private static Backlog Waiting(double? seconds) => new(true, seconds, "12 wait");
 
