@@ -22,14 +22,30 @@ public sealed record AuditFindings(
 {
     /// <summary>Rows, or offsets, that are not as they should be.</summary>
     public long Differences => Missing + Stale + Extra + StoredTwice;
+
+    /// <summary>The table has rows, and not one was due: nothing was seen to be equal.</summary>
+    public bool ComparedNothing => Rows > 0 && Rows == OnTheWay && Differences == 0;
 }
 
 /// <summary>Where the standing audit is.</summary>
 /// <param name="Last">The last whole round; null: there was none yet.</param>
 /// <param name="RequestedInAll">Rows that capture was asked to publish again, in the stream's life.</param>
-/// <param name="FailedAt">When a round was broken off since the last whole one; null: none was.</param>
-/// <param name="Failure">By what.</param>
-public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, DateTimeOffset? FailedAt = null, string? Failure = null);
+/// <param name="FailedAt">When a round was first broken off since the last whole one; null: none was.</param>
+/// <param name="Failure">What broke the last one off.</param>
+public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, DateTimeOffset? FailedAt = null, string? Failure = null)
+{
+    /// <summary>So long rounds may be broken off, beyond the time that one takes.</summary>
+    private static readonly TimeSpan FailingMax = TimeSpan.FromDays(1);
+
+    /// <summary>Rounds are broken off, and for so long none has come to its end: what was found tells nothing any more.</summary>
+    /// <param name="now">The clock.</param>
+    /// <param name="interval">Between two rounds.</param>
+    public bool IsOverdue(DateTimeOffset now, TimeSpan interval)
+    {
+        if (Failure is null || (Last?.EndedAt ?? FailedAt) is not { } since) return false;
+        return now - since > interval + FailingMax + (Last is { } last ? last.EndedAt - last.BegunAt : TimeSpan.Zero);
+    }
+}
 
 /// <summary>
 /// That state, beside the watermark file, for whoever shows it. It is found anew with each round: a file that cannot be read is none.

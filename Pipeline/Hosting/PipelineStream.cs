@@ -133,9 +133,15 @@ public sealed class PipelineStream : IAsyncDisposable
 
     internal void Ended(RunningHalf half) => ImmutableInterlocked.Update(ref running, (all, one) => all.Remove(one), half);
 
-    private AuditStatus? Compared() => Audit.Read() is not { Last: { } last } state ? null : new(
-        last.BegunAt, (Process.Time.GetUtcNow() - last.BegunAt).TotalSeconds, last.Rows - last.OnTheWay, last.OnTheWay, last.Missing,
-        last.Stale, last.Extra, last.StoredTwice, last.Requested, last.Unmended, state.Failure);
+    private AuditReport? Compared()
+    {
+        if (Audit.Read() is not { } state) return null;
+        var now = Process.Time.GetUtcNow();
+        var last = state.Last is not { } l ? null : new AuditStatus(
+            l.BegunAt, (now - l.BegunAt).TotalSeconds, l.Rows - l.OnTheWay, l.OnTheWay, l.Missing, l.Stale, l.Extra, l.StoredTwice,
+            l.Requested, l.Unmended, state.Failure);
+        return new AuditReport(last, state.Failure, state.IsOverdue(now, TimeSpan.FromSeconds(Options.Audit.Interval)));
+    }
 
     private IReadOnlyList<Heartbeat> Heartbeats() => [.. running.Select(half => half.Heartbeat)];
 

@@ -148,16 +148,25 @@ public sealed record AuditStatus(
     public long Differences => Missing + Stale + StoredTwice;
 
     /// <summary>What it found, in words.</summary>
-    public string Says => Differences + Extra == 0
-        ? string.Create(CultureInfo.InvariantCulture, $"{Rows:N0} rows were compared, and lake and table are equal")
-        : string.Create(
+    public string Says => (Differences + Extra, Rows, OnTheWay) switch
+    {
+        (0, 0, > 0) => "no row could be compared",
+        (0, _, _) => string.Create(CultureInfo.InvariantCulture, $"{Rows:N0} rows were compared, and lake and table are equal"),
+        _ => string.Create(
             CultureInfo.InvariantCulture,
             $"of {Rows:N0} rows {Missing:N0} were missing and {Stale:N0} stale in the lake, {Extra:N0} were extra, "
-            + $"{StoredTwice:N0} stored twice");
+            + $"{StoredTwice:N0} stored twice"),
+    };
 
     /// <summary>It was seen, and nobody mends it.</summary>
     internal bool NeedsHelp => StoredTwice + Unmended > 0 || Missing + Stale > Requested;
 }
+
+/// <summary>What the standing audit has left of itself.</summary>
+/// <param name="Last">The last whole round; null: there was none.</param>
+/// <param name="Failure">What broke a later one off; null: nothing.</param>
+/// <param name="IsOverdue">That goes on for so long that what was found before tells nothing of now.</param>
+internal sealed record AuditReport(AuditStatus? Last, string? Failure, bool IsOverdue);
 
 /// <summary>The lake, from its commit log and files.</summary>
 /// <param name="Path">Folder of the files.</param>

@@ -22,7 +22,7 @@ public sealed class StatusReader
     private readonly Func<string, ILakeFiles> openFiles;
     private readonly ProcessStatus process;
     private readonly Func<IReadOnlyList<Heartbeat>> own;
-    private readonly Func<AuditStatus?> audit;
+    private readonly Func<AuditReport?> audit;
     private readonly FlowHistory history;
     private readonly FailureJournal failures;
     private readonly TimeProvider time;
@@ -36,13 +36,13 @@ public sealed class StatusReader
     /// <param name="openFiles">What lies at a location of the configuration.</param>
     /// <param name="process">The process that answers.</param>
     /// <param name="own">The halves that it runs: their files may be those that cannot be written.</param>
-    /// <param name="audit">The last whole round of the standing audit; null: there was none.</param>
+    /// <param name="audit">What the standing audit has left of itself; null: nothing.</param>
     /// <param name="history">Where rates and lags are kept.</param>
     /// <param name="failures">What failed in this process.</param>
     /// <param name="time">The clock.</param>
     internal StatusReader(
         PipelineOptions options, TopicAdmin admin, TopicReader topic, Func<string, ILakeFiles> openFiles, ProcessStatus process,
-        Func<IReadOnlyList<Heartbeat>> own, Func<AuditStatus?> audit, FlowHistory history, FailureJournal failures, TimeProvider time)
+        Func<IReadOnlyList<Heartbeat>> own, Func<AuditReport?> audit, FlowHistory history, FailureJournal failures, TimeProvider time)
     {
         (this.options, this.openFiles, this.process, this.own, this.audit) = (options, openFiles, process, own, audit);
         (this.history, this.failures, this.time) = (history, failures, time);
@@ -77,7 +77,8 @@ public sealed class StatusReader
             problems.Add(Part.Topic, new PipelineException(hidden.ToVerdict(options.Kafka.Topic)));
         caughtUpAt = capture?.LagSeconds is 0 ? source!.Clock : captured;
         var compared = problems.Try(Part.State, audit);
-        if (compared is { NeedsHelp: true }) problems.Add(Part.Audit, Differ(compared));
+        if (compared is { Last: { NeedsHelp: true } differs }) problems.Add(Part.Audit, Differ(differs));
+        if (compared is { IsOverdue: true }) problems.Add(Part.State, NotCompared(compared));
         var leftOut = problems.Try(Part.State, () => TooLargeRows.CountIn(options.Streaming));
         var partitions = await topic.JoinAsync(observed, lake?.Positions, answerTimeout, cancellationToken);
 
@@ -108,7 +109,7 @@ public sealed class StatusReader
             Topic = topic.Describe(observed?.Cluster),
             Lake = lakeStatus,
             Capture = capture,
-            Audit = compared,
+            Audit = compared?.Last,
             Halves = halves,
             Partitions = partitions,
             Failures = recent,
@@ -239,18 +240,26 @@ public sealed class StatusReader
                 + "until it ends, each window reads as far back as the last one before it");
     }
 
-    private static IEnumerable<string> WarningsOf(AuditStatus? audit)
+    private static IEnumerable<string> WarningsOf(AuditReport? audit)
     {
-        if (audit is { Differences: > 0, NeedsHelp: false })
-            yield return $"audit: {audit.Says}; what was missing or stale is published again, and the next round says "
+        if (audit?.Last is { Differences: > 0, NeedsHelp: false } last)
+            yield return $"audit: {last.Says}; what was missing or stale is published again, and the next round says "
                 + "whether it was of use";
-        if (audit?.Failure is { } failure) yield return $"audit: a later round was broken off: {failure}";
+        if (audit is { Failure: { } failure, IsOverdue: false })
+            yield return $"audit: {(audit.Last is null ? "the first" : "a later")} round was broken off: {failure}";
     }
 
+    private static PipelineException NotCompared(AuditReport audit) => new(FailureAction.Retry,
+        $"Lake and table were {(audit.Last is { } last ? $"last compared at {Clock(last.ComparedAt)}" : "never compared")}: "
+        + $"each round of the audit is broken off. {audit.Failure}",
+        "'verify' compares them now; the log of the process that captures says what to do.");
+
     private static PipelineException Differ(AuditStatus audit) => new(FailureAction.Retry,
-        $"Lake and table differed when they were compared at {audit.ComparedAt.UtcDateTime:yyyy-MM-dd HH:mm:ss}: {audit.Says}.",
+        $"Lake and table differed when they were compared at {Clock(audit.ComparedAt)}: {audit.Says}.",
         "'verify' compares them now; 'repair' publishes what is missing or stale again. The audit's next round says whether "
         + "it was of use.");
+
+    private static string Clock(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
 
     private PipelineException HeldBack(HeldBackStatus heldBack) => new(FailureAction.Retry,
         $"Committed rows are held back: more than {options.Postgres.SeenTransactions} transactions were committed behind one that is "

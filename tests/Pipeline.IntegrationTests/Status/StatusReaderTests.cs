@@ -230,6 +230,25 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
     }
 
     [Fact]
+    public async Task an_audit_that_never_ends_a_round_is_told_and_after_a_day_nothing_is_known()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        var file = new AuditStateFile(pipeline.Options, CrashPoints.None);
+        var now = TimeProvider.System.GetUtcNow();
+        file.Write(new AuditState(null, FailedAt: now, Failure: "x y."));
+        var status = await ReadAtWorkAsync(pipeline);
+        Assert.Equal((Health.Well, null), (status.Health, status.Audit));
+        Assert.Contains("audit: the first round was broken off: x y.", status.Warnings);
+
+        file.Write(new AuditState(null, FailedAt: now.AddDays(-2), Failure: "x y."));
+        status = await ReadAtWorkAsync(pipeline);
+        Assert.Equal(Health.Unknown, status.Health);
+        Assert.StartsWith(
+            "Lake and table were never compared: each round of the audit is broken off. x y.", Assert.Single(status.Problems));
+    }
+
+    [Fact]
     public async Task what_waits_for_longer_than_is_allowed_is_wrong_though_somebody_is_at_it()
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
