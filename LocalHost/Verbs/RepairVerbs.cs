@@ -46,8 +46,10 @@ public static class RepairVerbs
         }
         if (!await PublishedAsync(stream, options.Once, cancellationToken)) return ExitCode.Unknown;
         Say($"{found.Requested:N0} rows were published again; comparing once more");
+        var begunAt = stream.Process.Time.GetUtcNow();
         var compared = await stream.Comparison.CompareAsync(null, null, new VerifyVerb.ProgressLines(), cancellationToken);
         VerifyVerb.Print(compared, showKeys: false);
+        stream.Repair.Keep(compared, begunAt, found.Requested);
         return (int)compared.Verdict;
     }
 

@@ -24,6 +24,7 @@ public sealed class LakeRepair
     private readonly LakeArrival arrival;
     private readonly Func<string, ILakeFiles> openFiles;
     private readonly RepairRequests requests;
+    private readonly AuditStateFile state;
     private readonly TimeProvider time;
     private readonly List<string> asked = [];
 
@@ -32,6 +33,7 @@ public sealed class LakeRepair
     {
         (this.options, this.arrival, this.openFiles, this.time) = (options, arrival, openFiles, time);
         requests = new RepairRequests(options, crashPoints);
+        state = new AuditStateFile(options, crashPoints);
     }
 
     /// <summary>Who captures the table; null: nobody does.</summary>
@@ -94,6 +96,21 @@ public sealed class LakeRepair
             await Task.Delay(Pause, time, cancellationToken);
         }
         return true;
+    }
+
+    /// <summary>
+    /// Keeps that lake and table were seen to be equal, in the place of what the audit's last round found: that is mended, and whoever
+    /// shows it need not wait for the next one.
+    /// </summary>
+    /// <param name="compared">A comparison of the whole table.</param>
+    /// <param name="begunAt">When it began.</param>
+    /// <param name="requested">Rows that were published again before it.</param>
+    public void Keep(ComparisonResult compared, DateTimeOffset begunAt, long requested)
+    {
+        if (compared is not { Verdict: ComparisonVerdict.Equal, IsPart: false }) return;
+        var found = new AuditFindings(
+            begunAt, time.GetUtcNow(), compared.TableRows, compared.Equal, compared.OnTheWay, 0, 0, 0, 0, 0, 0);
+        if (!found.ComparedNothing) state.Write(new AuditState(found, (state.Read()?.RequestedInAll ?? 0) + requested));
     }
 
     /// <summary>Of what was asked for here, the requests that the poller could not do, where they are kept.</summary>

@@ -76,7 +76,8 @@ public sealed class StatusReader
         foreach (var hidden in (observed?.Hidden ?? []).Take(1))
             problems.Add(Part.Topic, new PipelineException(hidden.ToVerdict(options.Kafka.Topic)));
         caughtUpAt = capture?.LagSeconds is 0 ? source!.Clock : captured;
-        var compared = problems.Try(Part.State, audit);
+        // Where it is off, nobody finds that it was mended.
+        var compared = options.Audit.IsEnabled ? problems.Try(Part.State, audit) : null;
         if (compared is { Last: { NeedsHelp: true } differs }) problems.Add(Part.Audit, Differ(differs));
         if (compared is { IsOverdue: true }) problems.Add(Part.State, NotCompared(compared));
         var leftOut = problems.Try(Part.State, () => TooLargeRows.CountIn(options.Streaming));
@@ -256,8 +257,10 @@ public sealed class StatusReader
 
     private static PipelineException Differ(AuditStatus audit) => new(FailureAction.Retry,
         $"Lake and table differed when they were compared at {Clock(audit.ComparedAt)}: {audit.Says}.",
-        "'verify' compares them now; 'repair' publishes what is missing or stale again. The audit's next round says whether "
-        + "it was of use.");
+        audit.StoredTwice > 0
+            ? "'verify' names files whose rows are stored twice: move the copy away. Then 'repair', which publishes what is missing or "
+                + "stale again, and compares."
+            : "'verify' compares them now; 'repair' publishes what is missing or stale again, and compares.");
 
     private static string Clock(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
 

@@ -142,6 +142,10 @@ public sealed class RepairTests(PostgresServer postgres, KafkaServer kafka)
         RemoveOneFile(stream);
         var left = stream.Lake.Count();
 
+        // What a round of the audit found before.
+        var file = new AuditStateFile(stream.Options, CrashPoints.None);
+        file.Write(new AuditState(new(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch, 30, 20, 0, 10, 0, 0, 0, 0, 0), 7));
+
         Assert.Equal(2, await RepairAsync(isDry: false, once: false));
         Assert.Equal(1, await RepairAsync(isDry: true, once: false));
         Assert.Equal(left, stream.Lake.Count());
@@ -149,6 +153,9 @@ public sealed class RepairTests(PostgresServer postgres, KafkaServer kafka)
         var mended = stream.Lake.Count();
         Assert.True(mended > left, $"{mended} row versions, and {left} were left");
         await stream.NewestShouldEqualTableAsync();
+        var (found, requested) = (file.Read()!.Last!, file.Read()!.RequestedInAll);
+        Assert.Equal((30, 30, 0), (found.Rows, found.Equal, found.Differences));
+        Assert.True(requested > 7, $"{requested}");
 
         // And by a process that captures, of whom another asks.
         using var stop = new CancellationTokenSource();

@@ -227,6 +227,13 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
             Assert.Equal(Health.Wrong, status.Health);
             Assert.StartsWith("Lake and table differed when they were compared at", Assert.Single(status.Problems));
         }
+
+        // Nobody would ever find it mended.
+        await using var off = pipeline.Run(
+            o => o with { Audit = o.Audit with { Enabled = "false" }, Status = o.Status with { LagMax = 3_600 } });
+        using var halves = off.BothAtWork();
+        status = await off.Stream.Status.ReadAsync(Token);
+        Assert.Equal((Health.Well, null), (status.Health, status.Audit));
     }
 
     [Fact]
