@@ -34,6 +34,21 @@ public sealed record AuditFindings(
 /// <param name="Failure">What broke the last one off.</param>
 public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, DateTimeOffset? FailedAt = null, string? Failure = null)
 {
+    /// <summary>Rounds, one after the other and the last among them, that found rows missing or stale.</summary>
+    public int DifferingRounds { get; init; }
+
+    /// <summary>Why the last round did not publish as deleted what is extra, though it may; null: it did, or there was none.</summary>
+    public string? DeletesHeld { get; init; }
+
+    /// <summary>What is to be kept when a round has come to its end.</summary>
+    /// <param name="found">What it found.</param>
+    /// <param name="deletesHeld">Why it did not publish as deleted what is extra; null: it did, or is not to.</param>
+    internal AuditState Next(AuditFindings found, string? deletesHeld) => new(found, RequestedInAll + found.Requested)
+    {
+        DifferingRounds = found.Missing + found.Stale > 0 ? DifferingRounds + 1 : 0,
+        DeletesHeld = deletesHeld,
+    };
+
     /// <summary>So long rounds may be broken off, beyond the time that one takes.</summary>
     private static readonly TimeSpan FailingMax = TimeSpan.FromDays(1);
 
@@ -79,7 +94,11 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
         root.TryGetProperty("last", out var last) ? FindingsOf(last) : null,
         root.GetProperty("requestedInAll").GetInt64(),
         root.TryGetProperty("failedAt", out var failedAt) ? failedAt.GetDateTimeOffset() : null,
-        root.TryGetProperty("failure", out var failure) ? failure.GetString() : null);
+        root.TryGetProperty("failure", out var failure) ? failure.GetString() : null)
+    {
+        DifferingRounds = root.TryGetProperty("differingRounds", out var rounds) ? rounds.GetInt32() : 0,
+        DeletesHeld = root.TryGetProperty("deletesHeld", out var held) ? held.GetString() : null,
+    };
 
     private static AuditFindings FindingsOf(JsonElement last)
     {
@@ -95,6 +114,8 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
         json.WriteNumber("requestedInAll", state.RequestedInAll);
         if (state.FailedAt is { } failedAt) json.WriteString("failedAt", failedAt);
         if (state.Failure is { } failure) json.WriteString("failure", failure);
+        json.WriteNumber("differingRounds", state.DifferingRounds);
+        if (state.DeletesHeld is { } held) json.WriteString("deletesHeld", held);
         if (state.Last is not { } last) return;
         json.WriteStartObject("last");
         json.WriteString("begunAt", last.BegunAt);

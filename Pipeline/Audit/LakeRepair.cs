@@ -110,7 +110,9 @@ public sealed class LakeRepair
         if (compared is not { Verdict: ComparisonVerdict.Equal, IsPart: false }) return;
         var found = new AuditFindings(
             begunAt, time.GetUtcNow(), compared.TableRows, compared.Equal, compared.OnTheWay, 0, 0, 0, 0, 0, 0);
-        if (!found.ComparedNothing) state.Write(new AuditState(found, (state.Read()?.RequestedInAll ?? 0) + requested));
+        var before = state.Read() ?? new(null);
+        if (!found.ComparedNothing)
+            state.Write((before with { RequestedInAll = before.RequestedInAll + requested }).Next(found, deletesHeld: null));
     }
 
     /// <summary>Of what was asked for here, the requests that the poller could not do, where they are kept.</summary>

@@ -147,11 +147,11 @@ public sealed class StandingAudit
         var found = round.FindingsOf(begunAt, time.GetUtcNow());
         if (found.ComparedNothing) throw ComparedNothing();
         (asked, told) = (round.Asked, null);
-        var before = file.Read();
-        file.Write(new AuditState(found, (before?.RequestedInAll ?? 0) + found.Requested));
-        Say(found, before?.Last, round.IsGuarded);
+        var before = file.Read() ?? new(null);
+        file.Write(before.Next(found, round.DeletesHeld));
+        Say(found, before.Last, round.IsGuarded);
         // Once, and again when there are more.
-        if (round.DeletesHeld is { } why && found.Extra > (before?.Last?.Extra ?? 0)) logger.AuditDeletesHeld(found.Extra, why);
+        if (round.DeletesHeld is { } why && found.Extra > (before.Last?.Extra ?? 0)) logger.AuditDeletesHeld(found.Extra, why);
     }
 
     private static PipelineException ComparedNothing() => new(FailureAction.Retry,

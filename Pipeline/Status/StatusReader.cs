@@ -256,11 +256,18 @@ public sealed class StatusReader
         "'verify' compares them now; the log of the process that captures says what to do.");
 
     private static PipelineException Differ(AuditStatus audit) => new(FailureAction.Retry,
-        $"Lake and table differed when they were compared at {Clock(audit.ComparedAt)}: {audit.Says}.",
-        audit.StoredTwice > 0
-            ? "'verify' names files whose rows are stored twice: move the copy away. Then 'repair', which publishes what is missing or "
-                + "stale again, and compares."
-            : "'verify' compares them now; 'repair' publishes what is missing or stale again, and compares.");
+        $"Lake and table differed when they were compared at {Clock(audit.ComparedAt)}: {audit.Says}"
+        + (audit.DifferingRounds >= 2 ? $", in {audit.DifferingRounds} rounds one after the other" : "")
+        + (audit.DeletesHeld is { } why ? $"; extra rows are not published as deleted, since {why}" : "") + ".",
+        (audit.StoredTwice, audit.DeletesHeld) switch
+        {
+            (> 0, _) => "'verify' names files whose rows are stored twice: move the copy away. Then 'repair', which publishes what is "
+                + "missing or stale again, and compares.",
+            (_, not null) => "Where they were deleted, raise postgres.deletes_share_max and start again; a table that is empty on purpose "
+                + "needs a lake that is begun anew.",
+            _ => "'verify' compares them now; 'repair' publishes what is missing or stale again, and compares."
+                + (audit.DifferingRounds >= 2 ? " Find what the log gives as the cause: it goes on." : ""),
+        });
 
     private static string Clock(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
 

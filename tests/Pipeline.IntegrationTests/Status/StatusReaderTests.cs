@@ -227,6 +227,16 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
             Assert.Equal(Health.Wrong, status.Health);
             Assert.StartsWith("Lake and table differed when they were compared at", Assert.Single(status.Problems));
         }
+        foreach (var state in new[]
+        {
+            new AuditState(mended) { DifferingRounds = 2 }, new AuditState(equal with { Extra = 9 }) { DeletesHeld = "the table is empty" },
+        })
+        {
+            file.Write(state);
+            status = await ReadAtWorkAsync(pipeline);
+            Assert.Equal(Health.Wrong, status.Health);
+            Assert.Contains(state.DeletesHeld ?? "in 2 rounds one after the other", Assert.Single(status.Problems));
+        }
 
         // Nobody would ever find it mended.
         await using var off = pipeline.Run(

@@ -45,6 +45,29 @@ public sealed class StandingAuditTests : IDisposable
         Assert.Equal("0 rows were compared, and lake and table are equal", Said(rows: 0, onTheWay: 0).Says);
     }
 
+    /// <summary>Whether it was of use is not remembered by a process that was started anew: the file tells.</summary>
+    [Fact]
+    public void rows_that_are_missing_round_after_round_need_help_whoever_publishes_them_again()
+    {
+        var missing = Found(equal: 9) with { Rows = 10, Missing = 1, Requested = 1 };
+        var state = new AuditState(null).Next(missing, null);
+        Assert.Equal((1, 1L), (state.DifferingRounds, state.RequestedInAll));
+        Assert.False(Of(state).NeedsHelp);
+        state = state.Next(missing, null);
+        Assert.Equal((2, 2L), (state.DifferingRounds, state.RequestedInAll));
+        Assert.True(Of(state).NeedsHelp);
+        state = state.Next(Found(equal: 10), null);
+        Assert.Equal(0, state.DifferingRounds);
+        Assert.False(Of(state).NeedsHelp);
+        // Extra is no difference, unless it is to be published as deleted.
+        Assert.False(Of(state.Next(Found(equal: 10) with { Extra = 5 }, null)).NeedsHelp);
+        Assert.True(Of(state.Next(Found(equal: 10) with { Extra = 5 }, "they are too many")).NeedsHelp);
+
+        static AuditStatus Of(AuditState s) => new(
+            Noon, 0, s.Last!.Rows, 0, s.Last.Missing, s.Last.Stale, s.Last.Extra, 0, s.Last.Requested, 0, null, s.DifferingRounds,
+            s.DeletesHeld);
+    }
+
     /// <summary>It was ahead by a day when the process began.</summary>
     [Fact]
     public async Task a_clock_that_is_set_back_does_not_silence_it()
