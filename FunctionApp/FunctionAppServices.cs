@@ -25,6 +25,7 @@ internal static class FunctionAppServices
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(CrashPoints.OfProcess);
         services.TryAddSingleton(BatchLimit.Of(appFolder, environment, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes));
+        if (MetricsExport.IsPushedBy(environment.GetValueOrDefault)) services.AddHostedService<SamplerService>();
         return services
             .AddSingleton(NewStream)
             .AddSingleton(provider => new Watchdog(

@@ -43,7 +43,7 @@ public sealed class PipelineStream : IAsyncDisposable
         (admin, topic) = (new TopicAdmin(options), new TopicReader(options));
         newLogger = isAlone ? process.NewLogger : category => new StreamLogger(process.NewLogger(category), Name);
         Metrics = new PipelineMetrics(options, isAlone ? null : Name);
-        Gauges = new StatusGauges(Metrics);
+        Gauges = new StatusGauges(Metrics, process.Time);
         Failures = new FailureJournal(Name, process.Time, Metrics);
         History = new FlowHistory();
         Logger = newLogger("OrdersStream");

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Runtime.ExceptionServices;
 using OrdersStream.Capture;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
@@ -28,6 +29,7 @@ public sealed class StatusReader
     private readonly TimeProvider time;
     private readonly TopicObserver topic;
     private readonly QuarantineCauses causes = new();
+    private readonly FolderLook folders = new();
     private DateTime? caughtUpAt;
 
     /// <param name="options">The stream's configuration.</param>
@@ -59,13 +61,20 @@ public sealed class StatusReader
         var sourceTask = problems.TryAsync(Part.Source, () => ObserveSourceAsync(answerTimeout, cancellationToken), cancellationToken);
         var observed = await problems.TryAsync(Part.Topic, () => topic.ReadAsync(answerTimeout, cancellationToken), cancellationToken);
         var source = await sourceTask;
-        var (capturing, storing) = (BeatsOf(nameof(PostgresToKafka)), BeatsOf(nameof(KafkaToLake)));
-        var file = new WatermarkFile(options);
-        var watermark = problems.Try(Part.State, file.Read);
         var identity = observed?.Cluster.Topic;
+        var (file, streaming) = (new WatermarkFile(options), options.Streaming);
+        var state = await problems.TryAsync(
+            Part.State, () => InFolderAsync(streaming.LastProcessedTimestampLocation, () => ReadState(file)), cancellationToken);
+        var watermark = state is null ? null : problems.Try(Part.State, state.Watermark);
+        var stored = await problems.TryAsync(
+            Part.State, () => InFolderAsync(streaming.CheckpointLocation, () => Written(nameof(KafkaToLake))), cancellationToken);
+        var (capturing, storing) = (BeatsOf(nameof(PostgresToKafka), state?.Beats), BeatsOf(nameof(KafkaToLake), stored));
         var lake = await problems.TryAsync(
-            Part.Lake, () => LakeObservation.ReadAsync(options, identity, openFiles, causes, cancellationToken), cancellationToken);
-        var isLost = watermark is null && lake is { IsEmpty: false } && !File.Exists(file.Path);
+            Part.Lake, () => folders.ReadAsync(
+                options.Datalake.Path, () => LakeObservation.ReadAsync(options, identity, openFiles, causes, cancellationToken),
+                answerTimeout, cancellationToken),
+            cancellationToken);
+        var isLost = watermark is null && lake is { IsEmpty: false } && state is { IsThere: false };
         if (isLost) problems.Add(Part.State, WatermarkGone(file.Path));
         CheckIdentities(problems, watermark, file.Path, source, observed?.Cluster, lake);
 
@@ -77,15 +86,15 @@ public sealed class StatusReader
             problems.Add(Part.Topic, new PipelineException(hidden.ToVerdict(options.Kafka.Topic)));
         caughtUpAt = capture?.LagSeconds is 0 ? source!.Clock : captured;
         // Where it is off, nobody finds that it was mended.
-        var compared = options.Audit.IsEnabled ? problems.Try(Part.State, audit) : null;
+        var compared = options.Audit.IsEnabled && state is not null ? problems.Try(Part.State, state.Audit) : null;
         if (compared is { Last: { NeedsHelp: true } differs }) problems.Add(Part.Audit, Differ(differs));
         if (compared is { IsOverdue: true }) problems.Add(Part.State, NotCompared(compared));
-        var leftOut = problems.Try(Part.State, () => TooLargeRows.CountIn(options.Streaming));
+        var leftOut = state is null ? 0 : problems.Try(Part.State, state.LeftOut);
         var partitions = await topic.JoinAsync(observed, lake?.Positions, answerTimeout, cancellationToken);
 
         var at = time.GetUtcNow();
         var judge = new HalfJudge(options.LagMax, at);
-        var toCapture = ForCapture(capture, isLost || File.Exists(file.Path));
+        var toCapture = ForCapture(capture, isLost || state is not { IsThere: false });
         // Others' commits on the same server look the same as those of the table, and nobody is there who would look.
         if (toCapture.Waits is true && source is { Status.Poller: null } && !capturing.Any(b => b.IsAlive(at)))
             toCapture = await WithRowsAsync(toCapture, watermark!, answerTimeout, cancellationToken);
@@ -118,6 +127,9 @@ public sealed class StatusReader
             Problems = problems.Texts,
             Flow = history.Read(),
         };
+
+        Task<T> InFolderAsync<T>(string folder, Func<T> read) =>
+            folders.ReadAsync(folder, () => Task.FromResult(read()), answerTimeout, cancellationToken);
     }
 
     private async Task<SourceObservation> ObserveSourceAsync(TimeSpan answerTimeout, CancellationToken cancellationToken)
@@ -136,15 +148,41 @@ public sealed class StatusReader
         }
     }
 
+    /// <summary>What capture's state folder holds. Each part of it is a value or a failure, of which the others know nothing.</summary>
+    private sealed record CaptureState(
+        IReadOnlyList<Heartbeat> Beats, bool IsThere, Func<Watermark?> Watermark, Func<AuditReport?> Audit, Func<int> LeftOut);
+
+    private CaptureState ReadState(WatermarkFile file) => new(
+        Written(nameof(PostgresToKafka)), File.Exists(file.Path), Outcome(file.Read), Outcome(audit),
+        Outcome(() => TooLargeRows.CountIn(options.Streaming)));
+
+    private static Func<T> Outcome<T>(Func<T> read)
+    {
+        try
+        {
+            var value = read();
+            return () => value;
+        }
+        catch (Exception e)
+        {
+            var failure = ExceptionDispatchInfo.Capture(e);
+            return () =>
+            {
+                failure.Throw();
+                return default!;
+            };
+        }
+    }
+
     /// <summary>Of this process what it knows itself, of others what they wrote.</summary>
-    private IReadOnlyList<Heartbeat> BeatsOf(string half)
+    private IReadOnlyList<Heartbeat> BeatsOf(string half, IReadOnlyList<Heartbeat>? written)
     {
         var known = own().Where(b => b.Half == half).ToList();
-        return [.. known, .. Written(half).Where(b => known.TrueForAll(k => k.Id != b.Id))];
+        return [.. known, .. (written ?? []).Where(b => known.TrueForAll(k => k.Id != b.Id))];
     }
 
     // That nobody can be seen is told by the half's own state.
-    private ImmutableArray<Heartbeat> Written(string half)
+    private IReadOnlyList<Heartbeat> Written(string half)
     {
         try
         {

@@ -26,7 +26,7 @@ public sealed class StatusSiteTests : IDisposable
                 Interlocked.Increment(ref readings);
                 return read(token);
             },
-            new StatusGauges(metrics), export, time);
+            new StatusGauges(metrics, time), export, time);
     }
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
