@@ -85,8 +85,10 @@ public sealed class StatusReader
         foreach (var hidden in (observed?.Hidden ?? []).Take(1))
             problems.Add(Part.Topic, new PipelineException(hidden.ToVerdict(options.Kafka.Topic)));
         caughtUpAt = capture?.LagSeconds is 0 ? source!.Clock : captured;
+        var audited = state is null ? null : problems.Try(Part.State, state.Audit);
+        if (lake?.LateBegin is { } begin && !(audited?.Last?.ComparedAt > begin.BegunAt)) problems.Add(Part.State, BeginsLate(begin));
         // Where it is off, nobody finds that it was mended.
-        var compared = options.Audit.IsEnabled && state is not null ? problems.Try(Part.State, state.Audit) : null;
+        var compared = options.Audit.IsEnabled ? audited : null;
         if (compared is { Last: { NeedsHelp: true } differs }) problems.Add(Part.Audit, Differ(differs));
         if (compared is { IsOverdue: true }) problems.Add(Part.State, NotCompared(compared));
         var leftOut = state is null ? 0 : problems.Try(Part.State, state.LeftOut);
@@ -292,6 +294,12 @@ public sealed class StatusReader
         $"Lake and table were {(audit.Last is { } last ? $"last compared at {Clock(last.ComparedAt)}" : "never compared")}: "
         + $"each round of the audit is broken off. {audit.Failure}",
         "'verify' compares them now; the log of the process that captures says what to do.");
+
+    private static PipelineException BeginsLate(LateBegin begin) => new(FailureAction.Retry,
+        $"This lake begins at offset {begin.Offset} of partition {begin.Partition}: rows of before are missing, unless they were captured "
+        + "again, and lake and table were not compared since.",
+        "Where another lake should be mounted here, mount it and start again. Else wait for a round of the audit, or 'repair', which "
+        + "publishes what is missing again, and compares.");
 
     private static PipelineException Differ(AuditStatus audit) => new(FailureAction.Retry,
         $"Lake and table differed when they were compared at {Clock(audit.ComparedAt)}: {audit.Says}"

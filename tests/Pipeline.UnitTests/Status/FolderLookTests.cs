@@ -1,9 +1,6 @@
 using System.Diagnostics.Metrics;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
-using OrdersStream.Durable;
-using OrdersStream.Kafka;
-using OrdersStream.Lake.Files;
 using OrdersStream.Status;
 
 namespace OrdersStream.UnitTests.Status;
@@ -45,38 +42,6 @@ public sealed class FolderLookTests
         var looks = new FolderLook();
         await Assert.ThrowsAsync<IOException>(() => looks.ReadAsync<int>("/lake", () => throw new IOException(), Long, Token));
         Assert.Equal(7, await looks.ReadAsync("/lake", () => Task.FromResult(7), Long, Token));
-    }
-
-    /// <summary>Neither server answers, too: all of it is told.</summary>
-    [Fact]
-    public async Task a_status_comes_to_its_end_though_the_lake_hangs()
-    {
-        using var folder = new TempFolder();
-        using var released = new ManualResetEventSlim();
-        var options = new PipelineOptions
-        {
-            Postgres = new() { Host = "127.0.0.1", Port = 1, Db = "food", User = "u", Table = "orders" },
-            Kafka = new() { Brokers = "127.0.0.1:1", Topic = "orders" },
-            Datalake = new() { Path = folder["lake"] },
-            Streaming = new() { CheckpointLocation = folder["checkpoint"], LastProcessedTimestampLocation = folder["lastprocess"] },
-        };
-        using var metrics = new PipelineMetrics(options);
-        var time = TimeProvider.System;
-        var reader = new StatusReader(
-            options, new TopicAdmin(options), new TopicReader(options), path => Open(path), new ProcessStatus("test", default, []), () => [],
-            () => null, new FlowHistory(), new FailureJournal("orders", time, metrics), time);
-
-        var status = await reader.ReadAsync(TimeSpan.FromMilliseconds(200), Token).WaitAsync(Long, Token);
-
-        Assert.Contains(status.Problems, p => p.StartsWith($"The folder '{folder["lake"]}' did not answer within", StringComparison.Ordinal));
-        Assert.False(status.Lake.Reachable);
-        released.Set();
-
-        LakeFolder Open(string path)
-        {
-            released.Wait(Token);
-            return new LakeFolder(path, CrashPoints.None);
-        }
     }
 
     [Fact]

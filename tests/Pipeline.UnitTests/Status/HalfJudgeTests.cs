@@ -141,7 +141,7 @@ public sealed class HalfJudgeTests
         Assert.Equal(HalfState.Running, Judge([hangs with { Process = Dead }], Nothing, "session 7").State);
     }
 
-    /// <summary>Others wait for a lock whose holder was stopped, or frozen with its machine: nobody is at work, though nothing waits.</summary>
+    /// <summary>Others wait for a lock whose holder was stopped, or frozen with its machine: nobody is at work.</summary>
     [Fact]
     public void who_stands_by_for_one_that_hangs_does_not_make_it_well()
     {
