@@ -16,6 +16,9 @@ internal sealed record Backlog(bool? Waits, double? Seconds, string Text)
     /// <summary>It takes as long as it takes: a table that is loaded for the first time.</summary>
     public bool IsUntimed { get; init; }
 
+    /// <summary>When something of it was done last; null: that is not known.</summary>
+    public DateTimeOffset? MovedAt { get; init; }
+
     /// <summary>For so long the half itself lets it wait.</summary>
     public TimeSpan Collected { get; init; }
 }
@@ -31,6 +34,9 @@ internal sealed record LockHolder(string Who, DateTimeOffset Since);
 /// </summary>
 internal sealed class HalfJudge(TimeSpan lagMax, DateTimeOffset now)
 {
+    /// <summary>A page of what takes as long as it takes may take so long, however little a half may be behind.</summary>
+    private static readonly TimeSpan StillMin = TimeSpan.FromSeconds(60);
+
     /// <param name="half">Its name.</param>
     /// <param name="beats">All that are known of it.</param>
     /// <param name="backlog">What waits for it.</param>
@@ -53,11 +59,10 @@ internal sealed class HalfJudge(TimeSpan lagMax, DateTimeOffset now)
                 : ByLag(half, HalfState.Running, $"{holder.Who} runs it", null, backlog);
         if (Newest(alive, HalfActivity.StandingBy) is { } stands)
             return ByLag(half, HalfState.StandingBy, $"{Who(stands)} stands by for another instance", stands.StartedAt, backlog);
-        if (Newest(beats, HalfActivity.Stopped) is { } stopped) return Stopped(stopped);
-
         var last = beats.MaxBy(b => b.At);
         return last switch
         {
+            { Report.Activity: HalfActivity.Stopped } => Stopped(last),
             null => Nobody("nobody runs it, and nobody has, as far as its state folder tells"),
             { Report: { Activity: HalfActivity.Ended } ended } => Nobody($"nobody runs it: {Who(last)} ended at {Clock(ended.Since)}"),
             { Process.IsThere: true } => Silent(last),
@@ -91,6 +96,11 @@ internal sealed class HalfJudge(TimeSpan lagMax, DateTimeOffset now)
         if (lag > (lagMax + backlog.Collected).TotalSeconds)
             return new(half, state, Health.Wrong, string.Create(CultureInfo.InvariantCulture,
                 $"{says}; {backlog.Text}: {lag:0} s behind, and status.lag_max is {lagMax.TotalSeconds:0} s. ")
+                + "The log of that process says what it is at.", since, lag);
+        var stillMax = lagMax > StillMin ? lagMax : StillMin;
+        if (backlog is { IsUntimed: true, MovedAt: { } movedAt } && now - movedAt > stillMax)
+            return new(half, state, Health.Wrong,
+                $"{says}; {backlog.Text}, and no page of it was published since {Clock(movedAt)}. "
                 + "The log of that process says what it is at.", since, lag);
         var isTold = backlog.Waits is false || backlog.IsUntimed || backlog.Seconds is not null;
         var untold = backlog.Waits is true && !isTold ? ", and for how long cannot be told" : "";

@@ -74,7 +74,7 @@ public sealed class StatusReader
                 options.Datalake.Path, () => LakeObservation.ReadAsync(options, identity, openFiles, causes, cancellationToken),
                 answerTimeout, cancellationToken),
             cancellationToken);
-        var isLost = watermark is null && lake is { IsEmpty: false } && state is { IsThere: false };
+        var isLost = watermark is null && lake is { IsEmpty: false } && state is { MovedAt: null };
         if (isLost) problems.Add(Part.State, WatermarkGone(file.Path));
         CheckIdentities(problems, watermark, file.Path, source, observed?.Cluster, lake);
 
@@ -96,7 +96,7 @@ public sealed class StatusReader
 
         var at = time.GetUtcNow();
         var judge = new HalfJudge(options.LagMax, at);
-        var toCapture = ForCapture(capture, isLost || state is not { IsThere: false });
+        var toCapture = ForCapture(capture, isLost || state is not { MovedAt: null }) with { MovedAt = state?.MovedAt };
         // Others' commits on the same server look the same as those of the table, and nobody is there who would look.
         if (toCapture.Waits is true && source is { Status.Poller: null } && !capturing.Any(b => b.IsAlive(at)))
             toCapture = await WithRowsAsync(toCapture, watermark!, answerTimeout, cancellationToken);
@@ -150,13 +150,16 @@ public sealed class StatusReader
         }
     }
 
-    /// <summary>What capture's state folder holds. Each part of it is a value or a failure, of which the others know nothing.</summary>
+    /// <summary>
+    /// What capture's state folder holds: heartbeats, when the watermark file was written, which is with each page (null: there is none),
+    /// and what is in it. Each part of it is a value or a failure, of which the others know nothing.
+    /// </summary>
     private sealed record CaptureState(
-        IReadOnlyList<Heartbeat> Beats, bool IsThere, Func<Watermark?> Watermark, Func<AuditReport?> Audit, Func<int> LeftOut);
+        IReadOnlyList<Heartbeat> Beats, DateTimeOffset? MovedAt, Func<Watermark?> Watermark, Func<AuditReport?> Audit, Func<int> LeftOut);
 
     private CaptureState ReadState(WatermarkFile file) => new(
-        Written(nameof(PostgresToKafka)), File.Exists(file.Path), Outcome(file.Read), Outcome(audit),
-        Outcome(() => TooLargeRows.CountIn(options.Streaming)));
+        Written(nameof(PostgresToKafka)), File.Exists(file.Path) ? File.GetLastWriteTimeUtc(file.Path) : null,
+        Outcome(file.Read), Outcome(audit), Outcome(() => TooLargeRows.CountIn(options.Streaming)));
 
     private static Func<T> Outcome<T>(Func<T> read)
     {
