@@ -222,9 +222,12 @@ public sealed class StatusReader
         expiry.CancelAfter(answerTimeout);
         try
         {
-            return await SourceObservation.HasMoreAsync(options, horizon, expiry.Token)
-                ? backlog with { Text = "rows of the table wait" }
-                : new(false, 0, "no row of the table waits");
+            return await SourceObservation.HasMoreAsync(options, horizon, expiry.Token) switch
+            {
+                true => backlog with { Text = "rows of the table, or deletes, wait" },
+                false => new(false, 0, "no row of the table waits, and no delete"),
+                null => backlog,
+            };
         }
         catch (Exception) when (!cancellationToken.IsCancellationRequested)
         {

@@ -1,5 +1,6 @@
 using Confluent.Kafka;
 using OrdersStream.Audit;
+using OrdersStream.Capture;
 using OrdersStream.Durable;
 using OrdersStream.Hosting.Loops;
 using OrdersStream.Status;
@@ -191,6 +192,30 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
         Assert.Contains("records wait in the topic. Start it: 'run', or 'run --only kafka-to-lake'.", status.Halves[1].Says);
         await run.OnceAsync(null, Token);
         Assert.Equal(Health.Well, (await ReadAtWorkAsync(pipeline)).Health);
+    }
+
+    /// <summary>The table shows nothing of them.</summary>
+    [Fact]
+    public async Task deletes_that_wait_for_a_capture_that_nobody_runs_are_wrong()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        Assert.Equal(Health.Unknown, (await ReadAsync(pipeline)).Halves[0].Health);
+        await pipeline.Database.ExecuteAsync("DELETE FROM t_orders WHERE order_id = 1");
+        var capturing = (await ReadAsync(pipeline)).Halves[0];
+        Assert.Equal((HalfState.Nobody, Health.Wrong), (capturing.State, capturing.Health));
+    }
+
+    /// <summary>What had been published when it ended may have been given the ids of what was written since.</summary>
+    [Fact]
+    public async Task behind_a_restart_of_the_server_ids_do_not_tell_that_nothing_waits()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        var horizon = new WatermarkFile(pipeline.Options).Read()!.Horizon!;
+        Assert.False(await SourceObservation.HasMoreAsync(pipeline.Options, horizon, Token));
+        Assert.Null(await SourceObservation.HasMoreAsync(
+            pipeline.Options, horizon with { ServerStarted = horizon.ServerStarted.AddHours(-1) }, Token));
     }
 
     [Fact]
