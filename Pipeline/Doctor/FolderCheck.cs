@@ -64,8 +64,10 @@ internal sealed class FolderCheck(PipelineOptions options, Func<string, ILakeFil
             return lake.Has(LakeOwner.FileName);
         }, cancellationToken);
         if (owner is true && cluster is { Partitions: null })
-            findings.Fail("lake owner", $"the lake has an owner, and topic '{options.Kafka.Topic}' is not there",
-                "correct kafka.brokers or kafka.topic; if the topic was deleted, begin a new stream (docs/operations.md)");
+            findings.Fail("lake owner",
+                $"the lake has an owner, and topic '{options.Kafka.Topic}' is not there, or this user may not describe it",
+                "where it is there, grant the user DESCRIBE; else correct kafka.brokers or kafka.topic; if the topic was deleted, begin a "
+                + "new stream (docs/operations.md)");
         else if (owner is not null)
             findings.Good("lake owner", owner is true ? "the lake is this stream's" : "the lake is new: nobody's files lie there");
     }

@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using System.Text.Json;
 using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
 using OrdersStream.Doctor;
+using OrdersStream.Kafka;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Programs;
 using OrdersStream.TestKit.Servers;
@@ -115,6 +117,21 @@ public sealed class StreamCheckTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Equal(Readiness.NotReady, found.Verdict);
         await kafka.FollowAsync(stream.Options.Kafka.Topic, finding.Remedy!);
         Assert.Equal(Readiness.Ready, (await CheckAsync(stream)).Verdict);
+    }
+
+    /// <summary>Brokers do not show it to a user who may not describe it: as if it were to be made.</summary>
+    [Fact]
+    public async Task a_topic_that_is_there_and_is_not_shown_is_not_said_to_be_made()
+    {
+        kafka.RequireReal("a topic is asked for twice");
+        await using var stream = await CreateAsync(Good);
+        var admin = new TopicAdmin(stream.Options);
+        await admin.TryCreationAsync(Token);
+        await admin.EnsureAsync(Token);
+        var hidden = await Assert.ThrowsAsync<PipelineException>(() => admin.TryCreationAsync(Token));
+        Assert.Equal(
+            (FailureAction.Stop, $"Topic '{stream.Options.Kafka.Topic}' is there, and this user may not describe it."),
+            (hidden.Action, hidden.Problem));
     }
 
     [Fact]
