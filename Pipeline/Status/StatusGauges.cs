@@ -88,7 +88,7 @@ public sealed class StatusGauges
     private IEnumerable<Measurement<int>> Reachable()
     {
         if (Last is not { } status) yield break;
-        yield return Up("postgres", status.Source.Reachable);
+        yield return Up("postgres", status.Source is { Reachable: true, Version: not null });
         yield return Up("kafka", status.Topic.Reachable);
         yield return Up("lake", status.Lake.Reachable);
     }

@@ -209,8 +209,8 @@ public sealed class StatusReader
         if (cluster is { Partitions: null } && (watermark is not null || lake is { IsEmpty: false }))
             problems.Add(Part.Topic, new PipelineException(FailureAction.Stop,
                 $"Topic '{options.Kafka.Topic}' is not there any more, or this user may not describe it.",
-                "If the user lost that right, grant it DESCRIBE on the topic. If kafka.brokers leads to another cluster, correct it. If the "
-                + "topic was deleted, its records are gone, and one that is made anew is another: start a new stream."));
+                "If the user lost that right, grant it DESCRIBE on the topic. If kafka.brokers leads to another cluster, correct it. If "
+                + "the topic was deleted, its records are gone, and one that is made anew is another: start a new stream."));
     }
 
     /// <summary>What waits for capture, where it is asked of the table itself.</summary>

@@ -3,6 +3,7 @@ using OrdersStream.Audit;
 using OrdersStream.Capture;
 using OrdersStream.Durable;
 using OrdersStream.Hosting.Loops;
+using OrdersStream.LocalHost.Verbs;
 using OrdersStream.Status;
 using OrdersStream.Store;
 using OrdersStream.TestKit;
@@ -71,6 +72,17 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
             Assert.Single(status.Problems));
         Assert.Equal((24, 0), (status.Lake.Rows, status.Lag));
         Assert.Equal((Health.Wrong, false, true), (status.Health, status.Source.Reachable, status.Topic.Reachable));
+    }
+
+    [Fact]
+    public async Task of_a_server_that_answers_and_lets_nobody_in_nothing_is_told()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await using var run = pipeline.Run(o => o with { Postgres = o.Postgres with { Db = "there_is_none" } });
+        var status = await run.Stream.Status.ReadAsync(Token);
+        Assert.Equal((true, null), (status.Source.Reachable, status.Source.Version));
+        Assert.Contains("The database does not exist", Assert.Single(status.Problems));
+        Assert.Contains("poller unknown", StatusText.Of(status));
     }
 
     [Fact]

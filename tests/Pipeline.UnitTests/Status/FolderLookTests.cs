@@ -53,11 +53,22 @@ public sealed class FolderLookTests
         Assert.Empty(Measured(metrics));
         gauges.Record(Well());
         Assert.Equal(0, Measured(metrics)["orders_stream.health"]);
-        Assert.Contains("orders_stream.up", Measured(metrics));
+        Assert.Contains("orders_stream.up postgres", Measured(metrics));
         time.Advance(TimeSpan.FromSeconds(31));
         Assert.Equal([KeyValuePair.Create("orders_stream.health", 2.0)], Measured(metrics));
         gauges.Record(Well());
         Assert.Equal(0, Measured(metrics)["orders_stream.health"]);
+    }
+
+    /// <summary>A server that lets nobody in answers, and tells nothing.</summary>
+    [Theory, InlineData("15.1", 1), InlineData(null, 0)]
+    public void a_server_is_up_where_it_could_be_read(string? version, int up)
+    {
+        using var metrics = new PipelineMetrics(new PipelineOptions());
+        new StatusGauges(metrics, new TestTime()).Record(
+            Well() with { Source = new SourceStatus("t", "a", Reachable: true, version), Topic = new TopicStatus("orders", "b", true) });
+        Assert.Equal(up, Measured(metrics)["orders_stream.up postgres"]);
+        Assert.Equal(1, Measured(metrics)["orders_stream.up kafka"]);
     }
 
     [Fact]
@@ -90,7 +101,11 @@ public sealed class FolderLookTests
                 if (instrument.Meter == metrics.Meter) l.EnableMeasurementEvents(instrument);
             },
         };
-        listener.SetMeasurementEventCallback<int>((instrument, value, _, _) => measured[instrument.Name] = value);
+        listener.SetMeasurementEventCallback<int>((instrument, value, tags, _) =>
+        {
+            var part = tags.ToArray().FirstOrDefault(t => t.Key == "part").Value;
+            measured[part is null ? instrument.Name : $"{instrument.Name} {part}"] = value;
+        });
         listener.SetMeasurementEventCallback<long>((instrument, value, _, _) => measured[instrument.Name] = value);
         listener.SetMeasurementEventCallback<double>((instrument, value, _, _) => measured[instrument.Name] = value);
         listener.Start();
