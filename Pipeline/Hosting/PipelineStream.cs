@@ -101,7 +101,7 @@ public sealed class PipelineStream : IAsyncDisposable
     /// <param name="hostFile">The function app's host.json; null: it is not looked at.</param>
     /// <param name="cancellationToken">Ends the looking.</param>
     public Task<CheckReport> CheckAsync(string? hostFile, CancellationToken cancellationToken) =>
-        new StreamCheck(Options, admin, openFiles, Process.Time).RunAsync(hostFile, cancellationToken);
+        new StreamCheck(Options, admin, topic, openFiles, Process.Time).RunAsync(hostFile, cancellationToken);
 
     /// <summary>Says how far the reading of the whole table has got, until it is cancelled.</summary>
     public Task TellProgressAsync(CancellationToken cancellationToken) => new LoadProgress(this).RunAsync(cancellationToken);

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Confluent.Kafka;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Doctor;
@@ -117,6 +118,28 @@ public sealed class StreamCheckTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Equal(Readiness.NotReady, found.Verdict);
         await kafka.FollowAsync(stream.Options.Kafka.Topic, finding.Remedy!);
         Assert.Equal(Readiness.Ready, (await CheckAsync(stream)).Verdict);
+    }
+
+    /// <summary>Storing would stop with the same words.</summary>
+    [Fact]
+    public async Task records_that_retention_took_before_they_were_stored_are_found()
+    {
+        kafka.RequireReal("records are deleted");
+        await using var stream = await CreateAsync(Good);
+        await stream.ExecuteAsync("INSERT INTO items SELECT generate_series(1, 40)");
+        await stream.PollAndStoreAsync();
+        Assert.Contains((await CheckAsync(stream)).Findings, f => f is { Subject: "lake position", Grade: Grade.Good });
+
+        await stream.ExecuteAsync("INSERT INTO items SELECT generate_series(41, 80)");
+        await stream.PollAsync();
+        using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = stream.Options.Kafka.Brokers }).Build();
+        await admin.DeleteRecordsAsync([.. Enumerable.Range(0, stream.Options.Kafka.Partitions)
+            .Select(p => new TopicPartitionOffset(stream.Options.Kafka.Topic, p, Offset.End))]);
+
+        var report = await CheckAsync(stream);
+        Assert.Equal(Readiness.NotReady, report.Verdict);
+        var finding = Assert.Single(report.Findings, f => f.Subject == "lake position");
+        Assert.Contains("Kafka no longer has", finding.Says);
     }
 
     /// <summary>Brokers do not show it to a user who may not describe it: as if it were to be made.</summary>
