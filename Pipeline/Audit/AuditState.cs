@@ -9,7 +9,7 @@ namespace OrdersStream.Audit;
 /// <param name="EndedAt">When it ended: all that was captured before it began was compared by then.</param>
 /// <param name="Rows">Rows of the table.</param>
 /// <param name="Equal">Rows that are in the lake as they are.</param>
-/// <param name="OnTheWay">Rows that were not due: they changed while they were compared.</param>
+/// <param name="OnTheWay">Rows that were not due: they changed while they were compared, or were deleted.</param>
 /// <param name="Missing">Captured, and not in the lake.</param>
 /// <param name="Stale">The lake's newest version is not the table's.</param>
 /// <param name="Extra">In the lake and not in the table.</param>
@@ -24,7 +24,10 @@ public sealed record AuditFindings(
     public long Differences => Missing + Stale + Extra + StoredTwice;
 
     /// <summary>The table has rows, and not one was due: nothing was seen to be equal.</summary>
-    public bool ComparedNothing => Rows > 0 && Rows == OnTheWay && Differences == 0;
+    public bool ComparedNothing => Rows > 0 && Compared == 0 && Differences == 0;
+
+    /// <summary>Rows of the table that were due.</summary>
+    public long Compared => Equal + Missing + Stale;
 }
 
 /// <summary>Where the standing audit is.</summary>

@@ -163,7 +163,7 @@ public sealed class StandingAudit
         var seconds = (found.EndedAt - found.BegunAt).TotalSeconds;
         if (found.Differences == 0)
         {
-            logger.AuditEqual(found.Rows - found.OnTheWay, found.OnTheWay, seconds);
+            logger.AuditEqual(found.Compared, found.OnTheWay, seconds);
             return;
         }
         // Deletes that nobody wrote down are not captured: what was told of them is not told again as something new.

@@ -138,7 +138,7 @@ public sealed class PipelineStream : IAsyncDisposable
         if (Audit.Read() is not { } state) return null;
         var now = Process.Time.GetUtcNow();
         var last = state.Last is not { } l ? null : new AuditStatus(
-            l.BegunAt, (now - l.BegunAt).TotalSeconds, l.Rows - l.OnTheWay, l.OnTheWay, l.Missing, l.Stale, l.Extra, l.StoredTwice,
+            l.BegunAt, (now - l.BegunAt).TotalSeconds, l.Compared, l.OnTheWay, l.Missing, l.Stale, l.Extra, l.StoredTwice,
             l.Requested, l.Unmended, state.Failure, state.DifferingRounds, state.DeletesHeld);
         return new AuditReport(last, state.Failure, state.IsOverdue(now, TimeSpan.FromSeconds(Options.Audit.Interval)));
     }

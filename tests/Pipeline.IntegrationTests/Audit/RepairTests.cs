@@ -196,6 +196,23 @@ public sealed class RepairTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Equal(2, await verb);
     }
 
+    /// <summary>As verify ends: nobody has published them yet.</summary>
+    [Fact]
+    public async Task deletes_that_are_on_the_way_are_no_agreement()
+    {
+        // On a server of its own: what others have open there keeps a horizon back, and rows are on the way then.
+        await using var server = await PostgresServer.StartOwnAsync();
+        await using var stream = await TestStream.CreateAsync(server, kafka, TestStream.ItemsAndDeletes);
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'n' || i FROM generate_series(1, 5) i");
+        await stream.PollAndStoreAsync();
+        var options = new RepairOptions(stream.Options, IsDry: true, Once: false, LogLevel.Warning);
+        Assert.Equal(0, await RepairVerbs.RepairAsync(options, Token));
+
+        await stream.ExecuteAsync("DELETE FROM items WHERE id = 3");
+
+        Assert.Equal(2, await RepairVerbs.RepairAsync(options, Token));
+    }
+
     /// <summary>Readers of the lake see NULL in a column that its files have not.</summary>
     [Fact]
     public async Task values_of_a_column_that_the_lake_has_not_are_found_stale_and_mended()

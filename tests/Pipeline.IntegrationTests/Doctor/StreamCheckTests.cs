@@ -235,9 +235,15 @@ public sealed class StreamCheckTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Equal((Grade.Failure, remedy), (finding.Grade, finding.Remedy));
         Assert.Contains(says, finding.Says);
 
-        var good = new FindingList();
-        new HostFileCheck(good).Run(Repository.PathOf("FunctionApp/host.json"));
-        Assert.Equal(Grade.Good, Assert.Single(good.All).Grade);
+        foreach (var timeout in (string[])["\"01:30:00\"", "\"-1\""])
+        {
+            var good = new FindingList();
+            File.WriteAllText(
+                folder.PathOf("host.json"),
+                File.ReadAllText(Repository.PathOf("FunctionApp/host.json")).Replace("\"01:30:00\"", timeout));
+            new HostFileCheck(good).Run(folder.PathOf("host.json"));
+            Assert.Equal(Grade.Good, Assert.Single(good.All).Grade);
+        }
     }
 
     /// <summary>The real program, by both of its names.</summary>
