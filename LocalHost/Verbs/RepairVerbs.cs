@@ -54,7 +54,7 @@ public static class RepairVerbs
     }
 
     /// <summary>Has rows published again, whatever the lake has of them.</summary>
-    /// <returns>0: they are in the topic; 2: nobody captures the table, or who does could not publish them.</returns>
+    /// <returns>0: they are in the topic; 2: nobody captures the table with these folders, or who does could not publish them.</returns>
     public static async Task<int> RecaptureAsync(RecaptureOptions options, CancellationToken cancellationToken)
     {
         await using var stream = Open(options.Pipeline, options.LogLevel);
@@ -70,7 +70,16 @@ public static class RepairVerbs
 
     private static async Task<bool> MayPublishAsync(PipelineStream stream, bool once, CancellationToken cancellationToken)
     {
-        if (await stream.Repair.PollerAsync(cancellationToken) is not null) return true;
+        if (await stream.Repair.PollerAsync(cancellationToken) is { } poller)
+        {
+            if (stream.HearsOfCapture) return true;
+            var folder = stream.Options.Streaming.LastProcessedTimestampLocation;
+            Say($"""
+                who captures ({poller}) is not heard of in '{folder}', so it would not meet what is asked for here:
+                it has another streaming.last_processed_timestamp_location, ask there; or it hangs, see status
+                """);
+            return false;
+        }
         if (!once)
         {
             Say($"nobody captures the table, and only who does can publish: start PostgresToKafka (run), or add --once to do it here");
@@ -87,7 +96,8 @@ public static class RepairVerbs
         }
         else if (!await stream.Repair.UntilPublishedAsync(cancellationToken))
         {
-            Say($"what was asked for waits: PostgresToKafka does not get to it. See what it says; it is published once it goes on");
+            Say($"what was asked for waits as '{stream.Repair.Waiting.FirstOrDefault()}': PostgresToKafka does not get to it");
+            Say($"See what it says; it is published once it goes on");
             return false;
         }
         foreach (var file in stream.Repair.SetAside)

@@ -118,6 +118,9 @@ public sealed class LakeRepair
     /// <summary>Of what was asked for here, the requests that the poller could not do, where they are kept.</summary>
     public IReadOnlyList<string> SetAside => [.. asked.Select(RepairRequests.SetAside).OfType<string>()];
 
+    /// <summary>Those that wait for it, and where.</summary>
+    public IReadOnlyList<string> Waiting => [.. asked.Where(File.Exists)];
+
     private void Ask(RepairRequest request) => asked.Add(requests.Add(request, time.GetUtcNow()));
 
     private static async Task<bool> HasAnyAsync(

@@ -115,6 +115,10 @@ public sealed class PipelineStream : IAsyncDisposable
         return begun;
     }
 
+    /// <summary>Whether who captures is heard of in this configuration's state folder: only there does it meet what is asked.</summary>
+    public bool HearsOfCapture => new HeartbeatFolder(Options, nameof(PostgresToKafka)).Read()
+        .Any(beat => beat.IsAlive(Process.Time.GetUtcNow()));
+
     /// <summary>What a loop over a half does about its failures.</summary>
     /// <param name="half">Whose they are.</param>
     /// <param name="giveUpAfter">How long an outage may last; null: for ever.</param>

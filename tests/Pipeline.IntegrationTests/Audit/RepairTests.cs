@@ -196,6 +196,28 @@ public sealed class RepairTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Equal(2, await verb);
     }
 
+    /// <summary>A request in this folder would wait for ever.</summary>
+    [Fact]
+    public async Task who_captures_with_another_state_folder_is_not_asked_here()
+    {
+        await using var stream = await TestStream.CreateAsync(postgres, kafka);
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'n' || i FROM generate_series(1, 5) i");
+        var elsewhere = stream.NewInstance(stream.Options with
+        {
+            Streaming = stream.Options.Streaming with
+            {
+                LastProcessedTimestampLocation = stream.Options.Streaming.LastProcessedTimestampLocation + "-elsewhere",
+            },
+        });
+        await elsewhere.PollAsync();
+
+        var recaptured = await RepairVerbs.RecaptureAsync(
+            new RecaptureOptions(stream.Options, null, null, null, null, Once: true, LogLevel.Warning), Token);
+
+        Assert.Equal(2, recaptured);
+        Assert.Empty(new RepairRequests(stream.Options, CrashPoints.None).Waiting());
+    }
+
     /// <summary>As verify ends: nobody has published them yet.</summary>
     [Fact]
     public async Task deletes_that_are_on_the_way_are_no_agreement()
