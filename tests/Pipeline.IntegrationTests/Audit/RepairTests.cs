@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using OrdersStream.Audit;
 using OrdersStream.Capture;
 using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Lake;
 using OrdersStream.Lake.Files;
