@@ -469,7 +469,8 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
     /// <summary>With both halves at work, and as much time as they may need.</summary>
     private static async Task<PipelineStatus> ReadAtWorkAsync(TestPipeline pipeline)
     {
-        await using var run = pipeline.Run(o => o with { Status = o.Status with { LagMax = 3_600 } });
+        await using var run = pipeline.Run(
+            o => o with { Audit = o.Audit with { Enabled = "true" }, Status = o.Status with { LagMax = 3_600 } });
         using var halves = run.BothAtWork();
         return await run.Stream.Status.ReadAsync(Token);
     }
