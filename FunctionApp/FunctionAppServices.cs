@@ -25,6 +25,7 @@ internal static class FunctionAppServices
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(CrashPoints.OfProcess);
         services.TryAddSingleton(BatchLimit.Of(appFolder, environment, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes));
+        if (MetricsExport.IsPushedBy(environment.GetValueOrDefault)) services.AddHostedService<SamplerService>();
         return services
             .AddSingleton(NewStream)
             .AddSingleton(provider => new Watchdog(
@@ -50,10 +51,12 @@ internal static class FunctionAppServices
     {
         var time = provider.GetRequiredService<TimeProvider>();
         var options = provider.GetRequiredService<PipelineOptions>();
+        var watchdog = provider.GetRequiredService<Watchdog>();
+        string[] halves = [nameof(PostgresToKafka), nameof(KafkaToLake)];
         return new PipelineStream(
             options with { Postgres = options.Postgres with { ApplicationName = WorkerName.Of(options.Postgres.ApplicationName) } },
             new ProcessContext(
                 time, provider.GetRequiredService<CrashPoints>(), provider.GetRequiredService<ILoggerFactory>().CreateLogger,
-                new ProcessStatus("FunctionApp", time.GetUtcNow(), [nameof(PostgresToKafka), nameof(KafkaToLake)])));
+                new ProcessStatus("FunctionApp", time.GetUtcNow(), [.. halves.Where(half => !watchdog.IsSwitchedOff(half))])));
     }
 }

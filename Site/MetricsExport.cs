@@ -34,9 +34,13 @@ public sealed class MetricsExport : IDisposable
     }
 
     /// <summary>Whether the environment asks for OTLP.</summary>
-    public static bool IsPushed =>
-        !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("OTEL_EXPORTER_OTLP_ENDPOINT"))
-        || !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"));
+    public static bool IsPushed => IsPushedBy(Environment.GetEnvironmentVariable);
+
+    /// <summary>Whether an environment asks for it.</summary>
+    /// <param name="valueOf">Of a variable; null: it is not set.</param>
+    public static bool IsPushedBy(Func<string, string?> valueOf) =>
+        !string.IsNullOrEmpty(valueOf("OTEL_EXPORTER_OTLP_ENDPOINT"))
+        || !string.IsNullOrEmpty(valueOf("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"));
 
     /// <summary>The metrics as Prometheus text.</summary>
     public async Task<(string ContentType, ReadOnlyMemory<byte> Text)> ScrapeAsync(CancellationToken cancellationToken)

@@ -26,7 +26,7 @@ internal static partial class Commands
         CompletionSources = { _ => LogLevelNames.Select(name => new CompletionItem(name)) },
     };
 
-    private const string VerifyName = "verify", RepairName = "repair", RecaptureName = "recapture";
+    private const string VerifyName = "verify", RepairName = "repair", RecaptureName = "recapture", StatusName = "status";
     private const string ConfigName = "config", CheckName = "check", InitName = "init";
 
     public static RootCommand Root()
@@ -108,7 +108,7 @@ internal static partial class Commands
 
     /// <summary>The exit code of a command that failed: of one that gives a verdict, that there is none.</summary>
     public static int ExitCodeOfFailure(ParseResult arguments) =>
-        arguments.CommandResult.Command.Name is VerifyName or RepairName or RecaptureName or CheckName
+        arguments.CommandResult.Command.Name is VerifyName or RepairName or RecaptureName or StatusName or CheckName
             ? ExitCode.Unknown : ExitCode.Failure;
 
     private static Option<bool> OnceOption() => new("--once")
@@ -198,7 +198,7 @@ internal static partial class Commands
     {
         var json = new Option<bool>("--json") { Description = "Print one JSON object" };
         var command = new Command(
-            "status",
+            StatusName,
             "Shows where both halves stand; ends with 0 when all is well, 1 when something is wrong, 2 when it cannot be told") { json };
         return WithConfiguration(command, (arguments, pipeline, cancellationToken) => StatusVerb.ExecuteAsync(
             new StatusOptions(pipeline, arguments.GetValue(json), arguments.GetValue(LogLevelOption)), cancellationToken));

@@ -76,7 +76,8 @@ internal sealed class HelpText(HelpAction options, IReadOnlyList<string> firstEx
         [
             "0 done, also after Ctrl+C; 1 a half stopped by a failure; 2 " + Usage,
             "3 --once: not all is done, since another instance captures the table, a transaction that did not end in time holds",
-            "  committed rows back, records wait for the rest of their page, or it was told to end before",
+            "  committed rows back, records wait for the rest of their page, or it was told to end before;",
+            "  or something hung when it was told to end",
         ],
         ["verify"] = ["0 lake and table agree; 1 they differ; 2 it cannot be told, or " + Usage],
         ["repair"] = ["0 lake and table agree; 1 they differ; 2 it cannot be told, nobody captures the table, or " + Usage],

@@ -16,7 +16,7 @@ public static class ExitCode
 
     /// <summary>
     /// Not all that was there is done, and nothing failed: another instance captures the table, committed rows wait for the end of
-    /// somebody's transaction, or it was told to end before.
+    /// somebody's transaction, it was told to end before, or something hung when it was.
     /// </summary>
     public const int NotAllDone = 3;
 }

@@ -46,13 +46,15 @@ public static class RepairVerbs
         }
         if (!await PublishedAsync(stream, options.Once, cancellationToken)) return ExitCode.Unknown;
         Say($"{found.Requested:N0} rows were published again; comparing once more");
+        var begunAt = stream.Process.Time.GetUtcNow();
         var compared = await stream.Comparison.CompareAsync(null, null, new VerifyVerb.ProgressLines(), cancellationToken);
         VerifyVerb.Print(compared, showKeys: false);
+        stream.Repair.Keep(compared, begunAt, found.Requested);
         return (int)compared.Verdict;
     }
 
     /// <summary>Has rows published again, whatever the lake has of them.</summary>
-    /// <returns>0: they are in the topic; 2: nobody captures the table.</returns>
+    /// <returns>0: they are in the topic; 2: nobody captures the table with these folders, or who does could not publish them.</returns>
     public static async Task<int> RecaptureAsync(RecaptureOptions options, CancellationToken cancellationToken)
     {
         await using var stream = Open(options.Pipeline, options.LogLevel);
@@ -68,7 +70,16 @@ public static class RepairVerbs
 
     private static async Task<bool> MayPublishAsync(PipelineStream stream, bool once, CancellationToken cancellationToken)
     {
-        if (await stream.Repair.PollerAsync(cancellationToken) is not null) return true;
+        if (await stream.Repair.PollerAsync(cancellationToken) is { } poller)
+        {
+            if (stream.HearsOfCapture) return true;
+            var folder = stream.Options.Streaming.LastProcessedTimestampLocation;
+            Say($"""
+                who captures ({poller}) is not heard of in '{folder}', so it would not meet what is asked for here:
+                it has another streaming.last_processed_timestamp_location, ask there; or it hangs, see status
+                """);
+            return false;
+        }
         if (!once)
         {
             Say($"nobody captures the table, and only who does can publish: start PostgresToKafka (run), or add --once to do it here");
@@ -79,10 +90,19 @@ public static class RepairVerbs
 
     private static async Task<bool> PublishedAsync(PipelineStream stream, bool once, CancellationToken cancellationToken)
     {
-        if (once && await stream.Repair.PollerAsync(cancellationToken) is null) return await DrainAsync(stream, cancellationToken);
-        if (await stream.Repair.UntilPublishedAsync(cancellationToken)) return true;
-        Say($"what was asked for waits: PostgresToKafka does not get to it. See what it says; it is published once it goes on");
-        return false;
+        if (once && await stream.Repair.PollerAsync(cancellationToken) is null)
+        {
+            if (!await DrainAsync(stream, cancellationToken)) return false;
+        }
+        else if (!await stream.Repair.UntilPublishedAsync(cancellationToken))
+        {
+            Say($"what was asked for waits as '{stream.Repair.Waiting.FirstOrDefault()}': PostgresToKafka does not get to it");
+            Say($"See what it says; it is published once it goes on");
+            return false;
+        }
+        foreach (var file in stream.Repair.SetAside)
+            Say($"not published: the request could not be done, and is kept as '{file}'. The log of PostgresToKafka says why");
+        return stream.Repair.SetAside.Count == 0;
     }
 
     private static async Task<bool> DrainAsync(PipelineStream stream, CancellationToken cancellationToken)

@@ -33,7 +33,7 @@ public static class RunVerb
 
     /// <returns>
     /// 0 after a clean end, cancellation included unless it was to do all there is; 1 when a half stopped by a failure; 3 when not all was
-    /// done that was to be, though nothing failed.
+    /// done that was to be, though nothing failed, or something hung at the end.
     /// </returns>
     public static async Task<int> ExecuteAsync(RunOptions options, CancellationToken cancellationToken)
     {
@@ -47,7 +47,7 @@ public static class RunVerb
         catch (OperationCanceledException) when (!run.IsCompleted)
         {
             log.Stopping("something hangs; it is left as it is, and the next start goes on from there");
-            return Asked(options);
+            return ExitCode.NotAllDone;
         }
     }
 

@@ -130,7 +130,8 @@ internal static class StatusText
 
     private static string Poller(SourceStatus s)
     {
-        if (!s.Reachable) return "poller unknown";
+        // It may have answered that it does not let us in.
+        if (s is not { Reachable: true, Version: not null }) return "poller unknown";
         if (s.Poller is not { } p) return "no poller: no session holds the lock";
         var address = p.ClientAddress is { } client ? $", {client}" : "";
         return $"poller: session {p.Pid} ({p.Application}{address}) since {p.Since:yyyy-MM-dd HH:mm:ss}";

@@ -48,7 +48,7 @@ public static class VerifyVerb
         var leftOut = string.Join(", ", c.ColumnsLeftOut);
         if (leftOut != "") Say($"not compared, where an older schema has them not or as another type: {leftOut}");
         foreach (var row in c.Examples.Where(r => showKeys || r.Partition is not null)) Say($"  {Describe(row, showKeys)}");
-        if (!c.Examples.IsEmpty && !showKeys) Say($"--show-keys names rows by their keys");
+        if (!showKeys && c.Examples.Any(e => e.Difference != RowDifference.StoredTwice)) Say($"--show-keys names rows by their keys");
         Say($"{Sentence(c)}");
     }
 
@@ -63,9 +63,13 @@ public static class VerifyVerb
     };
 
     private static string Describe(DifferingRow row, bool showKeys) =>
-        row.Difference.ToString().ToLowerInvariant()
+        Word(row.Difference).Replace('_', ' ')
         + (showKeys && row.Key is { } key ? $" key {key}" : "")
-        + (row.Partition is { } partition ? $" partition {partition} offset {row.Offset}" : "");
+        + (row.Partition is { } partition ? $" partition {partition} offset {row.Offset}" : "")
+        + (row.File is { } file ? $" again in {file}: move the copy of it away" : "");
+
+    private static string Word(RowDifference difference) =>
+        difference == RowDifference.StoredTwice ? "stored_twice" : difference.ToString().ToLowerInvariant();
 
     private static string Json(ComparisonResult c, bool showKeys)
     {
@@ -100,10 +104,11 @@ public static class VerifyVerb
     private static void WriteExample(Utf8JsonWriter json, DifferingRow row, bool showKeys)
     {
         json.WriteStartObject();
-        json.WriteString("difference", row.Difference.ToString().ToLowerInvariant());
+        json.WriteString("difference", Word(row.Difference));
         if (showKeys && row.Key is { } key) json.WriteString("key", key);
         if (row.Partition is { } partition) json.WriteNumber("partition", partition);
         if (row.Offset is { } offset) json.WriteNumber("offset", offset);
+        if (row.File is { } file) json.WriteString("file", file);
         json.WriteEndObject();
     }
 

@@ -105,7 +105,11 @@ internal sealed class AuditRound(
             await foreach (var wait in ArrivalAsync(cancellationToken)) yield return wait;
             await index.UpdateAsync(cancellationToken);
             var pending = await PendingDeletes.ReadAsync(connection, options.Postgres, horizon, cancellationToken);
-            extra = index.NeverFound().LongCount(v => !pending.Contains(v.Key));
+            foreach (var version in index.NeverFound())
+            {
+                if (pending.Contains(version.Key)) counts = counts with { OnTheWay = counts.OnTheWay + 1 };
+                else extra++;
+            }
             if (extra > 0 && ask is not null && options.Postgres.Deletes == "audit")
                 await foreach (var wait in DeleteAsync(index, pending, table.Order, cancellationToken)) yield return wait;
         }

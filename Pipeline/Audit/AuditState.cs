@@ -9,7 +9,7 @@ namespace OrdersStream.Audit;
 /// <param name="EndedAt">When it ended: all that was captured before it began was compared by then.</param>
 /// <param name="Rows">Rows of the table.</param>
 /// <param name="Equal">Rows that are in the lake as they are.</param>
-/// <param name="OnTheWay">Rows that were not due: they changed while they were compared.</param>
+/// <param name="OnTheWay">Rows that were not due: they changed while they were compared, or were deleted.</param>
 /// <param name="Missing">Captured, and not in the lake.</param>
 /// <param name="Stale">The lake's newest version is not the table's.</param>
 /// <param name="Extra">In the lake and not in the table.</param>
@@ -22,14 +22,48 @@ public sealed record AuditFindings(
 {
     /// <summary>Rows, or offsets, that are not as they should be.</summary>
     public long Differences => Missing + Stale + Extra + StoredTwice;
+
+    /// <summary>The table has rows, and not one was due: nothing was seen to be equal.</summary>
+    public bool ComparedNothing => Rows > 0 && Compared == 0 && Differences == 0;
+
+    /// <summary>Rows of the table that were due.</summary>
+    public long Compared => Equal + Missing + Stale;
 }
 
 /// <summary>Where the standing audit is.</summary>
 /// <param name="Last">The last whole round; null: there was none yet.</param>
 /// <param name="RequestedInAll">Rows that capture was asked to publish again, in the stream's life.</param>
-/// <param name="FailedAt">When a round was broken off since the last whole one; null: none was.</param>
-/// <param name="Failure">By what.</param>
-public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, DateTimeOffset? FailedAt = null, string? Failure = null);
+/// <param name="FailedAt">When a round was first broken off since the last whole one; null: none was.</param>
+/// <param name="Failure">What broke the last one off.</param>
+public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, DateTimeOffset? FailedAt = null, string? Failure = null)
+{
+    /// <summary>Rounds, one after the other and the last among them, that found rows missing or stale.</summary>
+    public int DifferingRounds { get; init; }
+
+    /// <summary>Why the last round did not publish as deleted what is extra, though it may; null: it did, or there was none.</summary>
+    public string? DeletesHeld { get; init; }
+
+    /// <summary>What is to be kept when a round has come to its end.</summary>
+    /// <param name="found">What it found.</param>
+    /// <param name="deletesHeld">Why it did not publish as deleted what is extra; null: it did, or is not to.</param>
+    internal AuditState Next(AuditFindings found, string? deletesHeld) => new(found, RequestedInAll + found.Requested)
+    {
+        DifferingRounds = found.Missing + found.Stale > 0 ? DifferingRounds + 1 : 0,
+        DeletesHeld = deletesHeld,
+    };
+
+    /// <summary>So long rounds may be broken off, beyond the time that one takes.</summary>
+    private static readonly TimeSpan FailingMax = TimeSpan.FromDays(1);
+
+    /// <summary>Rounds are broken off, and for so long none has come to its end: what was found tells nothing any more.</summary>
+    /// <param name="now">The clock.</param>
+    /// <param name="interval">Between two rounds.</param>
+    public bool IsOverdue(DateTimeOffset now, TimeSpan interval)
+    {
+        if (Failure is null || (Last?.EndedAt ?? FailedAt) is not { } since) return false;
+        return now - since > interval + FailingMax + (Last is { } last ? last.EndedAt - last.BegunAt : TimeSpan.Zero);
+    }
+}
 
 /// <summary>
 /// That state, beside the watermark file, for whoever shows it. It is found anew with each round: a file that cannot be read is none.
@@ -63,7 +97,11 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
         root.TryGetProperty("last", out var last) ? FindingsOf(last) : null,
         root.GetProperty("requestedInAll").GetInt64(),
         root.TryGetProperty("failedAt", out var failedAt) ? failedAt.GetDateTimeOffset() : null,
-        root.TryGetProperty("failure", out var failure) ? failure.GetString() : null);
+        root.TryGetProperty("failure", out var failure) ? failure.GetString() : null)
+    {
+        DifferingRounds = root.TryGetProperty("differingRounds", out var rounds) ? rounds.GetInt32() : 0,
+        DeletesHeld = root.TryGetProperty("deletesHeld", out var held) ? held.GetString() : null,
+    };
 
     private static AuditFindings FindingsOf(JsonElement last)
     {
@@ -79,6 +117,8 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
         json.WriteNumber("requestedInAll", state.RequestedInAll);
         if (state.FailedAt is { } failedAt) json.WriteString("failedAt", failedAt);
         if (state.Failure is { } failure) json.WriteString("failure", failure);
+        json.WriteNumber("differingRounds", state.DifferingRounds);
+        if (state.DeletesHeld is { } held) json.WriteString("deletesHeld", held);
         if (state.Last is not { } last) return;
         json.WriteStartObject("last");
         json.WriteString("begunAt", last.BegunAt);

@@ -7,7 +7,8 @@ namespace OrdersStream.Audit;
 /// <param name="Key">Its key; null where only the lake has the row.</param>
 /// <param name="Partition">Partition of the lake's newest version; null where the lake has none.</param>
 /// <param name="Offset">Offset of that version.</param>
-public sealed record DifferingRow(RowDifference Difference, string? Key, int? Partition, long? Offset);
+/// <param name="File">File of the lake that has a version again; null: the row is not stored twice.</param>
+public sealed record DifferingRow(RowDifference Difference, string? Key, int? Partition, long? Offset, string? File = null);
 
 public enum RowDifference
 {
@@ -17,6 +18,8 @@ public enum RowDifference
     Stale,
     /// <summary>In the lake and not in the table: the row was deleted, and no trigger wrote it down.</summary>
     Extra,
+    /// <summary>A version is in more than one file of the lake, or more than once in one.</summary>
+    StoredTwice,
 }
 
 /// <summary>What a comparison found; also the exit code of <c>verify</c>.</summary>

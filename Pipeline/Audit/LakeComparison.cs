@@ -168,7 +168,7 @@ public sealed class LakeComparison(
                 LakeFiles = index.Files,
                 StoredTwice = index.StoredTwice,
                 ColumnsLeftOut = [.. index.Shapes.SelectMany(s => s.LeftOut)],
-                Examples = [.. examples],
+                Examples = [.. index.TwiceStored, .. examples],
                 HasSettled = hasSettled,
             };
         }

@@ -19,6 +19,9 @@ internal sealed class LakeIndex : IDisposable
     /// <summary>Runs of what came after it was built, until they are made one.</summary>
     private const int LaterRunsMax = 8;
 
+    /// <summary>Files that are named.</summary>
+    private const int TwiceMax = 5;
+
     private readonly ILakeFiles lake;
     private readonly TableSchema table;
     private readonly LakeReader reader;
@@ -30,6 +33,7 @@ internal sealed class LakeIndex : IDisposable
     private readonly Dictionary<string, short> shapeOf = [];
     private readonly List<ComparedShape> shapes = [];
     private readonly Dictionary<(int Partition, int Generation), OffsetSet> offsets = [];
+    private readonly List<DifferingRow> twice = [];
     private BitArray matched = new(0);
 
     /// <summary>That of a stream: its own files lie beside the commit log.</summary>
@@ -69,6 +73,9 @@ internal sealed class LakeIndex : IDisposable
 
     /// <summary>Offsets of the topic that are there more than once.</summary>
     public long StoredTwice { get; private set; }
+
+    /// <summary>The first few of them, one a file: those that have them again.</summary>
+    public IReadOnlyList<DifferingRow> TwiceStored => twice;
 
     /// <summary>The ways in which the table's rows are digested, to be compared with versions of some schema.</summary>
     public IReadOnlyList<ComparedShape> Shapes => shapes;
@@ -161,7 +168,8 @@ internal sealed class LakeIndex : IDisposable
 
     private async IAsyncEnumerable<long> TakeNewFilesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        foreach (var file in LakeReader.Files(lake))
+        // A file by a name of its own is the copy, where there is one by a name that is ours.
+        foreach (var file in LakeReader.Files(lake).OrderBy(f => !LakePath.TryParse(f, out _)))
         {
             if (!taken.Add(file)) continue;
             // A copy of one of ours is told by what it holds.
@@ -189,7 +197,7 @@ internal sealed class LakeIndex : IDisposable
     {
         try
         {
-            await foreach (var row in reader.ReadAsync(file, cancellationToken)) Take(row, generation);
+            await foreach (var row in reader.ReadAsync(file, cancellationToken)) Take(file, row, generation);
         }
         catch (FormatException e)
         {
@@ -202,12 +210,12 @@ internal sealed class LakeIndex : IDisposable
         + "its rows, so lake and table cannot be compared.",
         "Move it away, with all that its program left here.");
 
-    private void Take(LakeRow row, int generation)
+    private void Take(string file, LakeRow row, int generation)
     {
         Rows++;
         var log = (row.Partition, generation);
         if (!offsets.TryGetValue(log, out var seen)) offsets[log] = seen = new OffsetSet();
-        if (!seen.Add(row.Offset)) StoredTwice++;
+        if (!seen.Add(row.Offset)) TakeAgain(file, row);
 
         var number = ShapeOf(row.Row.Schema);
         var shape = shapes[number];
@@ -217,6 +225,14 @@ internal sealed class LakeIndex : IDisposable
             Partition = row.Partition, Shape = number, Deleted = row.Op == RowOp.Delete,
         });
         if (unsorted.Count >= versionsMax) WriteRun();
+    }
+
+    private void TakeAgain(string file, LakeRow row)
+    {
+        StoredTwice++;
+        var told = LakePath.WithoutValues(file);
+        if (twice.Count < TwiceMax && twice.TrueForAll(t => t.File != told))
+            twice.Add(new(RowDifference.StoredTwice, null, row.Partition, row.Offset, told));
     }
 
     private short ShapeOf(TableSchema schema)

@@ -24,13 +24,16 @@ public sealed class LakeRepair
     private readonly LakeArrival arrival;
     private readonly Func<string, ILakeFiles> openFiles;
     private readonly RepairRequests requests;
+    private readonly AuditStateFile state;
     private readonly TimeProvider time;
+    private readonly List<string> asked = [];
 
     internal LakeRepair(
         PipelineOptions options, LakeArrival arrival, Func<string, ILakeFiles> openFiles, CrashPoints crashPoints, TimeProvider time)
     {
         (this.options, this.arrival, this.openFiles, this.time) = (options, arrival, openFiles, time);
         requests = new RepairRequests(options, crashPoints);
+        state = new AuditStateFile(options, crashPoints);
     }
 
     /// <summary>Who captures the table; null: nobody does.</summary>
@@ -52,8 +55,7 @@ public sealed class LakeRepair
                 "Nothing of the table was captured whole yet, so nothing can be missing.", "Run PostgresToKafka first.");
         await arrival.WaitAsync(Patience, cancellationToken);
         var begunAt = time.GetUtcNow();
-        Action<RepairRequest>? ask = isDry ? null : request => requests.Add(request, time.GetUtcNow());
-        var round = new AuditRound(options, arrival, openFiles, ask) { Reason = "repair" };
+        var round = new AuditRound(options, arrival, openFiles, isDry ? null : Ask) { Reason = "repair" };
         await foreach (var pause in round.StepsAsync(cancellationToken)) await Task.Delay(pause, time, cancellationToken);
         return round.FindingsOf(begunAt, time.GetUtcNow());
     }
@@ -64,7 +66,7 @@ public sealed class LakeRepair
     /// <param name="from">Least value of the ordering column; null: any.</param>
     /// <param name="to">The ordering column is below it; null: any.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    /// <exception cref="PipelineException">These are no keys of the table.</exception>
+    /// <exception cref="PipelineException">These are no keys of the table, or it has none of these rows.</exception>
     public async Task RecaptureAsync(
         ImmutableArray<string>? first, ImmutableArray<string>? last, DateTime? from, DateTime? to, CancellationToken cancellationToken)
     {
@@ -73,7 +75,11 @@ public sealed class LakeRepair
         foreach (var key in (ImmutableArray<string>?[])[first, last])
             if (key is { } texts) await CheckAsync(connection, table, texts, cancellationToken);
         var rows = new RowSelection { FirstKey = first, LastKey = last, From = from, To = to };
-        requests.Add(new RepairRequest("recapture", rows, table.Order), time.GetUtcNow());
+        if (!await HasAnyAsync(connection, table, rows, cancellationToken))
+            throw new PipelineException(
+                FailureAction.Stop, $"No row of {table.QualifiedName} is in this part: nothing was asked for.",
+                "Give keys, or times of its ordering column, that the table has.");
+        Ask(new RepairRequest("recapture", rows, table.Order));
     }
 
     /// <summary>Waits until the poller has published all that is asked for.</summary>
@@ -90,6 +96,40 @@ public sealed class LakeRepair
             await Task.Delay(Pause, time, cancellationToken);
         }
         return true;
+    }
+
+    /// <summary>
+    /// Keeps that lake and table were seen to be equal, in the place of what the audit's last round found: that is mended, and whoever
+    /// shows it need not wait for the next one.
+    /// </summary>
+    /// <param name="compared">A comparison of the whole table.</param>
+    /// <param name="begunAt">When it began.</param>
+    /// <param name="requested">Rows that were published again before it.</param>
+    public void Keep(ComparisonResult compared, DateTimeOffset begunAt, long requested)
+    {
+        if (compared is not { Verdict: ComparisonVerdict.Equal, IsPart: false }) return;
+        var found = new AuditFindings(
+            begunAt, time.GetUtcNow(), compared.TableRows, compared.Equal, compared.OnTheWay, 0, 0, 0, 0, 0, 0);
+        var before = state.Read() ?? new(null);
+        if (!found.ComparedNothing)
+            state.Write((before with { RequestedInAll = before.RequestedInAll + requested }).Next(found, deletesHeld: null));
+    }
+
+    /// <summary>Of what was asked for here, the requests that the poller could not do, where they are kept.</summary>
+    public IReadOnlyList<string> SetAside => [.. asked.Select(RepairRequests.SetAside).OfType<string>()];
+
+    /// <summary>Those that wait for it, and where.</summary>
+    public IReadOnlyList<string> Waiting => [.. asked.Where(File.Exists)];
+
+    private void Ask(RepairRequest request) => asked.Add(requests.Add(request, time.GetUtcNow()));
+
+    private static async Task<bool> HasAnyAsync(
+        NpgsqlConnection connection, SourceTable table, RowSelection rows, CancellationToken cancellationToken)
+    {
+        var conditions = string.Join(" AND ", rows.Conditions(table).Prepend("true"));
+        await using var command = new NpgsqlCommand(
+            $"SELECT EXISTS (SELECT FROM {table.QualifiedName} WHERE {conditions})", connection);
+        return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
     private async Task CheckAsync(

@@ -36,7 +36,7 @@ public sealed class StandingAudit
     private readonly TimeProvider time;
     private readonly ILogger logger;
     private readonly TimeSpan interval;
-    private DateTimeOffset notBefore;
+    private (long Since, TimeSpan For) waits;
     private string? told;
     private IReadOnlySet<(UInt128, ulong)> asked = ImmutableHashSet<(UInt128, ulong)>.Empty;
 
@@ -80,7 +80,7 @@ public sealed class StandingAudit
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         if (!options.Audit.IsEnabled) return;
-        notBefore = time.GetUtcNow() + (interval < FirstAfter ? interval : FirstAfter);
+        Wait(interval < FirstAfter ? interval : FirstAfter);
         while (!cancellationToken.IsCancellationRequested)
         {
             try
@@ -102,24 +102,28 @@ public sealed class StandingAudit
     // What was asked for is published first: it would be found, and asked for, again.
     private bool IsDue()
     {
-        var now = time.GetUtcNow();
-        if (now < notBefore || position() is not { Horizon: not null } || requests.Waiting().Count > 0) return false;
-        // Of a process before, or of another that captured meanwhile.
-        // A clock that was set back since must not silence it.
-        if (file.Read()?.Last is { } last && last.EndedAt <= now && last.EndedAt + interval > notBefore)
-            notBefore = last.EndedAt + interval;
-        return now >= notBefore;
+        if (time.GetElapsedTime(waits.Since) < waits.For || position() is not { Horizon: not null } || requests.Waiting().Count > 0)
+            return false;
+        // Of a process before, or of another that captured meanwhile. A clock that was set back since must not silence it.
+        var age = file.Read()?.Last is { } last ? time.GetUtcNow() - last.EndedAt : interval;
+        if (age >= interval || age < TimeSpan.Zero) return true;
+        Wait(interval - age);
+        return false;
     }
+
+    /// <summary>As time goes by, whatever the clock is set to.</summary>
+    private void Wait(TimeSpan forLong) => waits = (time.GetTimestamp(), forLong);
 
     private void BrokenOff(Exception failure)
     {
         var verdict = FailurePolicy.Judge(failure);
-        notBefore = time.GetUtcNow() + RetryAfter;
+        Wait(RetryAfter);
         if (verdict.Problem != told) logger.AuditBrokenOff(verdict.Problem, verdict.Remedy);
         told = verdict.Problem;
         try
         {
-            file.Write((file.Read() ?? new(null)) with { FailedAt = time.GetUtcNow(), Failure = verdict.Problem });
+            var state = file.Read() ?? new(null);
+            file.Write(state with { FailedAt = state.FailedAt ?? time.GetUtcNow(), Failure = verdict.Problem });
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -140,27 +144,26 @@ public sealed class StandingAudit
                 await Task.Delay(pause, time, cancellationToken);
             }
         }
-        (asked, told) = (round.Asked, null);
         var found = round.FindingsOf(begunAt, time.GetUtcNow());
-        var before = file.Read();
-        file.Write(new AuditState(found, (before?.RequestedInAll ?? 0) + found.Requested));
-        Say(found, before?.Last, round.IsGuarded);
+        if (found.ComparedNothing) throw ComparedNothing();
+        (asked, told) = (round.Asked, null);
+        var before = file.Read() ?? new(null);
+        file.Write(before.Next(found, round.DeletesHeld));
+        Say(found, before.Last, round.IsGuarded);
         // Once, and again when there are more.
-        if (round.DeletesHeld is { } why && found.Extra > (before?.Last?.Extra ?? 0)) logger.AuditDeletesHeld(found.Extra, why);
+        if (round.DeletesHeld is { } why && found.Extra > (before.Last?.Extra ?? 0)) logger.AuditDeletesHeld(found.Extra, why);
     }
+
+    private static PipelineException ComparedNothing() => new(FailureAction.Retry,
+        "No row could be compared: all are on the way, and none is known to have been published.",
+        "Where it comes again, see what PostgresToKafka says: rows that are held back, or a transaction that does not end.");
 
     private void Say(AuditFindings found, AuditFindings? before, bool isGuarded)
     {
         var seconds = (found.EndedAt - found.BegunAt).TotalSeconds;
-        if (found.Differences == 0 && found.Rows > 0 && found.Rows == found.OnTheWay)
-        {
-            logger.AuditBrokenOff(
-                "No row could be compared: none is known to have been published.", "The next round begins after audit.interval.");
-            return;
-        }
         if (found.Differences == 0)
         {
-            logger.AuditEqual(found.Rows - found.OnTheWay, found.OnTheWay, seconds);
+            logger.AuditEqual(found.Compared, found.OnTheWay, seconds);
             return;
         }
         // Deletes that nobody wrote down are not captured: what was told of them is not told again as something new.

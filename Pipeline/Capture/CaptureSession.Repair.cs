@@ -50,7 +50,7 @@ internal sealed partial class CaptureSession
         return new(rows, context.Repairs.Waiting().Count > 0);
     }
 
-    /// <returns>Null: it cannot be used, and is taken off.</returns>
+    /// <returns>Null: it cannot be used, and is set aside.</returns>
     private async Task<RepairRequest?> RequestAsync(string file, CancellationToken cancellationToken)
     {
         try
@@ -133,6 +133,6 @@ internal sealed partial class CaptureSession
     private void Drop(string file, string why)
     {
         context.Logger.RepairDropped(Path.GetFileName(file), why);
-        context.Repairs.Remove(file);
+        context.Repairs.HasFailed(file, isForGood: true);
     }
 }

@@ -10,7 +10,7 @@ namespace OrdersStream.Capture;
 /// </summary>
 public sealed class RepairRequests(PipelineOptions options, CrashPoints crashPoints)
 {
-    private const string Extension = ".json";
+    private const string Extension = ".json", FailedExtension = ".failed";
 
     /// <summary>Of what may pass by itself.</summary>
     private const int FailuresMax = 3;
@@ -38,6 +38,10 @@ public sealed class RepairRequests(PipelineOptions options, CrashPoints crashPoi
             .Order(StringComparer.Ordinal),
     ];
 
+    /// <summary>Where a request is kept that could not be done; null: it waits, or was done.</summary>
+    /// <param name="file">The request.</param>
+    public static string? SetAside(string file) => File.Exists(file + FailedExtension) ? file + FailedExtension : null;
+
     /// <summary>Makes the folder the poller's own, who can then take off whatever others put there.</summary>
     internal void Begin()
     {
@@ -62,7 +66,7 @@ public sealed class RepairRequests(PipelineOptions options, CrashPoints crashPoi
         if (failures[file] < FailuresMax) return false;
         try
         {
-            DurableFile.TryRenameExclusive(file, file + ".failed", crashPoints.Before(CrashPoint.RequestRemoved));
+            DurableFile.TryRenameExclusive(file, file + FailedExtension, crashPoints.Before(CrashPoint.RequestRemoved));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -27,6 +27,7 @@ internal sealed class ConfigurationChecks(PipelineOptions options, ResolvedSetti
         CheckKafkaTls();
         CheckColumns();
         CheckPartitionBy();
+        CheckLagMax();
         new PathChecks(options, resolved, faults).Run();
     }
 
@@ -194,6 +195,15 @@ internal sealed class ConfigurationChecks(PipelineOptions options, ResolvedSetti
     }
 
     /// <summary>Only a given value can be at fault: the defaults are sound.</summary>
+    /// <summary>What is captured and stored as it should waits for up to an interval in the table, and for one in the topic.</summary>
+    private void CheckLagMax()
+    {
+        var interval = options.Streaming.BatchInterval;
+        if (options.Status.LagMax is { } most && most < 2 * interval && !resolved.IsBroken("streaming.batch_interval"))
+            Fault("status.lag_max", $"is {most}, and streaming.batch_interval is {interval} s: what waits for an interval or two is not "
+                + $"late; it must be {2 * interval} s at least");
+    }
+
     private void Fault(string name, string message)
     {
         if (resolved.OriginOf(name) is { } origin) faults.Add(origin, $"{name} {message}");

@@ -15,7 +15,12 @@ public static class FailurePolicy
     /// <remarks>One failure may know it and the next, of a connection that was there, not: it is no part of their kind.</remarks>
     internal const string AskedKey = "orders_stream.asked";
 
-    public static FailureVerdict Judge(Exception failure) => failure switch
+    /// <summary>The same: the topic that it was about.</summary>
+    internal const string AskedTopicKey = "orders_stream.topic";
+
+    public static FailureVerdict Judge(Exception failure) => Addressed(JudgeItself(failure), failure);
+
+    private static FailureVerdict JudgeItself(Exception failure) => failure switch
     {
         PipelineException e => e.Verdict,
         PostgresException e => Postgres(e),
@@ -25,10 +30,10 @@ public static class FailurePolicy
                 "Check postgres.sslmode, postgres.sslrootcert and the server's certificate and host name."),
         NpgsqlException e when Find<SocketException>(e) is { } socket =>
             Retry(
-                $"Postgres cannot be reached ({socket.SocketErrorCode}{AskedAt(e)})",
+                $"Postgres cannot be reached ({socket.SocketErrorCode})",
                 "Check postgres.host and postgres.port, and that the server runs.") with { Kind = $"Postgres {socket.SocketErrorCode}" },
         NpgsqlException e when Find<TimeoutException>(e) is not null =>
-            Retry($"Postgres did not answer in time{InBrackets(AskedAt(e))}", "Check the server and the network.")
+            Retry("Postgres did not answer in time", "Check the server and the network.")
                 with { Kind = "Postgres in time" },
         NpgsqlException e when e.IsTransient || Find<IOException>(e) is not null => ConnectionBroke(),
         NpgsqlException { InnerException: null } e =>
@@ -43,9 +48,9 @@ public static class FailurePolicy
                 $"A state or lake file may not be written{FailedFile.At(e)}.",
                 "Give the process's user write permission on datalake.path and the two streaming folders."),
         SocketException e =>
-            Retry($"A server cannot be reached ({e.SocketErrorCode}{AskedAt(e)})", "Check the addresses in the configuration.")
+            Retry($"A server cannot be reached ({e.SocketErrorCode})", "Check the addresses in the configuration.")
                 with { Kind = $"server {e.SocketErrorCode}" },
-        TimeoutException e => Retry($"A server did not answer in time{InBrackets(AskedAt(e))}", "Check the servers and the network.")
+        TimeoutException e => Retry("A server did not answer in time", "Check the servers and the network.")
             with { Kind = "server in time" },
         _ => new(FailureAction.Stop,
             $"Unexpected failure ({failure.GetType().Name}).",
@@ -121,22 +126,26 @@ public static class FailurePolicy
         ErrorCode.TopicAuthorizationFailed or ErrorCode.GroupAuthorizationFailed
             or ErrorCode.ClusterAuthorizationFailed or ErrorCode.TransactionalIdAuthorizationFailed =>
             new(FailureAction.Stop,
-                $"The Kafka user lacks a permission ({e.Error.Code}).",
-                "Grant READ, WRITE, DESCRIBE (and CREATE) on the topic, READ on the group, WRITE on the transactional id."),
+                $"The Kafka user lacks a permission ({e.Error.Code}{TopicOf(e)}).",
+                "Grant READ, WRITE, DESCRIBE (and CREATE) on the topic, READ on the group, WRITE on the transactional id.")
+            { Kind = $"{e.Error.Code}" },
         ErrorCode.MsgSizeTooLarge or ErrorCode.Local_InvalidArg =>
             new(FailureAction.Stop,
-                $"A record does not fit the topic ({e.Error.Code}).",
-                "Raise the topic's max.message.bytes (kafka-configs --alter --entity-type topics --add-config max.message.bytes=...)."),
+                $"A record does not fit the topic ({e.Error.Code}{TopicOf(e)}).",
+                "Raise the topic's max.message.bytes (kafka-configs --alter --entity-type topics --add-config max.message.bytes=...).")
+            { Kind = $"{e.Error.Code}" },
         ErrorCode.InvalidTransactionTimeout =>
             new(FailureAction.Stop,
                 "The brokers allow no transaction as long as kafka.transaction_timeout.",
                 "Lower kafka.transaction_timeout to at most the brokers' transaction.max.timeout.ms, which is in milliseconds."),
         ErrorCode.UnknownTopicOrPart or ErrorCode.Local_UnknownTopic or ErrorCode.Local_UnknownPartition =>
-            Retry($"The topic is not there ({e.Error.Code})", "Check kafka.topic; it is created where the brokers allow it."),
+            Retry($"The topic is not there ({e.Error.Code}{TopicOf(e)})", "Check kafka.topic; it is created where the brokers allow it.")
+                with { Kind = $"{e.Error.Code}" },
         ErrorCode.OffsetOutOfRange or ErrorCode.Local_AutoOffsetReset =>
             // Whether records are gone, or the end of the log is, is seen when it is opened again.
-            Retry("Kafka no longer has the offset that is next for the lake", "What it has is looked at."),
-        _ => Retry($"Kafka failed ({e.Error.Code}: {e.Error.Reason}{AskedAt(e)})", "Check kafka.brokers and that the brokers run.")
+            Retry($"Kafka no longer has the offset that is next for the lake ({e.Error.Code}{TopicOf(e)})", "What it has is looked at.")
+                with { Kind = $"{e.Error.Code}" },
+        _ => Retry($"Kafka failed ({e.Error.Code}: {e.Error.Reason})", "Check kafka.brokers and that the brokers run.")
             with { Kind = $"{e.Error.Code}" },
     };
 
@@ -156,14 +165,23 @@ public static class FailurePolicy
             "Check the file system of datalake.path and the streaming folders.") with { Kind = $"file error {Errno.Of(e)}" },
     };
 
-    private static string AskedAt(Exception? e)
+    /// <summary>With the address that was asked, in the brackets that are there or its own; the failure's kind stays without.</summary>
+    private static FailureVerdict Addressed(FailureVerdict verdict, Exception failure)
     {
-        for (; e is not null; e = e.InnerException)
-            if (e.Data[AskedKey] is string address) return $", at {address}";
-        return "";
+        if (failure is PipelineException or UnreachableBrokerException || Asked(failure, AskedKey) is not { } address) return verdict;
+        var problem = verdict.Problem.EndsWith(").", StringComparison.Ordinal)
+            ? $"{verdict.Problem[..^2]}, at {address})." : $"{verdict.Problem.TrimEnd('.')} (at {address}).";
+        return verdict with { Problem = problem, Kind = verdict.Kind };
     }
 
-    private static string InBrackets(string at) => at.Length == 0 ? "" : $" ({at[2..]})";
+    private static string TopicOf(KafkaException e) => Asked(e, AskedTopicKey) is { } topic ? $", topic '{topic}'" : "";
+
+    private static string? Asked(Exception? e, string key)
+    {
+        for (; e is not null; e = e.InnerException)
+            if (e.Data[key] is string asked) return asked;
+        return null;
+    }
 
     private static FailureVerdict ConnectionBroke() => Retry("The connection to Postgres broke", "Check the server and the network.");
 

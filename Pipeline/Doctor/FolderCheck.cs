@@ -13,7 +13,8 @@ namespace OrdersStream.Doctor;
 /// The lake's folder and those of state: whose they are, whether their file systems keep what a commit rests on, and whether there is room.
 /// What is tried there leaves nothing behind, and a folder that is not there yet is not made.
 /// </summary>
-internal sealed class FolderCheck(PipelineOptions options, Func<string, ILakeFiles> openFiles, FindingList findings)
+internal sealed class FolderCheck(
+    PipelineOptions options, TopicReader topicReader, Func<string, ILakeFiles> openFiles, FindingList findings)
 {
     private const long RoomLeast = 1L << 30;
 
@@ -64,10 +65,27 @@ internal sealed class FolderCheck(PipelineOptions options, Func<string, ILakeFil
             return lake.Has(LakeOwner.FileName);
         }, cancellationToken);
         if (owner is true && cluster is { Partitions: null })
-            findings.Fail("lake owner", $"the lake has an owner, and topic '{options.Kafka.Topic}' is not there",
-                "correct kafka.brokers or kafka.topic; if the topic was deleted, begin a new stream (docs/operations.md)");
+            findings.Fail("lake owner",
+                $"the lake has an owner, and topic '{options.Kafka.Topic}' is not there, or this user may not describe it",
+                "where it is there, grant the user DESCRIBE; else correct kafka.brokers or kafka.topic; if the topic was deleted, begin a "
+                + "new stream (docs/operations.md)");
         else if (owner is not null)
             findings.Good("lake owner", owner is true ? "the lake is this stream's" : "the lake is new: nobody's files lie there");
+        if (owner is true && cluster is { Partitions: { } partitions })
+            await CheckPositionAsync(TopicCommits.Find(checkpoint, topic.Topic), partitions, cancellationToken);
+    }
+
+    private async Task CheckPositionAsync(TopicCommits? commits, int partitions, CancellationToken cancellationToken)
+    {
+        // Where it is lost, storing makes it again from the files.
+        if (commits is null) return;
+        var isThere = await findings.TryAsync<object>("lake position", async () =>
+        {
+            var ends = await topicReader.PartitionEndsAsync(partitions, KafkaClients.AnswerTimeout, cancellationToken);
+            LostRecords.Check(commits, ends);
+            return true;
+        }, cancellationToken);
+        if (isThere is not null) findings.Good("lake position", "Kafka still has what comes next for the lake");
     }
 
     /// <returns>Its file system; null: it cannot be used, or told.</returns>

@@ -45,7 +45,9 @@ internal sealed class HostFileCheck(FindingList findings)
             findings.Fail(
                 Subject, $"extensions.kafka.{key} of '{path}' is {given ?? "not given"}: {otherwise}", $"\"{key}\": {Quoted(value)}");
         }
-        if (!TimeSpan.TryParse(At(root, "functionTimeout"), CultureInfo.InvariantCulture, out var timeout) || timeout < RunMax)
+        // -1 is none, for the host.
+        if (At(root, "functionTimeout") is not "-1"
+            && (!TimeSpan.TryParse(At(root, "functionTimeout"), CultureInfo.InvariantCulture, out var timeout) || timeout < RunMax))
         {
             faults++;
             findings.Fail(Subject,

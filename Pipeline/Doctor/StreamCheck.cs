@@ -10,9 +10,11 @@ namespace OrdersStream.Doctor;
 /// </summary>
 /// <param name="options">The stream's configuration.</param>
 /// <param name="admin">Asks the brokers.</param>
+/// <param name="topic">Tells the topic's ends.</param>
 /// <param name="openFiles">What lies at a location of the configuration.</param>
 /// <param name="time">The clock.</param>
-internal sealed class StreamCheck(PipelineOptions options, TopicAdmin admin, Func<string, ILakeFiles> openFiles, TimeProvider time)
+internal sealed class StreamCheck(
+    PipelineOptions options, TopicAdmin admin, TopicReader topic, Func<string, ILakeFiles> openFiles, TimeProvider time)
 {
     /// <param name="hostFile">The function app's host.json; null: it is not looked at.</param>
     /// <param name="cancellationToken">Ends the looking.</param>
@@ -21,7 +23,7 @@ internal sealed class StreamCheck(PipelineOptions options, TopicAdmin admin, Fun
         var findings = new FindingList();
         var source = await new SourceCheck(options, time, findings).RunAsync(cancellationToken);
         var cluster = await new TopicCheck(options, admin, findings).RunAsync(cancellationToken);
-        await new FolderCheck(options, openFiles, findings).RunAsync(source, cluster, cancellationToken);
+        await new FolderCheck(options, topic, openFiles, findings).RunAsync(source, cluster, cancellationToken);
         if (hostFile is not null) new HostFileCheck(findings).Run(hostFile);
         return new CheckReport(time.GetUtcNow(), options.StreamName, findings.All);
     }

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
-using Npgsql;
 using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
 using OrdersStream.Postgres;
@@ -59,15 +58,16 @@ internal sealed class LoadProgress(PipelineStream stream)
     private string Rest(long rows, double rate) => expected is { } all && all >= rows
         ? string.Create(CultureInfo.InvariantCulture, $", about {(all - rows) / rate:N0} s to go") : "";
 
-    private async Task<long?> ExpectedAsync(CancellationToken cancellationToken)
+    /// <returns>Null: whatever keeps the server from telling is no reason to end what is told of.</returns>
+    internal async Task<long?> ExpectedAsync(CancellationToken cancellationToken)
     {
         try
         {
             return await RowEstimate.OfAsync(stream.Options.Postgres, cancellationToken);
         }
-        catch (Exception e) when (e is NpgsqlException or PipelineException)
+        catch (Exception) when (!cancellationToken.IsCancellationRequested)
         {
-            // A role may have one connection only, and the poll has it.
+            // A role may have one connection only, and the poll has it; a name may not resolve for a moment.
             return null;
         }
     }

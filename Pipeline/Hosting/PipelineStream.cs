@@ -47,7 +47,7 @@ public sealed class PipelineStream : IAsyncDisposable
         (admin, topic) = (new TopicAdmin(options), new TopicReader(options));
         newLogger = isAlone ? process.NewLogger : category => new StreamLogger(process.NewLogger(category), Name);
         Metrics = new PipelineMetrics(options, isAlone ? null : Name);
-        Gauges = new StatusGauges(Metrics);
+        Gauges = new StatusGauges(Metrics, process.Time);
         Failures = new FailureJournal(Name, process.Time, Metrics);
         History = new FlowHistory();
         Logger = newLogger("OrdersStream");
@@ -105,7 +105,7 @@ public sealed class PipelineStream : IAsyncDisposable
     /// <param name="hostFile">The function app's host.json; null: it is not looked at.</param>
     /// <param name="cancellationToken">Ends the looking.</param>
     public Task<CheckReport> CheckAsync(string? hostFile, CancellationToken cancellationToken) =>
-        new StreamCheck(Options, admin, openFiles, Process.Time).RunAsync(hostFile, cancellationToken);
+        new StreamCheck(Options, admin, topic, openFiles, Process.Time).RunAsync(hostFile, cancellationToken);
 
     /// <summary>Says how far the reading of the whole table has got, until it is cancelled.</summary>
     public Task TellProgressAsync(CancellationToken cancellationToken) => new LoadProgress(this).RunAsync(cancellationToken);
@@ -118,6 +118,10 @@ public sealed class PipelineStream : IAsyncDisposable
         ImmutableInterlocked.Update(ref running, (all, one) => all.Add(one), begun);
         return begun;
     }
+
+    /// <summary>Whether who captures is heard of in this configuration's state folder: only there does it meet what is asked.</summary>
+    public bool HearsOfCapture => new HeartbeatFolder(Options, nameof(PostgresToKafka)).Read()
+        .Any(beat => beat.IsAlive(Process.Time.GetUtcNow()));
 
     /// <summary>What a loop over a half does about its failures.</summary>
     /// <param name="half">Whose they are.</param>
@@ -153,9 +157,15 @@ public sealed class PipelineStream : IAsyncDisposable
 
     internal void Ended(RunningHalf half) => ImmutableInterlocked.Update(ref running, (all, one) => all.Remove(one), half);
 
-    private AuditStatus? Compared() => Audit.Read() is not { Last: { } last } state ? null : new(
-        last.BegunAt, (Process.Time.GetUtcNow() - last.BegunAt).TotalSeconds, last.Rows - last.OnTheWay, last.OnTheWay, last.Missing,
-        last.Stale, last.Extra, last.StoredTwice, last.Requested, last.Unmended, state.Failure);
+    private AuditReport? Compared()
+    {
+        if (Audit.Read() is not { } state) return null;
+        var now = Process.Time.GetUtcNow();
+        var last = state.Last is not { } l ? null : new AuditStatus(
+            l.BegunAt, (now - l.BegunAt).TotalSeconds, l.Compared, l.OnTheWay, l.Missing, l.Stale, l.Extra, l.StoredTwice,
+            l.Requested, l.Unmended, state.Failure, state.DifferingRounds, state.DeletesHeld);
+        return new AuditReport(last, state.Failure, state.IsOverdue(now, TimeSpan.FromSeconds(Options.Audit.Interval)));
+    }
 
     private IReadOnlyList<Heartbeat> Heartbeats() => [.. running.Select(half => half.Heartbeat)];
 

@@ -41,6 +41,7 @@ public sealed partial class ClientErrors(KafkaOptions kafka, TimeProvider? time 
     public KafkaException? CauseOf(KafkaException failure)
     {
         failure.Data[FailurePolicy.AskedKey] = kafka.Brokers;
+        failure.Data[FailurePolicy.AskedTopicKey] = kafka.Topic;
         if (failure.Error.IsFatal || failure is UnreachableBrokerException) return null;
         if (Refusal is { } refused) return new KafkaException(refused, failure);
         if (!IsNoAnswer(failure.Error.Code)) return null;

@@ -65,8 +65,8 @@ public sealed class TopicAdmin(PipelineOptions options)
             [.. needed.Where(o => !may.Contains(o) && !may.Contains(AclOperation.All)).Select(o => o.ToString().ToUpperInvariant())]);
     });
 
-    /// <summary>Whether the brokers would make the topic; they do not.</summary>
-    /// <exception cref="PipelineException">They would not.</exception>
+    /// <summary>Whether the brokers would make the topic, which is not among those that they show; they do not.</summary>
+    /// <exception cref="PipelineException">They would not, or it is there.</exception>
     internal Task<MissingRights> TryCreationAsync(CancellationToken cancellationToken) => AskAsync(async (admin, _) =>
     {
         await RequestCreationAsync(admin, isTrial: true, cancellationToken);
@@ -238,9 +238,16 @@ public sealed class TopicAdmin(PipelineOptions options)
             }], new CreateTopicsOptions { RequestTimeout = KafkaClients.AnswerTimeout, ValidateOnly = isTrial });
             await KafkaClients.AnswerAsync(creation, cancellationToken);
         }
-        catch (CreateTopicsException e) when (e.Results.Single().Error.Code == ErrorCode.TopicAlreadyExists)
+        catch (CreateTopicsException e) when (!isTrial && e.Results.Single().Error.Code == ErrorCode.TopicAlreadyExists)
         {
             // Another instance was faster.
+        }
+        catch (CreateTopicsException e) when (e.Results.Single().Error.Code == ErrorCode.TopicAlreadyExists)
+        {
+            throw new PipelineException(FailureAction.Stop,
+                $"Topic '{kafka.Topic}' is there, and this user may not describe it.",
+                $"Grant it DESCRIBE: kafka-acls --bootstrap-server {kafka.Brokers} --add --allow-principal "
+                + $"User:{kafka.SaslUsername ?? "..."} --topic {kafka.Topic} --operation Describe", e);
         }
         catch (CreateTopicsException e)
         {

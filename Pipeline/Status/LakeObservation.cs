@@ -7,10 +7,20 @@ using OrdersStream.Lake.Files;
 
 namespace OrdersStream.Status;
 
+/// <summary>
+/// A lake that was begun when Kafka had the topic's first records no more: as after a start without the volume of the one before.
+/// </summary>
+/// <param name="Partition">The first such partition.</param>
+/// <param name="Offset">Its first offset that the lake has.</param>
+/// <param name="BegunAt">When.</param>
+internal sealed record LateBegin(int Partition, long Offset, DateTimeOffset BegunAt);
+
 /// <summary>What the lake shows at one moment: its commit logs and its quarantine.</summary>
 /// <param name="Status">For the document.</param>
 /// <param name="Positions">Per partition, what the log says.</param>
-internal sealed record LakeObservation(LakeStatus Status, ImmutableSortedDictionary<int, StoredPosition> Positions)
+/// <param name="LateBegin">Where it lacks what Kafka had no more when it was begun; null: nowhere that is known.</param>
+internal sealed record LakeObservation(
+    LakeStatus Status, ImmutableSortedDictionary<int, StoredPosition> Positions, LateBegin? LateBegin)
 {
     private const int CommitsRead = 5, FilesShown = 10;
 
@@ -42,7 +52,18 @@ internal sealed record LakeObservation(LakeStatus Status, ImmutableSortedDiction
         var status = new LakeStatus(
             options.Datalake.Path, Reachable: true, newest.Sum(e => e.State.Rows), newest.Sum(e => e.State.Files), quarantined,
             [.. files.Take(FilesShown)], quarantined > 0 ? causes.Read(lake) : [], newest.Sum(e => e.State.Dropped));
-        return new LakeObservation(status, newest.ToImmutableSortedDictionary(e => e.Partition, StoredPosition.Of));
+        return new LakeObservation(
+            status, newest.ToImmutableSortedDictionary(e => e.Partition, StoredPosition.Of), LateBeginOf(lake, options.Kafka.Topic));
+    }
+
+    private static LateBegin? LateBeginOf(ILakeFiles lake, string topic)
+    {
+        if (lake.Find(LakeOwner.FileName) is not { } owner) return null;
+        var content = lake.Read(LakeOwner.FileName);
+        if (OwnerFile.Read(content, lake.Locate(LakeOwner.FileName)).Topic != topic) return null;
+        var begins = OwnerFile.ReadBegins(content) ?? [];
+        return begins.Index().FirstOrDefault(b => b.Item > 0) is (var partition, > 0 and var offset)
+            ? new LateBegin(partition, offset, owner.WrittenAt) : null;
     }
 
     private static bool HasRows(ILakeFiles lake, string topic) =>

@@ -150,24 +150,38 @@ public sealed record TopicStatus(
 /// <param name="Requested">Of the missing and stale ones, those that are published again.</param>
 /// <param name="Unmended">Those that had been published again before, and differed as they did.</param>
 /// <param name="Failure">What broke a later round off; null: nothing.</param>
+/// <param name="DifferingRounds">Rounds, one after the other and this one among them, that found rows missing or stale.</param>
+/// <param name="DeletesHeld">Why what is extra is not published as deleted, though it may be; null: it is, or is not to be.</param>
 public sealed record AuditStatus(
     DateTimeOffset ComparedAt, double AgeSeconds, long Rows, long OnTheWay, long Missing, long Stale, long Extra, long StoredTwice,
-    long Requested, long Unmended, string? Failure)
+    long Requested, long Unmended, string? Failure, int DifferingRounds = 0, string? DeletesHeld = null)
 {
     /// <summary>Rows, or offsets, that were not as they should be. Deleted rows that no trigger wrote down are none of them.</summary>
     public long Differences => Missing + Stale + StoredTwice;
 
     /// <summary>What it found, in words.</summary>
-    public string Says => Differences + Extra == 0
-        ? string.Create(CultureInfo.InvariantCulture, $"{Rows:N0} rows were compared, and lake and table are equal")
-        : string.Create(
+    public string Says => (Differences + Extra, Rows, OnTheWay) switch
+    {
+        (0, 0, > 0) => "no row could be compared",
+        (0, _, _) => string.Create(CultureInfo.InvariantCulture, $"{Rows:N0} rows were compared, and lake and table are equal"),
+        _ => string.Create(
             CultureInfo.InvariantCulture,
             $"of {Rows:N0} rows {Missing:N0} were missing and {Stale:N0} stale in the lake, {Extra:N0} were extra, "
-            + $"{StoredTwice:N0} stored twice");
+            + $"{StoredTwice:N0} stored twice"),
+    };
 
-    /// <summary>It was seen, and nobody mends it.</summary>
-    internal bool NeedsHelp => StoredTwice + Unmended > 0 || Missing + Stale > Requested;
+    /// <summary>
+    /// It was seen, and nobody mends it; or what was published again was of no use, or not for long, since the next round found rows, too.
+    /// </summary>
+    internal bool NeedsHelp =>
+        StoredTwice + Unmended > 0 || Missing + Stale > Requested || DifferingRounds >= 2 || DeletesHeld is not null;
 }
+
+/// <summary>What the standing audit has left of itself.</summary>
+/// <param name="Last">The last whole round; null: there was none.</param>
+/// <param name="Failure">What broke a later one off; null: nothing.</param>
+/// <param name="IsOverdue">That goes on for so long that what was found before tells nothing of now.</param>
+internal sealed record AuditReport(AuditStatus? Last, string? Failure, bool IsOverdue);
 
 /// <summary>The lake, from its commit log and files.</summary>
 /// <param name="Path">Folder of the files.</param>

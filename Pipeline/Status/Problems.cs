@@ -76,6 +76,7 @@ internal sealed class Problems
     /// </summary>
     private static Health HealthOf(Part where, Exception failure) => where switch
     {
+        _ when failure is SilentFolderException => Health.Unknown,
         Part.State => Health.Unknown,
         Part.Lake => failure is PipelineException ? Health.Wrong : Health.Unknown,
         _ => Health.Wrong,

@@ -42,17 +42,20 @@ internal sealed record SourceObservation(
         return new SourceObservation(status, activity.Clock, activity.Snapshot, identity, activity.Writer, warnings);
     }
 
-    /// <summary>Whether the table has rows for the next window, as far as windows see them.</summary>
+    /// <summary>Whether the table has rows, or deletes, for the next window, as far as windows see them.</summary>
     /// <param name="options">Which table.</param>
     /// <param name="horizon">Up to which all is published.</param>
     /// <param name="cancellationToken">Ends the asking.</param>
-    public static async Task<bool> HasMoreAsync(PipelineOptions options, Horizon horizon, CancellationToken cancellationToken)
+    /// <returns>Null: the server was started anew since, and its ids tell nothing.</returns>
+    public static async Task<bool?> HasMoreAsync(PipelineOptions options, Horizon horizon, CancellationToken cancellationToken)
     {
         await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
+        if ((await SourceServer.ReadAsync(connection, cancellationToken)).StartedAt != horizon.ServerStarted) return null;
         var table = await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken);
         var recent = horizon.LowerBound is { } bound ? $" AND {table.NotBelow(bound)}" : "";
+        var deletes = table.Tombstones is { } tombstones ? $" OR EXISTS ({tombstones.NotIn(horizon, table)})" : "";
         await using var command = new NpgsqlCommand(
-            $"SELECT EXISTS (SELECT FROM {table.QualifiedName} WHERE NOT {horizon.Contains("xmin")}{recent})", connection);
+            $"SELECT EXISTS (SELECT FROM {table.QualifiedName} WHERE NOT {horizon.Contains("xmin")}{recent}){deletes}", connection);
         return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 

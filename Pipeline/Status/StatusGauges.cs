@@ -5,19 +5,29 @@ using OrdersStream.Store;
 
 namespace OrdersStream.Status;
 
-/// <summary>The last status that was read, as gauges of the stream's meter.</summary>
+/// <summary>
+/// The last status that was read, as gauges of the stream's meter; of one that was read too long ago there is none but that it cannot be
+/// told (invariant 11).
+/// </summary>
 public sealed class StatusGauges
 {
-    private readonly PipelineMetrics metrics;
-    private PipelineStatus? last;
+    private static readonly TimeSpan AgeMax = TimeSpan.FromSeconds(30);
 
-    public StatusGauges(PipelineMetrics metrics)
+    private readonly PipelineMetrics metrics;
+    private readonly TimeProvider time;
+    private (PipelineStatus? Status, long ReadAt) last;
+    private readonly Lock gate = new();
+
+    /// <param name="metrics">The stream's.</param>
+    /// <param name="time">Tells how old a status is.</param>
+    public StatusGauges(PipelineMetrics metrics, TimeProvider time)
     {
-        this.metrics = metrics;
+        (this.metrics, this.time) = (metrics, time);
+        last = (null, time.GetTimestamp());
         var meter = metrics.Meter;
         meter.CreateObservableGauge(
             "orders_stream.up", Reachable, null, "1: it could be read for the last status; 0: it could not.");
-        Gauge("orders_stream.health", s => (int)s.Health, null, "0 well, 1 something is wrong, 2 it cannot be told.");
+        meter.CreateObservableGauge("orders_stream.health", HealthNow, null, "0 well, 1 something is wrong, 2 it cannot be told.");
         Gauge(
             "orders_stream.capture.lag", s => s.Capture?.LagSeconds, "s",
             "How long ago the oldest change may have been committed that is not in Kafka.");
@@ -47,25 +57,44 @@ public sealed class StatusGauges
     }
 
     /// <summary>Keeps a status that was read, in place of the one before it.</summary>
-    public void Record(PipelineStatus status) => Volatile.Write(ref last, status);
+    public void Record(PipelineStatus status)
+    {
+        lock (gate) last = (status, time.GetTimestamp());
+    }
+
+    /// <summary>Null: none was read, or not lately.</summary>
+    private PipelineStatus? Last => Read() is var (status, isOld) && !isOld ? status : null;
+
+    private (PipelineStatus? Status, bool IsOld) Read()
+    {
+        lock (gate) return (last.Status, time.GetElapsedTime(last.ReadAt) > AgeMax);
+    }
+
+    private Measurement<double>[] HealthNow()
+    {
+        var (status, isOld) = Read();
+        return isOld ? [new((int)Health.Unknown, metrics.StreamTags)]
+            : status is null ? []
+            : [new((int)status.Health, metrics.StreamTags)];
+    }
 
     private void Gauge(string name, Func<PipelineStatus, double?> value, string? unit, string description)
     {
         Measurement<double>[] Measure() =>
-            Volatile.Read(ref last) is { } status && value(status) is { } measured ? [new(measured, metrics.StreamTags)] : [];
+            Last is { } status && value(status) is { } measured ? [new(measured, metrics.StreamTags)] : [];
         metrics.Meter.CreateObservableGauge(name, Measure, unit, description);
     }
 
     private IEnumerable<Measurement<int>> Reachable()
     {
-        if (Volatile.Read(ref last) is not { } status) yield break;
-        yield return Up("postgres", status.Source.Reachable);
+        if (Last is not { } status) yield break;
+        yield return Up("postgres", status.Source is { Reachable: true, Version: not null });
         yield return Up("kafka", status.Topic.Reachable);
         yield return Up("lake", status.Lake.Reachable);
     }
 
     private IEnumerable<Measurement<int>> Halves() =>
-        from half in Volatile.Read(ref last)?.Halves ?? []
+        from half in Last?.Halves ?? []
         let isUp = half.State is HalfState.Running or HalfState.StandingBy
         select new Measurement<int>(isUp ? 1 : 0, [.. metrics.StreamTags, new("half", half.Name)]);
 
@@ -73,7 +102,7 @@ public sealed class StatusGauges
 
     private IEnumerable<Measurement<long>> LakeLag()
     {
-        foreach (var partition in Volatile.Read(ref last)?.Partitions ?? [])
+        foreach (var partition in Last?.Partitions ?? [])
         {
             if (partition.Lag is not { } lag) continue;
             var number = partition.Partition.ToString(CultureInfo.InvariantCulture);

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Runtime.ExceptionServices;
 using OrdersStream.Capture;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
@@ -22,12 +23,13 @@ public sealed class StatusReader
     private readonly Func<string, ILakeFiles> openFiles;
     private readonly ProcessStatus process;
     private readonly Func<IReadOnlyList<Heartbeat>> own;
-    private readonly Func<AuditStatus?> audit;
+    private readonly Func<AuditReport?> audit;
     private readonly FlowHistory history;
     private readonly FailureJournal failures;
     private readonly TimeProvider time;
     private readonly TopicObserver topic;
     private readonly QuarantineCauses causes = new();
+    private readonly FolderLook folders = new();
     private DateTime? caughtUpAt;
 
     /// <param name="options">The stream's configuration.</param>
@@ -36,13 +38,13 @@ public sealed class StatusReader
     /// <param name="openFiles">What lies at a location of the configuration.</param>
     /// <param name="process">The process that answers.</param>
     /// <param name="own">The halves that it runs: their files may be those that cannot be written.</param>
-    /// <param name="audit">The last whole round of the standing audit; null: there was none.</param>
+    /// <param name="audit">What the standing audit has left of itself; null: nothing.</param>
     /// <param name="history">Where rates and lags are kept.</param>
     /// <param name="failures">What failed in this process.</param>
     /// <param name="time">The clock.</param>
     internal StatusReader(
         PipelineOptions options, TopicAdmin admin, TopicReader topic, Func<string, ILakeFiles> openFiles, ProcessStatus process,
-        Func<IReadOnlyList<Heartbeat>> own, Func<AuditStatus?> audit, FlowHistory history, FailureJournal failures, TimeProvider time)
+        Func<IReadOnlyList<Heartbeat>> own, Func<AuditReport?> audit, FlowHistory history, FailureJournal failures, TimeProvider time)
     {
         (this.options, this.openFiles, this.process, this.own, this.audit) = (options, openFiles, process, own, audit);
         (this.history, this.failures, this.time) = (history, failures, time);
@@ -59,13 +61,20 @@ public sealed class StatusReader
         var sourceTask = problems.TryAsync(Part.Source, () => ObserveSourceAsync(answerTimeout, cancellationToken), cancellationToken);
         var observed = await problems.TryAsync(Part.Topic, () => topic.ReadAsync(answerTimeout, cancellationToken), cancellationToken);
         var source = await sourceTask;
-        var (capturing, storing) = (BeatsOf(nameof(PostgresToKafka)), BeatsOf(nameof(KafkaToLake)));
-        var file = new WatermarkFile(options);
-        var watermark = problems.Try(Part.State, file.Read);
         var identity = observed?.Cluster.Topic;
+        var (file, streaming) = (new WatermarkFile(options), options.Streaming);
+        var state = await problems.TryAsync(
+            Part.State, () => InFolderAsync(streaming.LastProcessedTimestampLocation, () => ReadState(file)), cancellationToken);
+        var watermark = state is null ? null : problems.Try(Part.State, state.Watermark);
+        var stored = await problems.TryAsync(
+            Part.State, () => InFolderAsync(streaming.CheckpointLocation, () => Written(nameof(KafkaToLake))), cancellationToken);
+        var (capturing, storing) = (BeatsOf(nameof(PostgresToKafka), state?.Beats), BeatsOf(nameof(KafkaToLake), stored));
         var lake = await problems.TryAsync(
-            Part.Lake, () => LakeObservation.ReadAsync(options, identity, openFiles, causes, cancellationToken), cancellationToken);
-        var isLost = watermark is null && lake is { IsEmpty: false } && !File.Exists(file.Path);
+            Part.Lake, () => folders.ReadAsync(
+                options.Datalake.Path, () => LakeObservation.ReadAsync(options, identity, openFiles, causes, cancellationToken),
+                answerTimeout, cancellationToken),
+            cancellationToken);
+        var isLost = watermark is null && lake is { IsEmpty: false } && state is { MovedAt: null };
         if (isLost) problems.Add(Part.State, WatermarkGone(file.Path));
         CheckIdentities(problems, watermark, file.Path, source, observed?.Cluster, lake);
 
@@ -76,21 +85,25 @@ public sealed class StatusReader
         foreach (var hidden in (observed?.Hidden ?? []).Take(1))
             problems.Add(Part.Topic, new PipelineException(hidden.ToVerdict(options.Kafka.Topic)));
         caughtUpAt = capture?.LagSeconds is 0 ? source!.Clock : captured;
-        var compared = problems.Try(Part.State, audit);
-        if (compared is { NeedsHelp: true }) problems.Add(Part.Audit, Differ(compared));
-        var leftOut = problems.Try(Part.State, () => TooLargeRows.CountIn(options.Streaming));
+        var audited = state is null ? null : problems.Try(Part.State, state.Audit);
+        if (lake?.LateBegin is { } begin && !(audited?.Last?.ComparedAt > begin.BegunAt)) problems.Add(Part.State, BeginsLate(begin));
+        // Where it is off, nobody finds that it was mended.
+        var compared = options.Audit.IsEnabled ? audited : null;
+        if (compared is { Last: { NeedsHelp: true } differs }) problems.Add(Part.Audit, Differ(differs));
+        if (compared is { IsOverdue: true }) problems.Add(Part.State, NotCompared(compared));
+        var leftOut = state is null ? 0 : problems.Try(Part.State, state.LeftOut);
         var partitions = await topic.JoinAsync(observed, lake?.Positions, answerTimeout, cancellationToken);
 
         var at = time.GetUtcNow();
         var judge = new HalfJudge(options.LagMax, at);
-        var toCapture = ForCapture(capture, isLost || File.Exists(file.Path));
+        var toCapture = ForCapture(capture, isLost || state is not { MovedAt: null }) with { MovedAt = state?.MovedAt };
         // Others' commits on the same server look the same as those of the table, and nobody is there who would look.
         if (toCapture.Waits is true && source is { Status.Poller: null } && !capturing.Any(b => b.IsAlive(at)))
             toCapture = await WithRowsAsync(toCapture, watermark!, answerTimeout, cancellationToken);
         ImmutableArray<HalfStatus> halves =
         [
             judge.Judge(
-                nameof(PostgresToKafka), capturing, toCapture, source?.Status.Poller is { } p ? Described(p) : null),
+                nameof(PostgresToKafka), capturing, toCapture, source?.Status.Poller is { } p ? HolderOf(p) : null),
             judge.Judge(nameof(KafkaToLake), storing, ForStore(observed, partitions, at)),
         ];
         var lakeStatus = lake?.Status ?? new LakeStatus(options.Datalake.Path, Reachable: false, NewestFiles: [], QuarantineCauses: []);
@@ -108,7 +121,7 @@ public sealed class StatusReader
             Topic = topic.Describe(observed?.Cluster),
             Lake = lakeStatus,
             Capture = capture,
-            Audit = compared,
+            Audit = compared?.Last,
             Halves = halves,
             Partitions = partitions,
             Failures = recent,
@@ -116,6 +129,9 @@ public sealed class StatusReader
             Problems = problems.Texts,
             Flow = history.Read(),
         };
+
+        Task<T> InFolderAsync<T>(string folder, Func<T> read) =>
+            folders.ReadAsync(folder, () => Task.FromResult(read()), answerTimeout, cancellationToken);
     }
 
     private async Task<SourceObservation> ObserveSourceAsync(TimeSpan answerTimeout, CancellationToken cancellationToken)
@@ -134,15 +150,44 @@ public sealed class StatusReader
         }
     }
 
+    /// <summary>
+    /// What capture's state folder holds: heartbeats, when the watermark file was written, which is with each page (null: there is none),
+    /// and what is in it. Each part of it is a value or a failure, of which the others know nothing.
+    /// </summary>
+    private sealed record CaptureState(
+        IReadOnlyList<Heartbeat> Beats, DateTimeOffset? MovedAt, Func<Watermark?> Watermark, Func<AuditReport?> Audit, Func<int> LeftOut);
+
+    private CaptureState ReadState(WatermarkFile file) => new(
+        Written(nameof(PostgresToKafka)), File.Exists(file.Path) ? File.GetLastWriteTimeUtc(file.Path) : null,
+        Outcome(file.Read), Outcome(audit), Outcome(() => TooLargeRows.CountIn(options.Streaming)));
+
+    private static Func<T> Outcome<T>(Func<T> read)
+    {
+        try
+        {
+            var value = read();
+            return () => value;
+        }
+        catch (Exception e)
+        {
+            var failure = ExceptionDispatchInfo.Capture(e);
+            return () =>
+            {
+                failure.Throw();
+                return default!;
+            };
+        }
+    }
+
     /// <summary>Of this process what it knows itself, of others what they wrote.</summary>
-    private IReadOnlyList<Heartbeat> BeatsOf(string half)
+    private IReadOnlyList<Heartbeat> BeatsOf(string half, IReadOnlyList<Heartbeat>? written)
     {
         var known = own().Where(b => b.Half == half).ToList();
-        return [.. known, .. Written(half).Where(b => known.TrueForAll(k => k.Id != b.Id))];
+        return [.. known, .. (written ?? []).Where(b => known.TrueForAll(k => k.Id != b.Id))];
     }
 
     // That nobody can be seen is told by the half's own state.
-    private ImmutableArray<Heartbeat> Written(string half)
+    private IReadOnlyList<Heartbeat> Written(string half)
     {
         try
         {
@@ -163,9 +208,9 @@ public sealed class StatusReader
             problems.Try(Part.Topic, () => WatermarkRecovery.CheckTopic(path, watermark.Topic, present));
         if (cluster is { Partitions: null } && (watermark is not null || lake is { IsEmpty: false }))
             problems.Add(Part.Topic, new PipelineException(FailureAction.Stop,
-                $"Topic '{options.Kafka.Topic}' is not there any more.",
-                "If kafka.brokers leads to another cluster, correct it. If the topic was deleted, its records are gone, and one that is "
-                + "made anew is another: start a new stream."));
+                $"Topic '{options.Kafka.Topic}' is not there any more, or this user may not describe it.",
+                "If the user lost that right, grant it DESCRIBE on the topic. If kafka.brokers leads to another cluster, correct it. If "
+                + "the topic was deleted, its records are gone, and one that is made anew is another: start a new stream."));
     }
 
     /// <summary>What waits for capture, where it is asked of the table itself.</summary>
@@ -177,9 +222,12 @@ public sealed class StatusReader
         expiry.CancelAfter(answerTimeout);
         try
         {
-            return await SourceObservation.HasMoreAsync(options, horizon, expiry.Token)
-                ? backlog with { Text = "rows of the table wait" }
-                : new(false, 0, "no row of the table waits");
+            return await SourceObservation.HasMoreAsync(options, horizon, expiry.Token) switch
+            {
+                true => backlog with { Text = "rows of the table, or deletes, wait" },
+                false => new(false, 0, "no row of the table waits, and no delete"),
+                null => backlog,
+            };
         }
         catch (Exception) when (!cancellationToken.IsCancellationRequested)
         {
@@ -199,7 +247,8 @@ public sealed class StatusReader
         return new($"{postgres.Schema}.{postgres.Table}", $"{postgres.Host}:{postgres.Port}/{postgres.Db}", reachable);
     }
 
-    private static string Described(PollerStatus p) => $"session {p.Pid} of the source ({p.Application}), which holds the poller's lock,";
+    private static LockHolder HolderOf(PollerStatus p) =>
+        new($"session {p.Pid} of the source ({p.Application}), which holds the poller's lock,", p.Since);
 
     private static Backlog ForCapture(CaptureStatus? capture, bool hasBegun) => capture switch
     {
@@ -238,18 +287,41 @@ public sealed class StatusReader
                 + "until it ends, each window reads as far back as the last one before it");
     }
 
-    private static IEnumerable<string> WarningsOf(AuditStatus? audit)
+    private static IEnumerable<string> WarningsOf(AuditReport? audit)
     {
-        if (audit is { Differences: > 0, NeedsHelp: false })
-            yield return $"audit: {audit.Says}; what was missing or stale is published again, and the next round says "
+        if (audit?.Last is { Differences: > 0, NeedsHelp: false } last)
+            yield return $"audit: {last.Says}; what was missing or stale is published again, and the next round says "
                 + "whether it was of use";
-        if (audit?.Failure is { } failure) yield return $"audit: a later round was broken off: {failure}";
+        if (audit is { Failure: { } failure, IsOverdue: false })
+            yield return $"audit: {(audit.Last is null ? "the first" : "a later")} round was broken off: {failure}";
     }
 
+    private static PipelineException NotCompared(AuditReport audit) => new(FailureAction.Retry,
+        $"Lake and table were {(audit.Last is { } last ? $"last compared at {Clock(last.ComparedAt)}" : "never compared")}: "
+        + $"each round of the audit is broken off. {audit.Failure}",
+        "'verify' compares them now; the log of the process that captures says what to do.");
+
+    private static PipelineException BeginsLate(LateBegin begin) => new(FailureAction.Retry,
+        $"This lake begins at offset {begin.Offset} of partition {begin.Partition}: rows of before are missing, unless they were captured "
+        + "again, and lake and table were not compared since.",
+        "Where another lake should be mounted here, mount it and start again. Else wait for a round of the audit, or 'repair', which "
+        + "publishes what is missing again, and compares.");
+
     private static PipelineException Differ(AuditStatus audit) => new(FailureAction.Retry,
-        $"Lake and table differed when they were compared at {audit.ComparedAt.UtcDateTime:yyyy-MM-dd HH:mm:ss}: {audit.Says}.",
-        "'verify' compares them now; 'repair' publishes what is missing or stale again. The audit's next round says whether "
-        + "it was of use.");
+        $"Lake and table differed when they were compared at {Clock(audit.ComparedAt)}: {audit.Says}"
+        + (audit.DifferingRounds >= 2 ? $", in {audit.DifferingRounds} rounds one after the other" : "")
+        + (audit.DeletesHeld is { } why ? $"; extra rows are not published as deleted, since {why}" : "") + ".",
+        (audit.StoredTwice, audit.DeletesHeld) switch
+        {
+            (> 0, _) => "'verify' names files whose rows are stored twice: move the copy away. Then 'repair', which publishes what is "
+                + "missing or stale again, and compares.",
+            (_, not null) => "Where they were deleted, raise postgres.deletes_share_max and start again; a table that is empty on purpose "
+                + "needs a lake that is begun anew.",
+            _ => "'verify' compares them now; 'repair' publishes what is missing or stale again, and compares."
+                + (audit.DifferingRounds >= 2 ? " Find what the log gives as the cause: it goes on." : ""),
+        });
+
+    private static string Clock(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
 
     private PipelineException HeldBack(HeldBackStatus heldBack) => new(FailureAction.Retry,
         $"Committed rows are held back: more than {options.Postgres.SeenTransactions} transactions were committed behind one that is "

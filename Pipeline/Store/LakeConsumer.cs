@@ -86,8 +86,8 @@ internal sealed class LakeConsumer : IDisposable
     public bool WaitNext(TimeSpan wait)
     {
         if (records.WaitNext(wait)) return true;
-        if (error is { } e && !MendsItself(e)) throw new KafkaException(e);
-        return false;
+        if (error is not { } e || MendsItself(e)) return false;
+        throw Explained(e);
     }
 
     /// <summary>Adds the record to a batch.</summary>
@@ -102,6 +102,11 @@ internal sealed class LakeConsumer : IDisposable
     public KafkaException? TakeFailure()
     {
         if (Interlocked.Exchange(ref error, null) is not { } e) return null;
+        return Explained(e);
+    }
+
+    private KafkaException Explained(Error e)
+    {
         var failure = new KafkaException(e);
         return errors.CauseOf(failure) ?? failure;
     }

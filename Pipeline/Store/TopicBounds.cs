@@ -171,7 +171,7 @@ internal sealed class TopicBounds(
         if (low > batch.NextRecord)
         {
             if (!batch.Stored.AcceptsLoss(batch.NextRecord, out var markerPath))
-                throw Lost(batch.Partition, batch.NextRecord, low, markerPath);
+                throw LostRecords.Of(topic.Identity.Topic, batch.Partition, batch.NextRecord, low, markerPath);
             logger.LossAccepted(batch.Partition, low - batch.NextRecord, batch.NextRecord, low, markerPath);
         }
         return Math.Max(low, batch.NextOffset);
@@ -234,13 +234,6 @@ internal sealed class TopicBounds(
         + $"To go on without them, create the empty file '{markerPath}' (and its folder, if there is none yet); "
         + "kafka.compacted: warn does so for all pages of a compacted topic. "
         + "Their rows come back when they change once more, or by a new stream (docs/operations.md).";
-
-    private PipelineException Lost(int partition, long nextRecord, long low, string markerPath) => new(FailureAction.Stop,
-        $"Kafka no longer has {low - nextRecord} offsets of topic '{topic.Identity.Topic}', partition {partition}: "
-        + $"the lake has all below {nextRecord}, Kafka keeps from {low} on.",
-        $"To go on without them, create the empty file '{markerPath}' (and its folder, if there is none yet). "
-        + "Their rows come back when they change once more, "
-        + "or by a new stream (docs/operations.md). Raise the topic's retention so that it outlasts an outage.");
 
     // Neither the brokers nor the records tell whether it is the same topic: one that was made anew has other records.
     private PipelineException TopicShrank(StoredPartition stored, long high) => new(FailureAction.Stop,

@@ -229,7 +229,7 @@ function showCapture({ capture, source, at }) {
     ...(heldBack ? [['Held back', heldBackRows(heldBack, at)]] : []),
     ...(hidden ? [['Hidden transaction', joined(`session ${hidden.pid}`, hidden.application, `there for ${duration(hidden.seconds)}`)]] : []),
     ['Oldest open transaction', !source.reachable ? unknown : oldest ? transaction(oldest, at) : 'none'],
-    ['Poller', !source.reachable ? unknown : source.poller ? poller(source.poller, at) : 'none: no session holds the lock'],
+    ['Poller', source.version === null ? unknown : source.poller ? poller(source.poller, at) : 'none: no session holds the lock'],
     ['Capture mode', source.capture_mode ?? unknown],
   ]);
 }

@@ -72,6 +72,17 @@ public sealed partial class SettingsTests
                 new Microsoft.Extensions.DependencyInjection.ServiceCollection()
                     .AddFunctionApp(Path.GetTempPath(), ShippedFiles.LocalSettings()));
 
+    /// <summary>What is pushed is read all the time; what is asked for, when it is.</summary>
+    [Theory, InlineData("", false), InlineData("http://127.0.0.1:4317", true)]
+    public void a_status_is_read_by_the_app_itself_where_metrics_are_pushed(string endpoint, bool isRead)
+    {
+        var settings = ShippedFiles.LocalSettings();
+        settings["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint;
+        var services = new Microsoft.Extensions.DependencyInjection.ServiceCollection()
+            .AddFunctionApp(Path.Combine(Repository.Root, "FunctionApp", "bin", "output"), settings);
+        Assert.Equal(isRead, services.Any(s => s.ImplementationType?.Name == "SamplerService"));
+    }
+
     [GeneratedRegex("(?m)^ +([A-Za-z0-9_]+): ")]
     private static partial Regex SetName();
 }

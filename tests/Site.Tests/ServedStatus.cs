@@ -18,7 +18,8 @@ public sealed class ServedStatus : IAsyncDisposable
     {
         Status = status;
         export = new MetricsExport();
-        site = new StatusSite(_ => Task.FromResult(Status()), () => [], new StatusGauges(metrics), export, TimeProvider.System);
+        site = new StatusSite(
+            _ => Task.FromResult(Status()), () => [], new StatusGauges(metrics, TimeProvider.System), export, TimeProvider.System);
     }
 
     public Func<PipelineStatus> Status { get; set; }

@@ -19,8 +19,7 @@ public sealed class StreamFunctions : IDisposable
     private readonly BatchWidth width;
     private readonly TimeProvider time;
     private readonly TimeSpan runBudget;
-    private readonly RunningHalf capture, store;
-    private readonly Outage capturing, storing;
+    private readonly TriggeredHalf capture, store;
     private readonly SemaphoreSlim onePoll = new(1);
     private readonly SemaphoreSlim oneBatch = new(1);
 
@@ -28,8 +27,7 @@ public sealed class StreamFunctions : IDisposable
     {
         (this.stream, this.watchdog, time) = (stream, watchdog, stream.Process.Time);
         width = new BatchWidth(limit);
-        (capture, store) = (stream.Begin(nameof(PostgresToKafka)), stream.Begin(nameof(KafkaToLake)));
-        (capturing, storing) = (stream.NewOutage(capture), stream.NewOutage(store));
+        (capture, store) = (Half(nameof(PostgresToKafka)), Half(nameof(KafkaToLake)));
         var options = stream.Options;
         var interval = TimeSpan.FromSeconds(options.Streaming.BatchInterval);
         runBudget = interval > PollBudget ? interval : PollBudget;
@@ -55,7 +53,7 @@ public sealed class StreamFunctions : IDisposable
             do
             {
                 poll = await GuardAsync(
-                    capturing, () => PollOnceAsync(cancellationToken), p => p.Outcome == PollOutcome.StandingBy, cancellationToken);
+                    capture, () => PollOnceAsync(cancellationToken), p => p.Outcome == PollOutcome.StandingBy, cancellationToken);
             }
             while (!poll.WindowDone && time.GetElapsedTime(begun) < runBudget);
         }
@@ -74,7 +72,7 @@ public sealed class StreamFunctions : IDisposable
         await oneBatch.WaitAsync(cancellationToken);
         try
         {
-            await GuardAsync(storing, () => stream.Store.StoreAsync(records, cancellationToken), _ => false, cancellationToken);
+            await GuardAsync(store, () => stream.Store.StoreAsync(records, cancellationToken), _ => false, cancellationToken);
         }
         finally
         {
@@ -94,18 +92,26 @@ public sealed class StreamFunctions : IDisposable
         oneBatch.Dispose();
     }
 
+    private TriggeredHalf Half(string name)
+    {
+        var half = new TriggeredHalf(stream, name);
+        if (!watchdog.IsSwitchedOff(name)) half.Begin();
+        return half;
+    }
+
     private async Task<PollResult> PollOnceAsync(CancellationToken cancellationToken)
     {
         width.Check();
         var poll = await stream.Capture.PollAsync(PollBudget, cancellationToken);
-        capture.Polled(poll);
+        capture.Running.Polled(poll);
         width.Polled(poll);
         return poll;
     }
 
     private async Task<T> GuardAsync<T>(
-        Outage outage, Func<Task<T>> work, Func<T, bool> standsBy, CancellationToken cancellationToken)
+        TriggeredHalf half, Func<Task<T>> work, Func<T, bool> standsBy, CancellationToken cancellationToken)
     {
+        var outage = half.Outage;
         try
         {
             var result = await work();
@@ -124,6 +130,28 @@ public sealed class StreamFunctions : IDisposable
             var verdict = outage.Verdict!;
             if (isNew && verdict.Action != FailureAction.Retry) stream.Logger.HalfStopped(outage.Half, verdict.Problem, verdict.Remedy, e);
             throw new FailedRunException(outage.Half, verdict, e);
+        }
+    }
+
+    /// <summary>
+    /// A half that is seen to run from the start, before anything triggers it; one that is switched off when it is triggered all the same.
+    /// </summary>
+    private sealed class TriggeredHalf(PipelineStream stream, string name) : IDisposable
+    {
+        private readonly Lazy<(RunningHalf Running, Outage Outage)> begun = new(() =>
+        {
+            var running = stream.Begin(name);
+            return (running, stream.NewOutage(running));
+        });
+
+        public RunningHalf Running => begun.Value.Running;
+        public Outage Outage => begun.Value.Outage;
+
+        public void Begin() => _ = begun.Value;
+
+        public void Dispose()
+        {
+            if (begun.IsValueCreated) Running.Dispose();
         }
     }
 }

@@ -16,20 +16,21 @@ public sealed class Watchdog
 
     private readonly TimeProvider time;
     private readonly TimeSpan patience, lookInterval;
+    private readonly IReadOnlyDictionary<string, string> environment;
     private int running;
     private int looksInVain;
     private volatile bool isArmed;
 
     /// <param name="options">For the interval of the ticks.</param>
-    /// <param name="environment">Tells whether there are ticks from the start.</param>
+    /// <param name="environment">Tells whether there are ticks from the start, and which half is switched off.</param>
     /// <param name="time">The clock.</param>
     public Watchdog(PipelineOptions options, IReadOnlyDictionary<string, string> environment, TimeProvider time)
     {
-        this.time = time;
+        (this.time, this.environment) = (time, environment);
         var intervals = TimeSpan.FromSeconds(IntervalsMin * options.Streaming.BatchInterval);
         patience = intervals > PatienceMin ? intervals : PatienceMin;
         lookInterval = patience / LooksMin < LookIntervalMax ? patience / LooksMin : LookIntervalMax;
-        isArmed = TicksEveryInstance(environment);
+        isArmed = TicksEveryInstance();
     }
 
     /// <summary>Whether who asks does so for a call of the platform that has not ended yet.</summary>
@@ -78,19 +79,17 @@ public sealed class Watchdog
         return false;
     }
 
+    /// <summary>The platform is told not to call a half here: nobody runs it in this worker.</summary>
+    /// <param name="half">Its name.</param>
+    public bool IsSwitchedOff(string half) => environment.Any(s => !string.IsNullOrWhiteSpace(s.Value)
+        && s.Key.Replace("__", ".").Equals($"AzureWebJobs.{half}.Disabled", StringComparison.OrdinalIgnoreCase)
+        && s.Value is not ("0" or "false" or "False"));
+
     /// <summary>
     /// With a storage account one instance has the timer, and the others wait for it to go; a timer that is switched off ticks nowhere.
     /// </summary>
-    private static bool TicksEveryInstance(IReadOnlyDictionary<string, string> environment)
-    {
-        return !environment.Any(s => !string.IsNullOrWhiteSpace(s.Value) && (IsAccount(s.Key) || IsSwitchedOff(s.Key, s.Value)));
-
-        static bool IsAccount(string name) => name.StartsWith(FunctionsSettings.Storage, StringComparison.OrdinalIgnoreCase);
-
-        static bool IsSwitchedOff(string name, string value) =>
-            name.Replace("__", ".").Equals($"AzureWebJobs.{nameof(PostgresToKafka)}.Disabled", StringComparison.OrdinalIgnoreCase)
-            && value is not ("0" or "false" or "False");
-    }
+    private bool TicksEveryInstance() => !IsSwitchedOff(nameof(PostgresToKafka)) && !environment.Any(s =>
+        !string.IsNullOrWhiteSpace(s.Value) && s.Key.StartsWith(FunctionsSettings.Storage, StringComparison.OrdinalIgnoreCase));
 
     private sealed class RunningCall(Watchdog watchdog) : IDisposable
     {

@@ -186,6 +186,12 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
         var compared = await CompareAsync(pipeline);
         Assert.Equal(rows, compared.StoredTwice);
         Assert.Equal(ComparisonVerdict.Different, compared.Verdict);
+        // The remedy, followed.
+        var named = Assert.Single(compared.Examples);
+        Assert.Equal((RowDifference.StoredTwice, true), (named.Difference, named.Offset is not null));
+        var name = Path.GetFileName(named.File!);
+        File.Delete(Directory.GetFiles(pipeline.Options.Datalake.Path, name, SearchOption.AllDirectories).Single());
+        Assert.Equal(ComparisonVerdict.Equal, (await CompareAsync(pipeline)).Verdict);
     }
 
     [Fact]

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using OrdersStream.Audit;
 using OrdersStream.Capture;
 using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Lake;
 using OrdersStream.Lake.Files;
@@ -142,6 +143,10 @@ public sealed class RepairTests(PostgresServer postgres, KafkaServer kafka)
         RemoveOneFile(stream);
         var left = stream.Lake.Count();
 
+        // What a round of the audit found before.
+        var file = new AuditStateFile(stream.Options, CrashPoints.None);
+        file.Write(new AuditState(new(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch, 30, 20, 0, 10, 0, 0, 0, 0, 0), 7));
+
         Assert.Equal(2, await RepairAsync(isDry: false, once: false));
         Assert.Equal(1, await RepairAsync(isDry: true, once: false));
         Assert.Equal(left, stream.Lake.Count());
@@ -149,6 +154,9 @@ public sealed class RepairTests(PostgresServer postgres, KafkaServer kafka)
         var mended = stream.Lake.Count();
         Assert.True(mended > left, $"{mended} row versions, and {left} were left");
         await stream.NewestShouldEqualTableAsync();
+        var (found, requested) = (file.Read()!.Last!, file.Read()!.RequestedInAll);
+        Assert.Equal((30, 30, 0), (found.Rows, found.Equal, found.Differences));
+        Assert.True(requested > 7, $"{requested}");
 
         // And by a process that captures, of whom another asks.
         using var stop = new CancellationTokenSource();
@@ -159,11 +167,73 @@ public sealed class RepairTests(PostgresServer postgres, KafkaServer kafka)
         var options = new RecaptureOptions(stream.Options, ["11"], ["20"], null, null, Once: false, LogLevel.Warning);
         Assert.Equal(0, await RepairVerbs.RecaptureAsync(options, Token));
         await stream.UntilStoredAsync(mended + 10, running);
+        // Nothing would be published, and it would be said that it was.
+        var nothing = await Assert.ThrowsAsync<PipelineException>(
+            () => RepairVerbs.RecaptureAsync(options with { First = ["1000"], Last = ["2000"] }, Token));
+        Assert.Contains("is in this part", nothing.Message);
         await stop.CancelAsync();
         await running;
 
         Task<int> RepairAsync(bool isDry, bool once) =>
             RepairVerbs.RepairAsync(new RepairOptions(stream.Options, isDry, once, LogLevel.Warning), Token);
+    }
+
+    /// <summary>Who waits sees no request any more, as where it was done.</summary>
+    [Fact]
+    public async Task a_request_that_the_poller_sets_aside_was_not_published()
+    {
+        await using var stream = await TestStream.CreateAsync(postgres, kafka);
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'n' || i FROM generate_series(1, 5) i");
+        await stream.PollAsync();
+        await using var poller = stream.NewRun();
+        using var beat = poller.Stream.Begin(nameof(PostgresToKafka));
+        var requests = new RepairRequests(stream.Options, CrashPoints.None);
+
+        var verb = RepairVerbs.RecaptureAsync(
+            new RecaptureOptions(stream.Options, null, null, null, null, Once: false, LogLevel.Warning), Token);
+        await stream.UntilAsync(() => requests.Waiting().Count > 0, verb, () => "nothing was asked for");
+        Assert.True(requests.HasFailed(requests.Waiting().Single(), isForGood: true));
+
+        Assert.Equal(2, await verb);
+    }
+
+    /// <summary>A request in this folder would wait for ever.</summary>
+    [Fact]
+    public async Task who_captures_with_another_state_folder_is_not_asked_here()
+    {
+        await using var stream = await TestStream.CreateAsync(postgres, kafka);
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'n' || i FROM generate_series(1, 5) i");
+        var elsewhere = stream.NewInstance(stream.Options with
+        {
+            Streaming = stream.Options.Streaming with
+            {
+                LastProcessedTimestampLocation = stream.Options.Streaming.LastProcessedTimestampLocation + "-elsewhere",
+            },
+        });
+        await elsewhere.PollAsync();
+
+        var recaptured = await RepairVerbs.RecaptureAsync(
+            new RecaptureOptions(stream.Options, null, null, null, null, Once: true, LogLevel.Warning), Token);
+
+        Assert.Equal(2, recaptured);
+        Assert.Empty(new RepairRequests(stream.Options, CrashPoints.None).Waiting());
+    }
+
+    /// <summary>As verify ends: nobody has published them yet.</summary>
+    [Fact]
+    public async Task deletes_that_are_on_the_way_are_no_agreement()
+    {
+        // On a server of its own: what others have open there keeps a horizon back, and rows are on the way then.
+        await using var server = await PostgresServer.StartOwnAsync();
+        await using var stream = await TestStream.CreateAsync(server, kafka, TestStream.ItemsAndDeletes);
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'n' || i FROM generate_series(1, 5) i");
+        await stream.PollAndStoreAsync();
+        var options = new RepairOptions(stream.Options, IsDry: true, Once: false, LogLevel.Warning);
+        Assert.Equal(0, await RepairVerbs.RepairAsync(options, Token));
+
+        await stream.ExecuteAsync("DELETE FROM items WHERE id = 3");
+
+        Assert.Equal(2, await RepairVerbs.RepairAsync(options, Token));
     }
 
     /// <summary>Readers of the lake see NULL in a column that its files have not.</summary>
@@ -248,13 +318,19 @@ public sealed class RepairTests(PostgresServer postgres, KafkaServer kafka)
         await stream.PollAndStoreAsync();
         var requests = new RepairRequests(stream.Options, CrashPoints.None);
         var order = await OrderAsync(stream);
-        requests.Add(new("the test", new RowSelection { Keys = [["1"]] }, "name text"), DateTimeOffset.UnixEpoch);
-        requests.Add(new("the test", new RowSelection { Keys = [["no number"]] }, order), DateTimeOffset.UnixEpoch);
-        File.WriteAllText(requests.Add(new("the test", new RowSelection(), order), DateTimeOffset.UnixEpoch), "{}");
+        string[] files =
+        [
+            requests.Add(new("the test", new RowSelection { Keys = [["1"]] }, "name text"), DateTimeOffset.UnixEpoch),
+            requests.Add(new("the test", new RowSelection { Keys = [["no number"]] }, order), DateTimeOffset.UnixEpoch),
+            requests.Add(new("the test", new RowSelection(), order), DateTimeOffset.UnixEpoch),
+        ];
+        File.WriteAllText(files[2], "{}");
         await stream.ExecuteAsync("UPDATE items SET name = 'new', updated_at = clock_timestamp() WHERE id = 1");
 
         var poll = await stream.PollAsync();
         Assert.Equal((0, 1, 0), (poll.RepairedRows, poll.Rows, requests.Waiting().Count));
+        // Who asked can tell that it was not done.
+        Assert.All(files, file => Assert.NotNull(RepairRequests.SetAside(file)));
         Assert.Equal(3, stream.Log.Warnings.Count(w => w.Contains("is dropped, since", StringComparison.Ordinal)));
         Assert.DoesNotContain("no number", stream.Log.ToString(), StringComparison.Ordinal);
     }

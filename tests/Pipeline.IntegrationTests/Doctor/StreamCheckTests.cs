@@ -1,7 +1,10 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Confluent.Kafka;
 using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
 using OrdersStream.Doctor;
+using OrdersStream.Kafka;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Programs;
 using OrdersStream.TestKit.Servers;
@@ -117,6 +120,43 @@ public sealed class StreamCheckTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Equal(Readiness.Ready, (await CheckAsync(stream)).Verdict);
     }
 
+    /// <summary>Storing would stop with the same words.</summary>
+    [Fact]
+    public async Task records_that_retention_took_before_they_were_stored_are_found()
+    {
+        kafka.RequireReal("records are deleted");
+        await using var stream = await CreateAsync(Good);
+        await stream.ExecuteAsync("INSERT INTO items SELECT generate_series(1, 40)");
+        await stream.PollAndStoreAsync();
+        Assert.Contains((await CheckAsync(stream)).Findings, f => f is { Subject: "lake position", Grade: Grade.Good });
+
+        await stream.ExecuteAsync("INSERT INTO items SELECT generate_series(41, 80)");
+        await stream.PollAsync();
+        using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = stream.Options.Kafka.Brokers }).Build();
+        await admin.DeleteRecordsAsync([.. Enumerable.Range(0, stream.Options.Kafka.Partitions)
+            .Select(p => new TopicPartitionOffset(stream.Options.Kafka.Topic, p, Offset.End))]);
+
+        var report = await CheckAsync(stream);
+        Assert.Equal(Readiness.NotReady, report.Verdict);
+        var finding = Assert.Single(report.Findings, f => f.Subject == "lake position");
+        Assert.Contains("Kafka no longer has", finding.Says);
+    }
+
+    /// <summary>Brokers do not show it to a user who may not describe it: as if it were to be made.</summary>
+    [Fact]
+    public async Task a_topic_that_is_there_and_is_not_shown_is_not_said_to_be_made()
+    {
+        kafka.RequireReal("a topic is asked for twice");
+        await using var stream = await CreateAsync(Good);
+        var admin = new TopicAdmin(stream.Options);
+        await admin.TryCreationAsync(Token);
+        await admin.EnsureAsync(Token);
+        var hidden = await Assert.ThrowsAsync<PipelineException>(() => admin.TryCreationAsync(Token));
+        Assert.Equal(
+            (FailureAction.Stop, $"Topic '{stream.Options.Kafka.Topic}' is there, and this user may not describe it."),
+            (hidden.Action, hidden.Problem));
+    }
+
     [Fact]
     public async Task a_topic_that_the_brokers_would_not_make_is_found()
     {
@@ -195,9 +235,15 @@ public sealed class StreamCheckTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Equal((Grade.Failure, remedy), (finding.Grade, finding.Remedy));
         Assert.Contains(says, finding.Says);
 
-        var good = new FindingList();
-        new HostFileCheck(good).Run(Repository.PathOf("FunctionApp/host.json"));
-        Assert.Equal(Grade.Good, Assert.Single(good.All).Grade);
+        foreach (var timeout in (string[])["\"01:30:00\"", "\"-1\""])
+        {
+            var good = new FindingList();
+            File.WriteAllText(
+                folder.PathOf("host.json"),
+                File.ReadAllText(Repository.PathOf("FunctionApp/host.json")).Replace("\"01:30:00\"", timeout));
+            new HostFileCheck(good).Run(folder.PathOf("host.json"));
+            Assert.Equal(Grade.Good, Assert.Single(good.All).Grade);
+        }
     }
 
     /// <summary>The real program, by both of its names.</summary>

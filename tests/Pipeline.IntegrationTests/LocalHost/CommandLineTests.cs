@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using OrdersStream.LocalHost.CommandLine;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Programs;
 
@@ -29,6 +30,17 @@ public sealed class CommandLineTests : IDisposable
     private readonly TestFolder folder = new();
 
     public void Dispose() => folder.Dispose();
+
+    /// <summary>Of a verb that gives a verdict, that there is none: 1 would be one.</summary>
+    [Theory]
+    [InlineData("run", 1)]
+    [InlineData("verify", 2)]
+    [InlineData("repair", 2)]
+    [InlineData("recapture", 2)]
+    [InlineData("status", 2)]
+    [InlineData("check", 2)]
+    public void a_verb_that_fails_ends_with_its_code_for_that(string verb, int code) =>
+        Assert.Equal(code, Commands.ExitCodeOfFailure(Commands.Root().Parse([verb])));
 
     [Theory]
     [InlineData("")]

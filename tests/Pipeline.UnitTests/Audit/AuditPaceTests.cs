@@ -27,7 +27,10 @@ public sealed class AuditPaceTests
             new PipelineOptions { Kafka = new() { Topic = "t" }, Streaming = new() { LastProcessedTimestampLocation = folder.Path } },
             CrashPoints.None);
         Assert.Null(file.Read());
-        var state = new AuditState(new(new(Noon), new(Noon.AddMinutes(3)), 10, 1, 2, 3, 4, 5, 6, 7, 8), 99, new(Noon), "why");
+        var state = new AuditState(new(new(Noon), new(Noon.AddMinutes(3)), 10, 1, 2, 3, 4, 5, 6, 7, 8), 99, new(Noon), "why")
+        {
+            DifferingRounds = 3, DeletesHeld = "the table is empty",
+        };
         file.Write(state);
         Assert.Equal(state, file.Read());
         Assert.Equal(18, state.Last!.Differences);

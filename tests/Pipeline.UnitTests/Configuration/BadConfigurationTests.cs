@@ -76,6 +76,10 @@ public class BadConfigurationTests
         { "\"parquet\"", "\"parquet\"\n  compression: snapy",
             ["test.yml:15:16: datalake.compression is 'snapy'; it must be none, snappy, gzip or zstd; did you mean 'snappy'?"] },
 
+        { "\nstreaming:", "\nstatus:\n  lag_max: 9\nstreaming:",
+            ["test.yml:16:12: status.lag_max is 9, and streaming.batch_interval is 5 s: what waits for an interval or two is not late; it "
+                + "must be 10 s at least"] },
+
         // names that servers refuse
         { "topic: \"<rollnumber>_food_orders_raw\"", "topic: \"food orders\"",
             ["test.yml:11:10: kafka.topic is 'food orders'; Kafka allows letters, digits, '.', '_' and '-' in a topic's name"] },

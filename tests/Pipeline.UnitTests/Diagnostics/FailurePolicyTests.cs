@@ -79,6 +79,36 @@ public sealed class FailurePolicyTests
         Assert.EndsWith(", at b1:9092,b2:9092).", FailurePolicy.Judge(kafka).Problem);
     }
 
+    /// <summary>Its kind has neither, for one failure may know them and the next not.</summary>
+    [Theory]
+    [InlineData(ErrorCode.Local_Fenced, "Another publisher took over this stream (at b1:9092).")]
+    [InlineData(ErrorCode.SaslAuthenticationFailed, "Kafka refused the login (SaslAuthenticationFailed, at b1:9092).")]
+    [InlineData(ErrorCode.TopicAuthorizationFailed, "a permission (TopicAuthorizationFailed, topic 'orders', at b1:9092).")]
+    [InlineData(ErrorCode.MsgSizeTooLarge, "does not fit the topic (MsgSizeTooLarge, topic 'orders', at b1:9092).")]
+    [InlineData(ErrorCode.UnknownTopicOrPart, "The topic is not there (UnknownTopicOrPart, topic 'orders', at b1:9092).")]
+    [InlineData(ErrorCode.OffsetOutOfRange, "next for the lake (OffsetOutOfRange, topic 'orders', at b1:9092).")]
+    [InlineData(ErrorCode.InvalidTransactionTimeout, "as long as kafka.transaction_timeout (at b1:9092).")]
+    public void a_failure_of_kafka_names_broker_and_topic(ErrorCode code, string end)
+    {
+        var (known, unknown) = (Kafka(code), FailurePolicy.Judge(Kafka(code)));
+        _ = new ClientErrors(new KafkaOptions { Brokers = "b1:9092", Topic = "orders" }).CauseOf(known);
+        var verdict = FailurePolicy.Judge(known);
+        Assert.EndsWith(end, verdict.Problem);
+        Assert.DoesNotContain("b1", unknown.Problem);
+        Assert.Equal(unknown.Kind, verdict.Kind);
+    }
+
+    [Fact]
+    public void a_login_that_is_refused_and_a_broken_tls_name_the_server()
+    {
+        var tls = new NpgsqlException("x", new System.Security.Authentication.AuthenticationException("the name does not match"));
+        tls.Data[FailurePolicy.AskedKey] = "db:5432";
+        Assert.Equal("TLS to Postgres failed: the name does not match (at db:5432).", FailurePolicy.Judge(tls).Problem);
+        var login = Raised("28P01", "auth.c", "auth_failed");
+        login.Data[FailurePolicy.AskedKey] = "db:5432";
+        Assert.EndsWith(", at db:5432).", FailurePolicy.Judge(login).Problem);
+    }
+
     [Fact]
     public void a_full_disk_is_told_with_its_file_and_the_room_that_is_left()
     {

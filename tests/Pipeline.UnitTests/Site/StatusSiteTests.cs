@@ -27,7 +27,7 @@ public sealed class StatusSiteTests : IDisposable
                 Interlocked.Increment(ref readings);
                 return read(token);
             },
-            () => hanging, new StatusGauges(metrics), export, time);
+            () => hanging, new StatusGauges(metrics, time), export, time);
     }
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;

@@ -40,6 +40,20 @@ public sealed class HalfJudgeTests
         ShouldBe(HalfState.Running, Health.Unknown, [Beat(HalfActivity.Running)], NotTold);
     }
 
+    /// <summary>A minute, or as long as a half may be behind.</summary>
+    [Theory]
+    [InlineData(50, 60, Health.Well)]
+    [InlineData(50, 61, Health.Wrong)]
+    [InlineData(100, 100, Health.Well)]
+    [InlineData(100, 101, Health.Wrong)]
+    public void what_takes_as_long_as_it_takes_must_get_on(int lagMax, int stillFor, Health health)
+    {
+        var backlog = Waiting(null) with { IsUntimed = true, MovedAt = Now.AddSeconds(-stillFor) };
+        var status = new HalfJudge(TimeSpan.FromSeconds(lagMax), Now).Judge(Half, [Beat(HalfActivity.Running)], backlog);
+        Assert.Equal((HalfState.Running, health), (status.State, status.Health));
+        if (health == Health.Wrong) Assert.Contains("no page of it was published since 2026-03-01 11:58:", status.Says);
+    }
+
     /// <summary>Running since long ago, and nothing came of it.</summary>
     [Theory]
     [InlineData(10, Health.Unknown)]
@@ -102,9 +116,10 @@ public sealed class HalfJudgeTests
     public void who_stopped_is_wrong_until_another_runs()
     {
         var stopped = Beat(HalfActivity.Stopped, Dead, age: 3_600);
-        var status = ShouldBe(HalfState.Stopped, Health.Wrong, [stopped, Beat(HalfActivity.Ended, Dead, 3_600)], Nothing);
+        var status = ShouldBe(HalfState.Stopped, Health.Wrong, [stopped, Beat(HalfActivity.Ended, Dead, 3_601)], Nothing);
         Assert.Contains("The disk is full. Make room. Then start it again: 'run'", status.Says);
         ShouldBe(HalfState.Running, Health.Well, [stopped, Beat(HalfActivity.Running)], Nothing);
+        ShouldBe(HalfState.Nobody, Health.Unknown, [stopped, Beat(HalfActivity.Ended, Dead, age: 3_599)], Nothing);
         // One that a platform goes on to trigger.
         ShouldBe(HalfState.Stopped, Health.Wrong, [Beat(HalfActivity.Stopped), Beat(HalfActivity.Running)], Nothing);
     }
@@ -141,6 +156,26 @@ public sealed class HalfJudgeTests
         Assert.Equal(HalfState.Running, Judge([hangs with { Process = Dead }], Nothing, "session 7").State);
     }
 
+    /// <summary>Others wait for a lock whose holder was stopped, or frozen with its machine: nobody is at work.</summary>
+    [Fact]
+    public void who_stands_by_for_one_that_hangs_does_not_make_it_well()
+    {
+        var stands = Beat(HalfActivity.StandingBy);
+        Assert.Equal((HalfState.Silent, Health.Unknown), Judged([Beat(HalfActivity.Running, Here, age: 60), stands], since: 3_600));
+        // It cannot be seen whether that process is there; its heart beat when the session was there, or before.
+        var frozen = Beat(HalfActivity.Running, Elsewhere, age: 60);
+        Assert.Equal((HalfState.Silent, Health.Unknown), Judged([frozen, stands], since: 61));
+        Assert.Equal((HalfState.Running, Health.Well), Judged([frozen, stands], since: 59));
+        // Who stood by has the lock by now.
+        Assert.Equal((HalfState.Running, Health.Well), Judged([frozen, Beat(HalfActivity.Running)], since: 61));
+
+        (HalfState, Health) Judged(Heartbeat[] beats, int since)
+        {
+            var status = Judge(beats, Nothing, "session 7", since);
+            return (status.State, status.Health);
+        }
+    }
+
     [Theory]
     [InlineData(150, Health.Well)]
     [InlineData(151, Health.Wrong)]
@@ -156,8 +191,9 @@ public sealed class HalfJudgeTests
         return status;
     }
 
-    private static HalfStatus Judge(Heartbeat[] beats, Backlog backlog, string? elsewhere = null) =>
-        new HalfJudge(LagMax, Now).Judge(Half, beats, backlog, elsewhere);
+    private static HalfStatus Judge(Heartbeat[] beats, Backlog backlog, string? holder = null, int since = 0) =>
+        new HalfJudge(LagMax, Now).Judge(
+            Half, beats, backlog, holder is null ? null : new LockHolder(holder, Now.AddSeconds(-since)));
 
     private static Backlog Waiting(double? seconds) => new(true, seconds, "12 wait");
 

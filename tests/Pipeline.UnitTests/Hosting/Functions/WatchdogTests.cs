@@ -75,6 +75,15 @@ public sealed class WatchdogTests
         Assert.True(watchdog.Look());
     }
 
+    [Theory]
+    [InlineData("KafkaToLake", "AzureWebJobs.KafkaToLake.Disabled", "true", true)]
+    [InlineData("KafkaToLake", "AzureWebJobs__KafkaToLake__Disabled", "1", true)]
+    [InlineData("KafkaToLake", "AzureWebJobs.KafkaToLake.Disabled", "0", false)]
+    [InlineData("KafkaToLake", "AzureWebJobs.KafkaToLake.Disabled", " ", false)]
+    [InlineData("KafkaToLake", "AzureWebJobs.PostgresToKafka.Disabled", "true", false)]
+    public void a_half_that_is_switched_off_is_told_from_the_other(string half, string name, string value, bool isOff) =>
+        Assert.Equal(isOff, New(new Dictionary<string, string> { [name] = value }, 5).IsSwitchedOff(half));
+
     [Fact]
     public async Task it_ends_with_the_worker()
     {

@@ -1,6 +1,6 @@
 using OrdersStream.Status;
 
-namespace OrdersStream.Site.Server;
+namespace OrdersStream.Site;
 
 /// <summary>
 /// Observes everything every few seconds, whether somebody asks or not, so that the last hour is known when somebody does.

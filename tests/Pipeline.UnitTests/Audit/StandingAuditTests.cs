@@ -1,0 +1,125 @@
+using OrdersStream.Audit;
+using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
+using OrdersStream.Kafka;
+using OrdersStream.Lake.Files;
+using OrdersStream.Status;
+
+namespace OrdersStream.UnitTests.Audit;
+
+/// <summary>What is said of the audit's rounds, and of those that do not come to an end.</summary>
+public sealed class StandingAuditTests : IDisposable
+{
+    private static readonly DateTimeOffset Noon = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
+    private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
+
+    private readonly TempFolder folder = new();
+
+    public void Dispose() => folder.Dispose();
+
+    /// <summary>The last whole round took an hour, and the interval is one.</summary>
+    [Theory]
+    [InlineData(0, false)]
+    [InlineData(1, true)]
+    public void what_was_found_tells_nothing_any_more_once_rounds_were_broken_off_for_a_day(int minutes, bool isOverdue)
+    {
+        var state = new AuditState(Found(equal: 10), FailedAt: Noon.AddHours(1), Failure: "The lake stays behind.");
+        var now = Noon + 26 * Hour + TimeSpan.FromMinutes(minutes);
+        Assert.Equal(isOverdue, state.IsOverdue(now, Hour));
+        // Where there was none, since the first was broken off.
+        Assert.Equal(isOverdue, (state with { Last = null, FailedAt = Noon + Hour }).IsOverdue(now, Hour));
+        // A round that lasts for days is no failure.
+        Assert.False((state with { Failure = null, FailedAt = null }).IsOverdue(now, Hour));
+    }
+
+    [Fact]
+    public void a_round_in_which_nothing_was_due_has_compared_nothing()
+    {
+        Assert.True(Found(onTheWay: 10).ComparedNothing);
+        Assert.False(Found(equal: 1, onTheWay: 9).ComparedNothing);
+        Assert.False((Found(onTheWay: 10) with { Extra = 1 }).ComparedNothing);
+        // A table without a row is equal to a lake without one.
+        Assert.False(Found().ComparedNothing);
+        Assert.Equal("no row could be compared", Said(rows: 0, onTheWay: 10).Says);
+        Assert.Equal("0 rows were compared, and lake and table are equal", Said(rows: 0, onTheWay: 0).Says);
+    }
+
+    /// <summary>Whether it was of use is not remembered by a process that was started anew: the file tells.</summary>
+    [Fact]
+    public void rows_that_are_missing_round_after_round_need_help_whoever_publishes_them_again()
+    {
+        var missing = Found(equal: 9) with { Rows = 10, Missing = 1, Requested = 1 };
+        var state = new AuditState(null).Next(missing, null);
+        Assert.Equal((1, 1L), (state.DifferingRounds, state.RequestedInAll));
+        Assert.False(Of(state).NeedsHelp);
+        state = state.Next(missing, null);
+        Assert.Equal((2, 2L), (state.DifferingRounds, state.RequestedInAll));
+        Assert.True(Of(state).NeedsHelp);
+        state = state.Next(Found(equal: 10), null);
+        Assert.Equal(0, state.DifferingRounds);
+        Assert.False(Of(state).NeedsHelp);
+        // Extra is no difference, unless it is to be published as deleted.
+        Assert.False(Of(state.Next(Found(equal: 10) with { Extra = 5 }, null)).NeedsHelp);
+        Assert.True(Of(state.Next(Found(equal: 10) with { Extra = 5 }, "they are too many")).NeedsHelp);
+
+        static AuditStatus Of(AuditState s) => new(
+            Noon, 0, s.Last!.Rows, 0, s.Last.Missing, s.Last.Stale, s.Last.Extra, 0, s.Last.Requested, 0, null, s.DifferingRounds,
+            s.DeletesHeld);
+    }
+
+    /// <summary>It was ahead by a day when the process began.</summary>
+    [Fact]
+    public async Task a_clock_that_is_set_back_does_not_silence_it()
+    {
+        var time = new TwoClocks { Now = Noon.AddDays(1) };
+        var due = new TaskCompletionSource();
+        using var stop = new CancellationTokenSource();
+        var running = NewAudit(time, () =>
+        {
+            due.TrySetResult();
+            return null;
+        }).RunAsync(stop.Token);
+
+        time.Now = Noon;
+
+        await due.Task.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+        await stop.CancelAsync();
+        await running;
+    }
+
+    private static AuditFindings Found(long equal = 0, long onTheWay = 0) =>
+        new(Noon - Hour, Noon, equal + onTheWay, equal, onTheWay, 0, 0, 0, 0, 0, 0);
+
+    private static AuditStatus Said(long rows, long onTheWay) => new(Noon, 0, rows, onTheWay, 0, 0, 0, 0, 0, 0, null);
+
+    private StandingAudit NewAudit(TimeProvider time, Func<OrdersStream.Capture.Watermark?> position)
+    {
+        var options = new PipelineOptions
+        {
+            Kafka = new() { Brokers = "127.0.0.1:1", Topic = "orders" },
+            Streaming = new() { CheckpointLocation = folder["checkpoint"], LastProcessedTimestampLocation = folder["lastprocess"] },
+        };
+        Func<string, ILakeFiles> open = path => new LakeFolder(path, CrashPoints.None);
+        return new(
+            options, position, new LakeArrival(options, new TopicAdmin(options), new TopicReader(options), open, time), open,
+            CrashPoints.None, new PipelineMetrics(options, null), time, new TestLog());
+    }
+
+    /// <summary>The time of day, which is set, and the time that goes by, which goes by fast.</summary>
+    private sealed class TwoClocks : TimeProvider
+    {
+        private long passed;
+
+        public DateTimeOffset Now { get; set; }
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override DateTimeOffset GetUtcNow() => Now;
+
+        public override long GetTimestamp() => Interlocked.Add(ref passed, TimeSpan.TicksPerMinute);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+            System.CreateTimer(callback, state, TimeSpan.Zero, period);
+    }
+}

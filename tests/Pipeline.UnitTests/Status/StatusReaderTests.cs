@@ -1,0 +1,87 @@
+using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
+using OrdersStream.Kafka;
+using OrdersStream.Lake;
+using OrdersStream.Lake.Files;
+using OrdersStream.Status;
+
+namespace OrdersStream.UnitTests.Status;
+
+/// <summary>What files alone tell; neither server answers here.</summary>
+public sealed class StatusReaderTests : IDisposable
+{
+    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromMilliseconds(200), Patience = TimeSpan.FromSeconds(30);
+
+    private readonly TempFolder folder = new();
+    private readonly PipelineMetrics metrics = new(new PipelineOptions());
+    private AuditReport? audit;
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public void Dispose()
+    {
+        metrics.Dispose();
+        folder.Dispose();
+    }
+
+    [Fact]
+    public async Task a_status_comes_to_its_end_though_the_lake_hangs()
+    {
+        using var released = new ManualResetEventSlim();
+
+        var status = await ReadAsync(path =>
+        {
+            released.Wait(Token);
+            return new LakeFolder(path, CrashPoints.None);
+        });
+
+        var silent = $"The folder '{folder["lake"]}' did not answer within";
+        Assert.Contains(status.Problems, p => p.StartsWith(silent, StringComparison.Ordinal));
+        Assert.False(status.Lake.Reachable);
+        released.Set();
+    }
+
+    /// <summary>As after a start without the volume: all that is in the topic is stored, and what retention took is not there.</summary>
+    [Fact]
+    public async Task a_lake_that_lacks_the_topics_beginning_is_not_well_until_it_was_compared_since()
+    {
+        Assert.DoesNotContain("This lake begins", await ProblemsAsync());
+        Begin(0, 0);
+        Assert.DoesNotContain("This lake begins", await ProblemsAsync());
+        File.Delete(Path.Combine(folder["lake"], LakeOwner.FileName));
+        Begin(0, 7);
+        Assert.Contains("This lake begins at offset 7 of partition 1: ", await ProblemsAsync());
+
+        var begun = TimeProvider.System.GetUtcNow();
+        audit = Compared(begun.AddDays(-1));
+        Assert.Contains("This lake begins", await ProblemsAsync());
+        audit = Compared(begun.AddDays(1));
+        Assert.DoesNotContain("This lake begins", await ProblemsAsync());
+
+        static AuditReport Compared(DateTimeOffset at) => new(new(at, 0, 1, 0, 0, 0, 0, 0, 0, 0, null), null, IsOverdue: false);
+    }
+
+    private void Begin(params long[] begins) => Open(folder["lake"]).TryCreate(
+        LakeOwner.FileName, OwnerFile.Write(new TopicIdentity("", "orders", null), "id", begins), CrashPoint.LakeOwnerWritten);
+
+    private async Task<string> ProblemsAsync() => string.Join('\n', (await ReadAsync(Open)).Problems);
+
+    private Task<PipelineStatus> ReadAsync(Func<string, ILakeFiles> open)
+    {
+        var time = TimeProvider.System;
+        var options = new PipelineOptions
+        {
+            Postgres = new() { Host = "127.0.0.1", Port = 1, Db = "food", User = "u", Table = "orders" },
+            Kafka = new() { Brokers = "127.0.0.1:1", Topic = "orders" },
+            Datalake = new() { Path = folder["lake"] },
+            Streaming = new() { CheckpointLocation = folder["checkpoint"], LastProcessedTimestampLocation = folder["lastprocess"] },
+        };
+        var reader = new StatusReader(
+            options, new TopicAdmin(options), new TopicReader(options), open, new ProcessStatus("test", default, []), () => [], () => audit,
+            new FlowHistory(), new FailureJournal("orders", time, metrics), time);
+        return reader.ReadAsync(AnswerTimeout, Token).WaitAsync(Patience, Token);
+    }
+
+    private static LakeFolder Open(string path) => new(path, CrashPoints.None);
+}
