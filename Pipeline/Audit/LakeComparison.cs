@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using System.Text;
 using Npgsql;
 using OrdersStream.Capture;
@@ -63,11 +64,12 @@ public sealed class LakeComparison(
         // An empty folder where the lake should be says nothing of the lake (invariant 6).
         await LakeOwner.CheckAsync(lake, openFiles(options.Streaming.CheckpointLocation), options.Kafka.Topic, cancellationToken);
         await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
-        var table = (await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken)).Schema;
-        using var index = LakeIndex.Of(options, lake, table, VersionsMax);
+        var table = await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken);
+        var begun = await BegunAsync(connection, table, cancellationToken);
+        using var index = LakeIndex.Of(options, lake, table.Schema, VersionsMax);
         await index.BuildAsync(progress, cancellationToken);
 
-        var ranges = new TableRanges(connection, options.Postgres, table) { RowsMax = RangeRows, Only = only };
+        var ranges = new TableRanges(connection, options.Postgres, table.Schema) { RowsMax = RangeRows, Only = only };
         var tally = new Tally(index, isPart: only is not null);
         IReadOnlySet<int>? open = null;
         for (var round = 1; ; round++)
@@ -80,13 +82,34 @@ public sealed class LakeComparison(
             open = tally.OpenRanges;
             var isDeleting = await tally.LookForDeletesAsync(
                 () => PendingDeletes.ReadAsync(connection, options.Postgres, horizon, cancellationToken));
-            if ((open.Count == 0 && !isDeleting) || round == RoundsMax) return tally.End(hasSettled: horizon is not null);
+            if (open.Count == 0 && !isDeleting) return tally.End(hasSettled: horizon is not null);
+            if (round == RoundsMax) return tally.End(await IsAllSinceAsync(isDeleting ? tally : null));
             // What was not due is looked at again when capture has published it and it is stored.
             if (await LaterThanAsync(connection, horizon, cancellationToken) is not { } later) return tally.End(hasSettled: false);
             horizon = later;
             await arrival.WaitAsync(Patience, cancellationToken);
             await index.UpdateAsync(cancellationToken);
         }
+
+        // A busy table always has something on its way: what was there when the comparison began must not be.
+        async Task<bool> IsAllSinceAsync(Tally? deleting)
+        {
+            await foreach (var range in ranges.ReadAsync(begun, index.Shapes, open, cancellationToken))
+                if (RangeMatch.Of(range, index).Mismatches.Count > 0) return false;
+            return deleting is null
+                || deleting.DeletesAreIn(await PendingDeletes.ReadAsync(connection, options.Postgres, begun, cancellationToken));
+        }
+    }
+
+    /// <summary>As a horizon, whatever was written by who had begun by now: what it does not have was written since.</summary>
+    private static async Task<Horizon> BegunAsync(NpgsqlConnection connection, SourceTable table, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand("SELECT pg_snapshot_xmax(pg_current_snapshot())::text", connection);
+        var next = ulong.Parse((string)(await command.ExecuteScalarAsync(cancellationToken))!, CultureInfo.InvariantCulture);
+        return new("", next, next, [], null, default, default, ImmutableSortedDictionary<uint, DateTime?>.Empty)
+        {
+            Tombstones = table.Tombstones?.Oid,
+        };
     }
 
     private Horizon? Horizon() => new WatermarkFile(options).Read()?.Horizon;
@@ -136,6 +159,9 @@ public sealed class LakeComparison(
             pending = NotInTable().Any() ? await readAsync() : PendingDeletes.None;
             return NotInTable().Any(v => pending.Contains(v.Key));
         }
+
+        /// <summary>All deletes that are on their way are among these.</summary>
+        public bool DeletesAreIn(PendingDeletes others) => NotInTable().All(v => !pending.Contains(v.Key) || others.Contains(v.Key));
 
         // Where only a part of the table was read, a key that was not met may be in the rest.
         private IEnumerable<IndexedVersion> NotInTable() => isPart ? [] : index.NeverFound();

@@ -1,0 +1,52 @@
+using OrdersStream.Audit;
+using OrdersStream.Configuration;
+using OrdersStream.Kafka;
+using OrdersStream.Lake.Files;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
+
+namespace OrdersStream.IntegrationTests.Audit;
+
+/// <summary>What is not in the lake yet, and may come, is no difference; nor is it agreement.</summary>
+public sealed class OnTheWayTests(KafkaServer kafka)
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    /// <summary>Dated back it is in no window, and above H it is in no horizon, while others commit.</summary>
+    [Fact]
+    public async Task a_row_that_no_window_takes_is_not_called_equal_while_a_transaction_from_before_it_stays_open()
+    {
+        await using var server = await PostgresServer.StartOwnAsync();
+        await using var stream = await TestStream.CreateAsync(
+            server, kafka, configure: o => o with { Streaming = o.Streaming with { BatchInterval = 1 } });
+        await stream.ExecuteAsync("CREATE TABLE others (n int); INSERT INTO items SELECT i, 'n' FROM generate_series(1, 30) i");
+        using var stop = new CancellationTokenSource();
+        await using var run = stream.NewRun();
+        var running = run.UntilStoppedAsync(null, null, stop.Token, Token);
+        await stream.UntilStoredAsync(30, running);
+        await using var open = await stream.Database.OpenSessionAsync();
+        await open.ExecuteAsync("BEGIN; INSERT INTO others VALUES (0)");
+        await stream.ExecuteAsync("INSERT INTO items VALUES (99, 'late', now() - interval '1 year')");
+        using var enough = new CancellationTokenSource();
+        var committing = CommitAsync(enough.Token);
+
+        var compared = await ComparisonOf(stream.Options).CompareAsync(Token);
+        await enough.CancelAsync();
+        await committing;
+        await stop.CancelAsync();
+        await running;
+        Assert.NotEqual(ComparisonVerdict.Equal, compared.Verdict);
+        Assert.Equal((31, 30), (compared.TableRows, compared.Equal));
+
+        async Task CommitAsync(CancellationToken until)
+        {
+            while (!until.IsCancellationRequested) await stream.ExecuteAsync("INSERT INTO others VALUES (1)");
+        }
+    }
+
+    private static LakeComparison ComparisonOf(PipelineOptions options, TimeSpan? patience = null) => new(
+        options, new TopicAdmin(options), new TopicReader(options), place => new LakeFolder(place), TimeProvider.System)
+    {
+        Patience = patience ?? TimeSpan.FromSeconds(60),
+    };
+}
