@@ -62,7 +62,7 @@ internal sealed class LakeIndex : IDisposable
         DurableFile.CreateDirectory(folder, CrashPoints.None);
     }
 
-    /// <summary>Columns that a version has not are not compared.</summary>
+    /// <summary>Columns that a version has not, or as another type, are not compared.</summary>
     public bool LeavesMissing { get; init; }
 
     /// <summary>Row versions in the lake.</summary>
@@ -289,8 +289,8 @@ internal sealed class ComparedShape
     {
         columns = new ComparableColumns(table, lake, leavesMissing);
         LakeKey = new RowDigest(lake, columns.LakeKey);
-        LakeValues = new RowDigest(lake, columns.Lake);
-        TableValues = new RowDigest(table, columns.Table);
+        LakeValues = new RowDigest(lake, columns.Lake, columns.Forms, isOther: true);
+        TableValues = new RowDigest(table, columns.Table, columns.Forms);
     }
 
     /// <summary>The key of a version of the lake, as texts that Postgres reads back.</summary>
@@ -301,7 +301,7 @@ internal sealed class ComparedShape
     public RowDigest LakeValues { get; }
     public RowDigest TableValues { get; }
 
-    /// <summary>Columns that only one of both has, or each as another type.</summary>
+    /// <summary>Columns that are not compared.</summary>
     public IEnumerable<string> LeftOut => columns.LeftOut;
 }
 
