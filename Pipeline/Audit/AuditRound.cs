@@ -20,13 +20,10 @@ namespace OrdersStream.Audit;
 /// <param name="options">The stream's configuration.</param>
 /// <param name="arrival">Knows whether the lake has what the topic had.</param>
 /// <param name="openFiles">Opens where the lake and its commit log lie.</param>
-/// <param name="ask">Takes what is to be published again; null: nothing is.</param>
+/// <param name="ask">Takes what is to be published again, and says by which file; null: nothing is.</param>
 internal sealed class AuditRound(
-    PipelineOptions options, LakeArrival arrival, Func<string, ILakeFiles> openFiles, Action<RepairRequest>? ask)
+    PipelineOptions options, LakeArrival arrival, Func<string, ILakeFiles> openFiles, Func<RepairRequest, string>? ask)
 {
-    /// <summary>Rows of one round that are remembered, to tell in the next whether to publish them again was of any use.</summary>
-    private const int AskedMax = 100_000;
-
     /// <summary>A page that is being published hides the topic's end for a moment; what does so for longer is somebody else's.</summary>
     private static readonly TimeSpan HiddenPatience = TimeSpan.FromSeconds(60);
 
@@ -55,11 +52,11 @@ internal sealed class AuditRound(
     /// <summary>Who asks.</summary>
     public string Reason { get; init; } = "the audit";
 
-    /// <summary>Rows that the round before asked for, as they were then: they are not asked for again.</summary>
+    /// <summary>Rows that were published again since the round before, as they were then: they are not asked for again.</summary>
     public IReadOnlySet<(UInt128 Key, ulong Digest)> AskedBefore { get; init; } = ImmutableHashSet<(UInt128, ulong)>.Empty;
 
-    /// <summary>Those of this one.</summary>
-    public HashSet<(UInt128 Key, ulong Digest)> Asked { get; } = [];
+    /// <summary>Those that this one asks for.</summary>
+    public AskedRows Asked { get; } = new();
 
     /// <summary>Why what is extra is not published as deleted, though it may be; null: it is, or it is not to be.</summary>
     public string? DeletesHeld { get; private set; }
@@ -127,17 +124,24 @@ internal sealed class AuditRound(
         else if (extra * 100 > options.Postgres.DeletesShareMax * (counts.Rows + extra))
             DeletesHeld = $"they are more than {options.Postgres.DeletesShareMax}% of all (postgres.deletes_share_max)";
         if (DeletesHeld is not null) yield break;
-        var wanted = new HashSet<UInt128>();
+        var wanted = new Dictionary<UInt128, ulong>();
         foreach (var version in index.NeverFound().Where(v => !pending.Contains(v.Key)).Take(DeletesMax))
         {
-            if (AskedBefore.Contains((version.Key, version.Digest))) unmended++;
-            else wanted.Add(version.Key);
-            if (Asked.Count < AskedMax) Asked.Add((version.Key, version.Digest));
+            if (!AskedBefore.Contains((version.Key, version.Digest)))
+            {
+                wanted.Add(version.Key, version.Digest);
+                continue;
+            }
+            unmended++;
+            Asked.AddUseless((version.Key, version.Digest));
         }
-        await foreach (var keys in index.KeysAsync(wanted, cancellationToken))
+        await foreach (var keys in index.KeysAsync(wanted.Keys.ToHashSet(), cancellationToken))
         {
             foreach (var some in keys.Chunk(KeysMax))
-                ask!(new RepairRequest(Reason, new RowSelection { Keys = [.. some] }, order) { IsDeletes = true });
+            {
+                var request = new RepairRequest(Reason, new RowSelection { Keys = [.. some.Select(k => k.Text)] }, order);
+                Asked.Add(ask!(request with { IsDeletes = true }), some.Select(k => (k.Key, wanted[k.Key])));
+            }
             requested += keys.Count;
             yield return TimeSpan.Zero;
         }
@@ -171,8 +175,8 @@ internal sealed class AuditRound(
     /// <summary>What differs a second time counts; the rest is on its way.</summary>
     private RangeCounts Confirmed(RangeMatch match, TableRange range, TableRanges ranges, LakeIndex index)
     {
-        var keys = new List<ImmutableArray<string>>();
-        var (missing, stale, wanted) = (0L, 0L, 0);
+        var (keys, wanted) = (new List<ImmutableArray<string>>(), new List<(UInt128, ulong)>());
+        var (missing, stale) = (0L, 0L);
         foreach (var mismatch in match.Mismatches)
         {
             var row = range.Rows[mismatch.Number];
@@ -182,20 +186,22 @@ internal sealed class AuditRound(
             if (ask is null) continue;
             // A lake without any file has no shape to compare by.
             var seen = (row.Key, index.Shapes.Count == 0 ? 0 : range.DigestOf(row, 0));
-            if (Asked.Count < AskedMax) Asked.Add(seen);
             if (AskedBefore.Contains(seen))
             {
                 unmended++;
+                Asked.AddUseless(seen);
                 continue;
             }
-            wanted++;
+            wanted.Add(seen);
             if (key is { } texts) keys.Add(texts);
         }
-        if (wanted > 0)
+        if (wanted.Count > 0)
         {
             // Of some there are no texts: too many were wanted.
-            ask!(keys.Count == wanted ? new(Reason, new RowSelection { Keys = [.. keys] }, range.Order) : AllOf(range, ranges));
-            requested += wanted;
+            var isByKeys = keys.Count == wanted.Count;
+            var request = isByKeys ? new(Reason, new RowSelection { Keys = [.. keys] }, range.Order) : AllOf(range, ranges);
+            Asked.Add(ask!(request), wanted);
+            requested += wanted.Count;
         }
         var others = match.Mismatches.Count - missing - stale;
         return match.Counts with { OnTheWay = match.Counts.OnTheWay + others, Missing = missing, Stale = stale };

@@ -144,18 +144,19 @@ internal sealed class LakeIndex : IDisposable
     /// <summary>Keys of the lake as texts that Postgres reads back, by their digests; all files are read once more.</summary>
     /// <param name="wanted">Digests; those that were found are taken off.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    /// <returns>The keys of a file; maybe none.</returns>
-    public async IAsyncEnumerable<IReadOnlyList<ImmutableArray<string>>> KeysAsync(
+    /// <returns>The keys of a file, with their digests; maybe none.</returns>
+    public async IAsyncEnumerable<IReadOnlyList<(UInt128 Key, ImmutableArray<string> Text)>> KeysAsync(
         HashSet<UInt128> wanted, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         foreach (var file in taken)
         {
             if (wanted.Count == 0) yield break;
-            var keys = new List<ImmutableArray<string>>();
+            var keys = new List<(UInt128, ImmutableArray<string>)>();
             await foreach (var row in reader.ReadAsync(file, cancellationToken))
             {
                 var shape = shapes[ShapeOf(row.Row.Schema)];
-                if (wanted.Remove(shape.LakeKey.Of(row.Row))) keys.Add(shape.KeyOf(row.Row));
+                var key = shape.LakeKey.Of(row.Row);
+                if (wanted.Remove(key)) keys.Add((key, shape.KeyOf(row.Row)));
             }
             yield return keys;
         }

@@ -121,7 +121,12 @@ public sealed class LakeRepair
     /// <summary>Those that wait for it, and where.</summary>
     public IReadOnlyList<string> Waiting => [.. asked.Where(File.Exists)];
 
-    private void Ask(RepairRequest request) => asked.Add(requests.Add(request, time.GetUtcNow()));
+    private string Ask(RepairRequest request)
+    {
+        var file = requests.Add(request, time.GetUtcNow());
+        asked.Add(file);
+        return file;
+    }
 
     private static async Task<bool> HasAnyAsync(
         NpgsqlConnection connection, SourceTable table, RowSelection rows, CancellationToken cancellationToken)

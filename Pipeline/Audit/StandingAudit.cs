@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Diagnostics.Metrics;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
@@ -38,7 +37,7 @@ public sealed class StandingAudit
     private readonly TimeSpan interval;
     private (long Since, TimeSpan For) waits;
     private string? told;
-    private IReadOnlySet<(UInt128, ulong)> asked = ImmutableHashSet<(UInt128, ulong)>.Empty;
+    private AskedRows asked = new();
 
     /// <param name="options">The stream's configuration.</param>
     /// <param name="position">Where capture has got to in this process; null: it is not the poller.</param>
@@ -134,8 +133,8 @@ public sealed class StandingAudit
     private async Task RoundAsync(CancellationToken cancellationToken)
     {
         var begunAt = time.GetUtcNow();
-        Action<RepairRequest>? ask = options.Audit.MayRepair ? request => requests.Add(request, time.GetUtcNow()) : null;
-        var round = new AuditRound(options, arrival, openFiles, ask) { AskedBefore = asked };
+        Func<RepairRequest, string>? ask = options.Audit.MayRepair ? request => requests.Add(request, time.GetUtcNow()) : null;
+        var round = new AuditRound(options, arrival, openFiles, ask) { AskedBefore = asked.Published() };
         await using (var steps = round.StepsAsync(cancellationToken).GetAsyncEnumerator(cancellationToken))
         {
             for (var begun = time.GetTimestamp(); await steps.MoveNextAsync(); begun = time.GetTimestamp())
