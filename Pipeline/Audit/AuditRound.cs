@@ -98,7 +98,7 @@ internal sealed class AuditRound(
         if (index.NeverFound().Any())
         {
             // What was deleted meanwhile, and is not in the lake yet, is on the way.
-            var horizon = new WatermarkFile(options).Read()?.Horizon;
+            var horizon = PublishedRows.Horizon(new WatermarkFile(options).Read());
             await foreach (var wait in ArrivalAsync(cancellationToken)) yield return wait;
             await index.UpdateAsync(cancellationToken);
             var pending = await PendingDeletes.ReadAsync(connection, options.Postgres, horizon, cancellationToken);
@@ -154,7 +154,7 @@ internal sealed class AuditRound(
         for (var look = 1; ; look++)
         {
             // First: what it has was published, and so is in the topic that is looked at next.
-            var horizon = new WatermarkFile(options).Read()?.Horizon;
+            var horizon = PublishedRows.Horizon(new WatermarkFile(options).Read());
             await foreach (var wait in ArrivalAsync(cancellationToken)) yield return wait;
             await index.UpdateAsync(cancellationToken);
             var range = new TableRange(index.Shapes.Count) { Suspects = suspects, TextsMax = KeysMax };

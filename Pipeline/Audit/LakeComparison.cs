@@ -59,7 +59,8 @@ public sealed class LakeComparison(
         DateTime? from, DateTime? to, IProgress<ComparisonProgress>? progress, CancellationToken cancellationToken)
     {
         var only = from is null && to is null ? null : new RowSelection { From = from, To = to };
-        var horizon = Horizon();
+        var position = Position();
+        var horizon = PublishedRows.Horizon(position);
         await arrival.WaitAsync(Patience, cancellationToken);
         // An empty folder where the lake should be says nothing of the lake (invariant 6).
         await LakeOwner.CheckAsync(lake, openFiles(options.Streaming.CheckpointLocation), options.Kafka.Topic, cancellationToken);
@@ -82,7 +83,7 @@ public sealed class LakeComparison(
             open = tally.OpenRanges;
             var isDeleting = await tally.LookForDeletesAsync(
                 () => PendingDeletes.ReadAsync(connection, options.Postgres, horizon, cancellationToken));
-            if (open.Count == 0 && !isDeleting) return tally.End(hasSettled: horizon is not null);
+            if (open.Count == 0 && !isDeleting) return tally.End(hasSettled: position?.Horizon is not null);
             if (round == RoundsMax) return tally.End(await IsAllSinceAsync(isDeleting ? tally : null));
             // What was not due is looked at again when capture has published it and it is stored.
             if (await LaterThanAsync(connection, horizon, cancellationToken) is not { } later) return tally.End(hasSettled: false);
@@ -112,7 +113,7 @@ public sealed class LakeComparison(
         };
     }
 
-    private Horizon? Horizon() => new WatermarkFile(options).Read()?.Horizon;
+    private Watermark? Position() => new WatermarkFile(options).Read();
 
     /// <returns>Null: capture gets no further.</returns>
     private async Task<Horizon?> LaterThanAsync(NpgsqlConnection connection, Horizon? horizon, CancellationToken cancellationToken)
@@ -120,7 +121,7 @@ public sealed class LakeComparison(
         for (var begun = time.GetTimestamp(); ; await Task.Delay(Pause, time, cancellationToken))
         {
             var isCaptured = await PollerLock.HolderAsync(connection, options.PublisherName, cancellationToken) is not null;
-            if (Horizon() is { } now && (horizon is null || now.TakenAt > horizon.TakenAt)) return now;
+            if (PublishedRows.Horizon(Position()) is { } now && (horizon is null || now.TakenAt > horizon.TakenAt)) return now;
             if (!isCaptured || time.GetElapsedTime(begun) > Patience) return null;
         }
     }

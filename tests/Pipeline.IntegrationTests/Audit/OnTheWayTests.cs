@@ -44,6 +44,32 @@ public sealed class OnTheWayTests(KafkaServer kafka)
         }
     }
 
+    /// <summary>Rows that were published are published anew, with values that the lake does not have.</summary>
+    [Fact]
+    public async Task what_is_being_captured_again_is_on_the_way_until_all_of_it_is()
+    {
+        await using var server = await PostgresServer.StartOwnAsync();
+        await using var stream = await TestStream.CreateAsync(
+            server, kafka, configure: o => o with { Postgres = o.Postgres with { PageBytes = 4096 } });
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, repeat('x', 100) FROM generate_series(1, 300) i");
+        await stream.DrainAsync();
+        await stream.StoreAsync();
+        await stream.ExecuteAsync("ALTER TABLE items ADD COLUMN tip int NOT NULL DEFAULT 5");
+        await stream.Instance.PollOnePageAsync();
+        await stream.StoreAsync();
+
+        var under = await ComparisonOf(stream.Options).CompareAsync(Token);
+        Assert.Equal((ComparisonVerdict.Unknown, 0, 0), (under.Verdict, under.Stale, under.Missing));
+        Assert.True(under.OnTheWay > 0, "the first page had all rows");
+        await using var run = stream.NewRun();
+        Assert.Equal(0, (await run.Stream.Repair.FindAsync(isDry: true, Token)).Differences);
+
+        await stream.DrainAsync();
+        await stream.StoreAsync();
+        var done = await ComparisonOf(stream.Options).CompareAsync(Token);
+        Assert.Equal((ComparisonVerdict.Equal, 300), (done.Verdict, done.Equal));
+    }
+
     private static LakeComparison ComparisonOf(PipelineOptions options, TimeSpan? patience = null) => new(
         options, new TopicAdmin(options), new TopicReader(options), place => new LakeFolder(place), TimeProvider.System)
     {
