@@ -58,7 +58,7 @@ internal sealed class AuditRound(
     /// <summary>Those that this one asks for.</summary>
     public AskedRows Asked { get; } = new();
 
-    /// <summary>Why what is extra is not published as deleted, though it may be; null: it is, or it is not to be.</summary>
+    /// <summary>Why what only the lake has is not published as deleted, though it may be; null: it is, or it is not to be.</summary>
     public string? DeletesHeld { get; private set; }
 
     /// <summary>Keys that are published as deleted after one round; the others are found by the next.</summary>
@@ -66,6 +66,12 @@ internal sealed class AuditRound(
 
     /// <summary>A trigger sets the ordering column for every writer: no row can be dated back.</summary>
     public bool IsGuarded { get; private set; }
+
+    /// <summary>Triggers write down what is deleted.</summary>
+    public bool HasTombstones { get; private set; }
+
+    /// <summary>Whatever only the lake has is published as deleted, within the limit; else that which a trigger wrote down.</summary>
+    public bool IsOfAllDeletes { get; init; } = options.Postgres.Deletes == "audit";
 
     /// <summary>What it found, once it is over.</summary>
     public AuditFindings FindingsOf(DateTimeOffset begunAt, DateTimeOffset endedAt) => new(
@@ -88,7 +94,7 @@ internal sealed class AuditRound(
                 + "audit.enabled to false here.");
         await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
         var table = await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken);
-        IsGuarded = table.Trigger.Counts;
+        (IsGuarded, HasTombstones) = (table.Trigger.Counts, table.Tombstones is not null);
         using var index = LakeIndex.Of(options, lake, table.Schema, VersionsMax);
         await foreach (var _ in index.BuildByFileAsync(cancellationToken)) yield return TimeSpan.Zero;
 
@@ -107,8 +113,13 @@ internal sealed class AuditRound(
                 if (pending.Contains(version.Key)) counts = counts with { OnTheWay = counts.OnTheWay + 1 };
                 else extra++;
             }
-            if (extra > 0 && ask is not null && options.Postgres.Deletes == "audit")
-                await foreach (var wait in DeleteAsync(index, pending, table.Order, cancellationToken)) yield return wait;
+            if (extra > 0 && ask is not null && options.Postgres.Deletes != "off")
+            {
+                // A delete that was published and that the lake has lost is in no window any more, and its tombstone may be there still.
+                var written = IsOfAllDeletes ? null : await PendingDeletes.ReadAsync(connection, options.Postgres, null, cancellationToken);
+                bool IsGone(IndexedVersion v) => !pending.Contains(v.Key) && written?.Has(v.Key) != false;
+                await foreach (var wait in DeleteAsync(index, IsGone, table, cancellationToken)) yield return wait;
+            }
         }
         storedTwice = index.StoredTwice;
     }
@@ -118,14 +129,16 @@ internal sealed class AuditRound(
     /// table's, or a table that is empty for a while, may do is to hide rows until they are found missing. Hence the limit.
     /// </summary>
     private async IAsyncEnumerable<TimeSpan> DeleteAsync(
-        LakeIndex index, PendingDeletes pending, string order, [EnumeratorCancellation] CancellationToken cancellationToken)
+        LakeIndex index, Func<IndexedVersion, bool> isGone, SourceTable table, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
+        var gone = index.NeverFound().LongCount(isGone);
+        if (gone == 0) yield break;
         if (counts.Rows == 0) DeletesHeld = "the table is empty";
-        else if (extra * 100 > options.Postgres.DeletesShareMax * (counts.Rows + extra))
+        else if (gone * 100 > options.Postgres.DeletesShareMax * (counts.Rows + gone))
             DeletesHeld = $"they are more than {options.Postgres.DeletesShareMax}% of all (postgres.deletes_share_max)";
         if (DeletesHeld is not null) yield break;
         var wanted = new Dictionary<UInt128, ulong>();
-        foreach (var version in index.NeverFound().Where(v => !pending.Contains(v.Key)).Take(DeletesMax))
+        foreach (var version in index.NeverFound().Where(isGone).Take(DeletesMax))
         {
             if (!AskedBefore.Contains((version.Key, version.Digest)))
             {
@@ -139,7 +152,7 @@ internal sealed class AuditRound(
         {
             foreach (var some in keys.Chunk(KeysMax))
             {
-                var request = new RepairRequest(Reason, new RowSelection { Keys = [.. some.Select(k => k.Text)] }, order);
+                var request = new RepairRequest(Reason, new RowSelection { Keys = [.. some.Select(k => k.Text)] }, table.Order);
                 Asked.Add(ask!(request with { IsDeletes = true }), some.Select(k => (k.Key, wanted[k.Key])));
             }
             requested += keys.Count;

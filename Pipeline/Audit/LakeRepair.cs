@@ -43,6 +43,9 @@ public sealed class LakeRepair
         return await PollerLock.HolderAsync(connection, options.PublisherName, cancellationToken);
     }
 
+    /// <summary>Why what only the lake has is not published as deleted; null: it is.</summary>
+    public string? DeletesHeld { get; private set; }
+
     /// <summary>Compares the whole table with the lake once, and asks for what differs.</summary>
     /// <param name="isDry">Asks for nothing.</param>
     /// <param name="cancellationToken">Ends it.</param>
@@ -55,8 +58,12 @@ public sealed class LakeRepair
                 "Nothing of the table was captured whole yet, so nothing can be missing.", "Run PostgresToKafka first.");
         await arrival.WaitAsync(Patience, cancellationToken);
         var begunAt = time.GetUtcNow();
-        var round = new AuditRound(options, arrival, openFiles, isDry ? null : Ask) { Reason = "repair" };
+        var round = new AuditRound(options, arrival, openFiles, isDry ? null : Ask)
+        {
+            Reason = "repair", IsOfAllDeletes = true,
+        };
         await foreach (var pause in round.StepsAsync(cancellationToken)) await Task.Delay(pause, time, cancellationToken);
+        DeletesHeld = round.DeletesHeld;
         return round.FindingsOf(begunAt, time.GetUtcNow());
     }
 

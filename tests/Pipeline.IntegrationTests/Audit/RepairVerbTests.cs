@@ -1,0 +1,43 @@
+using Microsoft.Extensions.Logging;
+using OrdersStream.LocalHost.Verbs;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
+
+namespace OrdersStream.IntegrationTests.Audit;
+
+/// <summary>What <c>repair --once</c> mends by itself.</summary>
+public sealed class RepairVerbTests(KafkaServer kafka)
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    /// <summary>A file that held deletes is gone: in the lake the rows live.</summary>
+    [Fact]
+    public async Task rows_whose_deletes_the_lake_has_lost_are_published_as_deleted_again()
+    {
+        await using var server = await PostgresServer.StartOwnAsync();
+        await using var stream = await TestStream.CreateAsync(server, kafka, TestStream.ItemsAndDeletes);
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'n' FROM generate_series(1, 300) i");
+        await OnceAsync();
+        var before = stream.Lake.Files;
+        await stream.ExecuteAsync("DELETE FROM items WHERE id <= 5");
+        await OnceAsync();
+        var deletes = stream.Lake.Files.Except(before).ToList();
+        // Not of the newest commit: without its files storing does not begin.
+        await stream.ExecuteAsync("UPDATE items SET updated_at = clock_timestamp()");
+        await OnceAsync();
+        foreach (var file in deletes) File.Delete(file);
+
+        Assert.Equal(1, await RepairAsync(isDry: true));
+        Assert.Equal(0, await RepairAsync(isDry: false));
+        await stream.NewestShouldEqualTableAsync();
+
+        async Task OnceAsync()
+        {
+            await using (var run = stream.NewRun()) Assert.True(await run.OnceAsync(null, Token));
+            await stream.UntilNobodyPollsAsync();
+        }
+
+        Task<int> RepairAsync(bool isDry) =>
+            RepairVerbs.RepairAsync(new RepairOptions(stream.Options, isDry, Once: true, LogLevel.Warning), Token);
+    }
+}
