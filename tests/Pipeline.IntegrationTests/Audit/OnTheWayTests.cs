@@ -1,5 +1,7 @@
 using OrdersStream.Audit;
 using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
 using OrdersStream.Kafka;
 using OrdersStream.Lake.Files;
 using OrdersStream.TestKit;
@@ -68,6 +70,28 @@ public sealed class OnTheWayTests(KafkaServer kafka)
         await stream.StoreAsync();
         var done = await ComparisonOf(stream.Options).CompareAsync(Token);
         Assert.Equal((ComparisonVerdict.Equal, 300), (done.Verdict, done.Equal));
+    }
+
+    [Fact]
+    public async Task rows_whose_files_have_no_names_yet_are_waited_for()
+    {
+        await using var server = await PostgresServer.StartOwnAsync();
+        await using var stream = await TestStream.CreateAsync(server, kafka);
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'n' FROM generate_series(1, 30) i");
+        await stream.DrainAsync();
+        stream.OnReached = point =>
+        {
+            if (point == CrashPoint.CommitCreated) throw new IOException("crash");
+        };
+        await Assert.ThrowsAsync<IOException>(stream.StoreAsync);
+        stream.OnReached = null;
+
+        var failure = await Assert.ThrowsAsync<PipelineException>(
+            () => ComparisonOf(stream.Options, TimeSpan.FromSeconds(1)).CompareAsync(Token));
+        Assert.Contains("The lake is behind the topic in", failure.Message, StringComparison.Ordinal);
+        await stream.RestartAsync();
+        await stream.StoreEverythingAsync();
+        Assert.Equal(ComparisonVerdict.Equal, (await ComparisonOf(stream.Options).CompareAsync(Token)).Verdict);
     }
 
     private static LakeComparison ComparisonOf(PipelineOptions options, TimeSpan? patience = null) => new(
