@@ -46,6 +46,23 @@ public sealed class OnTheWayTests(KafkaServer kafka)
         }
     }
 
+    /// <summary>The snapshot is the horizon's: no window will take what it shows, whatever the ids say.</summary>
+    [Fact]
+    public async Task a_row_that_no_window_takes_is_found_and_mended_where_nothing_commits_while_a_transaction_stays_open()
+    {
+        await using var server = await PostgresServer.StartOwnAsync();
+        await using var stream = await TestStream.CreateAsync(server, kafka);
+        await stream.ExecuteAsync("CREATE TABLE others (n int); INSERT INTO items SELECT i, 'n' FROM generate_series(1, 30) i");
+        await stream.PollAndStoreAsync();
+        await using var open = await stream.Database.OpenSessionAsync();
+        await open.ExecuteAsync("BEGIN; INSERT INTO others VALUES (0)");
+        await stream.ExecuteAsync("INSERT INTO items VALUES (99, 'late', now() - interval '1 year')");
+        await stream.PollAndStoreAsync();
+
+        var compared = await ComparisonOf(stream.Options).CompareAsync(Token);
+        Assert.Equal((ComparisonVerdict.Different, 1, 0), (compared.Verdict, compared.Missing, compared.OnTheWay));
+    }
+
     /// <summary>Rows that were published are published anew, with values that the lake does not have.</summary>
     [Fact]
     public async Task what_is_being_captured_again_is_on_the_way_until_all_of_it_is()
