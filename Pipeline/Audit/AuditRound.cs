@@ -49,6 +49,9 @@ internal sealed class AuditRound(
     /// <summary>Differing rows of a range that are asked for by their keys; where there are more, the range is.</summary>
     internal int KeysMax { get; init; } = RowSelection.KeysMax;
 
+    /// <summary>Somebody captures: what is missing may be on its way, and is given the time.</summary>
+    public bool IsCaptured { get; init; } = true;
+
     /// <summary>Who asks.</summary>
     public string Reason { get; init; } = "the audit";
 
@@ -181,7 +184,7 @@ internal sealed class AuditRound(
             }
             foreach (var mismatch in match.Mismatches) suspects[range.Rows[mismatch.Number].Key] = null;
             // So that capture, and who stores, may get further.
-            yield return 2 * TimeSpan.FromSeconds(options.Streaming.BatchInterval);
+            yield return IsCaptured ? 2 * TimeSpan.FromSeconds(options.Streaming.BatchInterval) : TimeSpan.Zero;
         }
     }
 

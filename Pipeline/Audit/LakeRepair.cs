@@ -60,7 +60,7 @@ public sealed class LakeRepair
         var begunAt = time.GetUtcNow();
         var round = new AuditRound(options, arrival, openFiles, isDry ? null : Ask)
         {
-            Reason = "repair", IsOfAllDeletes = true,
+            Reason = "repair", IsOfAllDeletes = true, IsCaptured = await PollerAsync(cancellationToken) is not null,
         };
         await foreach (var pause in round.StepsAsync(cancellationToken)) await Task.Delay(pause, time, cancellationToken);
         DeletesHeld = round.DeletesHeld;

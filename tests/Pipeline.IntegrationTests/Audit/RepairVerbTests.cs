@@ -40,4 +40,27 @@ public sealed class RepairVerbTests(KafkaServer kafka)
         Task<int> RepairAsync(bool isDry) =>
             RepairVerbs.RepairAsync(new RepairOptions(stream.Options, isDry, Once: true, LogLevel.Warning), Token);
     }
+
+    /// <summary>Between the two looks at a range there is nobody to wait for.</summary>
+    [Fact]
+    public async Task where_nobody_captures_it_does_not_wait_for_who_captures()
+    {
+        await using var server = await PostgresServer.StartOwnAsync();
+        await using var stream = await TestStream.CreateAsync(
+            server, kafka, configure: o => o with { Streaming = o.Streaming with { BatchInterval = 3600 } });
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'n' FROM generate_series(1, 30) i");
+        await OnceAsync();
+        await stream.ExecuteAsync("UPDATE items SET name = 'late', updated_at = now() - interval '1 year' WHERE id = 7");
+        await OnceAsync();
+
+        var repair = RepairVerbs.RepairAsync(new RepairOptions(stream.Options, IsDry: false, Once: true, LogLevel.Warning), Token);
+        Assert.Equal(0, await repair.WaitAsync(TimeSpan.FromMinutes(5), Token));
+        await stream.NewestShouldEqualTableAsync();
+
+        async Task OnceAsync()
+        {
+            await using (var run = stream.NewRun()) Assert.True(await run.OnceAsync(null, Token));
+            await stream.UntilNobodyPollsAsync();
+        }
+    }
 }
