@@ -58,6 +58,8 @@ public static class VerifyVerb
         ComparisonVerdict.Equal => "lake and table agree",
         ComparisonVerdict.Different => "LAKE AND TABLE DIFFER",
         _ when c.HasNothing => "NOTHING WAS COMPARED: no row of the table is in this part",
+        _ when c.IsOrderInDoubt => "IT CANNOT BE TOLD whether lake and table agree: a collation of the key is of another version than its "
+            + "indexes, by which rows are passed over. REINDEX the table as check says, then compare again",
         _ => "IT CANNOT BE TOLD whether lake and table agree: rows wait for capture, which does not get to them, or to judge those from "
             + "behind a transaction that stays open. Run PostgresToKafka, or see what it and status say, then compare again",
     };

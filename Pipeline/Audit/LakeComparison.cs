@@ -71,7 +71,7 @@ public sealed class LakeComparison(
         await index.BuildAsync(progress, cancellationToken);
 
         var ranges = new TableRanges(connection, options.Postgres, table.Schema) { RowsMax = RangeRows, Only = only };
-        var tally = new Tally(index, isPart: only is not null);
+        var tally = new Tally(index, isPart: only is not null, table.IsOrderInDoubt);
         IReadOnlySet<int>? open = null;
         for (var round = 1; ; round++)
         {
@@ -127,7 +127,7 @@ public sealed class LakeComparison(
     }
 
     /// <summary>Matches the table's rows with the lake's versions, and counts range by range: a range may be looked at again.</summary>
-    private sealed class Tally(LakeIndex index, bool isPart)
+    private sealed class Tally(LakeIndex index, bool isPart, bool isOrderInDoubt)
     {
         private const int ExamplesMax = 20;
 
@@ -197,6 +197,7 @@ public sealed class LakeComparison(
                 ColumnsLeftOut = [.. index.Shapes.SelectMany(s => s.LeftOut)],
                 Examples = [.. index.TwiceStored, .. examples],
                 HasSettled = hasSettled,
+                IsOrderInDoubt = isOrderInDoubt,
             };
         }
 

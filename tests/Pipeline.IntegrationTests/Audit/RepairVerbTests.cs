@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using OrdersStream.Audit;
 using OrdersStream.LocalHost.Verbs;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Servers;
@@ -62,5 +63,34 @@ public sealed class RepairVerbTests(KafkaServer kafka)
             await using (var run = stream.NewRun()) Assert.True(await run.OnceAsync(null, Token));
             await stream.UntilNobodyPollsAsync();
         }
+    }
+
+    /// <summary>By an index that is not in the order in which it is searched, rows that are there seem to be gone.</summary>
+    [Fact]
+    public async Task while_the_order_of_the_key_is_in_doubt_nothing_is_told_as_gone_or_as_equal()
+    {
+        await using var server = await PostgresServer.StartOwnAsync();
+        await using var stream = await TestStream.CreateAsync(
+            server, kafka,
+            """
+            CREATE TABLE items (id text COLLATE "und-x-icu" PRIMARY KEY, name text, updated_at timestamptz NOT NULL DEFAULT now());
+            CREATE INDEX ON items (updated_at, id);
+            INSERT INTO items SELECT 'k' || i FROM generate_series(1, 30) i
+            """,
+            configure: o => o with { Postgres = o.Postgres with { Deletes = "audit" } });
+        await stream.PollAndStoreAsync();
+        await stream.ExecuteAsync("UPDATE pg_collation SET collversion = '0' WHERE collname = 'und-x-icu'");
+        await stream.PollAndStoreAsync();
+        await using var run = stream.NewRun();
+        var equal = await run.Stream.Comparison.CompareAsync(Token);
+        Assert.Equal((ComparisonVerdict.Unknown, 30), (equal.Verdict, equal.Equal));
+
+        await stream.ExecuteAsync("DELETE FROM items WHERE id = 'k7'");
+        await stream.PollAndStoreAsync();
+        var gone = await run.Stream.Comparison.CompareAsync(Token);
+        Assert.Equal((ComparisonVerdict.Unknown, 1), (gone.Verdict, gone.Extra));
+        var found = await run.Stream.Repair.FindAsync(isDry: false, Token);
+        Assert.Equal((1, 0), (found.Extra, found.Requested));
+        Assert.Contains("a collation of the key", run.Stream.Repair.DeletesHeld, StringComparison.Ordinal);
     }
 }
