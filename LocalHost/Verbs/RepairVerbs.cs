@@ -39,9 +39,11 @@ public static class RepairVerbs
         if (!options.IsDry && !await MayPublishAsync(stream, options.Once, cancellationToken)) return ExitCode.Unknown;
         var found = await stream.Repair.FindAsync(options.IsDry, cancellationToken);
         Say($"of {found.Rows:N0} rows {found.Missing:N0} are missing and {found.Stale:N0} stale; {found.OnTheWay:N0} are on the way");
+        if (found.Extra > 0) Say($"{found.Extra:N0} are in the lake and not in the table");
+        if (stream.Repair.DeletesHeld is { } why) Say($"they are not published as deleted, since {why}");
         if (options.IsDry)
         {
-            Say($"nothing was published: without --dry-run those missing and stale would be");
+            Say($"nothing was published: without --dry-run those missing and stale would be, and those only the lake has as deleted");
             return found.Differences > 0 ? ExitCode.Failure : found.OnTheWay > 0 ? ExitCode.Unknown : ExitCode.Ok;
         }
         if (!await PublishedAsync(stream, options.Once, cancellationToken)) return ExitCode.Unknown;

@@ -41,7 +41,7 @@ public static class VerifyVerb
         Say($"on the way  {c.OnTheWay,15:N0}   changed since the last poll, and not due in the lake yet");
         Say($"missing     {c.Missing,15:N0}   captured, and not in the lake");
         Say($"stale       {c.Stale,15:N0}   the lake's newest version is not the table's");
-        var cause = c.Extra > 0 ? ": deleted there, and no trigger wrote it down, or the lake is another table's" : "";
+        var cause = c.Extra > 0 ? ": deleted there and not written down, or the lake lost the delete, or it is another table's" : "";
         if (c.IsPart) Say($"extra           not asked   of a part of the table it cannot be told what is in the lake and not in the table");
         else Say($"extra       {c.Extra,15:N0}   in the lake and not in the table{cause}");
         Say($"stored twice{c.StoredTwice,15:N0}   topic offsets that are in the lake more than once");
@@ -58,8 +58,10 @@ public static class VerifyVerb
         ComparisonVerdict.Equal => "lake and table agree",
         ComparisonVerdict.Different => "LAKE AND TABLE DIFFER",
         _ when c.HasNothing => "NOTHING WAS COMPARED: no row of the table is in this part",
-        _ => "IT CANNOT BE TOLD whether lake and table agree: rows wait for capture, which does not get to them. "
-            + "Run PostgresToKafka, or see what it says, then compare again",
+        _ when c.IsOrderInDoubt => "IT CANNOT BE TOLD whether lake and table agree: a collation of the key is of another version than its "
+            + "indexes, by which rows are passed over. REINDEX the table as check says, then compare again",
+        _ => "IT CANNOT BE TOLD whether lake and table agree: rows wait for capture, which does not get to them, or to judge those from "
+            + "behind a transaction that stays open. Run PostgresToKafka, or see what it and status say, then compare again",
     };
 
     private static string Describe(DifferingRow row, bool showKeys) =>

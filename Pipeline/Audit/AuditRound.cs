@@ -20,13 +20,10 @@ namespace OrdersStream.Audit;
 /// <param name="options">The stream's configuration.</param>
 /// <param name="arrival">Knows whether the lake has what the topic had.</param>
 /// <param name="openFiles">Opens where the lake and its commit log lie.</param>
-/// <param name="ask">Takes what is to be published again; null: nothing is.</param>
+/// <param name="ask">Takes what is to be published again, and says by which file; null: nothing is.</param>
 internal sealed class AuditRound(
-    PipelineOptions options, LakeArrival arrival, Func<string, ILakeFiles> openFiles, Action<RepairRequest>? ask)
+    PipelineOptions options, LakeArrival arrival, Func<string, ILakeFiles> openFiles, Func<RepairRequest, string>? ask)
 {
-    /// <summary>Rows of one round that are remembered, to tell in the next whether to publish them again was of any use.</summary>
-    private const int AskedMax = 100_000;
-
     /// <summary>A page that is being published hides the topic's end for a moment; what does so for longer is somebody else's.</summary>
     private static readonly TimeSpan HiddenPatience = TimeSpan.FromSeconds(60);
 
@@ -52,16 +49,19 @@ internal sealed class AuditRound(
     /// <summary>Differing rows of a range that are asked for by their keys; where there are more, the range is.</summary>
     internal int KeysMax { get; init; } = RowSelection.KeysMax;
 
+    /// <summary>Somebody captures: what is missing may be on its way, and is given the time.</summary>
+    public bool IsCaptured { get; init; } = true;
+
     /// <summary>Who asks.</summary>
     public string Reason { get; init; } = "the audit";
 
-    /// <summary>Rows that the round before asked for, as they were then: they are not asked for again.</summary>
+    /// <summary>Rows that were published again since the round before, as they were then: they are not asked for again.</summary>
     public IReadOnlySet<(UInt128 Key, ulong Digest)> AskedBefore { get; init; } = ImmutableHashSet<(UInt128, ulong)>.Empty;
 
-    /// <summary>Those of this one.</summary>
-    public HashSet<(UInt128 Key, ulong Digest)> Asked { get; } = [];
+    /// <summary>Those that this one asks for.</summary>
+    public AskedRows Asked { get; } = new();
 
-    /// <summary>Why what is extra is not published as deleted, though it may be; null: it is, or it is not to be.</summary>
+    /// <summary>Why what only the lake has is not published as deleted, though it may be; null: it is, or it is not to be.</summary>
     public string? DeletesHeld { get; private set; }
 
     /// <summary>Keys that are published as deleted after one round; the others are found by the next.</summary>
@@ -69,6 +69,12 @@ internal sealed class AuditRound(
 
     /// <summary>A trigger sets the ordering column for every writer: no row can be dated back.</summary>
     public bool IsGuarded { get; private set; }
+
+    /// <summary>Triggers write down what is deleted.</summary>
+    public bool HasTombstones { get; private set; }
+
+    /// <summary>Whatever only the lake has is published as deleted, within the limit; else that which a trigger wrote down.</summary>
+    public bool IsOfAllDeletes { get; init; } = options.Postgres.Deletes == "audit";
 
     /// <summary>What it found, once it is over.</summary>
     public AuditFindings FindingsOf(DateTimeOffset begunAt, DateTimeOffset endedAt) => new(
@@ -91,7 +97,7 @@ internal sealed class AuditRound(
                 + "audit.enabled to false here.");
         await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
         var table = await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken);
-        IsGuarded = table.Trigger.Counts;
+        (IsGuarded, HasTombstones) = (table.Trigger.Counts, table.Tombstones is not null);
         using var index = LakeIndex.Of(options, lake, table.Schema, VersionsMax);
         await foreach (var _ in index.BuildByFileAsync(cancellationToken)) yield return TimeSpan.Zero;
 
@@ -101,7 +107,7 @@ internal sealed class AuditRound(
         if (index.NeverFound().Any())
         {
             // What was deleted meanwhile, and is not in the lake yet, is on the way.
-            var horizon = new WatermarkFile(options).Read()?.Horizon;
+            var horizon = PublishedRows.Horizon(new WatermarkFile(options).Read());
             await foreach (var wait in ArrivalAsync(cancellationToken)) yield return wait;
             await index.UpdateAsync(cancellationToken);
             var pending = await PendingDeletes.ReadAsync(connection, options.Postgres, horizon, cancellationToken);
@@ -110,8 +116,13 @@ internal sealed class AuditRound(
                 if (pending.Contains(version.Key)) counts = counts with { OnTheWay = counts.OnTheWay + 1 };
                 else extra++;
             }
-            if (extra > 0 && ask is not null && options.Postgres.Deletes == "audit")
-                await foreach (var wait in DeleteAsync(index, pending, table.Order, cancellationToken)) yield return wait;
+            if (extra > 0 && ask is not null && options.Postgres.Deletes != "off")
+            {
+                // A delete that was published and that the lake has lost is in no window any more, and its tombstone may be there still.
+                var written = IsOfAllDeletes ? null : await PendingDeletes.ReadAsync(connection, options.Postgres, null, cancellationToken);
+                bool IsGone(IndexedVersion v) => !pending.Contains(v.Key) && written?.Has(v.Key) != false;
+                await foreach (var wait in DeleteAsync(index, IsGone, table, cancellationToken)) yield return wait;
+            }
         }
         storedTwice = index.StoredTwice;
     }
@@ -121,23 +132,35 @@ internal sealed class AuditRound(
     /// table's, or a table that is empty for a while, may do is to hide rows until they are found missing. Hence the limit.
     /// </summary>
     private async IAsyncEnumerable<TimeSpan> DeleteAsync(
-        LakeIndex index, PendingDeletes pending, string order, [EnumeratorCancellation] CancellationToken cancellationToken)
+        LakeIndex index, Func<IndexedVersion, bool> isGone, SourceTable table, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        if (counts.Rows == 0) DeletesHeld = "the table is empty";
-        else if (extra * 100 > options.Postgres.DeletesShareMax * (counts.Rows + extra))
+        var gone = index.NeverFound().LongCount(isGone);
+        if (gone == 0) yield break;
+        // Rows that were passed over seem to be gone; and who looks them up by the same index takes them for gone, too.
+        if (table.IsOrderInDoubt)
+            DeletesHeld = "a collation of the key is of another version than its indexes, by which rows are passed over";
+        else if (counts.Rows == 0) DeletesHeld = "the table is empty";
+        else if (gone * 100 > options.Postgres.DeletesShareMax * (counts.Rows + gone))
             DeletesHeld = $"they are more than {options.Postgres.DeletesShareMax}% of all (postgres.deletes_share_max)";
         if (DeletesHeld is not null) yield break;
-        var wanted = new HashSet<UInt128>();
-        foreach (var version in index.NeverFound().Where(v => !pending.Contains(v.Key)).Take(DeletesMax))
+        var wanted = new Dictionary<UInt128, ulong>();
+        foreach (var version in index.NeverFound().Where(isGone).Take(DeletesMax))
         {
-            if (AskedBefore.Contains((version.Key, version.Digest))) unmended++;
-            else wanted.Add(version.Key);
-            if (Asked.Count < AskedMax) Asked.Add((version.Key, version.Digest));
+            if (!AskedBefore.Contains((version.Key, version.Digest)))
+            {
+                wanted.Add(version.Key, version.Digest);
+                continue;
+            }
+            unmended++;
+            Asked.AddUseless((version.Key, version.Digest));
         }
-        await foreach (var keys in index.KeysAsync(wanted, cancellationToken))
+        await foreach (var keys in index.KeysAsync(wanted.Keys.ToHashSet(), cancellationToken))
         {
             foreach (var some in keys.Chunk(KeysMax))
-                ask!(new RepairRequest(Reason, new RowSelection { Keys = [.. some] }, order) { IsDeletes = true });
+            {
+                var request = new RepairRequest(Reason, new RowSelection { Keys = [.. some.Select(k => k.Text)] }, table.Order);
+                Asked.Add(ask!(request with { IsDeletes = true }), some.Select(k => (k.Key, wanted[k.Key])));
+            }
             requested += keys.Count;
             yield return TimeSpan.Zero;
         }
@@ -150,7 +173,7 @@ internal sealed class AuditRound(
         for (var look = 1; ; look++)
         {
             // First: what it has was published, and so is in the topic that is looked at next.
-            var horizon = new WatermarkFile(options).Read()?.Horizon;
+            var horizon = PublishedRows.Horizon(new WatermarkFile(options).Read());
             await foreach (var wait in ArrivalAsync(cancellationToken)) yield return wait;
             await index.UpdateAsync(cancellationToken);
             var range = new TableRange(index.Shapes.Count) { Suspects = suspects, TextsMax = KeysMax };
@@ -164,15 +187,15 @@ internal sealed class AuditRound(
             }
             foreach (var mismatch in match.Mismatches) suspects[range.Rows[mismatch.Number].Key] = null;
             // So that capture, and who stores, may get further.
-            yield return 2 * TimeSpan.FromSeconds(options.Streaming.BatchInterval);
+            yield return IsCaptured ? 2 * TimeSpan.FromSeconds(options.Streaming.BatchInterval) : TimeSpan.Zero;
         }
     }
 
     /// <summary>What differs a second time counts; the rest is on its way.</summary>
     private RangeCounts Confirmed(RangeMatch match, TableRange range, TableRanges ranges, LakeIndex index)
     {
-        var keys = new List<ImmutableArray<string>>();
-        var (missing, stale, wanted) = (0L, 0L, 0);
+        var (keys, wanted) = (new List<ImmutableArray<string>>(), new List<(UInt128, ulong)>());
+        var (missing, stale) = (0L, 0L);
         foreach (var mismatch in match.Mismatches)
         {
             var row = range.Rows[mismatch.Number];
@@ -182,20 +205,22 @@ internal sealed class AuditRound(
             if (ask is null) continue;
             // A lake without any file has no shape to compare by.
             var seen = (row.Key, index.Shapes.Count == 0 ? 0 : range.DigestOf(row, 0));
-            if (Asked.Count < AskedMax) Asked.Add(seen);
             if (AskedBefore.Contains(seen))
             {
                 unmended++;
+                Asked.AddUseless(seen);
                 continue;
             }
-            wanted++;
+            wanted.Add(seen);
             if (key is { } texts) keys.Add(texts);
         }
-        if (wanted > 0)
+        if (wanted.Count > 0)
         {
             // Of some there are no texts: too many were wanted.
-            ask!(keys.Count == wanted ? new(Reason, new RowSelection { Keys = [.. keys] }, range.Order) : AllOf(range, ranges));
-            requested += wanted;
+            var isByKeys = keys.Count == wanted.Count;
+            var request = isByKeys ? new(Reason, new RowSelection { Keys = [.. keys] }, range.Order) : AllOf(range, ranges);
+            Asked.Add(ask!(request), wanted);
+            requested += wanted.Count;
         }
         var others = match.Mismatches.Count - missing - stale;
         return match.Counts with { OnTheWay = match.Counts.OnTheWay + others, Missing = missing, Stale = stale };

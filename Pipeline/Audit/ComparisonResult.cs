@@ -29,7 +29,7 @@ public enum ComparisonVerdict
     Equal = 0,
     Different = 1,
 
-    /// <summary>Rows wait for a capture that gets no further: whether they ever arrive was not seen.</summary>
+    /// <summary>Rows wait for a capture that gets no further, or not all may have been read: whether they are equal was not seen.</summary>
     Unknown = 2,
 }
 
@@ -54,6 +54,9 @@ public sealed record ComparisonResult
     /// <summary>Capture has got past all that was on its way when the comparison began.</summary>
     public bool HasSettled { get; init; }
 
+    /// <summary>The key's indexes may be in another order than is searched by: rows may have been passed over, and seem to be extra.</summary>
+    public bool IsOrderInDoubt { get; init; }
+
     /// <summary>Row versions in the lake.</summary>
     public long LakeRows { get; init; }
 
@@ -74,7 +77,7 @@ public sealed record ComparisonResult
     public bool HasNothing => IsPart && TableRows == 0;
 
     public ComparisonVerdict Verdict =>
-        Missing > 0 || Stale > 0 || Extra > 0 || StoredTwice > 0 ? ComparisonVerdict.Different
-        : HasSettled && !HasNothing ? ComparisonVerdict.Equal
+        Missing > 0 || Stale > 0 || (Extra > 0 && !IsOrderInDoubt) || StoredTwice > 0 ? ComparisonVerdict.Different
+        : HasSettled && !HasNothing && !IsOrderInDoubt ? ComparisonVerdict.Equal
         : ComparisonVerdict.Unknown;
 }

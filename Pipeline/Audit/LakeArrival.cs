@@ -59,17 +59,23 @@ internal sealed class LakeArrival(
     public async Task<int> BehindAsync(AwaitedEnds awaited, CancellationToken cancellationToken)
     {
         var now = TopicCommits.Positions(openFiles(options.Streaming.CheckpointLocation), options.Kafka.Topic);
+        var lake = openFiles(options.Datalake.Path);
         var behind = 0;
         foreach (var e in awaited.Ends)
         {
-            var next = now.GetValueOrDefault(e.Partition)?.NextRecord ?? e.Low;
+            var stored = now.GetValueOrDefault(e.Partition);
+            var next = stored?.NextRecord ?? e.Low;
             // What lies below the first offset kept was lost, and does not come any more.
             var isBehind = next < e.Low
-                || (next < e.High && await awaited.Waiting.AreThereAsync(e.Partition, next, e.High, cancellationToken));
+                || (next < e.High && await awaited.Waiting.AreThereAsync(e.Partition, next, e.High, cancellationToken))
+                || (stored is not null && stored.Newest.AllFiles.Any(file => IsUnnamed(file, lake)));
             if (isBehind) behind++;
         }
         return behind;
     }
+
+    // Committed, and not visible yet: who commits names its files next, or whoever comes after.
+    private static bool IsUnnamed(CommittedFile file, ILakeFiles lake) => lake.Has(file.TemporaryPath) && !lake.Has(file.Path);
 }
 
 /// <summary>What was in the topic at some moment.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using System.Text;
 using Npgsql;
 using OrdersStream.Capture;
@@ -58,17 +59,19 @@ public sealed class LakeComparison(
         DateTime? from, DateTime? to, IProgress<ComparisonProgress>? progress, CancellationToken cancellationToken)
     {
         var only = from is null && to is null ? null : new RowSelection { From = from, To = to };
-        var horizon = Horizon();
+        var position = Position();
+        var horizon = PublishedRows.Horizon(position);
         await arrival.WaitAsync(Patience, cancellationToken);
         // An empty folder where the lake should be says nothing of the lake (invariant 6).
         await LakeOwner.CheckAsync(lake, openFiles(options.Streaming.CheckpointLocation), options.Kafka.Topic, cancellationToken);
         await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
-        var table = (await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken)).Schema;
-        using var index = LakeIndex.Of(options, lake, table, VersionsMax);
+        var table = await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken);
+        var begun = await BegunAsync(connection, table, cancellationToken);
+        using var index = LakeIndex.Of(options, lake, table.Schema, VersionsMax);
         await index.BuildAsync(progress, cancellationToken);
 
-        var ranges = new TableRanges(connection, options.Postgres, table) { RowsMax = RangeRows, Only = only };
-        var tally = new Tally(index, isPart: only is not null);
+        var ranges = new TableRanges(connection, options.Postgres, table.Schema) { RowsMax = RangeRows, Only = only };
+        var tally = new Tally(index, isPart: only is not null, table.IsOrderInDoubt);
         IReadOnlySet<int>? open = null;
         for (var round = 1; ; round++)
         {
@@ -80,16 +83,37 @@ public sealed class LakeComparison(
             open = tally.OpenRanges;
             var isDeleting = await tally.LookForDeletesAsync(
                 () => PendingDeletes.ReadAsync(connection, options.Postgres, horizon, cancellationToken));
-            if ((open.Count == 0 && !isDeleting) || round == RoundsMax) return tally.End(hasSettled: horizon is not null);
+            if (open.Count == 0 && !isDeleting) return tally.End(hasSettled: position?.Horizon is not null);
+            if (round == RoundsMax) return tally.End(await IsAllSinceAsync(isDeleting ? tally : null));
             // What was not due is looked at again when capture has published it and it is stored.
             if (await LaterThanAsync(connection, horizon, cancellationToken) is not { } later) return tally.End(hasSettled: false);
             horizon = later;
             await arrival.WaitAsync(Patience, cancellationToken);
             await index.UpdateAsync(cancellationToken);
         }
+
+        // A busy table always has something on its way: what was there when the comparison began must not be.
+        async Task<bool> IsAllSinceAsync(Tally? deleting)
+        {
+            await foreach (var range in ranges.ReadAsync(begun, index.Shapes, open, cancellationToken))
+                if (RangeMatch.Of(range, index).Mismatches.Count > 0) return false;
+            return deleting is null
+                || deleting.DeletesAreIn(await PendingDeletes.ReadAsync(connection, options.Postgres, begun, cancellationToken));
+        }
     }
 
-    private Horizon? Horizon() => new WatermarkFile(options).Read()?.Horizon;
+    /// <summary>As a horizon, whatever was written by who had begun by now: what it does not have was written since.</summary>
+    private static async Task<Horizon> BegunAsync(NpgsqlConnection connection, SourceTable table, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand("SELECT pg_snapshot_xmax(pg_current_snapshot())::text", connection);
+        var next = ulong.Parse((string)(await command.ExecuteScalarAsync(cancellationToken))!, CultureInfo.InvariantCulture);
+        return new("", next, next, [], null, default, default, ImmutableSortedDictionary<uint, DateTime?>.Empty)
+        {
+            Tombstones = table.Tombstones?.Oid,
+        };
+    }
+
+    private Watermark? Position() => new WatermarkFile(options).Read();
 
     /// <returns>Null: capture gets no further.</returns>
     private async Task<Horizon?> LaterThanAsync(NpgsqlConnection connection, Horizon? horizon, CancellationToken cancellationToken)
@@ -97,13 +121,13 @@ public sealed class LakeComparison(
         for (var begun = time.GetTimestamp(); ; await Task.Delay(Pause, time, cancellationToken))
         {
             var isCaptured = await PollerLock.HolderAsync(connection, options.PublisherName, cancellationToken) is not null;
-            if (Horizon() is { } now && (horizon is null || now.TakenAt > horizon.TakenAt)) return now;
+            if (PublishedRows.Horizon(Position()) is { } now && (horizon is null || now.TakenAt > horizon.TakenAt)) return now;
             if (!isCaptured || time.GetElapsedTime(begun) > Patience) return null;
         }
     }
 
     /// <summary>Matches the table's rows with the lake's versions, and counts range by range: a range may be looked at again.</summary>
-    private sealed class Tally(LakeIndex index, bool isPart)
+    private sealed class Tally(LakeIndex index, bool isPart, bool isOrderInDoubt)
     {
         private const int ExamplesMax = 20;
 
@@ -136,6 +160,9 @@ public sealed class LakeComparison(
             pending = NotInTable().Any() ? await readAsync() : PendingDeletes.None;
             return NotInTable().Any(v => pending.Contains(v.Key));
         }
+
+        /// <summary>All deletes that are on their way are among these.</summary>
+        public bool DeletesAreIn(PendingDeletes others) => NotInTable().All(v => !pending.Contains(v.Key) || others.Contains(v.Key));
 
         // Where only a part of the table was read, a key that was not met may be in the rest.
         private IEnumerable<IndexedVersion> NotInTable() => isPart ? [] : index.NeverFound();
@@ -170,6 +197,7 @@ public sealed class LakeComparison(
                 ColumnsLeftOut = [.. index.Shapes.SelectMany(s => s.LeftOut)],
                 Examples = [.. index.TwiceStored, .. examples],
                 HasSettled = hasSettled,
+                IsOrderInDoubt = isOrderInDoubt,
             };
         }
 

@@ -23,6 +23,7 @@ internal sealed class LakeIndex : IDisposable
     private const int TwiceMax = 5;
 
     private readonly ILakeFiles lake;
+    private readonly string topic;
     private readonly TableSchema table;
     private readonly LakeReader reader;
     private readonly string folder;
@@ -32,7 +33,7 @@ internal sealed class LakeIndex : IDisposable
     private readonly HashSet<string> taken = [];
     private readonly Dictionary<string, short> shapeOf = [];
     private readonly List<ComparedShape> shapes = [];
-    private readonly Dictionary<(int Partition, int Generation), OffsetSet> offsets = [];
+    private readonly Dictionary<(int Partition, int? Generation), OffsetSet> offsets = [];
     private readonly List<DifferingRow> twice = [];
     private BitArray matched = new(0);
 
@@ -44,25 +45,27 @@ internal sealed class LakeIndex : IDisposable
     public static LakeIndex Of(PipelineOptions options, ILakeFiles lake, TableSchema table, int versionsMax)
     {
         var checkpoint = options.Streaming.CheckpointLocation;
-        return new(lake, table, new SchemaStore(checkpoint).Read, Path.Combine(checkpoint, "audit"), versionsMax)
+        return new(lake, options.Kafka.Topic, table, new SchemaStore(checkpoint).Read, Path.Combine(checkpoint, "audit"), versionsMax)
         {
             LeavesMissing = options.Postgres.ChangedValues == "leave",
         };
     }
 
     /// <param name="lake">Where the lake lies.</param>
+    /// <param name="topic">The topic that it is filled from.</param>
     /// <param name="table">The table's columns, as they are now.</param>
     /// <param name="schemaOf">The schema of a fingerprint.</param>
     /// <param name="folder">A folder on this machine, for the index's own files.</param>
     /// <param name="versionsMax">Versions that are sorted in memory at once.</param>
-    public LakeIndex(ILakeFiles lake, TableSchema table, Func<string, TableSchema> schemaOf, string folder, int versionsMax)
+    public LakeIndex(
+        ILakeFiles lake, string topic, TableSchema table, Func<string, TableSchema> schemaOf, string folder, int versionsMax)
     {
-        (this.lake, this.table, this.folder, this.versionsMax) = (lake, table, folder, versionsMax);
+        (this.lake, this.topic, this.table, this.folder, this.versionsMax) = (lake, topic, table, folder, versionsMax);
         reader = new LakeReader(lake, schemaOf);
         DurableFile.CreateDirectory(folder, CrashPoints.None);
     }
 
-    /// <summary>Columns that a version has not are not compared.</summary>
+    /// <summary>Columns that a version has not, or as another type, are not compared.</summary>
     public bool LeavesMissing { get; init; }
 
     /// <summary>Row versions in the lake.</summary>
@@ -144,18 +147,19 @@ internal sealed class LakeIndex : IDisposable
     /// <summary>Keys of the lake as texts that Postgres reads back, by their digests; all files are read once more.</summary>
     /// <param name="wanted">Digests; those that were found are taken off.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    /// <returns>The keys of a file; maybe none.</returns>
-    public async IAsyncEnumerable<IReadOnlyList<ImmutableArray<string>>> KeysAsync(
+    /// <returns>The keys of a file, with their digests; maybe none.</returns>
+    public async IAsyncEnumerable<IReadOnlyList<(UInt128 Key, ImmutableArray<string> Text)>> KeysAsync(
         HashSet<UInt128> wanted, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         foreach (var file in taken)
         {
             if (wanted.Count == 0) yield break;
-            var keys = new List<ImmutableArray<string>>();
+            var keys = new List<(UInt128, ImmutableArray<string>)>();
             await foreach (var row in reader.ReadAsync(file, cancellationToken))
             {
                 var shape = shapes[ShapeOf(row.Row.Schema)];
-                if (wanted.Remove(shape.LakeKey.Of(row.Row))) keys.Add(shape.KeyOf(row.Row));
+                var key = shape.LakeKey.Of(row.Row);
+                if (wanted.Remove(key)) keys.Add((key, shape.KeyOf(row.Row)));
             }
             yield return keys;
         }
@@ -173,8 +177,9 @@ internal sealed class LakeIndex : IDisposable
         {
             if (!taken.Add(file)) continue;
             // A copy of one of ours is told by what it holds.
-            if (!LakePath.TryParse(file, out var name) && !await IsOursAsync(file, cancellationToken)) throw Foreign(file);
-            await TakeAsync(file, name.Generation, cancellationToken);
+            var isNamed = LakePath.TryParse(file, out var name);
+            if (!isNamed && !await IsOursAsync(file, cancellationToken)) throw Foreign(file);
+            await TakeAsync(file, isNamed ? name.Generation : null, cancellationToken);
             yield return Rows;
         }
         if (unsorted.Count > 0 || runs.Count == 0) WriteRun();
@@ -184,8 +189,7 @@ internal sealed class LakeIndex : IDisposable
     {
         try
         {
-            await LakeReader.ReadFooterAsync(lake, file, cancellationToken);
-            return true;
+            return (await LakeReader.ReadFooterAsync(lake, file, cancellationToken)).Topic.Topic == topic;
         }
         catch (FormatException)
         {
@@ -193,7 +197,7 @@ internal sealed class LakeIndex : IDisposable
         }
     }
 
-    private async Task TakeAsync(string file, int generation, CancellationToken cancellationToken)
+    private async Task TakeAsync(string file, int? generation, CancellationToken cancellationToken)
     {
         try
         {
@@ -206,16 +210,14 @@ internal sealed class LakeIndex : IDisposable
     }
 
     private PipelineException Foreign(string file) => new(FailureAction.Stop,
-        $"The lake holds '{LakePath.WithoutValues(lake.Locate(file), lake.Locate(""))}', which this program has not written: readers meet "
-        + "its rows, so lake and table cannot be compared.",
+        $"The lake holds '{LakePath.WithoutValues(lake.Locate(file), lake.Locate(""))}', which this program has not written for topic "
+        + $"'{topic}': readers meet its rows, so lake and table cannot be compared.",
         "Move it away, with all that its program left here.");
 
-    private void Take(string file, LakeRow row, int generation)
+    private void Take(string file, LakeRow row, int? generation)
     {
         Rows++;
-        var log = (row.Partition, generation);
-        if (!offsets.TryGetValue(log, out var seen)) offsets[log] = seen = new OffsetSet();
-        if (!seen.Add(row.Offset)) TakeAgain(file, row);
+        if (!TryAdd(row, generation)) TakeAgain(file, row);
 
         var number = ShapeOf(row.Row.Schema);
         var shape = shapes[number];
@@ -225,6 +227,18 @@ internal sealed class LakeIndex : IDisposable
             Partition = row.Partition, Shape = number, Deleted = row.Op == RowOp.Delete,
         });
         if (unsorted.Count >= versionsMax) WriteRun();
+    }
+
+    /// <summary>
+    /// Offsets of another generation are other records'. A file by a name of its own does not say of which its are: so of any.
+    /// </summary>
+    private bool TryAdd(LakeRow row, int? generation)
+    {
+        var log = (row.Partition, generation);
+        if (!offsets.TryGetValue(log, out var seen)) offsets[log] = seen = new OffsetSet();
+        return seen.Add(row.Offset)
+            && (generation is not null || !offsets.Any(
+                o => o.Key.Partition == row.Partition && o.Key.Generation is not null && o.Value.Has(row.Offset)));
     }
 
     private void TakeAgain(string file, LakeRow row)
@@ -289,8 +303,8 @@ internal sealed class ComparedShape
     {
         columns = new ComparableColumns(table, lake, leavesMissing);
         LakeKey = new RowDigest(lake, columns.LakeKey);
-        LakeValues = new RowDigest(lake, columns.Lake);
-        TableValues = new RowDigest(table, columns.Table);
+        LakeValues = new RowDigest(lake, columns.Lake, columns.Forms, isOther: true);
+        TableValues = new RowDigest(table, columns.Table, columns.Forms);
     }
 
     /// <summary>The key of a version of the lake, as texts that Postgres reads back.</summary>
@@ -301,7 +315,7 @@ internal sealed class ComparedShape
     public RowDigest LakeValues { get; }
     public RowDigest TableValues { get; }
 
-    /// <summary>Columns that only one of both has, or each as another type.</summary>
+    /// <summary>Columns that are not compared.</summary>
     public IEnumerable<string> LeftOut => columns.LeftOut;
 }
 
@@ -315,13 +329,16 @@ internal sealed class OffsetSet
     /// <returns>False: it was there already.</returns>
     public bool Add(long offset)
     {
-        var number = offset >> BlockBits;
-        if (!blocks.TryGetValue(number, out var block)) blocks[number] = block = new ulong[(1 << BlockBits) / 64];
-        var within = (int)(offset & ((1 << BlockBits) - 1));
-        ref var word = ref block[within / 64];
-        var bit = 1UL << (within % 64);
-        if ((word & bit) != 0) return false;
-        word |= bit;
+        if (!blocks.TryGetValue(offset >> BlockBits, out var block)) blocks[offset >> BlockBits] = block = new ulong[(1 << BlockBits) / 64];
+        ref var word = ref block[Word(offset)];
+        if ((word & Bit(offset)) != 0) return false;
+        word |= Bit(offset);
         return true;
     }
+
+    public bool Has(long offset) => blocks.TryGetValue(offset >> BlockBits, out var block) && (block[Word(offset)] & Bit(offset)) != 0;
+
+    private static int Word(long offset) => (int)(offset & ((1 << BlockBits) - 1)) / 64;
+
+    private static ulong Bit(long offset) => 1UL << (int)(offset % 64);
 }

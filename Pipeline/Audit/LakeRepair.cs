@@ -43,6 +43,9 @@ public sealed class LakeRepair
         return await PollerLock.HolderAsync(connection, options.PublisherName, cancellationToken);
     }
 
+    /// <summary>Why what only the lake has is not published as deleted; null: it is.</summary>
+    public string? DeletesHeld { get; private set; }
+
     /// <summary>Compares the whole table with the lake once, and asks for what differs.</summary>
     /// <param name="isDry">Asks for nothing.</param>
     /// <param name="cancellationToken">Ends it.</param>
@@ -55,8 +58,12 @@ public sealed class LakeRepair
                 "Nothing of the table was captured whole yet, so nothing can be missing.", "Run PostgresToKafka first.");
         await arrival.WaitAsync(Patience, cancellationToken);
         var begunAt = time.GetUtcNow();
-        var round = new AuditRound(options, arrival, openFiles, isDry ? null : Ask) { Reason = "repair" };
+        var round = new AuditRound(options, arrival, openFiles, isDry ? null : Ask)
+        {
+            Reason = "repair", IsOfAllDeletes = true, IsCaptured = await PollerAsync(cancellationToken) is not null,
+        };
         await foreach (var pause in round.StepsAsync(cancellationToken)) await Task.Delay(pause, time, cancellationToken);
+        DeletesHeld = round.DeletesHeld;
         return round.FindingsOf(begunAt, time.GetUtcNow());
     }
 
@@ -121,7 +128,12 @@ public sealed class LakeRepair
     /// <summary>Those that wait for it, and where.</summary>
     public IReadOnlyList<string> Waiting => [.. asked.Where(File.Exists)];
 
-    private void Ask(RepairRequest request) => asked.Add(requests.Add(request, time.GetUtcNow()));
+    private string Ask(RepairRequest request)
+    {
+        var file = requests.Add(request, time.GetUtcNow());
+        asked.Add(file);
+        return file;
+    }
 
     private static async Task<bool> HasAnyAsync(
         NpgsqlConnection connection, SourceTable table, RowSelection rows, CancellationToken cancellationToken)

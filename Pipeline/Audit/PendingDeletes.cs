@@ -24,6 +24,10 @@ internal sealed class PendingDeletes
     /// <param name="key">Digest of the key.</param>
     public bool Contains(UInt128 key) => isMore || keys.Contains(key);
 
+    /// <summary>One of them is of the key; of more than are kept it is not known.</summary>
+    /// <param name="key">Digest of the key.</param>
+    public bool Has(UInt128 key) => keys.Contains(key);
+
     /// <summary>Those of now; none where the table has no tombstones.</summary>
     /// <param name="connection">Nothing else is done on it.</param>
     /// <param name="options">Which table.</param>

@@ -7,48 +7,92 @@ using OrdersStream.Rows;
 
 namespace OrdersStream.Audit;
 
+/// <summary>How a column of a version in the lake is compared with the table's.</summary>
+internal enum ComparedAs
+{
+    /// <summary>Both have it in one form.</summary>
+    Same,
+
+    /// <summary>Both are numerics, which print otherwise: by value.</summary>
+    Number,
+
+    /// <summary>Readers find a value of another type: only where there is none in either is it as in the table.</summary>
+    OtherType,
+}
+
 /// <summary>Reduces chosen columns of a row to 128 bits, so that rows can be compared without being kept (invariant 7).</summary>
 /// <param name="schema">The row's.</param>
 /// <param name="columns">Indices into it; -1: a column that it has not, which readers of the lake see as NULL.</param>
-internal sealed class RowDigest(TableSchema schema, ImmutableArray<int> columns)
+/// <param name="forms">How each is compared; default: all have the same form.</param>
+/// <param name="isOther">The row's types are the other ones, where a column is compared as one of another type.</param>
+internal sealed class RowDigest(
+    TableSchema schema, ImmutableArray<int> columns, ImmutableArray<ComparedAs> forms = default, bool isOther = false)
 {
-    private readonly ByteBuffer text = new();
+    private readonly ByteBuffer text = new(), number = new();
 
     public UInt128 Of(DecodedRow row)
     {
         text.Clear();
-        foreach (var c in columns)
+        for (var i = 0; i < columns.Length; i++)
         {
-            if (c < 0) JsonText.Null(text);
-            else MessageWriter.WriteValue(schema.Columns[c].Type, row, row.Cells[c], text);
+            if (columns[i] is var c && c < 0) JsonText.Null(text);
+            else Append(schema.Columns[c].Type, row, row.Cells[c], forms.IsDefault ? ComparedAs.Same : forms[i]);
             text.Append((byte)'\n');
         }
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(text.Written, hash);
         return BinaryPrimitives.ReadUInt128LittleEndian(hash);
     }
+
+    private void Append(ColumnType type, DecodedRow row, in Cell cell, ComparedAs form)
+    {
+        if (form != ComparedAs.Number) MessageWriter.WriteValue(type, row, cell, text);
+        else AppendNumbers(type, row, cell);
+        // No value has that behind it.
+        if (form == ComparedAs.OtherType && isOther && !cell.IsNull) text.Append((byte)'?');
+    }
+
+    /// <summary>A number, or an array of such, without the zeros that end what is behind a point.</summary>
+    private void AppendNumbers(ColumnType type, DecodedRow row, in Cell cell)
+    {
+        number.Clear();
+        MessageWriter.WriteValue(type, row, cell, number);
+        var rest = number.Written;
+        while (rest.IndexOf((byte)'.') is >= 0 and var point)
+        {
+            var length = rest[(point + 1)..].IndexOfAnyExceptInRange((byte)'0', (byte)'9') is >= 0 and var digits
+                ? point + 1 + digits : rest.Length;
+            var kept = rest[..length].TrimEnd((byte)'0');
+            text.Append(kept[^1] == '.' ? kept[..^1] : kept);
+            rest = rest[length..];
+        }
+        text.Append(rest);
+    }
 }
 
 /// <summary>
-/// Which columns of an older schema's rows can be compared with the table's present ones: those that both have by name, in a form
-/// that does not depend on the type's width; and those that only the table has, which readers of the lake see as NULL (invariant 12).
+/// How an older schema's rows are compared with the table's present ones: by all columns that the table has, as readers of the lake find
+/// them (invariant 12). One that only the table has is NULL to them.
 /// </summary>
 internal sealed class ComparableColumns
 {
     /// <param name="table">The table's columns.</param>
     /// <param name="lake">A version's.</param>
     /// <param name="leavesMissing">
-    /// What only the table has is not compared: it is configured that such values stay as they are in the lake.
+    /// What only the table has, or has as another type, is not compared: it is configured that such values stay as they are in the lake.
     /// </param>
     /// <exception cref="PipelineException">The key changed: rows of the two schemas cannot be matched.</exception>
     public ComparableColumns(TableSchema table, TableSchema lake, bool leavesMissing)
     {
         var pairs = table.Columns
             .Select((c, i) => (Table: i, Lake: lake.IndexOf(c.Name)))
-            .Where(p => p.Lake < 0 ? !leavesMissing : SameForm(table.Columns[p.Table].Type, lake.Columns[p.Lake].Type))
+            .Select(p => (p.Table, p.Lake, Form: p.Lake < 0 ? ComparedAs.Same
+                : FormOf(table.Columns[p.Table].Type, lake.Columns[p.Lake].Type)))
+            .Where(p => !leavesMissing || (p.Lake >= 0 && p.Form != ComparedAs.OtherType))
             .ToList();
         Table = [.. pairs.Select(p => p.Table)];
         Lake = [.. pairs.Select(p => p.Lake)];
+        Forms = [.. pairs.Select(p => p.Form)];
         LakeKey = [.. table.KeyColumns.Select(k => lake.IndexOf(table.Columns[k].Name))];
         var compared = pairs.Select(p => table.Columns[p.Table].Name);
         LeftOut = [.. table.Columns.Select(c => c.Name).Union(lake.Columns.Select(c => c.Name)).Except(compared)];
@@ -64,16 +108,19 @@ internal sealed class ComparableColumns
     /// <summary>Indices into the lake's; -1: it has no such column.</summary>
     public ImmutableArray<int> Lake { get; }
 
+    /// <summary>How each of them is compared.</summary>
+    public ImmutableArray<ComparedAs> Forms { get; }
+
     /// <summary>The key's columns in the lake's schema, in the table's key order.</summary>
     public ImmutableArray<int> LakeKey { get; }
     public ImmutableArray<string> LeftOut { get; }
 
-    private static bool SameForm(ColumnType a, ColumnType b)
-    {
-        if (a == b) return true;
-        var isNumeric = a.Kind == ColumnKind.Numeric || b.Kind == ColumnKind.Numeric;
-        return a.IsArray == b.IsArray && !isNumeric && FormOf(a.Kind) == FormOf(b.Kind);
-    }
+    private static ComparedAs FormOf(ColumnType a, ColumnType b) =>
+        a == b ? ComparedAs.Same
+        : a.IsArray != b.IsArray || Width(a.Kind) != Width(b.Kind) ? ComparedAs.OtherType
+        : a.Kind == ColumnKind.Numeric ? ComparedAs.Number
+        : ComparedAs.Same;
 
-    private static ColumnKind FormOf(ColumnKind kind) => kind is ColumnKind.SmallInt or ColumnKind.Integer ? ColumnKind.BigInt : kind;
+    // Whole numbers of any width print alike.
+    private static ColumnKind Width(ColumnKind kind) => kind is ColumnKind.SmallInt or ColumnKind.Integer ? ColumnKind.BigInt : kind;
 }

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Diagnostics.Metrics;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
@@ -38,7 +37,7 @@ public sealed class StandingAudit
     private readonly TimeSpan interval;
     private (long Since, TimeSpan For) waits;
     private string? told;
-    private IReadOnlySet<(UInt128, ulong)> asked = ImmutableHashSet<(UInt128, ulong)>.Empty;
+    private AskedRows asked = new();
 
     /// <param name="options">The stream's configuration.</param>
     /// <param name="position">Where capture has got to in this process; null: it is not the poller.</param>
@@ -134,8 +133,8 @@ public sealed class StandingAudit
     private async Task RoundAsync(CancellationToken cancellationToken)
     {
         var begunAt = time.GetUtcNow();
-        Action<RepairRequest>? ask = options.Audit.MayRepair ? request => requests.Add(request, time.GetUtcNow()) : null;
-        var round = new AuditRound(options, arrival, openFiles, ask) { AskedBefore = asked };
+        Func<RepairRequest, string>? ask = options.Audit.MayRepair ? request => requests.Add(request, time.GetUtcNow()) : null;
+        var round = new AuditRound(options, arrival, openFiles, ask) { AskedBefore = asked.Published() };
         await using (var steps = round.StepsAsync(cancellationToken).GetAsyncEnumerator(cancellationToken))
         {
             for (var begun = time.GetTimestamp(); await steps.MoveNextAsync(); begun = time.GetTimestamp())
@@ -149,7 +148,7 @@ public sealed class StandingAudit
         (asked, told) = (round.Asked, null);
         var before = file.Read() ?? new(null);
         file.Write(before.Next(found, round.DeletesHeld));
-        Say(found, before.Last, round.IsGuarded);
+        Say(found, before.Last, AuditCause.Of(found, round.IsGuarded, round.HasTombstones));
         // Once, and again when there are more.
         if (round.DeletesHeld is { } why && found.Extra > (before.Last?.Extra ?? 0)) logger.AuditDeletesHeld(found.Extra, why);
     }
@@ -158,7 +157,7 @@ public sealed class StandingAudit
         "No row could be compared: all are on the way, and none is known to have been published.",
         "Where it comes again, see what PostgresToKafka says: rows that are held back, or a transaction that does not end.");
 
-    private void Say(AuditFindings found, AuditFindings? before, bool isGuarded)
+    private void Say(AuditFindings found, AuditFindings? before, string cause)
     {
         var seconds = (found.EndedAt - found.BegunAt).TotalSeconds;
         if (found.Differences == 0)
@@ -170,7 +169,7 @@ public sealed class StandingAudit
         var isNew = found.Differences > found.Extra || found.Extra > (before?.Extra ?? 0);
         logger.AuditDiffers(
             isNew ? LogLevel.Warning : LogLevel.Information, found.Rows, found.Missing, found.Stale, found.Extra, found.StoredTwice,
-            seconds, AuditCause.Of(found, isGuarded), Mending(found));
+            seconds, cause, Mending(found));
     }
 
     private string Mending(AuditFindings found) =>
@@ -212,15 +211,19 @@ internal static class AuditCause
 {
     /// <param name="found">What a round found.</param>
     /// <param name="isGuarded">A trigger sets the ordering column for every writer.</param>
+    /// <param name="hasTombstones">Triggers write down what is deleted.</param>
     /// <returns>To be put behind the counts; empty: nothing is known.</returns>
-    public static string Of(AuditFindings found, bool isGuarded)
+    public static string Of(AuditFindings found, bool isGuarded, bool hasTombstones)
     {
         var causes = new List<string>();
         if (found.Missing + found.Stale > 0)
             causes.Add(
                 isGuarded ? "missing and stale: files of the lake may be gone, or rows were written past the trigger"
                 : "missing and stale: no trigger sets the ordering column for every writer, so rows may be dated back");
-        if (found.Extra > 0) causes.Add("extra: deleted in the table, and no trigger wrote it down");
+        if (found.Extra > 0)
+            causes.Add(
+                hasTombstones ? "extra: files of the lake that held deletes may be gone, or rows were deleted past the triggers"
+                : "extra: deleted in the table, and no trigger wrote it down");
         if (found.StoredTwice > 0) causes.Add("stored twice: a file of the lake was copied, or put back");
         return causes.Count == 0 ? "" : $" ({string.Join("; ", causes)})";
     }

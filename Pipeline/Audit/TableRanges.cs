@@ -137,11 +137,25 @@ internal sealed class TableRanges(NpgsqlConnection connection, PostgresOptions o
         if (number == ends.Count && !hasLast) await FindEndAsync(table, BoundsOf(number).Behind, cancellationToken);
         var (behind, last) = BoundsOf(number);
         var condition = Condition(table, behind, last);
-        var covered = horizon?.Contains("xmin") ?? "false";
+        var covered = horizon is null ? "false" : await IsOfNowAsync(horizon, cancellationToken) ? "true" : horizon.Contains("xmin");
         await ReadAsync(table, $"{condition} AND {covered}", true, shapes, range, cancellationToken);
         await ReadAsync(table, $"{condition} AND NOT {covered}", false, shapes, range, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         range.Sort();
+    }
+
+    /// <summary>
+    /// The snapshot that is read in is the horizon's: all that it shows was there to be captured, and as long as nothing else is committed
+    /// no window looks again. So it is published, or never will be, whatever ids and times say: those of a row that was dated back behind
+    /// a transaction that stays open say nothing.
+    /// </summary>
+    private async Task<bool> IsOfNowAsync(Horizon horizon, CancellationToken cancellationToken)
+    {
+        if (horizon.HeldBack is not null) return false;
+        await using var command = new NpgsqlCommand($"SELECT pg_current_snapshot()::text, {SourceServer.Started}", connection);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        await reader.ReadAsync(cancellationToken);
+        return reader.GetString(0) == horizon.Snapshot && reader.GetDateTime(1) == horizon.ServerStarted;
     }
 
     /// <summary>The key with which the range behind another ends, if it is not the last.</summary>

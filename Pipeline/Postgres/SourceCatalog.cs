@@ -88,6 +88,7 @@ public static class SourceCatalog
                 .. carried.Warnings(),
                 .. key.Select(k => attributes[k]).Where(a => a.Changed is not null).Select(a => a.Changed!.Warning(a.Name, name)),
             ],
+            IsOrderInDoubt = key.Any(k => attributes[k].Changed is not null),
             KeyCollations = string.Concat(key.Select(k => attributes[k].Collation is { } c ? $", {attributes[k].Name} COLLATE {c}" : "")),
         };
     }

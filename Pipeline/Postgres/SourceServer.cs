@@ -15,6 +15,14 @@ namespace OrdersStream.Postgres;
 /// <param name="SeesAllSessions">The role may see when others' transactions began (pg_read_all_stats).</param>
 public sealed record SourceServer(string System, string Timeline, DateTime StartedAt, bool SeesAllSessions)
 {
+    /// <summary>An expression for <see cref="StartedAt"/>.</summary>
+    internal const string Started =
+        """
+        greatest(pg_postmaster_start_time(),
+                 coalesce((SELECT max(backend_start) FROM pg_stat_activity WHERE backend_type = 'checkpointer'),
+                          (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())))
+        """;
+
     /// <summary>What the role cannot see, and what follows.</summary>
     public ImmutableArray<Advice> Warnings(PostgresOptions options) => SeesAllSessions
         ? []
@@ -36,12 +44,10 @@ public sealed record SourceServer(string System, string Timeline, DateTime Start
 
         // The name of the WAL file being written begins with the timeline: right at once after a promotion, and any role may read it.
         await using var command = new NpgsqlCommand(
-            """
+            $"""
             SELECT (SELECT system_identifier::text FROM pg_control_system()),
                    left(pg_walfile_name(pg_current_wal_insert_lsn()), 8),
-                   greatest(pg_postmaster_start_time(),
-                            coalesce((SELECT max(backend_start) FROM pg_stat_activity WHERE backend_type = 'checkpointer'),
-                                     (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()))),
+                   {Started},
                    pg_has_role('pg_read_all_stats', 'USAGE')
             """, connection);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);

@@ -36,6 +36,12 @@ public sealed record SourceTable(
     public string KeyCollations { get; init; } = "";
 
     /// <summary>
+    /// A collation of the key is of another version than when its indexes may have been built: who looks a key up, or reads a range, may
+    /// pass rows over.
+    /// </summary>
+    public bool IsOrderInDoubt { get; init; }
+
+    /// <summary>
     /// The slack where none is configured: 10 s where the clock sets the column, 60 s where clients do; a column without
     /// a zone may in truth hold any zone's time, the earliest of which lies 12 h behind UTC.
     /// </summary>

@@ -257,6 +257,30 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
         Assert.Empty(compared.ColumnsLeftOut);
     }
 
+    /// <summary>It is no rewrite, so nothing is captured again, and the lake's files have the column as it was.</summary>
+    [Theory]
+    [InlineData("numeric(12,2)")]
+    [InlineData("numeric")]
+    public async Task a_numeric_column_that_became_wider_is_compared(string type)
+    {
+        await using var server = await PostgresServer.StartOwnAsync();
+        await using var stream = await TestStream.CreateAsync(server, kafka,
+            """
+            CREATE TABLE items (id bigint PRIMARY KEY, amount numeric(10,2), updated_at timestamptz NOT NULL DEFAULT now());
+            CREATE INDEX ON items (updated_at, id);
+            INSERT INTO items SELECT i, i * 1.5 FROM generate_series(1, 30) i
+            """);
+        await stream.PollAndStoreAsync();
+        await stream.ExecuteAsync($"ALTER TABLE items ALTER amount TYPE {type}");
+        // The ordering column is left as it is.
+        await stream.ExecuteAsync("UPDATE items SET amount = amount + 1 WHERE id = 3");
+        await stream.PollAndStoreAsync();
+
+        var compared = await CompareAsync(stream.Options);
+        Assert.Equal((ComparisonVerdict.Different, 1, 29), (compared.Verdict, compared.Stale, compared.Equal));
+        Assert.Empty(compared.ColumnsLeftOut);
+    }
+
     [Fact]
     public async Task a_lake_behind_the_topic_is_not_compared_but_waited_for()
     {

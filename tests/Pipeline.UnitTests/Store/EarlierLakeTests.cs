@@ -84,7 +84,8 @@ public sealed class EarlierLakeTests : IDisposable
         earlier.SendPages();
         await Lake.StoreAsync(Topic.All);
         using var folder = new TempFolder();
-        using var index = new LakeIndex(new LakeFolder(Lake.Root), earlier.Table, earlier.Schemas.Read, folder["audit"], versionsMax: 5);
+        using var index = new LakeIndex(
+            new LakeFolder(Lake.Root), Topic.Identity.Topic, earlier.Table, earlier.Schemas.Read, folder["audit"], versionsMax: 5);
         await index.BuildAsync(null, TestContext.Current.CancellationToken);
 
         var query = ReaderQueries.Of("datalake/README.md", ReaderQueries.DuckDbRows, Lake.Root);

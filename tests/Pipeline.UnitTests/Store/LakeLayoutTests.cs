@@ -174,7 +174,7 @@ public sealed class LakeLayoutTests : IDisposable
     }
 
     private LakeIndex NewIndex(string folder) =>
-        new(new LakeFolder(lake.Root), Table, new SchemaStore(lake.Checkpoint).Read, folder, versionsMax: 5);
+        new(new LakeFolder(lake.Root), lake.Topic.Identity.Topic, Table, new SchemaStore(lake.Checkpoint).Read, folder, versionsMax: 5);
 
     private async Task StoreAsync(string partitionBy, string? folderName = null)
     {

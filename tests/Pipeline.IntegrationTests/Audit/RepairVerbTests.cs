@@ -1,0 +1,96 @@
+using Microsoft.Extensions.Logging;
+using OrdersStream.Audit;
+using OrdersStream.LocalHost.Verbs;
+using OrdersStream.TestKit;
+using OrdersStream.TestKit.Servers;
+
+namespace OrdersStream.IntegrationTests.Audit;
+
+/// <summary>What <c>repair --once</c> mends by itself.</summary>
+public sealed class RepairVerbTests(KafkaServer kafka)
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    /// <summary>A file that held deletes is gone: in the lake the rows live.</summary>
+    [Fact]
+    public async Task rows_whose_deletes_the_lake_has_lost_are_published_as_deleted_again()
+    {
+        await using var server = await PostgresServer.StartOwnAsync();
+        await using var stream = await TestStream.CreateAsync(server, kafka, TestStream.ItemsAndDeletes);
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'n' FROM generate_series(1, 300) i");
+        await OnceAsync();
+        var before = stream.Lake.Files;
+        await stream.ExecuteAsync("DELETE FROM items WHERE id <= 5");
+        await OnceAsync();
+        var deletes = stream.Lake.Files.Except(before).ToList();
+        // Not of the newest commit: without its files storing does not begin.
+        await stream.ExecuteAsync("UPDATE items SET updated_at = clock_timestamp()");
+        await OnceAsync();
+        foreach (var file in deletes) File.Delete(file);
+
+        Assert.Equal(1, await RepairAsync(isDry: true));
+        Assert.Equal(0, await RepairAsync(isDry: false));
+        await stream.NewestShouldEqualTableAsync();
+
+        async Task OnceAsync()
+        {
+            await using (var run = stream.NewRun()) Assert.True(await run.OnceAsync(null, Token));
+            await stream.UntilNobodyPollsAsync();
+        }
+
+        Task<int> RepairAsync(bool isDry) =>
+            RepairVerbs.RepairAsync(new RepairOptions(stream.Options, isDry, Once: true, LogLevel.Warning), Token);
+    }
+
+    /// <summary>Between the two looks at a range there is nobody to wait for.</summary>
+    [Fact]
+    public async Task where_nobody_captures_it_does_not_wait_for_who_captures()
+    {
+        await using var server = await PostgresServer.StartOwnAsync();
+        await using var stream = await TestStream.CreateAsync(
+            server, kafka, configure: o => o with { Streaming = o.Streaming with { BatchInterval = 3600 } });
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'n' FROM generate_series(1, 30) i");
+        await OnceAsync();
+        await stream.ExecuteAsync("UPDATE items SET name = 'late', updated_at = now() - interval '1 year' WHERE id = 7");
+        await OnceAsync();
+
+        var repair = RepairVerbs.RepairAsync(new RepairOptions(stream.Options, IsDry: false, Once: true, LogLevel.Warning), Token);
+        Assert.Equal(0, await repair.WaitAsync(TimeSpan.FromMinutes(5), Token));
+        await stream.NewestShouldEqualTableAsync();
+
+        async Task OnceAsync()
+        {
+            await using (var run = stream.NewRun()) Assert.True(await run.OnceAsync(null, Token));
+            await stream.UntilNobodyPollsAsync();
+        }
+    }
+
+    /// <summary>By an index that is not in the order in which it is searched, rows that are there seem to be gone.</summary>
+    [Fact]
+    public async Task while_the_order_of_the_key_is_in_doubt_nothing_is_told_as_gone_or_as_equal()
+    {
+        await using var server = await PostgresServer.StartOwnAsync();
+        await using var stream = await TestStream.CreateAsync(
+            server, kafka,
+            """
+            CREATE TABLE items (id text COLLATE "und-x-icu" PRIMARY KEY, name text, updated_at timestamptz NOT NULL DEFAULT now());
+            CREATE INDEX ON items (updated_at, id);
+            INSERT INTO items SELECT 'k' || i FROM generate_series(1, 30) i
+            """,
+            configure: o => o with { Postgres = o.Postgres with { Deletes = "audit" } });
+        await stream.PollAndStoreAsync();
+        await stream.ExecuteAsync("UPDATE pg_collation SET collversion = '0' WHERE collname = 'und-x-icu'");
+        await stream.PollAndStoreAsync();
+        await using var run = stream.NewRun();
+        var equal = await run.Stream.Comparison.CompareAsync(Token);
+        Assert.Equal((ComparisonVerdict.Unknown, 30), (equal.Verdict, equal.Equal));
+
+        await stream.ExecuteAsync("DELETE FROM items WHERE id = 'k7'");
+        await stream.PollAndStoreAsync();
+        var gone = await run.Stream.Comparison.CompareAsync(Token);
+        Assert.Equal((ComparisonVerdict.Unknown, 1), (gone.Verdict, gone.Extra));
+        var found = await run.Stream.Repair.FindAsync(isDry: false, Token);
+        Assert.Equal((1, 0), (found.Extra, found.Requested));
+        Assert.Contains("a collation of the key", run.Stream.Repair.DeletesHeld, StringComparison.Ordinal);
+    }
+}

@@ -1,0 +1,58 @@
+using OrdersStream.Audit;
+using OrdersStream.Diagnostics;
+using OrdersStream.Lake.Files;
+using OrdersStream.Rows;
+using static OrdersStream.UnitTests.ParquetFormat.LakeRows;
+
+namespace OrdersStream.UnitTests.Audit;
+
+/// <summary>What a comparison takes for the lake's own, once and twice.</summary>
+public sealed class LakeIndexTests : IDisposable
+{
+    private static readonly TableSchema Orders =
+        Schema(Column("id", ColumnKind.BigInt, nullable: false), Column("status", ColumnKind.Text));
+
+    private readonly TempFolder lake = new(), own = new();
+
+    public void Dispose()
+    {
+        lake.Dispose();
+        own.Dispose();
+    }
+
+    /// <summary>Its name does not say of which generation its offsets are.</summary>
+    [Theory]
+    [InlineData("part-3-100-101")]
+    [InlineData("part-3g1-100-101")]
+    public async Task a_copy_by_a_name_of_its_own_is_stored_twice(string name)
+    {
+        var file = await WriteAsync(lake, Batch(Orders, [[1L, "a"], [2L, "b"]]), name + ".parquet");
+        File.Copy(file, lake[name + "-copy.parquet"]);
+        using var index = await BuildAsync("orders");
+        Assert.Equal((4, 2), (index.Rows, index.StoredTwice));
+    }
+
+    [Fact]
+    public async Task offsets_of_another_generation_are_other_records()
+    {
+        await WriteAsync(lake, Batch(Orders, [[1L, "a"], [2L, "b"]]), "part-3-100-101.parquet");
+        await WriteAsync(lake, Batch(Orders, [[3L, "a"], [4L, "b"]]), "part-3g1-100-101.parquet");
+        using var index = await BuildAsync("orders");
+        Assert.Equal((4, 0), (index.Rows, index.StoredTwice));
+    }
+
+    [Fact]
+    public async Task a_file_of_another_stream_is_none_of_this_lakes()
+    {
+        await WriteAsync(lake, Batch(Orders, [[1L, "a"]]), "copy.parquet");
+        var failure = await Assert.ThrowsAsync<PipelineException>(() => BuildAsync("others"));
+        Assert.Contains("copy.parquet', which this program has not written for topic 'others'", failure.Message);
+    }
+
+    private async Task<LakeIndex> BuildAsync(string topic)
+    {
+        var index = new LakeIndex(new LakeFolder(lake.Path), topic, Orders, _ => Orders, own.Path, 100);
+        await index.BuildAsync(null, TestContext.Current.CancellationToken);
+        return index;
+    }
+}
