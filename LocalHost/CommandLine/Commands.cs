@@ -27,6 +27,7 @@ internal static partial class Commands
     };
 
     private const string VerifyName = "verify", RepairName = "repair", RecaptureName = "recapture", StatusName = "status";
+    private const string QuarantineName = "quarantine", ReplayName = "replay";
     private const string ConfigName = "config", CheckName = "check", InitName = "init";
 
     public static RootCommand Root()
@@ -39,6 +40,7 @@ internal static partial class Commands
         root.Add(Repair());
         root.Add(Recapture());
         root.Add(Status());
+        root.Add(Quarantine());
         root.Add(Check());
         root.Add(Init());
         root.Add(Config());
@@ -108,7 +110,7 @@ internal static partial class Commands
 
     /// <summary>The exit code of a command that failed: of one that gives a verdict, that there is none.</summary>
     public static int ExitCodeOfFailure(ParseResult arguments) =>
-        arguments.CommandResult.Command.Name is VerifyName or RepairName or RecaptureName or StatusName or CheckName
+        arguments.CommandResult.Command.Name is VerifyName or RepairName or RecaptureName or StatusName or CheckName or ReplayName
             ? ExitCode.Unknown : ExitCode.Failure;
 
     private static Option<bool> OnceOption() => new("--once")

@@ -45,6 +45,22 @@ internal sealed class HelpText(HelpAction options, IReadOnlyList<string> firstEx
             "orders-stream status --rollnumber 24BCS001",
             "orders-stream status --rollnumber 24BCS001 --json    the same as one JSON document, as /api/status gives it",
         ],
+        ["quarantine"] =
+        [
+            "orders-stream quarantine list",
+            "orders-stream quarantine show --cause 'not UTF-8' --json > corrected.jsonl",
+            "orders-stream quarantine replay --file corrected.jsonl",
+        ],
+        ["show"] =
+        [
+            "orders-stream quarantine show --partition 0 --offsets 100..199",
+            "orders-stream quarantine show --cause amount --json > corrected.jsonl",
+        ],
+        ["replay"] =
+        [
+            "orders-stream quarantine replay --cause 'missing'    as they were: where the schema was what was wrong",
+            "orders-stream quarantine replay --file corrected.jsonl",
+        ],
         ["check"] =
         [
             "orders-stream check --rollnumber 24BCS001            before the first run, and whenever something is odd",
@@ -87,6 +103,14 @@ internal sealed class HelpText(HelpAction options, IReadOnlyList<string> firstEx
             "0 all is well: both halves were seen to run, and nothing waits for longer than status.lag_max",
             "1 something is wrong: a server is down, or something waits and nobody is at it",
             "2 it cannot be told, a half does not run though nothing waits, or " + Usage,
+        ],
+        ["quarantine"] = ["Those of what it does are told by the help of that."],
+        ["list"] = ["0 done; 1 the lake cannot be read; 2 " + Usage],
+        ["show"] = ["0 done; 1 the lake cannot be read; 2 " + Usage],
+        ["replay"] =
+        [
+            "0 all that was asked for is in the topic; 1 some are no rows as they are, and stay in quarantine; the others are in the topic",
+            "2 nothing that was asked for waits, or not all is in the topic, since Kafka failed: once more goes on; or " + Usage,
         ],
         ["check"] =
         [

@@ -14,6 +14,7 @@ public enum CrashPoint
     TombstonesRemoved,
     RequestWritten,
     RequestRemoved,
+    ReplayWritten,
     AuditWritten,
     FolderCreated,
     StateFileSynced,

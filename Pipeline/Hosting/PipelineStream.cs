@@ -11,6 +11,7 @@ using OrdersStream.Durable;
 using OrdersStream.Kafka;
 using OrdersStream.Lake.Files;
 using OrdersStream.Postgres;
+using OrdersStream.Replay;
 using OrdersStream.Rows;
 using OrdersStream.Status;
 using OrdersStream.Store;
@@ -66,6 +67,7 @@ public sealed class PipelineStream : IAsyncDisposable
             options, () => Capture.Watermark, arrival, openFiles, process.CrashPoints, Metrics, process.Time,
             newLogger("OrdersStream.Audit"));
         Repair = new LakeRepair(options, arrival, openFiles, process.CrashPoints, process.Time);
+        Quarantine = new QuarantineReplay(options, admin, openFiles);
     }
 
     private readonly Func<string, ILogger> newLogger;
@@ -91,6 +93,7 @@ public sealed class PipelineStream : IAsyncDisposable
     public LakeComparison Comparison { get; }
     public StandingAudit Audit { get; }
     public LakeRepair Repair { get; }
+    public QuarantineReplay Quarantine { get; }
 
     /// <summary>Makes sure of the topic.</summary>
     /// <exception cref="Confluent.Kafka.KafkaException">No broker answers, or it refuses.</exception>

@@ -57,6 +57,9 @@ public readonly record struct StreamHeader(string Name, byte[]? Value)
     /// </summary>
     public const string Position = "position";
 
+    /// <summary>On a record that was in quarantine and is sent again: which one that was (topic format 2).</summary>
+    public const string Replay = "replay";
+
     /// <summary>On a record that is not an upsert: the operation, ASCII. Absent: upsert.</summary>
     public const string Op = "op";
 }

@@ -29,9 +29,11 @@ public sealed record CommittedFile(string Path, string TemporaryPath, long Rows,
 /// <param name="GivenUp">Number of the newest page that was given up, since nobody ended it; 0: none was.</param>
 /// <param name="RestOf">Number of the page whose rest comes next, its beginning being lost; 0: none's.</param>
 /// <param name="NewestFile">The newest file of the entries before; null: none has any, or a version wrote it that did not say.</param>
+/// <param name="Replayed">Quarantined records, of whichever partition, that came again by records of this one so far.</param>
 public sealed record PartitionState(
     long NextOffset, string? Fingerprint, bool FingerprintAssumed, bool PageEnded, long Rows, long Quarantined, long Files, long Page = 0,
-    int Generation = 0, long Dropped = 0, long GivenUp = 0, long RestOf = 0, NewestFile? NewestFile = null)
+    int Generation = 0, long Dropped = 0, long GivenUp = 0, long RestOf = 0, NewestFile? NewestFile = null,
+    long Replayed = 0)
 {
     /// <summary>Nothing was stored yet.</summary>
     public static PartitionState Empty { get; } = new(0, null, false, false, 0, 0, 0);
@@ -54,6 +56,7 @@ public sealed record NewestFile(long Sequence, CommittedFile File);
 /// <param name="Files">Parquet files.</param>
 /// <param name="Quarantine">Files of records that are no rows.</param>
 /// <param name="State">The state after it.</param>
+/// <param name="Replays">Files that say which quarantined records came again; null: none did.</param>
 public sealed record CommitEntry(
     long Sequence,
     string Writer,
@@ -64,9 +67,10 @@ public sealed record CommitEntry(
     long LastOffset,
     IReadOnlyList<CommittedFile> Files,
     IReadOnlyList<CommittedFile> Quarantine,
-    PartitionState State)
+    PartitionState State,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<CommittedFile>? Replays = null)
 {
-    internal IEnumerable<CommittedFile> AllFiles => Files.Concat(Quarantine);
+    internal IEnumerable<CommittedFile> AllFiles => Files.Concat(Quarantine).Concat(Replays ?? []);
 
     /// <summary>The newest file up to this entry: one of its own, or, as the entry of a fence has none, the one before it.</summary>
     internal NewestFile? NewestFile => AllFiles.FirstOrDefault() is { } own ? new(Sequence, own) : State.NewestFile;
@@ -75,7 +79,10 @@ public sealed record CommitEntry(
 /// <summary>A commit log entry as a state file.</summary>
 internal static class CommitEntryFormat
 {
-    public const int Version = 2;
+    public const int Version = 3;
+
+    /// <summary>Of an entry without replays, which earlier programs read.</summary>
+    private const int WithoutReplays = 2;
 
     private const string Member = "entry";
 
@@ -87,11 +94,13 @@ internal static class CommitEntryFormat
         RespectRequiredConstructorParameters = true,
     });
 
-    public static byte[] Write(CommitEntry entry) => StateEnvelope.Seal(Version, entry.Topic.Topic, json =>
+    public static byte[] Write(CommitEntry entry) => StateEnvelope.Seal(VersionOf(entry), entry.Topic.Topic, json =>
     {
         json.WritePropertyName(Member);
         JsonSerializer.Serialize(json, entry, Json.CommitEntry);
     });
+
+    private static int VersionOf(CommitEntry entry) => entry.Replays is null ? WithoutReplays : Version;
 
     /// <param name="file">All of the file.</param>
     /// <param name="owner">Whose log it is in; null: whosever.</param>

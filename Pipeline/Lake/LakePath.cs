@@ -10,10 +10,12 @@ internal enum LakeFileKind
     Data,
     /// <summary>Records that are no rows: <c>_quarantine/quarantine-….jsonl</c>.</summary>
     Quarantine,
+    /// <summary>Which of those came again, by records with these offsets: <c>_quarantine/replayed-….json</c>.</summary>
+    Replayed,
 }
 
 /// <summary>What a file's name says.</summary>
-/// <param name="Kind">Rows or quarantine.</param>
+/// <param name="Kind">Rows, quarantine, or what was replayed of it.</param>
 /// <param name="Partition">Kafka's partition.</param>
 /// <param name="FirstOffset">Offset of its first record.</param>
 /// <param name="LastOffset">Offset of its last record.</param>
@@ -22,7 +24,8 @@ internal readonly record struct LakeFileName(LakeFileKind Kind, int Partition, l
 
 /// <summary>
 /// The grammar of names in the lake: <c>by_order_date=YYYY-MM-DD/part-&lt;partition&gt;-&lt;first&gt;-&lt;last&gt;.parquet</c>, and
-/// <c>_quarantine/quarantine-&lt;partition&gt;-&lt;first&gt;-&lt;last&gt;.jsonl</c>; where the partition had lost its end before, with
+/// <c>_quarantine/quarantine-&lt;partition&gt;-&lt;first&gt;-&lt;last&gt;.jsonl</c>, and beside it <c>replayed-…json</c>; where the partition
+/// had lost its end before, with
 /// <c>g&lt;generation&gt;</c> behind its number. Until it is committed a file has a hidden name that no
 /// reader's pattern matches (invariant 4), in the same folder, so that the last step is a rename. Relative paths use '/'.
 /// </summary>
@@ -36,7 +39,12 @@ internal static partial class LakePath
     {
         var generation = file.Generation == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"g{file.Generation}");
         var records = string.Create(CultureInfo.InvariantCulture, $"{file.Partition}{generation}-{file.FirstOffset}-{file.LastOffset}");
-        var name = file.Kind == LakeFileKind.Data ? $"part-{records}.parquet" : $"quarantine-{records}.jsonl";
+        var name = file.Kind switch
+        {
+            LakeFileKind.Data => $"part-{records}.parquet",
+            LakeFileKind.Quarantine => $"quarantine-{records}.jsonl",
+            _ => $"replayed-{records}.json",
+        };
         return folder.Length == 0 ? name : $"{folder}/{name}";
     }
 
@@ -53,7 +61,8 @@ internal static partial class LakePath
         file = default;
         var match = FinalName().Match(path[(path.LastIndexOf('/') + 1)..]);
         if (!match.Success) return false;
-        var kind = match.Groups["data"].Success ? LakeFileKind.Data : LakeFileKind.Quarantine;
+        var kind = match.Groups["data"].Success ? LakeFileKind.Data
+            : match.Groups["replayed"].Success ? LakeFileKind.Replayed : LakeFileKind.Quarantine;
         if (!int.TryParse(match.Groups["p"].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var partition)
             || !long.TryParse(match.Groups["f"].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var first)
             || !long.TryParse(match.Groups["l"].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var last)
@@ -96,9 +105,10 @@ internal static partial class LakePath
 
     [GeneratedRegex(
         @"\A(?:(?<data>part)-(?<p>[0-9]{1,10})(?:g(?<g>[1-9][0-9]{0,8}))?-(?<f>[0-9]{1,19})-(?<l>[0-9]{1,19})\.parquet"
-        + @"|quarantine-(?<p>[0-9]{1,10})(?:g(?<g>[1-9][0-9]{0,8}))?-(?<f>[0-9]{1,19})-(?<l>[0-9]{1,19})\.jsonl)\z")]
+        + @"|quarantine-(?<p>[0-9]{1,10})(?:g(?<g>[1-9][0-9]{0,8}))?-(?<f>[0-9]{1,19})-(?<l>[0-9]{1,19})\.jsonl"
+        + @"|(?<replayed>replayed)-(?<p>[0-9]{1,10})(?:g(?<g>[1-9][0-9]{0,8}))?-(?<f>[0-9]{1,19})-(?<l>[0-9]{1,19})\.json)\z")]
     private static partial Regex FinalName();
 
-    [GeneratedRegex(@"\A\.(?<n>(?:part|quarantine)-[0-9g-]+\.(?:parquet|jsonl))\.(?<w>[0-9a-z-]+)\.tmp\z")]
+    [GeneratedRegex(@"\A\.(?<n>(?:part|quarantine|replayed)-[0-9g-]+\.(?:parquet|jsonl?))\.(?<w>[0-9a-z-]+)\.tmp\z")]
     private static partial Regex TemporaryName();
 }

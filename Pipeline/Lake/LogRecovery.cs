@@ -59,6 +59,12 @@ internal sealed class LogRecovery(
                 records = QuarantineLines.CountIn(lake, path);
                 state = state with { Quarantined = state.Quarantined + records };
             }
+            else if (name.Kind == LakeFileKind.Replayed)
+            {
+                if (ReplayMarks.TopicIn(lake, path) != topic.Topic) continue;
+                records = ReplayMarks.In(lake, path).Count;
+                state = state with { Replayed = state.Replayed + records };
+            }
             else
             {
                 var footer = await ReadFooterAsync(path, cancellationToken);

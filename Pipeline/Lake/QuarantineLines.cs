@@ -25,7 +25,11 @@ internal sealed class QuarantineLines(string topic)
 
     public ReadOnlyMemory<byte> Written => lines.WrittenMemory;
 
-    public void Add(in StreamRecord record, string reason)
+    /// <param name="record">What was received.</param>
+    /// <param name="reason">Why it is no row.</param>
+    /// <param name="version">That of the row, had it been one.</param>
+    /// <param name="fingerprint">Of the schema that was in force; null: none was.</param>
+    public void Add(in StreamRecord record, string reason, long version, string? fingerprint)
     {
         using (var json = new Utf8JsonWriter(lines))
         {
@@ -35,6 +39,8 @@ internal sealed class QuarantineLines(string topic)
             json.WriteNumber("offset", record.Offset);
             json.WriteNumber("timestamp_ms", record.TimestampMs);
             json.WriteString(Reason, reason);
+            json.WriteNumber("version", version);
+            json.WriteString("schema", fingerprint);
             WriteBytes(json, "key_base64", record.Key);
             WriteBytes(json, "value_base64", record.Value);
             json.WriteStartArray("headers");
@@ -62,8 +68,9 @@ internal sealed class QuarantineLines(string topic)
     /// <summary>Records in a file of such lines.</summary>
     public static long CountIn(ILakeFiles lake, string path) => Lines(lake, path).LongCount();
 
-    /// <summary>Why each record of a file is there, in their order.</summary>
-    public static IEnumerable<string> ReasonsIn(ILakeFiles lake, string path) => Lines(lake, path).Select(ReasonOf);
+    /// <summary>The records of a file, in their order.</summary>
+    public static IEnumerable<QuarantinedRecord> ReadIn(ILakeFiles lake, string path, LakeFileName name) =>
+        Lines(lake, path).Select(line => QuarantinedRecord.FromLine(line, path, name));
 
     /// <summary>Whose records a file holds: one writer wrote it, so its first line tells. Null: it cannot be read.</summary>
     public static string? TopicIn(ILakeFiles lake, string path) =>
@@ -74,8 +81,6 @@ internal sealed class QuarantineLines(string topic)
         using var reader = new StreamReader(lake.OpenRead(path));
         while (reader.ReadLine() is { } line) yield return line;
     }
-
-    private static string ReasonOf(string line) => MemberOf(line, Reason) ?? "(a line that cannot be read)";
 
     private static string? MemberOf(string line, string name)
     {

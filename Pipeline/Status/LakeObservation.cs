@@ -4,6 +4,7 @@ using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
 using OrdersStream.Lake.Files;
+using OrdersStream.Rows;
 
 namespace OrdersStream.Status;
 
@@ -48,7 +49,8 @@ internal sealed record LakeObservation(
             from file in entry.Files
             orderby entry.CommittedAt descending, file.Path descending
             select new LakeFileStatus(LakePath.WithoutValues(file.Path), entry.Partition, file.Rows, file.Bytes, entry.CommittedAt);
-        var quarantined = newest.Sum(e => e.State.Quarantined);
+        // What came again is a row, or in quarantine once more.
+        var quarantined = newest.Sum(e => e.State.Quarantined - e.State.Replayed);
         var status = new LakeStatus(
             options.Datalake.Path, Reachable: true, newest.Sum(e => e.State.Rows), newest.Sum(e => e.State.Files), quarantined,
             [.. files.Take(FilesShown)], quarantined > 0 ? causes.Read(lake) : [], newest.Sum(e => e.State.Dropped));
@@ -84,13 +86,21 @@ internal sealed class QuarantineCauses
     private const long FileBytesMax = 4 * 1024 * 1024;
 
     private readonly Dictionary<string, ImmutableArray<QuarantineCause>> known = [];
+    private HashSet<RecordPlace> replayed = [];
+    private string replayedBy = "";
 
     /// <summary>The most frequent first.</summary>
     public ImmutableArray<QuarantineCause> Read(ILakeFiles lake)
     {
+        var marks = string.Join('\n', ReplayMarks.Files(lake).Order(StringComparer.Ordinal));
         var newest = Files(lake).OrderByDescending(f => f.Info.WrittenAt).Take(FilesMax).ToList();
         lock (known)
         {
+            if (marks != replayedBy)
+            {
+                known.Clear();
+                (replayed, replayedBy) = ([.. ReplayMarks.Files(lake).SelectMany(f => ReplayMarks.In(lake, f))], marks);
+            }
             foreach (var gone in known.Keys.Except(newest.Select(f => f.Path)).ToList()) known.Remove(gone);
             foreach (var (path, info) in newest.Where(f => !known.ContainsKey(f.Path))) known[path] = ReadFile(lake, path, info);
             return Sum(known.Values.SelectMany(c => c));
@@ -104,10 +114,11 @@ internal sealed class QuarantineCauses
         where info is not null
         select (path, info.Value);
 
-    private static ImmutableArray<QuarantineCause> ReadFile(ILakeFiles lake, string path, LakeFileInfo info) =>
-        info.Bytes > FileBytesMax
+    private ImmutableArray<QuarantineCause> ReadFile(ILakeFiles lake, string path, LakeFileInfo info) =>
+        info.Bytes > FileBytesMax || !LakePath.TryParse(path, out var name)
             ? [new("(a file too large to be looked through)", 1)]
-            : Sum(QuarantineLines.ReasonsIn(lake, path).Select(reason => new QuarantineCause(reason, 1)));
+            : Sum(QuarantineLines.ReadIn(lake, path, name).Where(r => !replayed.Contains(r.Place))
+                .Select(r => new QuarantineCause(r.Reason, 1)));
 
     private static ImmutableArray<QuarantineCause> Sum(IEnumerable<QuarantineCause> causes)
     {

@@ -228,7 +228,7 @@ internal sealed class PendingCommit
     {
         Batch = batch;
         this.writerId = writerId;
-        Files = [.. DataFiles(batch, writerId), .. QuarantineFile(batch, writerId)];
+        Files = [.. DataFiles(batch, writerId), .. QuarantineFile(batch, writerId), .. ReplaysFile(batch, writerId)];
     }
 
     public PartitionBatch Batch { get; }
@@ -237,9 +237,10 @@ internal sealed class PendingCommit
     public CommitEntry ToEntry(TopicIdentity topic, DateTimeOffset now) => new(
         Batch.Stored.NextSequence, writerId, now, topic, Batch.Partition,
         Batch.IsEmpty ? Batch.Before.NextOffset : Batch.FirstOffset, Batch.DecidedOffset - 1,
-        [.. Files.Where(f => f.Rows is not null).Select(f => f.ToCommitted())],
-        [.. Files.Where(f => f.Rows is null).Select(f => f.ToCommitted())],
-        Batch.After);
+        Of(LakeFileKind.Data), Of(LakeFileKind.Quarantine), Batch.After,
+        Batch.Replays.Count > 0 ? Of(LakeFileKind.Replayed) : null);
+
+    private IReadOnlyList<CommittedFile> Of(LakeFileKind kind) => [.. Files.Where(f => f.Name.Kind == kind).Select(f => f.ToCommitted())];
 
     private static IEnumerable<PendingFile> DataFiles(PartitionBatch batch, string writerId) => batch.Files.Select(f => new PendingFile(
         f.Folder, new LakeFileName(
@@ -254,6 +255,17 @@ internal sealed class PendingCommit
             LakePath.QuarantineFolder,
             new LakeFileName(LakeFileKind.Quarantine, batch.Partition, lines.FirstOffset, lines.LastOffset, batch.Before.Generation),
             writerId, null, lines.Written, lines.Records);
+    }
+
+    // Behind the files of what came again: it gets its name last.
+    private static IEnumerable<PendingFile> ReplaysFile(PartitionBatch batch, string writerId)
+    {
+        var marks = batch.Replays;
+        if (marks.Count == 0) yield break;
+        yield return new PendingFile(
+            LakePath.QuarantineFolder,
+            new LakeFileName(LakeFileKind.Replayed, batch.Partition, marks.FirstOffset, marks.LastOffset, batch.Before.Generation),
+            writerId, null, marks.Written(), marks.Count);
     }
 }
 

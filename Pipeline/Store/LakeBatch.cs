@@ -1,6 +1,7 @@
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
+using OrdersStream.Lake;
 using OrdersStream.Memory;
 using OrdersStream.Rows;
 
@@ -381,13 +382,14 @@ public sealed class LakeBatch
         {
             for (var records = part.Read(); records.Next();)
                 if (records.IsForeign) AddHeld(batch, batch.Version, records);
-                else batch.AddToQuarantine(records.ToRecord(batch.Partition), PageReceiver.Misplaced);
+                else batch.AddToQuarantine(
+                    records.ToRecord(batch.Partition), PageReceiver.Misplaced, Math.Min(part.Start.Page, batch.Version));
         }
         else if (part.Start.Page <= batch.Page)
         {
             // By transactions only the newest page is sent again, under its number.
             if (!part.Start.IsNamed && part.Start.Page < batch.Page) context.Bounds.PageIsOlder(batch, part.Start.Page, part.FirstOffset);
-            Quarantine(batch, receiver.DropRepeated(part));
+            Quarantine(batch, receiver.DropRepeated(part), part.Start.Page);
         }
         else
         {
@@ -404,17 +406,24 @@ public sealed class LakeBatch
         receiver.Close();
     }
 
-    private static void AddHeld(PartitionBatch batch, long page, HeldRecords held, bool isOfDeletes = false)
+    private void AddHeld(PartitionBatch batch, long page, HeldRecords held, bool isOfDeletes = false)
     {
         if (held.IsPlain)
         {
             if (batch.TryAddRow(held.Offset, held.TimestampMs, held.Value, RowOp.Upsert, page) is { } fault)
-                batch.AddToQuarantine(held.ToRecord(batch.Partition), fault);
+                batch.AddToQuarantine(held.ToRecord(batch.Partition), fault, page);
             return;
         }
         var record = held.ToRecord(batch.Partition);
-        var reason = held.IsForeign ? batch.Receiver.ReasonAgainst(batch.Receiver.FramesOf(in record)) : null;
-        if ((reason ?? batch.TryAddRow(in record, page, isOfDeletes && !held.IsForeign)) is { } why) batch.AddToQuarantine(in record, why);
+        var frames = held.IsForeign ? batch.Receiver.FramesOf(in record) : default;
+        if (frames.Replay is { } replay)
+        {
+            TakeReplay(batch, in record, replay);
+            return;
+        }
+        var reason = held.IsForeign ? batch.Receiver.ReasonAgainst(frames) : null;
+        if ((reason ?? batch.TryAddRow(in record, page, isOfDeletes && !held.IsForeign)) is { } why)
+            batch.AddToQuarantine(in record, why, page);
     }
 
     /// <summary>
@@ -477,15 +486,48 @@ public sealed class LakeBatch
         Added(batch, sizeBefore, filesBefore, 1);
     }
 
-    private static void Quarantine(PartitionBatch batch, IEnumerable<(StreamRecord Record, string Reason)> records)
+    private void Quarantine(PartitionBatch batch, IEnumerable<(StreamRecord Record, string Reason)> records, long? version = null)
     {
-        foreach (var (record, reason) in records) batch.AddToQuarantine(in record, reason);
+        foreach (var (record, reason) in records)
+            if (batch.Receiver.FramesOf(in record).Replay is { } replay) TakeReplay(batch, in record, replay);
+            else batch.AddToQuarantine(in record, reason, version);
+    }
+
+    /// <summary>
+    /// A record that was in quarantine comes again: it is a row, or in quarantine anew, and that it is commits together with the mark that
+    /// it is no longer where it was (invariant 3). One that is marked was sent twice.
+    /// </summary>
+    private void TakeReplay(PartitionBatch batch, in StreamRecord record, ReplayOf replay)
+    {
+        batch.Replayed ??= ReplayMarks.By(context.Lake, context.Topic.Identity.Topic, batch.Partition);
+        if (!batch.Replayed.Add(replay.Place))
+        {
+            batch.Dropped++;
+            return;
+        }
+        // Above the newest page of this partition, it would make the lake look as if it had the pages up to it.
+        var version = Math.Min(replay.Version, batch.Version);
+        var (before, wasAssumed) = (batch.Shape, batch.IsAssumed);
+        if (SchemaFinder.FingerprintIn(record.Headers) is { } fingerprint && context.SchemaStore.Has(fingerprint))
+            batch.Use(partitions.ShapeOf(fingerprint), isAssumed: false);
+        var fault = batch.Shape is null ? "its schema is not known here" : batch.TryAddRow(in record, version);
+        if (fault is not null) batch.AddToQuarantine(in record, fault, version);
+        batch.Use(before, wasAssumed);
+        batch.Replays.Add(replay.Place, record.Offset);
     }
 
     /// <summary>A record that came by no page, or one of a page whose beginning Kafka no longer has.</summary>
     private async ValueTask AddForeignAsync(
         PartitionBatch batch, StreamRecord record, RecordFrames frames, CancellationToken cancellationToken)
     {
+        if (frames.Replay is { } replay)
+        {
+            var (bytesBefore, openBefore) = (batch.Bytes, batch.Files.Count);
+            TakeReplay(batch, in record, replay);
+            batch.Decided(record.Offset, endsTransaction: false);
+            Added(batch, bytesBefore, openBefore, 1);
+            return;
+        }
         await CheckBeginningAsync(batch, record.Offset, frames, cancellationToken);
         if (SchemaFinder.FingerprintIn(record.Headers) is { } fingerprint)
         {

@@ -13,10 +13,11 @@ namespace OrdersStream.Store;
 /// <param name="EndsFirstFormat">It is the last of a page of topic format 1.</param>
 /// <param name="Fence">It is a publisher's fence.</param>
 /// <param name="IsMisplaced">Its page has no part in this partition: it was copied here from another.</param>
+/// <param name="Replay">It was in quarantine, and is sent again.</param>
 /// <param name="OthersName">It names a page of another stream, or, as earlier versions did, not whose, and none that is known here.</param>
 internal readonly record struct RecordFrames(
     PageStart? Start, PageEnd? End, long? Page, string? Publisher, bool EndsFirstFormat, PageFence? Fence = null,
-    bool IsMisplaced = false, PageName? OthersName = null);
+    bool IsMisplaced = false, PageName? OthersName = null, ReplayOf? Replay = null);
 
 /// <summary>
 /// Receives a partition's pages: a part counts once it is whole, and once only (invariants 2 and 3). One that is not whole when another
@@ -87,6 +88,7 @@ internal sealed class PageReceiver(PartitionBatch batch, string stream, BlockPoo
                         ? frames with { Page = name.Page, Publisher = name.Publisher }
                         : frames with { OthersName = name };
                 else if (header.Name == StreamHeader.Fence) frames = frames with { Fence = PageFence.Read(value, stream) };
+                else if (header.Name == StreamHeader.Replay) frames = frames with { Replay = ReplayOf.Read(value, stream) };
                 else if (header.Name == StreamHeader.Position) position = value;
             }
         }
@@ -140,7 +142,7 @@ internal sealed class PageReceiver(PartitionBatch batch, string stream, BlockPoo
     /// <summary>It is known to be no record of the part that arrives: where its records name no page, only a frame says so.</summary>
     public bool IsForeign(in RecordFrames frames) => frames.Page is not null
         ? !IsOfOpen(frames)
-        : Open!.Start.IsNamed || frames.EndsFirstFormat || frames.OthersName is not null;
+        : Open!.Start.IsNamed || frames.EndsFirstFormat || frames.OthersName is not null || frames.Replay is not null;
 
     /// <summary>Takes a record while a part arrives.</summary>
     public void Hold(in StreamRecord record, in RecordFrames frames)

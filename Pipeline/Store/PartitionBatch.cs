@@ -30,6 +30,7 @@ internal sealed class PartitionBatch
     {
         (Stored, this.options, this.pool) = (stored, options, pool);
         Quarantine = new QuarantineLines(topic);
+        Replays = new ReplayMarks(topic);
         Receiver = new PageReceiver(this, topic, blocks);
     }
 
@@ -43,6 +44,12 @@ internal sealed class PartitionBatch
     /// <summary>The state that this batch adds to.</summary>
     public PartitionState Before => Stored.State;
     public QuarantineLines Quarantine { get; }
+
+    /// <summary>Quarantined records that came again by records of this batch.</summary>
+    public ReplayMarks Replays { get; }
+
+    /// <summary>Those that came again by records of this partition, in this batch or before; null: the lake was not asked.</summary>
+    public HashSet<RecordPlace>? Replayed { get; set; }
 
     /// <summary>The schema in force; null while no record named one.</summary>
     public RowShape? Shape { get; private set; }
@@ -106,6 +113,7 @@ internal sealed class PartitionBatch
     {
         Empty();
         Receiver.Clear();
+        Replayed = null;
         Dropped = 0;
         IsBegun = false;
         Shape = shape;
@@ -121,7 +129,7 @@ internal sealed class PartitionBatch
     }
 
     /// <summary>A schema named by a header is certain; one taken from the table is assumed.</summary>
-    public void Use(RowShape shape, bool isAssumed) => (Shape, assumed) = (shape, isAssumed);
+    public void Use(RowShape? shape, bool isAssumed) => (Shape, assumed) = (shape, isAssumed);
 
     /// <summary>True where the schema is only assumed, and so may have to be looked up anew.</summary>
     public bool IsAssumed => assumed;
@@ -130,7 +138,8 @@ internal sealed class PartitionBatch
     public PartitionState After => new(
         DecidedOffset, Shape?.Schema.Fingerprint ?? Before.Fingerprint, assumed, PageEnded && DecidedOffset == NextOffset,
         Before.Rows + Rows, Before.Quarantined + Quarantine.Records, Before.Files + files.Count, Page, Before.Generation,
-        Before.Dropped + Dropped, GivenUp, RestOf, Before.NewestFile);
+        Before.Dropped + Dropped, GivenUp, RestOf, Before.NewestFile,
+        Before.Replayed + Replays.Count);
 
     /// <summary>
     /// Adds a record as a row; the schema in force is known. Otherwise returns why it is none, and the record is still to be added by
@@ -193,11 +202,18 @@ internal sealed class PartitionBatch
     }
 
     /// <summary>Adds a record that is no row, as it came.</summary>
-    public void AddToQuarantine(in StreamRecord record, string reason)
+    /// <param name="record">It.</param>
+    /// <param name="reason">Why.</param>
+    /// <param name="version">That of the row, had it been one; null: of a record of no page.</param>
+    public void AddToQuarantine(in StreamRecord record, string reason, long? version = null)
     {
+        // One that names an older page is as old as that: replayed, it hides nothing that came since.
+        var frames = Receiver.FramesOf(in record);
+        var known = version ?? Version;
+        var named = frames.Page ?? frames.OthersName?.Page ?? known;
         if (IsEmpty) (FirstOffset, FirstTimestampMs) = (record.Offset, record.TimestampMs);
         var sizeBefore = Quarantine.Bytes;
-        Quarantine.Add(in record, reason);
+        Quarantine.Add(in record, reason, Math.Min(named, known), Shape?.Schema.Fingerprint);
         Bytes += Quarantine.Bytes - sizeBefore;
     }
 
@@ -223,6 +239,7 @@ internal sealed class PartitionBatch
         open.Clear();
         lastFile = null;
         Quarantine.Clear();
+        Replays.Clear();
         Rows = Bytes = 0;
     }
 

@@ -19,8 +19,10 @@ internal static class Steps
     // LargeRowTests has rows that are too large for a record, and lets the reader die there.
     private static readonly CrashPoint[] NeedsALargeRow = [CrashPoint.LargeRowKept];
 
-    // RepairTests asks for rows to be published again, and lets the poller die there; the audit's state decides nothing.
-    private static readonly CrashPoint[] NeedsARequest = [CrashPoint.RequestWritten, CrashPoint.RequestRemoved, CrashPoint.AuditWritten];
+    // RepairTests asks for rows to be published again, and lets the poller die there; QuarantineReplayTests replays; the audit's state
+    // decides nothing.
+    private static readonly CrashPoint[] NeedsARequest =
+        [CrashPoint.RequestWritten, CrashPoint.RequestRemoved, CrashPoint.ReplayWritten, CrashPoint.AuditWritten];
 
     // A run that begins with nothing to roll forward and whose log is young meets all others.
     private static readonly CrashPoint[] NotMetAtOnce = [CrashPoint.RollForwardBegun, CrashPoint.CommitPruned];

@@ -26,12 +26,13 @@ internal static class Floors
         new("Lake", "Memory", "Diagnostics", "Durable", "Kafka", "Rows", "ParquetFormat", "Lake.Files"),
         new("Capture", [.. Ground, "Kafka", "Kafka.Native", "Rows", "Postgres"]),
         new("Store", [.. Ground, "Kafka", "Kafka.Native", "Rows", "ParquetFormat", "Lake", "Lake.Files"]),
-        new("Status", "Configuration", "Diagnostics", "Durable", "Kafka", "Postgres", "Lake", "Lake.Files", "Capture", "Store"),
+        new("Status", "Configuration", "Diagnostics", "Durable", "Kafka", "Rows", "Postgres", "Lake", "Lake.Files", "Capture", "Store"),
         new("Audit", [.. Ground, "Kafka", "Rows", "Postgres", "Lake", "Lake.Files", "Capture"]),
         new("Doctor", "Configuration", "Diagnostics", "Durable", "Kafka", "Rows", "Postgres", "Lake", "Lake.Files", "Capture"),
+        new("Replay", "Configuration", "Diagnostics", "Durable", "Kafka", "Rows", "Lake", "Lake.Files"),
         new("Hosting", [
             "Configuration", "Diagnostics", "Durable", "Kafka", "Rows", "Postgres", "Lake.Files", "Capture", "Store", "Status", "Audit",
-            "Doctor",
+            "Doctor", "Replay",
         ]),
         new("Hosting.Loops", "Configuration", "Diagnostics", "Capture", "Store", "Audit", "Hosting"),
         new("Hosting.Functions", "Configuration", "Diagnostics", "Kafka", "Capture", "Store", "Audit", "Hosting"),
@@ -45,11 +46,11 @@ internal static class Floors
         ]),
         new("LocalHost.Terminal", "Diagnostics"),
         new("LocalHost.Verbs", [
-            "Configuration", "Diagnostics", "Durable", "Capture", "Store", "Status", "Audit", "Doctor", "Hosting", "Hosting.Loops",
-            "Site.Server", "Demo", "Demo.Servers", "LocalHost.Terminal",
+            "Configuration", "Diagnostics", "Durable", "Capture", "Store", "Status", "Audit", "Doctor", "Replay", "Hosting",
+            "Hosting.Loops", "Site.Server", "Demo", "Demo.Servers", "LocalHost.Terminal",
         ]),
         new("LocalHost.CommandLine", [
-            "Configuration", "Diagnostics", "Hosting.Loops", "Site.Server", "Demo", "LocalHost.Terminal", "LocalHost.Verbs",
+            "Configuration", "Diagnostics", "Replay", "Hosting.Loops", "Site.Server", "Demo", "LocalHost.Terminal", "LocalHost.Verbs",
         ]),
         new("LocalHost", "LocalHost.Terminal", "LocalHost.CommandLine"),
         new("FunctionApp", [

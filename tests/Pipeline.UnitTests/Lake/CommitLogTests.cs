@@ -137,8 +137,8 @@ public sealed class CommitLogTests : IDisposable
     {
         var log = NewLog();
         log.TryAppend(Entry(1));
-        File.WriteAllText(At(2), "{\"version\": 3, \"what\": \"ever\"}");
-        AssertStops(log, "format version 3");
+        File.WriteAllText(At(2), "{\"version\": 4, \"what\": \"ever\"}");
+        AssertStops(log, "format version 4");
     }
 
     [Fact]
