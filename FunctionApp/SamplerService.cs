@@ -4,7 +4,7 @@ using OrdersStream.Site;
 
 namespace OrdersStream.FunctionApp;
 
-/// <summary>Where metrics are pushed: what they tell of the status is read all the time, and not only when somebody opens the page.</summary>
+/// <summary>Where metrics are pushed: what they tell of the status is read all the time, whether somebody opens the page or not.</summary>
 internal sealed class SamplerService(StatusSite site, PipelineStream stream) : IHostedService
 {
     private StatusSampler? sampler;

@@ -67,7 +67,7 @@ internal sealed class LoadProgress(PipelineStream stream)
         }
         catch (Exception) when (!cancellationToken.IsCancellationRequested)
         {
-            // A role may have one connection only, and the poll has it; a name may not resolve for a moment.
+            // A role may have one connection only, and the poll has it; or the connection breaks unseen.
             return null;
         }
     }

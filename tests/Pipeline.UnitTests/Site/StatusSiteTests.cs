@@ -203,7 +203,7 @@ public sealed class StatusSiteTests : IDisposable
     {
         At = At,
         Process = new("LocalHost", At, ["PostgresToKafka"]),
-        Source = new("public.<img src=x onerror=alert(1)>", "localhost:5432/db", Reachable: true),
+        Source = new("public.<img src=x onerror=alert(1)>", "localhost:5432/db", Reachable: true, Version: "15.1"),
         Topic = new("orders", "localhost:9092", Reachable: false),
         Lake = new("lake", Reachable: true, NewestFiles: [], QuarantineCauses: []),
         Capture = new(1, 10, At.UtcDateTime, null, null, 2.5),
