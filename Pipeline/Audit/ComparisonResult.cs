@@ -54,7 +54,7 @@ public sealed record ComparisonResult
     /// <summary>Capture has got past all that was on its way when the comparison began.</summary>
     public bool HasSettled { get; init; }
 
-    /// <summary>The key's indexes may be in another order than is searched by: rows may have been passed over, and seem to be extra.</summary>
+    /// <summary>The key's indexes may be in another order than is searched by: rows that are passed over seem to be extra.</summary>
     public bool IsOrderInDoubt { get; init; }
 
     /// <summary>Row versions in the lake.</summary>

@@ -303,8 +303,8 @@ internal sealed class ComparedShape
     {
         columns = new ComparableColumns(table, lake, leavesMissing);
         LakeKey = new RowDigest(lake, columns.LakeKey);
-        LakeValues = new RowDigest(lake, columns.Lake, columns.Forms, isOther: true);
-        TableValues = new RowDigest(table, columns.Table, columns.Forms);
+        LakeValues = new RowDigest(lake, columns.Lake, columns.Numbers);
+        TableValues = new RowDigest(table, columns.Table, columns.Numbers);
     }
 
     /// <summary>The key of a version of the lake, as texts that Postgres reads back.</summary>

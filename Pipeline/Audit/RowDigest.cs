@@ -7,26 +7,11 @@ using OrdersStream.Rows;
 
 namespace OrdersStream.Audit;
 
-/// <summary>How a column of a version in the lake is compared with the table's.</summary>
-internal enum ComparedAs
-{
-    /// <summary>Both have it in one form.</summary>
-    Same,
-
-    /// <summary>Both are numerics, which print otherwise: by value.</summary>
-    Number,
-
-    /// <summary>Readers find a value of another type: only where there is none in either is it as in the table.</summary>
-    OtherType,
-}
-
 /// <summary>Reduces chosen columns of a row to 128 bits, so that rows can be compared without being kept (invariant 7).</summary>
 /// <param name="schema">The row's.</param>
 /// <param name="columns">Indices into it; -1: a column that it has not, which readers of the lake see as NULL.</param>
-/// <param name="forms">How each is compared; default: all have the same form.</param>
-/// <param name="isOther">The row's types are the other ones, where a column is compared as one of another type.</param>
-internal sealed class RowDigest(
-    TableSchema schema, ImmutableArray<int> columns, ImmutableArray<ComparedAs> forms = default, bool isOther = false)
+/// <param name="numbers">Of these, those that are compared as numbers of another width; default: none.</param>
+internal sealed class RowDigest(TableSchema schema, ImmutableArray<int> columns, ImmutableArray<bool> numbers = default)
 {
     private readonly ByteBuffer text = new(), number = new();
 
@@ -35,21 +20,15 @@ internal sealed class RowDigest(
         text.Clear();
         for (var i = 0; i < columns.Length; i++)
         {
-            if (columns[i] is var c && c < 0) JsonText.Null(text);
-            else Append(schema.Columns[c].Type, row, row.Cells[c], forms.IsDefault ? ComparedAs.Same : forms[i]);
+            var c = columns[i];
+            if (c < 0) JsonText.Null(text);
+            else if (!numbers.IsDefault && numbers[i]) AppendNumbers(schema.Columns[c].Type, row, row.Cells[c]);
+            else MessageWriter.WriteValue(schema.Columns[c].Type, row, row.Cells[c], text);
             text.Append((byte)'\n');
         }
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(text.Written, hash);
         return BinaryPrimitives.ReadUInt128LittleEndian(hash);
-    }
-
-    private void Append(ColumnType type, DecodedRow row, in Cell cell, ComparedAs form)
-    {
-        if (form != ComparedAs.Number) MessageWriter.WriteValue(type, row, cell, text);
-        else AppendNumbers(type, row, cell);
-        // No value has that behind it.
-        if (form == ComparedAs.OtherType && isOther && !cell.IsNull) text.Append((byte)'?');
     }
 
     /// <summary>A number, or an array of such, without the zeros that end what is behind a point.</summary>
@@ -86,13 +65,12 @@ internal sealed class ComparableColumns
     {
         var pairs = table.Columns
             .Select((c, i) => (Table: i, Lake: lake.IndexOf(c.Name)))
-            .Select(p => (p.Table, p.Lake, Form: p.Lake < 0 ? ComparedAs.Same
-                : FormOf(table.Columns[p.Table].Type, lake.Columns[p.Lake].Type)))
-            .Where(p => !leavesMissing || (p.Lake >= 0 && p.Form != ComparedAs.OtherType))
+            .Where(p => !leavesMissing || (p.Lake >= 0 && SameForm(table.Columns[p.Table].Type, lake.Columns[p.Lake].Type)))
             .ToList();
         Table = [.. pairs.Select(p => p.Table)];
         Lake = [.. pairs.Select(p => p.Lake)];
-        Forms = [.. pairs.Select(p => p.Form)];
+        Numbers = [.. pairs.Select(p => p.Lake >= 0 && IsNumber(table.Columns[p.Table].Type) && IsNumber(lake.Columns[p.Lake].Type)
+            && table.Columns[p.Table].Type != lake.Columns[p.Lake].Type)];
         LakeKey = [.. table.KeyColumns.Select(k => lake.IndexOf(table.Columns[k].Name))];
         var compared = pairs.Select(p => table.Columns[p.Table].Name);
         LeftOut = [.. table.Columns.Select(c => c.Name).Union(lake.Columns.Select(c => c.Name)).Except(compared)];
@@ -108,19 +86,16 @@ internal sealed class ComparableColumns
     /// <summary>Indices into the lake's; -1: it has no such column.</summary>
     public ImmutableArray<int> Lake { get; }
 
-    /// <summary>How each of them is compared.</summary>
-    public ImmutableArray<ComparedAs> Forms { get; }
+    /// <summary>Which of them are compared as numbers: the zeros behind a point are not.</summary>
+    public ImmutableArray<bool> Numbers { get; }
 
     /// <summary>The key's columns in the lake's schema, in the table's key order.</summary>
     public ImmutableArray<int> LakeKey { get; }
     public ImmutableArray<string> LeftOut { get; }
 
-    private static ComparedAs FormOf(ColumnType a, ColumnType b) =>
-        a == b ? ComparedAs.Same
-        : a.IsArray != b.IsArray || Width(a.Kind) != Width(b.Kind) ? ComparedAs.OtherType
-        : a.Kind == ColumnKind.Numeric ? ComparedAs.Number
-        : ComparedAs.Same;
+    private static bool SameForm(ColumnType a, ColumnType b) => a.IsArray == b.IsArray && FormOf(a.Kind) == FormOf(b.Kind);
 
-    // Whole numbers of any width print alike.
-    private static ColumnKind Width(ColumnKind kind) => kind is ColumnKind.SmallInt or ColumnKind.Integer ? ColumnKind.BigInt : kind;
+    private static bool IsNumber(ColumnType type) => FormOf(type.Kind) is ColumnKind.BigInt or ColumnKind.Numeric;
+
+    private static ColumnKind FormOf(ColumnKind kind) => kind is ColumnKind.SmallInt or ColumnKind.Integer ? ColumnKind.BigInt : kind;
 }

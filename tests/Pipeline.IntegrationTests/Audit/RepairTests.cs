@@ -367,6 +367,51 @@ public sealed class RepairTests(PostgresServer postgres, KafkaServer kafka)
             running, () => $"it says {file.Read()}");
     }
 
+    /// <summary>A file that held them is gone. What went past the triggers is told, and left as it is.</summary>
+    [Fact]
+    public async Task deletes_that_the_lake_has_lost_are_published_again_by_the_running_loop_alone()
+    {
+        await using var server = await PostgresServer.StartOwnAsync();
+        await using var stream = await TestStream.CreateAsync(server, kafka, TestStream.ItemsAndDeletes, configure: Audited);
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'n' FROM generate_series(1, 300) i");
+        await stream.PollAndStoreAsync();
+        var before = stream.Lake.Files;
+        await stream.ExecuteAsync("DELETE FROM items WHERE id <= 5");
+        await stream.PollAndStoreAsync();
+        var deletes = stream.Lake.Files.Except(before).ToList();
+        await stream.ExecuteAsync(
+            "ALTER TABLE items DISABLE TRIGGER deletes; DELETE FROM items WHERE id = 300; ALTER TABLE items ENABLE ALWAYS TRIGGER deletes");
+        // Not of the newest commit: without its files storing does not begin.
+        await stream.ExecuteAsync("UPDATE items SET updated_at = clock_timestamp()");
+        await stream.PollAndStoreAsync();
+        foreach (var lost in deletes) File.Delete(lost);
+        await stream.Instance.DisposeAsync();
+        await stream.UntilNobodyPollsAsync();
+
+        using var stop = new CancellationTokenSource();
+        await using var run = stream.NewRun();
+        var running = run.UntilStoppedAsync(null, null, stop.Token, Token);
+        var file = new AuditStateFile(stream.Options, CrashPoints.None);
+        // Each round is news to who waits: after so many nothing more is to be hoped for.
+        var rounds = new HashSet<DateTimeOffset>();
+        await stream.UntilAsync(
+            () =>
+            {
+                if (file.Read() is not { Last: { } last } state) return false;
+                rounds.Add(last.EndedAt);
+                Assert.True(rounds.Count < 30, $"the audit says {state}\n{stream.Log}");
+                return last is { Rows: 294, Extra: 1, Differences: 1 } && state.RequestedInAll == 5;
+            },
+            running, () => $"the audit says {file.Read()}");
+        await stop.CancelAsync();
+        await running;
+
+        Assert.Equal(
+            ["1", "2", "3", "4", "5"],
+            stream.Lake.Rows($"SELECT id FROM {stream.Lake.Source} WHERE _op = 'delete' ORDER BY id").Select(r => r[0]));
+        Assert.Contains(stream.Log.Warnings, w => w.Contains("files of the lake that held deletes may be gone", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task a_request_to_delete_deletes_what_is_not_in_the_table_and_nothing_else()
     {
