@@ -35,14 +35,7 @@ internal sealed class LakeConsumer : IDisposable
         this.nextOffset = nextOffset;
         topic = options.Kafka.Topic;
         errors = new ClientErrors(options.Kafka);
-        var config = KafkaClients.Reader(options, options.Kafka.EffectiveGroupId);
-        if (clientId is not null) config.ClientId = clientId;
-        config.PartitionAssignmentStrategy = PartitionAssignmentStrategy.CooperativeSticky;
-        config.EnableAutoCommit = true;
-        // How long the partitions of a member that died wait for another.
-        config.SessionTimeoutMs = 10_000;
-        config.HeartbeatIntervalMs = 3_000;
-        consumer = new ConsumerBuilder<byte[], byte[]>(config)
+        consumer = new ConsumerBuilder<byte[], byte[]>(ConfigOf(options, clientId))
             .SetLogHandler((_, line) =>
             {
                 if (line.Facility == ConnectionEnded) isDisturbed = true;
@@ -69,6 +62,20 @@ internal sealed class LakeConsumer : IDisposable
 
     /// <summary>Not a record, but the end of <see cref="Partition"/>.</summary>
     public bool IsPartitionEnd => records.IsPartitionEnd;
+
+    internal static ConsumerConfig ConfigOf(PipelineOptions options, string? clientId)
+    {
+        var config = KafkaClients.Reader(options, options.Kafka.EffectiveGroupId);
+        if (clientId is not null) config.ClientId = clientId;
+        config.PartitionAssignmentStrategy = PartitionAssignmentStrategy.CooperativeSticky;
+        config.EnableAutoCommit = true;
+        // Who adds and removes instances by the group's lag would see a stored backlog for as long.
+        config.AutoCommitIntervalMs = 1_000;
+        // How long the partitions of a member that died wait for another.
+        config.SessionTimeoutMs = 10_000;
+        config.HeartbeatIntervalMs = 3_000;
+        return config;
+    }
 
     /// <summary>Shares the partitions with the other members of the group.</summary>
     public void JoinGroup() => consumer.Subscribe(topic);

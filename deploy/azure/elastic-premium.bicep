@@ -29,7 +29,7 @@ param partitions int = 8
 @description('A subnet from which Postgres and the brokers are reached; empty: over their public addresses.')
 param subnetId string = ''
 
-@description('Stands before the names of all resources.')
+@description('Stands before the names of all resources: lower-case letters and digits.')
 @minLength(3)
 @maxLength(10)
 param prefix string = 'orders'

@@ -54,7 +54,7 @@ public sealed partial class AzureTests
         Assert.Matches("^@Microsoft.KeyVault", settings[key]);
     }
 
-    /// <summary>No password stands in a list of settings: each reference leads to a secret that is made, in a vault that may be read.</summary>
+    /// <summary>None stands in a list of settings: each reference leads to a secret that is made, in a vault that may be read.</summary>
     [Theory, MemberData(nameof(EverySite))]
     public async Task each_password_is_a_secret_that_is_there(string plan)
     {

@@ -145,6 +145,16 @@ public sealed partial class ManifestTests
         Assert.True(spec.Advanced.HorizontalPodAutoscalerConfig.Behavior.ScaleDown.StabilizationWindowSeconds > 2 * collected);
     }
 
+    /// <summary>A backlog that is stored would else be counted for several looks.</summary>
+    [Fact]
+    public void the_group_hears_of_a_commit_long_before_the_next_look()
+    {
+        var config = LakeConsumer.ConfigOf(Options, null);
+        Assert.Equal(Assert.Single(Scaled().Spec.Triggers).Metadata.ConsumerGroup, config.GroupId);
+        Assert.True(config.EnableAutoCommit);
+        Assert.InRange(config.AutoCommitIntervalMs!.Value, 1, Scaled().Spec.PollingInterval!.Value * 1_000 / 10);
+    }
+
     /// <summary>Ten seconds of what the share of a core that a pod asks for was measured to store.</summary>
     [Fact]
     public void its_threshold_is_what_one_pod_stores_in_ten_seconds()
@@ -162,6 +172,18 @@ public sealed partial class ManifestTests
         var peak = lines.SelectMany(Measured).Max();
         Assert.True(resources.Requests["memory"].ToDouble() >= peak * 1024 * 1024, $"{half}: {peak} MiB were measured");
         Assert.True(resources.Limits["memory"].ToDouble() >= 2 * resources.Requests["memory"].ToDouble());
+    }
+
+    /// <summary>What docs/deployment.md promises of a machine was measured, and stands where it is told how.</summary>
+    [Fact]
+    public void the_documents_figures_are_measured_ones()
+    {
+        var document = ComposeFile.RepositoryFile("docs", "deployment.md");
+        var section = document.Split("\n## When one machine")[1].Split("\n# To Azure")[0];
+        var figures = LargeFigure().Matches(section).Select(m => m.Value).ToList();
+        Assert.NotEmpty(figures);
+        var measured = ComposeFile.RepositoryFile("docs", "performance.md");
+        Assert.All(figures, figure => Assert.Contains($" {figure} ", measured));
     }
 
     private static ScaledObject Scaled() => Manifests.One<ScaledObject>("overlays/keda/scaledobject.yaml");
@@ -189,4 +211,7 @@ public sealed partial class ManifestTests
 
     [GeneratedRegex(@"\d[\d,]*(\.\d+)?")]
     private static partial Regex Figure();
+
+    [GeneratedRegex(@"\d{1,3}(,\d{3})+")]
+    private static partial Regex LargeFigure();
 }

@@ -3,6 +3,7 @@ using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Hosting;
 using OrdersStream.Status;
+using OrdersStream.UnitTests.Configuration;
 
 namespace OrdersStream.UnitTests.Hosting;
 
@@ -71,5 +72,7 @@ public sealed class HangingTests : IAsyncLifetime
     {
         var (kafka, state) = (stream.Options.Kafka, stream.Options.Streaming);
         Assert.True(stream.TurnMax > TimeSpan.FromSeconds(kafka.TransactionTimeout + state.BatchInterval) + TimeSpan.FromMinutes(10));
+        var document = File.ReadAllText(Path.Combine(ConfigurationFile.Repository, "docs", "deployment.md"));
+        Assert.Contains($"It may take {(int)stream.TurnMax.TotalMinutes} minutes with the shipped settings", document);
     }
 }

@@ -86,7 +86,7 @@ public sealed partial class DocumentsTests
     [GeneratedRegex(@"^[\w.-]+(/[\w.-]+)*/?$")]
     private static partial Regex PlainPath();
 
-    [GeneratedRegex(@"^([A-Z][\w.]*|tests|docs|configs|db|\.github|\.ci)/")]
+    [GeneratedRegex(@"^([A-Z][\w.]*|tests|docs|configs|db|deploy|\.github|\.ci)/")]
     private static partial Regex OwnRoot();
 
     [GeneratedRegex(@"^([\w.]+/)*[A-Z][\w.]*Tests$")]
