@@ -86,7 +86,7 @@ internal sealed class LakeConsumer : IDisposable
     public bool WaitNext(TimeSpan wait)
     {
         if (records.WaitNext(wait)) return true;
-        if (error is { } e && !MendsItself(e)) throw new KafkaException(e);
+        if (error is { } e && !MendsItself(e)) throw errors.FailureOf(e);
         return false;
     }
 
@@ -102,8 +102,7 @@ internal sealed class LakeConsumer : IDisposable
     public KafkaException? TakeFailure()
     {
         if (Interlocked.Exchange(ref error, null) is not { } e) return null;
-        var failure = new KafkaException(e);
-        return errors.CauseOf(failure) ?? failure;
+        return errors.FailureOf(e);
     }
 
     /// <summary>A connection ended since the last call: the brokers may be back with less than they had.</summary>
