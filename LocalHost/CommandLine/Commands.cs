@@ -41,6 +41,9 @@ internal static partial class Commands
         root.Add(Recapture());
         root.Add(Status());
         root.Add(Quarantine());
+        root.Add(History());
+        root.Add(Files());
+        root.Add(Stats());
         root.Add(Check());
         root.Add(Init());
         root.Add(Config());

@@ -51,6 +51,7 @@ internal sealed class HelpText(HelpAction options, IReadOnlyList<string> firstEx
             "orders-stream quarantine show --cause 'not UTF-8' --json > corrected.jsonl",
             "orders-stream quarantine replay --file corrected.jsonl",
         ],
+        ["list"] = ["orders-stream quarantine list --json"],
         ["show"] =
         [
             "orders-stream quarantine show --partition 0 --offsets 100..199",
@@ -61,6 +62,13 @@ internal sealed class HelpText(HelpAction options, IReadOnlyList<string> firstEx
             "orders-stream quarantine replay --cause 'missing'    as they were: where the schema was what was wrong",
             "orders-stream quarantine replay --file corrected.jsonl",
         ],
+        ["history"] =
+        [
+            "orders-stream history 1042                            of a key of several columns: 1042,2026-11-30",
+            "orders-stream history 1042 --show-values --json",
+        ],
+        ["files"] = ["orders-stream files --key 1042"],
+        ["stats"] = ["orders-stream stats --by day"],
         ["check"] =
         [
             "orders-stream check --rollnumber 24BCS001            before the first run, and whenever something is odd",
@@ -112,6 +120,9 @@ internal sealed class HelpText(HelpAction options, IReadOnlyList<string> firstEx
             "0 all that was asked for is in the topic; 1 some are no rows as they are, and stay in quarantine; the others are in the topic",
             "2 nothing that was asked for waits, or not all is in the topic, since Kafka failed: once more goes on; or " + Usage,
         ],
+        ["history"] = ["0 the lake has versions of the row; 1 it has none, or cannot be read; 2 " + Usage],
+        ["files"] = ["0 files hold the row; 1 none does, or the lake cannot be read; 2 " + Usage],
+        ["stats"] = ["0 done; 1 the commit log cannot be read; 2 " + Usage],
         ["check"] =
         [
             "0 ready: everything was looked at, and nothing would stop the stream or lose rows, whatever is warned of",

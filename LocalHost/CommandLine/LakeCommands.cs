@@ -56,6 +56,53 @@ internal static partial class Commands
             cancellationToken));
     }
 
+    private static Command History()
+    {
+        var key = new Argument<string>("key")
+        {
+            Description = "The row's key; one of several columns has commas between its values", HelpName = "key",
+        };
+        var values = new Option<bool>("--show-values") { Description = "Print the columns of each version, too" };
+        var json = new Option<bool>("--json") { Description = "Print one JSON array" };
+        var command = new Command("history", "All versions of one row in the lake, the newest first: when, what, and in which file")
+        {
+            key, values, json,
+        };
+        return WithConfiguration(command, (arguments, pipeline, cancellationToken) => LakeVerbs.HistoryAsync(
+            new(
+                pipeline, [.. arguments.GetRequiredValue(key).Split(',')], arguments.GetValue(values), arguments.GetValue(json),
+                arguments.GetValue(LogLevelOption)),
+            cancellationToken));
+    }
+
+    private static Command Files()
+    {
+        var key = new Option<string>("--key")
+        {
+            Description = "The row's key; one of several columns has commas between its values", HelpName = "key", Required = true,
+        };
+        var json = new Option<bool>("--json") { Description = "Print one JSON array" };
+        var command = new Command("files", "Which files of the lake hold one row") { key, json };
+        return WithConfiguration(command, (arguments, pipeline, cancellationToken) => LakeVerbs.FilesAsync(
+            new(
+                pipeline, [.. arguments.GetRequiredValue(key).Split(',')], ShowValues: false, arguments.GetValue(json),
+                arguments.GetValue(LogLevelOption)),
+            cancellationToken));
+    }
+
+    private static Command Stats()
+    {
+        var by = new Option<string>("--by") { Description = "What is summed up", HelpName = "day", DefaultValueFactory = _ => "day" };
+        by.AcceptOnlyFromAmong("day");
+        var json = new Option<bool>("--json") { Description = "Print one JSON array" };
+        var command = new Command("stats", "Rows, files and bytes that were stored, day by day, whatever became of the files since")
+        {
+            by, json,
+        };
+        return WithConfiguration(command, (arguments, pipeline, cancellationToken) => LakeVerbs.StatsAsync(
+            new(pipeline, [], ShowValues: false, arguments.GetValue(json), arguments.GetValue(LogLevelOption)), cancellationToken));
+    }
+
     /// <summary>The options by which records are chosen.</summary>
     private sealed class SelectionOptions
     {

@@ -116,7 +116,7 @@ internal sealed class ConfigurationChecks(PipelineOptions options, ResolvedSetti
         (string Name, string? Value)[] keys =
         [
             ("kafka.sasl_mechanism", kafka.SaslMechanism), ("kafka.sasl_username", kafka.SaslUsername),
-            ("kafka.sasl_password", kafka.SaslPassword),
+            kafka.SaslPasswordFile is { } file ? ("kafka.sasl_password_file", file) : ("kafka.sasl_password", kafka.SaslPassword),
         ];
         var wanted = kafka.SecurityProtocol.StartsWith("sasl_", StringComparison.Ordinal);
         foreach (var (name, value) in keys)
@@ -136,6 +136,7 @@ internal sealed class ConfigurationChecks(PipelineOptions options, ResolvedSetti
         [
             ("kafka.ssl_ca_location", kafka.SslCaLocation), ("kafka.ssl_certificate_location", kafka.SslCertificateLocation),
             ("kafka.ssl_key_location", kafka.SslKeyLocation), ("kafka.ssl_key_password", kafka.SslKeyPassword),
+            ("kafka.ssl_key_password_file", kafka.SslKeyPasswordFile),
         ];
         if (!kafka.SecurityProtocol.EndsWith("ssl", StringComparison.Ordinal))
         {
@@ -146,6 +147,7 @@ internal sealed class ConfigurationChecks(PipelineOptions options, ResolvedSetti
         Needs("kafka.ssl_key_location", kafka.SslKeyLocation, "kafka.ssl_certificate_location", kafka.SslCertificateLocation);
         Needs("kafka.ssl_certificate_location", kafka.SslCertificateLocation, "kafka.ssl_key_location", kafka.SslKeyLocation);
         Needs("kafka.ssl_key_password", kafka.SslKeyPassword, "kafka.ssl_key_location", kafka.SslKeyLocation);
+        Needs("kafka.ssl_key_password_file", kafka.SslKeyPasswordFile, "kafka.ssl_key_location", kafka.SslKeyLocation);
     }
 
     private void CheckColumns()

@@ -11,6 +11,9 @@ internal sealed class PathChecks(PipelineOptions options, ResolvedSettings resol
 
     public void Run()
     {
+        CheckFile("postgres.password_file", options.Postgres.PasswordFile);
+        CheckFile("kafka.sasl_password_file", options.Kafka.SaslPasswordFile);
+        CheckFile("kafka.ssl_key_password_file", options.Kafka.SslKeyPasswordFile);
         CheckFile("postgres.sslrootcert", options.Postgres.Sslrootcert,
             "; without sslrootcert the authorities that the system trusts are used");
         CheckFile("postgres.sslcert", options.Postgres.Sslcert);

@@ -67,6 +67,10 @@ public sealed record PostgresOptions
     [Setting("Password of the role; leave it out where the server asks for none.", Secret = true)]
     public string? Password { get; init; }
 
+    [Setting("File whose first line is the role's password, preferred to password: it is read at each login, and again where the "
+        + "server refused it, so that another password needs no restart.")]
+    public string? PasswordFile { get; init; }
+
     [Setting("Table to capture.", Required = true)]
     public string Table { get; init; } = "";
 
@@ -209,6 +213,10 @@ public sealed record KafkaOptions
     [Setting("SASL password.", Secret = true)]
     public string? SaslPassword { get; init; }
 
+    [Setting("File whose first line is the SASL password, preferred to sasl_password: it is read with each new connection to the "
+        + "cluster, and again where a broker refused it.")]
+    public string? SaslPasswordFile { get; init; }
+
     [Setting("File with the certificate authorities to trust (PEM); empty: those that the system trusts.")]
     public string? SslCaLocation { get; init; }
 
@@ -220,6 +228,9 @@ public sealed record KafkaOptions
 
     [Setting("Password of the client's private key.", Secret = true)]
     public string? SslKeyPassword { get; init; }
+
+    [Setting("File whose first line is the password of the client's private key, preferred to ssl_key_password.")]
+    public string? SslKeyPasswordFile { get; init; }
 
     [Setting("How long a page may take to be acknowledged before its transaction is given up.", Unit = "seconds", Min = 5, Max = 900)]
     public int TransactionTimeout { get; init; } = 60;

@@ -7,12 +7,15 @@ internal static class RelativePaths
     {
         Postgres = options.Postgres with
         {
+            PasswordFile = From(home, options.Postgres.PasswordFile),
             Sslrootcert = From(home, options.Postgres.Sslrootcert),
             Sslcert = From(home, options.Postgres.Sslcert),
             Sslkey = From(home, options.Postgres.Sslkey),
         },
         Kafka = options.Kafka with
         {
+            SaslPasswordFile = From(home, options.Kafka.SaslPasswordFile),
+            SslKeyPasswordFile = From(home, options.Kafka.SslKeyPasswordFile),
             SslCaLocation = From(home, options.Kafka.SslCaLocation),
             SslCertificateLocation = From(home, options.Kafka.SslCertificateLocation),
             SslKeyLocation = From(home, options.Kafka.SslKeyLocation),

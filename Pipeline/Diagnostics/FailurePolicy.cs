@@ -18,6 +18,9 @@ public static class FailurePolicy
     /// <summary>The same: the topic that it was about.</summary>
     internal const string AskedTopicKey = "orders_stream.topic";
 
+    /// <summary>In an exception's data: the file that holds what this side proves by who it is; it is read at the next try.</summary>
+    internal const string CredentialsKey = "orders_stream.credentials";
+
     public static FailureVerdict Judge(Exception failure) => Addressed(JudgeItself(failure), failure);
 
     private static FailureVerdict JudgeItself(Exception failure) => failure switch
@@ -96,6 +99,10 @@ public static class FailurePolicy
             "A row holds text that is not UTF-8 (22021): the database's encoding is SQL_ASCII, which takes any bytes.",
             "Repair the text (psql shows and updates it with PGCLIENTENCODING=SQL_ASCII), leave its column out by "
             + "postgres.exclude_columns, or move the table to a database of encoding UTF8."),
+        "28" when e.Data[CredentialsKey] is string file => Retry(
+            $"Postgres refused the login with what '{file}' holds ({ServerWords.Of(e)})",
+            "Put into the file what the server takes: it is read at each try. Else check postgres.user, and pg_hba.conf on the server.")
+            with { Kind = "login to Postgres" },
         "28" => new(FailureAction.Stop,
             $"Postgres refused the login ({ServerWords.Of(e)}).",
             "Check postgres.user and postgres.password, and pg_hba.conf on the server."),
@@ -115,6 +122,11 @@ public static class FailurePolicy
     {
         ErrorCode.Local_Fenced or ErrorCode.ProducerFenced or ErrorCode.InvalidProducerEpoch =>
             Retry("Another publisher took over this stream", "Harmless where two instances run: one stands by."),
+        ErrorCode.Local_Authentication or ErrorCode.SaslAuthenticationFailed or ErrorCode.Local_Ssl
+            when e.Data[CredentialsKey] is string file => Retry(
+            $"Kafka refused the login with what '{file}' holds ({e.Error.Code}: {e.Error.Reason})",
+            "Put into the file what the brokers take: it is read at each try. Else check kafka.security_protocol and the brokers' users.")
+            with { Kind = "login to Kafka" },
         ErrorCode.Local_Authentication or ErrorCode.SaslAuthenticationFailed =>
             new(FailureAction.Stop,
                 $"Kafka refused the login ({e.Error.Code}).",

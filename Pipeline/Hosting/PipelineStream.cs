@@ -68,6 +68,8 @@ public sealed class PipelineStream : IAsyncDisposable
             newLogger("OrdersStream.Audit"));
         Repair = new LakeRepair(options, arrival, openFiles, process.CrashPoints, process.Time);
         Quarantine = new QuarantineReplay(options, admin, openFiles);
+        Rows = new RowHistory(options, openFiles);
+        Stats = new DailyStats(options, openFiles);
     }
 
     private readonly Func<string, ILogger> newLogger;
@@ -94,6 +96,8 @@ public sealed class PipelineStream : IAsyncDisposable
     public StandingAudit Audit { get; }
     public LakeRepair Repair { get; }
     public QuarantineReplay Quarantine { get; }
+    public RowHistory Rows { get; }
+    public DailyStats Stats { get; }
 
     /// <summary>Makes sure of the topic.</summary>
     /// <exception cref="Confluent.Kafka.KafkaException">No broker answers, or it refuses.</exception>

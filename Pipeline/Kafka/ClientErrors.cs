@@ -26,6 +26,15 @@ public sealed partial class ClientErrors(KafkaOptions kafka, TimeProvider? time 
     /// <summary>A broker or this side has said no to the other; null: nobody has, or it is long ago.</summary>
     public Error? Refusal => Recent(refusal);
 
+    private string? CredentialsFile => kafka.SaslPasswordFile ?? kafka.SslCertificateLocation;
+
+    /// <summary>What a client said that it does not mend by itself.</summary>
+    public KafkaException FailureOf(Error error)
+    {
+        var failure = new KafkaException(error);
+        return CauseOf(failure) ?? failure;
+    }
+
     public void OnError(Error error)
     {
         if (KafkaClients.IsRefusal(error)) refusal = new(error, time.GetTimestamp());
@@ -42,8 +51,10 @@ public sealed partial class ClientErrors(KafkaOptions kafka, TimeProvider? time 
     {
         failure.Data[FailurePolicy.AskedKey] = kafka.Brokers;
         failure.Data[FailurePolicy.AskedTopicKey] = kafka.Topic;
+        failure.Data[FailurePolicy.CredentialsKey] = CredentialsFile;
         if (failure.Error.IsFatal || failure is UnreachableBrokerException) return null;
-        if (Refusal is { } refused) return new KafkaException(refused, failure);
+        if (Refusal is { } refused)
+            return new KafkaException(refused, failure) { Data = { [FailurePolicy.CredentialsKey] = CredentialsFile } };
         if (!IsNoAnswer(failure.Error.Code)) return null;
         // Where a broker has told the addresses of all, those of the configuration are no longer what it depends on.
         var (broker, isAdvertised) = (Recent(advertised) ?? Recent(bootstrap), Recent(advertised) is not null);

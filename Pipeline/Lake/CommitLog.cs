@@ -21,6 +21,9 @@ internal sealed class CommitLog(
     /// <summary>Entries are kept for this long: a writer that slept for less still finds its number taken.</summary>
     public static readonly TimeSpan KeptFor = TimeSpan.FromDays(1);
 
+    // Those up to it were looked at: the last one of each day, which stays.
+    private long keptUpTo;
+
     public string PathOf(long sequence) => string.Create(CultureInfo.InvariantCulture, $"{folder}/{sequence:D20}.json");
 
     public bool Has(long sequence) => checkpoint.Has(PathOf(sequence));
@@ -87,6 +90,44 @@ internal sealed class CommitLog(
         return entries;
     }
 
+    /// <summary>The first entry that is there, and the last one of each day, of UTC, in their order: a few of all are read.</summary>
+    public IReadOnlyList<CommitEntry> ReadDayEnds()
+    {
+        var sequences = Sequences();
+        if (sequences.Count == 0) return [];
+        var entries = new SortedDictionary<long, CommitEntry>();
+        if (Read(0) is not { } first || Read(sequences.Count - 1) is not { } last) return [];
+        Between(0, first, sequences.Count - 1, last);
+        return [first, .. entries.Values];
+
+        // Days ascend along the log: where two are one, there is no end between.
+        void Between(int low, CommitEntry from, int high, CommitEntry to)
+        {
+            if (DayOf(from) != DayOf(to) && high - low > 1)
+            {
+                var middle = low + (high - low) / 2;
+                if (Read(middle) is not { } entry) return;
+                Between(low, from, middle, entry);
+                Between(middle, entry, high, to);
+                return;
+            }
+            if (DayOf(from) != DayOf(to)) entries[from.Sequence] = from;
+            if (high == sequences.Count - 1) entries[to.Sequence] = to;
+        }
+
+        CommitEntry? Read(int at)
+        {
+            try
+            {
+                return Check(sequences[at], checkpoint.Read(PathOf(sequences[at])));
+            }
+            catch (FileNotFoundException)
+            {
+                return null; // pruned meanwhile: asked once more, all is there
+            }
+        }
+    }
+
     /// <summary>
     /// The commit point. False when another writer has this number, or had it and it was pruned: nothing of
     /// <paramref name="entry"/> is in the log then.
@@ -102,21 +143,43 @@ internal sealed class CommitLog(
         return false;
     }
 
-    /// <summary>Removes entries that are both old and far from the newest.</summary>
+    /// <summary>
+    /// Removes entries that are both old and far from the newest, but for the last one of each day: it says what that stored.
+    /// </summary>
     public void Prune()
     {
         var sequences = Sequences();
         var oldest = time.GetUtcNow() - KeptFor;
         var pruned = 0;
-        foreach (var sequence in sequences.Take(Math.Max(0, sequences.Count - EntriesKept)))
+        var next = sequences.BinarySearch(keptUpTo + 1);
+        for (var i = next < 0 ? ~next : next; i < sequences.Count - EntriesKept; i++)
         {
             // One that another writer has just pruned is gone: those behind it may be as old.
-            if (checkpoint.Find(PathOf(sequence)) is { } entry && entry.WrittenAt > oldest) break;
-            checkpoint.Remove(PathOf(sequence));
+            if (checkpoint.Find(PathOf(sequences[i])) is { } entry && entry.WrittenAt > oldest) break;
+            keptUpTo = sequences[i];
+            if (EndsDay(sequences[i], sequences[i + 1])) continue;
+            checkpoint.Remove(PathOf(sequences[i]));
             pruned++;
         }
         if (pruned > 0) crashPoints.Reached(CrashPoint.CommitPruned);
     }
+
+    // What cannot be read says nothing of a day; where the next one was just pruned by another, this one was kept.
+    private bool EndsDay(long sequence, long next) => TryReadDay(sequence) is { } day && TryReadDay(next) != day;
+
+    private DateOnly? TryReadDay(long sequence)
+    {
+        try
+        {
+            return DayOf(CommitEntryFormat.Read(checkpoint.Read(PathOf(sequence)), topic.Topic));
+        }
+        catch (Exception e) when (e is FormatException or FileNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    private static DateOnly DayOf(CommitEntry entry) => DateOnly.FromDateTime(entry.CommittedAt.UtcDateTime);
 
     // A create may be done and yet be reported as failed, or as taken (a server's answer was lost and the call repeated):
     // what stands in the file decides.

@@ -24,10 +24,9 @@ internal readonly record struct LakeFileName(LakeFileKind Kind, int Partition, l
 
 /// <summary>
 /// The grammar of names in the lake: <c>by_order_date=YYYY-MM-DD/part-&lt;partition&gt;-&lt;first&gt;-&lt;last&gt;.parquet</c>, and
-/// <c>_quarantine/quarantine-&lt;partition&gt;-&lt;first&gt;-&lt;last&gt;.jsonl</c>, and beside it <c>replayed-…json</c>; where the partition
-/// had lost its end before, with
-/// <c>g&lt;generation&gt;</c> behind its number. Until it is committed a file has a hidden name that no
-/// reader's pattern matches (invariant 4), in the same folder, so that the last step is a rename. Relative paths use '/'.
+/// <c>_quarantine/quarantine-&lt;partition&gt;-&lt;first&gt;-&lt;last&gt;.jsonl</c>, with <c>replayed-….json</c> beside it; where
+/// the partition had lost its end before, with <c>g&lt;generation&gt;</c> behind its number. Until it is committed a file has a hidden
+/// name that no reader's pattern matches (invariant 4), in the same folder, so that the last step is a rename. Relative paths use '/'.
 /// </summary>
 internal static partial class LakePath
 {

@@ -73,7 +73,8 @@ internal sealed class LogRecovery(
                 records = footer.Rows;
                 state = state with
                 {
-                    Rows = state.Rows + records, Files = state.Files + 1, Page = Math.Max(state.Page, footer.LastPage ?? 0),
+                    Rows = state.Rows + records, Files = state.Files + 1, Bytes = state.Bytes + lake.Find(path)!.Value.Bytes,
+                    Page = Math.Max(state.Page, footer.LastPage ?? 0),
                 };
                 if (footer.LastOffset > newestRow)
                 {

@@ -59,6 +59,13 @@ internal sealed class TopicCommits
         where recent.Count > 0
         select recent;
 
+    /// <summary>The first entry and the last one of each day of each partition's log.</summary>
+    public IEnumerable<IReadOnlyList<CommitEntry>> DayEnds() =>
+        from log in Logs()
+        let ends = log.ReadDayEnds()
+        where ends.Count > 0
+        select ends;
+
     private IEnumerable<CommitLog> Logs() =>
         from partition in checkpoint.Folders(folder)
         let name = LakeFilesReading.NameOf(partition)

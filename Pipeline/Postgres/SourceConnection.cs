@@ -29,9 +29,10 @@ public static class SourceConnection
     private static async Task<NpgsqlConnection> ConnectAsync(PostgresOptions options, CancellationToken cancellationToken)
     {
         var login = new NpgsqlConnectionStringBuilder(ConnectionString(options)) { Options = SessionSettings.AtLogin };
+        var credentials = options.PasswordFile ?? options.Sslcert;
         try
         {
-            return await ConnectAsync(login, cancellationToken);
+            return await ConnectAsync(login, credentials, cancellationToken);
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InvalidCatalogName)
         {
@@ -43,11 +44,12 @@ public static class SourceConnection
         {
             // No server: a pooler, and many refuse options. It goes without: the types are asked for again where that fails.
             login.Options = null;
-            return await ConnectAsync(login, cancellationToken);
+            return await ConnectAsync(login, credentials, cancellationToken);
         }
     }
 
-    private static async Task<NpgsqlConnection> ConnectAsync(NpgsqlConnectionStringBuilder login, CancellationToken cancellationToken)
+    private static async Task<NpgsqlConnection> ConnectAsync(
+        NpgsqlConnectionStringBuilder login, string? credentials, CancellationToken cancellationToken)
     {
         var connection = new NpgsqlConnection(login.ConnectionString);
         try
@@ -57,6 +59,7 @@ public static class SourceConnection
         }
         catch (Exception e)
         {
+            e.Data[FailurePolicy.CredentialsKey] = credentials;
             e.Data[FailurePolicy.AskedKey] = login.Host is ['/' or '@', ..] ? login.Host : $"{login.Host}:{login.Port}";
             await connection.DisposeAsync();
             throw;
@@ -70,7 +73,7 @@ public static class SourceConnection
         Port = options.Port,
         Database = options.Db,
         Username = options.User,
-        Password = options.Password,
+        Password = SecretFile.Read(options.PasswordFile) ?? options.Password,
         SslMode = options.Sslmode switch
         {
             "disable" => SslMode.Disable,

@@ -237,7 +237,12 @@ internal sealed class PendingCommit
     public CommitEntry ToEntry(TopicIdentity topic, DateTimeOffset now) => new(
         Batch.Stored.NextSequence, writerId, now, topic, Batch.Partition,
         Batch.IsEmpty ? Batch.Before.NextOffset : Batch.FirstOffset, Batch.DecidedOffset - 1,
-        Of(LakeFileKind.Data), Of(LakeFileKind.Quarantine), Batch.After,
+        Of(LakeFileKind.Data), Of(LakeFileKind.Quarantine),
+        Batch.After with
+        {
+            Bytes = Batch.Before.Bytes + Files.Where(f => f.Name.Kind == LakeFileKind.Data).Sum(f => f.Bytes),
+            Began = Batch.Stored.IsNew ? DateOnly.FromDateTime(now.UtcDateTime) : Batch.Before.Began,
+        },
         Batch.Replays.Count > 0 ? Of(LakeFileKind.Replayed) : null);
 
     private IReadOnlyList<CommittedFile> Of(LakeFileKind kind) => [.. Files.Where(f => f.Name.Kind == kind).Select(f => f.ToCommitted())];

@@ -93,8 +93,8 @@ internal sealed class LakeConsumer : IDisposable
     public bool WaitNext(TimeSpan wait)
     {
         if (records.WaitNext(wait)) return true;
-        if (error is not { } e || MendsItself(e)) return false;
-        throw Explained(e);
+        if (error is { } e && !MendsItself(e)) throw errors.FailureOf(e);
+        return false;
     }
 
     /// <summary>Adds the record to a batch.</summary>
@@ -109,13 +109,7 @@ internal sealed class LakeConsumer : IDisposable
     public KafkaException? TakeFailure()
     {
         if (Interlocked.Exchange(ref error, null) is not { } e) return null;
-        return Explained(e);
-    }
-
-    private KafkaException Explained(Error e)
-    {
-        var failure = new KafkaException(e);
-        return errors.CauseOf(failure) ?? failure;
+        return errors.FailureOf(e);
     }
 
     /// <summary>A connection ended since the last call: the brokers may be back with less than they had.</summary>

@@ -49,6 +49,13 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("repair")]
     [InlineData("recapture")]
     [InlineData("status")]
+    [InlineData("quarantine")]
+    [InlineData("quarantine list")]
+    [InlineData("quarantine show")]
+    [InlineData("quarantine replay")]
+    [InlineData("history")]
+    [InlineData("files")]
+    [InlineData("stats")]
     [InlineData("check")]
     [InlineData("doctor")]
     [InlineData("init")]
@@ -71,11 +78,22 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("verify", "0 lake and table agree; 1 they differ; 2 it cannot be told")]
     [InlineData("recapture", "0 what was asked for is in the topic; 2 it is not")]
     [InlineData("status", "0 all is well")]
+    [InlineData("quarantine replay", "2 nothing that was asked for waits")]
+    [InlineData("history", "0 the lake has versions of the row; 1 it has none")]
     [InlineData("check", "0 ready: everything was looked at")]
     [InlineData("init", "0 printed; 1 there is no such table")]
     [InlineData("config", "0 done, and a file that was to be checked can be used; 2 it cannot")]
     public async Task each_verbs_help_tells_its_own_exit_codes(string verb, string expected) =>
-        Assert.Contains(expected, (await RunAsync([verb, "--help"])).Output.Split("Exit codes:")[1]);
+        Assert.Contains(expected, (await RunAsync([.. verb.Split(' '), "--help"])).Output.Split("Exit codes:")[1]);
+
+    [Fact]
+    public async Task replay_sends_nothing_that_nobody_asked_for()
+    {
+        var result = await RunAsync(["quarantine", "replay", "--rollnumber", "ab1"]);
+        Assert.Equal((2, ""), (result.ExitCode, result.Output));
+        Assert.Contains("give --cause, --partition, --offsets, --file, or --all", result.Error, StringComparison.Ordinal);
+        Assert.Contains("--offsets is no FROM..TO", (await RunAsync(["quarantine", "show", "--offsets", "9-5"])).Error);
+    }
 
     [Fact]
     public async Task a_configuration_can_be_checked_alone_as_run_would_take_it()

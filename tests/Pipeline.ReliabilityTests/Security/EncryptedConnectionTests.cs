@@ -1,6 +1,7 @@
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Hosting.Loops;
+using OrdersStream.TestKit;
 
 namespace OrdersStream.ReliabilityTests.Security;
 
@@ -65,6 +66,33 @@ public sealed class EncryptedConnectionTests(GuardedServers servers) : IClassFix
     [Theory, InlineData(null), InlineData(PipelineHalf.KafkaToLake)]
     public Task a_wrong_password_for_kafka_is_refused(PipelineHalf? half) => IsRefusedAsync(
         o => o with { Kafka = o.Kafka with { SaslPassword = WrongPassword } }, "kafka.sasl_password", half);
+
+    /// <summary>By a file, a refusal passes: whoever rotates a password need not start anything anew.</summary>
+    [Fact]
+    public async Task a_password_for_kafka_that_is_put_right_in_its_file_is_taken_by_both_halves_as_they_run()
+    {
+        using var folder = new TestFolder();
+        var file = Path.Combine(folder.Path, "password");
+        await File.WriteAllTextAsync(file, WrongPassword, Cancellation);
+        await using var stream = await servers.CreateStreamAsync(
+            o => o with { Kafka = o.Kafka with { SaslPassword = null, SaslPasswordFile = file } });
+        await stream.ExecuteAsync("INSERT INTO items (id) VALUES (1)");
+        using var stop = new CancellationTokenSource();
+        await using var run = stream.NewRun();
+        var running = run.UntilStoppedAsync(null, null, stop.Token, Cancellation);
+        await stream.UntilAsync(
+            () => new[] { "PostgresToKafka", "KafkaToLake" }.All(half => stream.Log.Warnings.Any(
+                w => w.Contains(half, StringComparison.Ordinal) && w.Contains($"with what '{file}' holds", StringComparison.Ordinal))),
+            running, () => "not both halves say that they are refused");
+
+        await File.WriteAllTextAsync(file, GuardedServers.KafkaPassword, Cancellation);
+        await stream.UntilStoredAsync(1, running);
+        await stop.CancelAsync();
+        await running;
+
+        foreach (var secret in new[] { WrongPassword, GuardedServers.KafkaPassword })
+            Assert.DoesNotContain(secret, stream.Log.ToString(), StringComparison.Ordinal);
+    }
 
     /// <summary>Stops at once, says what to check, and tells no secret.</summary>
     private async Task IsRefusedAsync(Func<PipelineOptions, PipelineOptions> wrong, string check, PipelineHalf? half = null)
