@@ -4,7 +4,6 @@ using Confluent.Kafka;
 using Confluent.Kafka.Admin;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
-using OrdersStream.Kafka.Native;
 
 namespace OrdersStream.Kafka;
 
@@ -204,7 +203,7 @@ public sealed class TopicAdmin(PipelineOptions options)
         if (Librdkafka.Of(admin.Handle, kafka) is { } native
             && await Task.Run(() => native.ClusterId(ClusterPatience), cancellationToken) is { } id) return id;
         await KafkaClients.AskAsync(
-            turn => admin.GetMetadata(turn).Brokers is { Count: > 0 } brokers ? brokers : throw new KafkaException(ErrorCode.Local_TimedOut),
+            turn => admin.GetMetadata(turn).Brokers.Count > 0 ? true : throw new KafkaException(ErrorCode.Local_TimedOut),
             ClusterPatience, cancellationToken);
 #pragma warning disable RS0030 // brokers are known
         return (await KafkaClients.AnswerAsync(

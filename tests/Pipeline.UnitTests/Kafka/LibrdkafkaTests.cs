@@ -1,6 +1,6 @@
 using Confluent.Kafka;
 using OrdersStream.Configuration;
-using OrdersStream.Kafka.Native;
+using OrdersStream.Kafka;
 
 namespace OrdersStream.UnitTests.Kafka;
 

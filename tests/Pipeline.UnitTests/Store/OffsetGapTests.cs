@@ -143,6 +143,7 @@ public sealed class OffsetGapTests : IDisposable
     public async Task what_lies_before_a_partitions_end_and_is_no_record_is_passed_over()
     {
         Topic.Page(0, 2);
+        Topic.Skip(0, 4);
         using var instance = lake.NewInstance();
         var batch = await instance.OpenBatchAsync(CancellationToken.None, readsInOrder: true);
         // Before a record of it came, the end may be told of where the reading stood before.

@@ -5,7 +5,7 @@ using System.Runtime.InteropServices;
 using Confluent.Kafka;
 using OrdersStream.Configuration;
 
-namespace OrdersStream.Kafka.Native;
+namespace OrdersStream.Kafka;
 
 /// <summary>
 /// The functions of librdkafka that Confluent.Kafka does not offer: many records with one call, and none of them copied. They are called in
