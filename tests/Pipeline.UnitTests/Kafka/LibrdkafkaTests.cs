@@ -1,6 +1,7 @@
 using Confluent.Kafka;
 using OrdersStream.Configuration;
 using OrdersStream.Kafka;
+using OrdersStream.Kafka.Native;
 
 namespace OrdersStream.UnitTests.Kafka;
 
