@@ -43,6 +43,11 @@ public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, Da
     /// <summary>Why the last round did not publish as deleted what is extra, though it may; null: it did, or there was none.</summary>
     public string? DeletesHeld { get; init; }
 
+    /// <summary>
+    /// When the round began that is under way, or was when its process ended; null: the last one came to its end, or was broken off.
+    /// </summary>
+    public DateTimeOffset? RoundBegunAt { get; init; }
+
     /// <summary>What is to be kept when a round has come to its end.</summary>
     /// <param name="found">What it found.</param>
     /// <param name="deletesHeld">Why it did not publish as deleted what is extra; null: it did, or is not to.</param>
@@ -54,6 +59,7 @@ public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, Da
 
     /// <summary>So long rounds may be broken off, beyond the time that one takes.</summary>
     private static readonly TimeSpan FailingMax = TimeSpan.FromDays(1);
+    private static readonly TimeSpan FirstRoundMax = TimeSpan.FromDays(14);
 
     /// <summary>Rounds are broken off, and for so long none has come to its end: what was found tells nothing any more.</summary>
     /// <param name="now">The clock.</param>
@@ -61,7 +67,10 @@ public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, Da
     public bool IsOverdue(DateTimeOffset now, TimeSpan interval)
     {
         if (Failure is null || (Last?.EndedAt ?? FailedAt) is not { } since) return false;
-        return now - since > interval + FailingMax + (Last is { } last ? last.EndedAt - last.BegunAt : TimeSpan.Zero);
+        var took = Last is { } last ? last.EndedAt - last.BegunAt : (TimeSpan?)null;
+        // How long the first one takes nobody knows.
+        if (RoundBegunAt is { } begun && now - begun < interval + (took + FailingMax ?? FirstRoundMax)) return false;
+        return now - since > interval + FailingMax + (took ?? TimeSpan.Zero);
     }
 }
 
@@ -101,6 +110,7 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
     {
         DifferingRounds = root.TryGetProperty("differingRounds", out var rounds) ? rounds.GetInt32() : 0,
         DeletesHeld = root.TryGetProperty("deletesHeld", out var held) ? held.GetString() : null,
+        RoundBegunAt = root.TryGetProperty("roundBegunAt", out var begun) ? begun.GetDateTimeOffset() : null,
     };
 
     private static AuditFindings FindingsOf(JsonElement last)
@@ -117,6 +127,7 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
         json.WriteNumber("requestedInAll", state.RequestedInAll);
         if (state.FailedAt is { } failedAt) json.WriteString("failedAt", failedAt);
         if (state.Failure is { } failure) json.WriteString("failure", failure);
+        if (state.RoundBegunAt is { } begun) json.WriteString("roundBegunAt", begun);
         json.WriteNumber("differingRounds", state.DifferingRounds);
         if (state.DeletesHeld is { } held) json.WriteString("deletesHeld", held);
         if (state.Last is not { } last) return;

@@ -76,8 +76,11 @@ public sealed record ComparisonResult
     /// <summary>No row is in that part: nothing was compared.</summary>
     public bool HasNothing => IsPart && TableRows == 0;
 
+    /// <summary>The table has rows, and not one was due: nothing was seen to be equal.</summary>
+    private bool ComparedNothing => TableRows > 0 && Equal == 0 && OnTheWay > 0;
+
     public ComparisonVerdict Verdict =>
         Missing > 0 || Stale > 0 || (Extra > 0 && !IsOrderInDoubt) || StoredTwice > 0 ? ComparisonVerdict.Different
-        : HasSettled && !HasNothing && !IsOrderInDoubt ? ComparisonVerdict.Equal
+        : HasSettled && !HasNothing && !ComparedNothing && !IsOrderInDoubt ? ComparisonVerdict.Equal
         : ComparisonVerdict.Unknown;
 }

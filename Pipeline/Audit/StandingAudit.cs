@@ -101,8 +101,9 @@ public sealed class StandingAudit
     // What was asked for is published first: it would be found, and asked for, again.
     private bool IsDue()
     {
-        if (time.GetElapsedTime(waits.Since) < waits.For || position() is not { Horizon: not null } || requests.Waiting().Count > 0)
-            return false;
+        // Before anything was published there is nothing to compare with.
+        if (time.GetElapsedTime(waits.Since) < waits.For || position() is not { Horizon: not null, Rows: > 0 }
+            || requests.Waiting().Count > 0) return false;
         // Of a process before, or of another that captured meanwhile. A clock that was set back since must not silence it.
         var age = file.Read()?.Last is { } last ? time.GetUtcNow() - last.EndedAt : interval;
         if (age >= interval || age < TimeSpan.Zero) return true;
@@ -122,7 +123,7 @@ public sealed class StandingAudit
         try
         {
             var state = file.Read() ?? new(null);
-            file.Write(state with { FailedAt = state.FailedAt ?? time.GetUtcNow(), Failure = verdict.Problem });
+            file.Write(state with { FailedAt = state.FailedAt ?? time.GetUtcNow(), Failure = verdict.Problem, RoundBegunAt = null });
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -133,6 +134,8 @@ public sealed class StandingAudit
     private async Task RoundAsync(CancellationToken cancellationToken)
     {
         var begunAt = time.GetUtcNow();
+        // Who looks at what broke off the one before sees that another is under way.
+        if (file.Read() is { Failure: not null } failed) file.Write(failed with { RoundBegunAt = begunAt });
         Func<RepairRequest, string>? ask = options.Audit.MayRepair ? request => requests.Add(request, time.GetUtcNow()) : null;
         var round = new AuditRound(options, arrival, openFiles, ask) { AskedBefore = asked.Published() };
         await using (var steps = round.StepsAsync(cancellationToken).GetAsyncEnumerator(cancellationToken))
@@ -144,7 +147,11 @@ public sealed class StandingAudit
             }
         }
         var found = round.FindingsOf(begunAt, time.GetUtcNow());
-        if (found.ComparedNothing) throw ComparedNothing();
+        if (found.ComparedNothing)
+        {
+            NoneCompared();
+            return;
+        }
         (asked, told) = (round.Asked, null);
         var before = file.Read() ?? new(null);
         file.Write(before.Next(found, round.DeletesHeld));
@@ -153,9 +160,18 @@ public sealed class StandingAudit
         if (round.DeletesHeld is { } why && found.Extra > (before.Last?.Extra ?? 0)) logger.AuditDeletesHeld(found.Extra, why);
     }
 
-    private static PipelineException ComparedNothing() => new(FailureAction.Retry,
-        "No row could be compared: all are on the way, and none is known to have been published.",
-        "Where it comes again, see what PostgresToKafka says: rows that are held back, or a transaction that does not end.");
+    // Of a small table, of which all rows change all the time, none is ever due: that is no failure, and says nothing of the lake.
+    private void NoneCompared()
+    {
+        var isHeldBack = position()?.Horizon?.HeldBack is not null;
+        var nothing = new PipelineException(FailureAction.Retry,
+            "No row could be compared: all are on the way, and none is known to have been published.",
+            "Where it comes again, see what PostgresToKafka says: rows that are held back, or a transaction that does not end.");
+        if (isHeldBack) throw nothing;
+        Wait(interval);
+        if (told != nothing.Verdict.Problem) logger.AuditBrokenOff(nothing.Verdict.Problem, nothing.Verdict.Remedy);
+        told = nothing.Verdict.Problem;
+    }
 
     private void Say(AuditFindings found, AuditFindings? before, string cause)
     {

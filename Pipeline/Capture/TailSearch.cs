@@ -36,22 +36,17 @@ internal sealed class SearchBehindPage : TailSearch
     /// <summary>More than a publisher that slept may have on its way.</summary>
     private const long LateRecordsMax = 1_000_000;
 
-    /// <summary>A page ends by a record and, where it was a transaction, a marker.</summary>
-    private const long EndMax = 2;
-
     private readonly long low;
     private readonly long from;
     private readonly long known;
-    private readonly bool isItsEnd;
-    private long back = EndMax;
+    private long back = 2;
 
     /// <param name="low">The first offset kept.</param>
     /// <param name="from">An offset at or before the end after the known page; others' records lie between where it is before.</param>
     /// <param name="known">The number of that page; 0: none.</param>
-    /// <param name="isItsEnd">The page ends there, or behind it; false: it is only known to be before.</param>
-    public SearchBehindPage(long low, long from, long known, bool isItsEnd = true)
+    public SearchBehindPage(long low, long from, long known)
     {
-        (this.low, this.from, this.known, this.isItsEnd) = (low, from, known, isItsEnd);
+        (this.low, this.from, this.known) = (low, from, known);
         Start = Math.Max(low, known == 0 ? from : from - back);
     }
 
@@ -66,7 +61,7 @@ internal sealed class SearchBehindPage : TailSearch
             return false;
         }
         // What retention deleted was not lost.
-        tail.HasLostKnown = tail.HasOlder || low == 0 || (isItsEnd && low <= from - EndMax);
+        tail.HasLostKnown = tail.HasOlder || low == 0;
         return true;
     }
 }

@@ -103,7 +103,7 @@ public sealed class TopicTail(PipelineOptions options, TimeProvider time)
         {
             var unmet = KnownToTheNewest(parts, topic.Identity).Select(k => new Sought(
                 k.Partition, kept[k.Partition].High, k.Page,
-                new SearchBehindPage(kept[k.Partition].Low, kept[k.Partition].High, k.Page, isItsEnd: false))).ToList();
+                new SearchBehindPage(kept[k.Partition].Low, kept[k.Partition].High, k.Page))).ToList();
             foreach (var (sought, behind) in unmet.Zip(await SearchAsync(client, unmet, cancellationToken)))
                 if (behind.HasLostKnown) lost.Add(sought.Partition);
         }

@@ -176,7 +176,7 @@ internal sealed class WatermarkRecovery(CaptureContext context)
     // Horizons only ascend but where capture goes back.
     private static bool IsFurtherBack(Window window, Watermark? safe) =>
         safe is not null && (safe.Window?.From ?? safe.Horizon) is { } known
-        && (window.From is null || window.From.TakenAt < known.TakenAt);
+        && (window.From is null || window.From.HasLessThan(known));
 
     // Numbers of pages only grow, whatever was lost: who stores passes a number over that it has. A position that went back has a number
     // beyond all, so that the next session does not take the topic's for newer.

@@ -31,8 +31,11 @@ public sealed record ProcessContext(TimeProvider Time, CrashPoints CrashPoints, 
 /// </summary>
 public sealed class PipelineStream : IAsyncDisposable
 {
-    /// <summary>What a statement takes at the most where a server is busy, or must sort the table first.</summary>
-    private static readonly TimeSpan StatementMax = TimeSpan.FromMinutes(15);
+    /// <summary>
+    /// What is waited for at the most though all is well: the lock of a table that is being rewritten, a scan that finds its first row at
+    /// the end, the footers of a large lake. Who is ended in it begins anew, and gets no further the next time.
+    /// </summary>
+    private static readonly TimeSpan StatementMax = TimeSpan.FromHours(6);
 
     private readonly TopicAdmin admin;
     private readonly TopicReader topic;

@@ -26,7 +26,9 @@ public sealed partial class ClientErrors(KafkaOptions kafka, TimeProvider? time 
     /// <summary>A broker or this side has said no to the other; null: nobody has, or it is long ago.</summary>
     public Error? Refusal => Recent(refusal);
 
-    private string? CredentialsFile => kafka.SaslPasswordFile ?? kafka.SslCertificateLocation;
+    // A password that stands in the configuration is another only behind a new start.
+    private string? CredentialsFile =>
+        kafka.SaslPasswordFile ?? (string.IsNullOrEmpty(kafka.SaslPassword) ? kafka.SslCertificateLocation : null);
 
     /// <summary>What a client said that it does not mend by itself.</summary>
     public KafkaException FailureOf(Error error)

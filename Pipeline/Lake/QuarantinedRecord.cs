@@ -22,15 +22,18 @@ internal sealed record QuarantinedRecord(
 {
     private const string Unreadable = "(a line that cannot be read)";
 
-    /// <summary>Those of a topic that wait in a lake: what came again is left out. One at a time (invariant 7).</summary>
+    /// <summary>
+    /// Those of a topic that wait in a lake, in the order in which they came to each partition: what came again is left out. One at a time
+    /// (invariant 7).
+    /// </summary>
     public static IEnumerable<QuarantinedRecord> Waiting(ILakeFiles lake, string topic, HashSet<RecordPlace> replayed)
     {
-        foreach (var path in lake.List(LakePath.QuarantineFolder).Order(StringComparer.Ordinal))
-        {
-            if (!LakePath.TryParse(path, out var name) || name.Kind != LakeFileKind.Quarantine) continue;
+        var files = new List<(LakeFileName Name, string Path)>();
+        foreach (var path in lake.List(LakePath.QuarantineFolder))
+            if (LakePath.TryParse(path, out var name) && name.Kind == LakeFileKind.Quarantine) files.Add((name, path));
+        foreach (var (name, path) in files.OrderBy(f => (f.Name.Partition, f.Name.Generation, f.Name.FirstOffset)))
             foreach (var record in QuarantineLines.ReadIn(lake, path, name))
                 if ((record.Topic == topic || record.Topic.Length == 0) && !replayed.Contains(record.Place)) yield return record;
-        }
     }
 
     public static QuarantinedRecord FromLine(string line, string path, LakeFileName name)

@@ -29,7 +29,8 @@ public static class SourceConnection
     private static async Task<NpgsqlConnection> ConnectAsync(PostgresOptions options, CancellationToken cancellationToken)
     {
         var login = new NpgsqlConnectionStringBuilder(ConnectionString(options)) { Options = SessionSettings.AtLogin };
-        var credentials = options.PasswordFile ?? options.Sslcert;
+        // A password that stands in the configuration is another only behind a new start.
+        var credentials = options.PasswordFile ?? (string.IsNullOrEmpty(options.Password) ? options.Sslcert : null);
         try
         {
             return await ConnectAsync(login, credentials, cancellationToken);

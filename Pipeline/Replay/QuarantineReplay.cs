@@ -100,17 +100,17 @@ public sealed class QuarantineReplay
     {
         var log = new ReplayLog(checkpoint, options.StreamName);
         var under = log.Open(() => ReplayMarks.By(lake, Topic), out var replayed);
-        var records = new ReplayableRecord(new SchemaStore(options.Streaming.CheckpointLocation), NewestSchemas(), partitions);
-        var begun = new List<RecordPlace>();
+        var records = new ReplayableRecord(
+            new SchemaStore(options.Streaming.CheckpointLocation), NewestSchemas(), partitions, sender.RecordBytesMax);
+        // First what was begun with: of two records of one key that no page tells apart the later one counts, as it did then.
+        await SendBegunAsync();
         var next = new List<OutgoingReplay>();
         var bytes = 0L;
-        foreach (var record in QuarantinedRecord.Waiting(lake, Topic, replayed).Where(selection.Has))
+        foreach (var record in Chosen().Where(r => !under.ContainsKey(r.Place)))
         {
-            Correction? correction = null;
-            if (corrections?.TryGetValue(record.Place, out correction) == false) continue;
+            var correction = corrections?.GetValueOrDefault(record.Place);
             tally.Chosen(record.Place);
-            if (under.ContainsKey(record.Place)) begun.Add(record.Place);
-            else if (records.TryMake(record, correction, out var fault) is not { } outgoing) tally.Refuse(record.Place.ToString(), fault);
+            if (records.TryMake(record, correction, out var fault) is not { } outgoing) tally.Refuse(record.Place.ToString(), fault);
             else
             {
                 next.Add(outgoing);
@@ -119,16 +119,24 @@ public sealed class QuarantineReplay
             if (next.Count < RecordsMax && bytes < BytesMax) continue;
             if (!await TrySendAsync(next)) return false;
         }
-        if (next.Count > 0 && !await TrySendAsync(next)) return false;
-        foreach (var file in begun.GroupBy(place => under[place]))
+        return next.Count == 0 || await TrySendAsync(next);
+
+        IEnumerable<QuarantinedRecord> Chosen() => QuarantinedRecord.Waiting(lake, Topic, replayed)
+            .Where(r => selection.Has(r) && corrections?.ContainsKey(r.Place) != false);
+
+        async Task SendBegunAsync()
         {
-            var wanted = file.ToHashSet();
-            List<OutgoingReplay> again = [.. log.Read(file.Key).Where(r => wanted.Contains(r.Place))];
-            await sender.SendAsync(again, cancellationToken);
-            tally.Sent += again.Count;
-            tally.UnderWay += again.Count;
+            var begun = under.Count == 0 ? [] : Chosen().Select(r => r.Place).Where(under.ContainsKey).ToList();
+            foreach (var file in begun.GroupBy(place => under[place]).OrderBy(f => f.Key))
+            {
+                var wanted = file.ToHashSet();
+                List<OutgoingReplay> again = [.. log.Read(file.Key).Where(r => wanted.Contains(r.Place))];
+                await sender.SendAsync(again, cancellationToken);
+                foreach (var place in wanted) tally.Chosen(place);
+                tally.Sent += again.Count;
+                tally.UnderWay += again.Count;
+            }
         }
-        return true;
 
         async Task<bool> TrySendAsync(List<OutgoingReplay> some)
         {

@@ -18,10 +18,16 @@ internal sealed class ReplaySender : IDisposable
     public ReplaySender(PipelineOptions options, long? recordBytesMax)
     {
         (this.options, errors) = (options, new ClientErrors(options.Kafka));
+        // The topic's limit is one of batches as they are sent: compressed, a record may be larger.
+        RecordBytesMax = options.Kafka.Compression == "none" && recordBytesMax is { } limit
+            ? Math.Min(limit, KafkaClients.RecordBytesMax) : KafkaClients.RecordBytesMax;
         var plain = options with { Kafka = options.Kafka with { Delivery = "frames" } };
         producer = new ProducerBuilder<byte[], byte[]>(KafkaClients.Publisher(plain, KafkaClients.BatchBytesFor(recordBytesMax)))
             .SetLogHandler((_, line) => errors.OnLog(line)).SetErrorHandler((_, e) => errors.OnError(e)).Build();
     }
+
+    /// <summary>More than this no record can have, bytes.</summary>
+    public long RecordBytesMax { get; }
 
     /// <summary>On return all are in the topic.</summary>
     /// <exception cref="KafkaException">No broker answers, or it refuses.</exception>

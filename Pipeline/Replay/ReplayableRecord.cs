@@ -9,8 +9,12 @@ namespace OrdersStream.Replay;
 /// <param name="store">The schemas that are known here.</param>
 /// <param name="newest">The fingerprint of the newest row of each partition.</param>
 /// <param name="partitions">Of the topic.</param>
-internal sealed class ReplayableRecord(SchemaStore store, IReadOnlyDictionary<int, string> newest, int partitions)
+/// <param name="bytesMax">More than this no record can have.</param>
+internal sealed class ReplayableRecord(SchemaStore store, IReadOnlyDictionary<int, string> newest, int partitions, long bytesMax)
 {
+    /// <summary>For what is said beside a record that is sent again.</summary>
+    private const int OwnBytes = 1024;
+
     /// <summary>What the pipeline itself says by them would be said of another record.</summary>
     private static readonly string[] OwnHeaders =
     [
@@ -38,6 +42,12 @@ internal sealed class ReplayableRecord(SchemaStore store, IReadOnlyDictionary<in
         var to = DefaultPartitioner.Partition(key, partitions);
         if (FindSchema(record, to, value!, out fault) is not { } fingerprint) return null;
         var headers = record.Headers.Where(h => !OwnHeaders.Contains(h.Name)).ToList();
+        // Once it is written down that it is sent, nothing else can be sent for it.
+        if (key!.Length + value!.Length + headers.Sum(h => h.Name.Length + (h.Value?.Length ?? 0)) + OwnBytes > bytesMax)
+        {
+            fault = $"it is larger than a record may be ({bytesMax:N0} bytes)";
+            return null;
+        }
         if (op != RowOp.Upsert) headers.Add(new StreamHeader(StreamHeader.Op, Encoding.ASCII.GetBytes(op)));
         return new OutgoingReplay(record.Place, to, record.Version, fingerprint, key!, value!, headers);
     }

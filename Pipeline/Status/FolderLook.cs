@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using OrdersStream.Diagnostics;
 
 namespace OrdersStream.Status;
@@ -10,12 +11,16 @@ internal sealed class SilentFolderException(string folder, TimeSpan waited) : Pi
 
 /// <summary>
 /// Looks at folders from a thread that may be left behind, since a call to a mount that hangs never ends: one for each folder, however
-/// often somebody asks (invariant 7).
+/// often somebody asks (invariant 7). A large folder on a slow mount only takes its time: for a while what was last seen stands for it.
 /// </summary>
 internal sealed class FolderLook
 {
+    /// <summary>So long what was seen of a folder may stand for what is there.</summary>
+    private static readonly TimeSpan SeenMax = TimeSpan.FromSeconds(30);
+
     private readonly Lock gate = new();
     private readonly Dictionary<string, Task> looks = [];
+    private readonly Dictionary<(string, Type), (object? What, long At)> seen = [];
 
     /// <param name="folder">Which folder.</param>
     /// <param name="look">Reads what is wanted of it.</param>
@@ -34,21 +39,38 @@ internal sealed class FolderLook
             }
             catch (TimeoutException)
             {
-                throw new SilentFolderException(folder, timeout);
+                return TrySeen<T>(folder, out var what) ? what : throw new SilentFolderException(folder, timeout);
             }
             if (own is not null) return await own;
         }
     }
 
-    /// <returns>The look that is under way; and the same, where it is the one that was asked for.</returns>
+    private bool TrySeen<T>(string folder, out T what)
+    {
+        lock (gate)
+        {
+            var isSeen = seen.TryGetValue((folder, typeof(T)), out var last) && Stopwatch.GetElapsedTime(last.At) <= SeenMax;
+            what = isSeen ? (T)last.What! : default!;
+            return isSeen;
+        }
+    }
+
+    /// <returns>The look that is under way; and the same, where it is of what was asked for.</returns>
     private (Task Running, Task<T>? Own) Begin<T>(string folder, Func<Task<T>> look)
     {
         lock (gate)
         {
-            if (looks.GetValueOrDefault(folder) is { IsCompleted: false } other) return (other, null);
-            var own = Task.Run(look, CancellationToken.None);
+            if (looks.GetValueOrDefault(folder) is { IsCompleted: false } other) return (other, other as Task<T>);
+            var own = Task.Run(() => SeeAsync(folder, look), CancellationToken.None);
             looks[folder] = own;
             return (own, own);
         }
+    }
+
+    private async Task<T> SeeAsync<T>(string folder, Func<Task<T>> look)
+    {
+        var what = await look();
+        lock (gate) seen[(folder, typeof(T))] = (what, Stopwatch.GetTimestamp());
+        return what;
     }
 }

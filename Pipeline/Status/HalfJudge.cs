@@ -98,7 +98,9 @@ internal sealed class HalfJudge(TimeSpan lagMax, DateTimeOffset now)
                 $"{says}; {backlog.Text}: {lag:0} s behind, and status.lag_max is {lagMax.TotalSeconds:0} s. ")
                 + "The log of that process says what it is at.", since, lag);
         var stillMax = lagMax > StillMin ? lagMax : StillMin;
-        if (backlog is { IsUntimed: true, MovedAt: { } movedAt } && now - movedAt > stillMax)
+        // Who has only begun has had no time yet.
+        var stillSince = backlog.MovedAt > since || since is null ? backlog.MovedAt : since;
+        if (backlog is { IsUntimed: true, MovedAt: { } movedAt } && now - stillSince > stillMax)
             return new(half, state, Health.Wrong,
                 $"{says}; {backlog.Text}, and no page of it was published since {Clock(movedAt)}. "
                 + "The log of that process says what it is at.", since, lag);

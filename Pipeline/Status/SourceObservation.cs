@@ -50,13 +50,22 @@ internal sealed record SourceObservation(
     public static async Task<bool?> HasMoreAsync(PipelineOptions options, Horizon horizon, CancellationToken cancellationToken)
     {
         await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
-        if ((await SourceServer.ReadAsync(connection, cancellationToken)).StartedAt != horizon.ServerStarted) return null;
+        var server = await SourceServer.ReadAsync(connection, cancellationToken);
+        // Who may not see when the server's processes began takes each session's beginning for it.
+        if (server.SeesAllSessions ? server.StartedAt != horizon.ServerStarted : await HasStartedSinceAsync(connection, horizon))
+            return null;
         var table = await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken);
         var recent = horizon.LowerBound is { } bound ? $" AND {table.NotBelow(bound)}" : "";
         var deletes = table.Tombstones is { } tombstones ? $" OR EXISTS ({tombstones.NotIn(horizon, table)})" : "";
         await using var command = new NpgsqlCommand(
             $"SELECT EXISTS (SELECT FROM {table.QualifiedName} WHERE NOT {horizon.Contains("xmin")}{recent}){deletes}", connection);
         return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
+    }
+
+    private static async Task<bool> HasStartedSinceAsync(NpgsqlConnection connection, Horizon horizon)
+    {
+        await using var command = new NpgsqlCommand("SELECT pg_postmaster_start_time()", connection);
+        return (DateTime)(await command.ExecuteScalarAsync())! > horizon.TakenAt;
     }
 
     internal static OpenTransaction? Described(OldestOpen? t) =>

@@ -126,7 +126,9 @@ internal sealed class ConsumerSession(
             cameAt = time.GetTimestamp();
             return false;
         }
-        return time.GetElapsedTime(cameAt) > StandstillPatience;
+        if (time.GetElapsedTime(cameAt) <= StandstillPatience) return false;
+        cameAt = time.GetTimestamp();
+        return true;
     }
 
     /// <summary>All was read that is not hidden, and each page that has begun is whole: or nobody ends it for now.</summary>

@@ -250,10 +250,15 @@ public sealed class LakeBatch
 
     private static bool BeginsPage(in StreamRecord record)
     {
-        // By its name alone the header may be another producer's, whose record follows no marker of ours.
+        var begins = false;
         foreach (var header in record.Headers ?? [])
-            if (header is { Name: StreamHeader.Schema, Value: { } value } && SchemaStore.IsFingerprint(value)) return true;
-        return false;
+        {
+            // What is sent again from quarantine names its schema, too.
+            if (header.Name == StreamHeader.Replay) return false;
+            // By its name alone the header may be another producer's, whose record follows no marker of ours.
+            begins |= header is { Name: StreamHeader.Schema, Value: { } value } && SchemaStore.IsFingerprint(value);
+        }
+        return begins;
     }
 
     // In commits of its own where it is large.

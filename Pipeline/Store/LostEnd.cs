@@ -34,9 +34,12 @@ internal sealed class LostEnd(TopicAccess topic)
         if (high < state.NextOffset) return await FirstNewPageAsync(partition, state, low, high, cancellationToken) ?? high;
         // Where retention has taken it away, there is nothing to tell it by.
         if (low >= state.NextOffset) return null;
-        // Mostly the last record is the newest page's, and one look is enough. Another producer's says nothing.
-        await foreach (var record in topic.ReadRangeAsync(partition, state.NextOffset - 1, state.NextOffset, cancellationToken))
-            if (MarkOf(record).Page == Newest(state)) return null;
+        // Mostly the last record, before a marker maybe, is the newest page's, and one look is enough. Another producer's says nothing.
+        long? last = null;
+        await foreach (var record in topic.ReadRangeAsync(
+            partition, Math.Max(low, state.NextOffset - 2), state.NextOffset, cancellationToken))
+            last = MarkOf(record).Page;
+        if (last == Newest(state)) return null;
         return await FirstNewPageAsync(partition, state, low, high, cancellationToken);
     }
 

@@ -65,6 +65,8 @@ internal sealed class SchemaFinder(
 
     private TableSchema? SchemaIn(in StreamRecord record)
     {
+        // What is sent again from quarantine is of the schema that was in force then.
+        if (record.Headers?.Any(h => h.Name == StreamHeader.Replay) == true) return null;
         if (FingerprintIn(record.Headers) is { } fingerprint) return store.Read(fingerprint);
         foreach (var header in record.Headers ?? [])
         {

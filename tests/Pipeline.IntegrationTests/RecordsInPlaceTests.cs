@@ -109,11 +109,13 @@ public sealed partial class RecordsInPlaceTests(PostgresServer postgres, KafkaSe
         var texts = stream.Dump().Records.OrderBy(r => (r.Partition, r.Offset)).Select(r => OfOneDatabase().Replace(Text(r), "")).ToList();
         // Pages are numbered from the clock on.
         var first = texts.SelectMany(t => Numbers().Matches(t)).Select(m => NumberOf(m)).Where(PageFence.IsNumber).Min();
-        var topic = texts.Select(t => Numbers().Replace(
-            t, m => PageFence.IsNumber(NumberOf(m)) ? $"first+{NumberOf(m) - first}" : m.Value));
+        var topic = texts.Select(t => Numbers().Replace(t, Numbered));
         var lake = stream.Lake.Rows($"SELECT _partition, _offset, id, name, note FROM {stream.Lake.Source} ORDER BY 1, 2");
-        var quarantine = stream.Lake.QuarantineLines.Select(l => l.Replace(stream.Options.Kafka.Topic, "", StringComparison.Ordinal));
+        var quarantine = stream.Lake.QuarantineLines
+            .Select(l => Numbers().Replace(l.Replace(stream.Options.Kafka.Topic, "", StringComparison.Ordinal), Numbered));
         return ([.. topic], [.. lake.Select(r => string.Join('|', r))], [.. quarantine.Order(StringComparer.Ordinal)]);
+
+        string Numbered(Match m) => PageFence.IsNumber(NumberOf(m)) ? $"first+{NumberOf(m) - first}" : m.Value;
     }
 
     private static long NumberOf(Match match) => long.Parse(match.ValueSpan, CultureInfo.InvariantCulture);

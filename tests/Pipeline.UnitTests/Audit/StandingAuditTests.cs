@@ -29,6 +29,9 @@ public sealed class StandingAuditTests : IDisposable
         Assert.Equal(isOverdue, state.IsOverdue(now, Hour));
         // Where there was none, since the first was broken off.
         Assert.Equal(isOverdue, (state with { Last = null, FailedAt = Noon + Hour }).IsOverdue(now, Hour));
+        // Another round is under way, which may take as long as the last one, and a day.
+        Assert.False((state with { RoundBegunAt = now - Hour }).IsOverdue(now, Hour));
+        Assert.Equal(isOverdue, (state with { RoundBegunAt = Noon - 4 * Hour }).IsOverdue(now, Hour));
         // A round that lasts for days is no failure.
         Assert.False((state with { Failure = null, FailedAt = null }).IsOverdue(now, Hour));
     }

@@ -155,7 +155,7 @@ internal sealed class SimulatedPublisher(ScheduleWorld world, string name)
         var lost = new HashSet<int>();
         foreach (var (p, page) in isAfterLoss ? [] : TopicTail.KnownToTheNewest(tails, SimulatedBroker.Identity))
         {
-            var search = new SearchBehindPage(0, kept[p].Item2, page, isItsEnd: false);
+            var search = new SearchBehindPage(0, kept[p].Item2, page);
             if (search.By(start => ReadTail(p, start, kept[p].Item2, page)).HasLostKnown) lost.Add(p);
             yield return $"looks for page {page} in {p}: {(lost.Contains(p) ? "lost" : "there")}";
         }

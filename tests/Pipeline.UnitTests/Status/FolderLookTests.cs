@@ -25,8 +25,12 @@ public sealed class FolderLookTests
         Assert.Equal(1, begun);
         Assert.Equal(7, await looks.ReadAsync("/state", () => Task.FromResult(7), Long, Token));
 
+        // It is asked for by each since then.
         released.Set();
-        Assert.Equal(2, await looks.ReadAsync("/lake", LookAsync, Long, Token));
+        Assert.InRange(await looks.ReadAsync("/lake", LookAsync, Long, Token), 1, 2);
+        released.Reset();
+        Assert.InRange(await looks.ReadAsync("/lake", LookAsync, Short, Token), 1, 2); // what was seen just now stands for it
+        released.Set();
 
         Task<int> LookAsync()
         {

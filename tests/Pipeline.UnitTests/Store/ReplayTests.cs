@@ -32,6 +32,19 @@ public sealed class ReplayTests : IDisposable
         Assert.Contains("_quarantine/replayed-0-6-6.json", lake.Files());
     }
 
+    /// <summary>Of two of one key, with no page between them, the later one counts: it is to be sent later, too.</summary>
+    [Fact]
+    public async Task what_waits_is_in_the_order_in_which_it_came()
+    {
+        foreach (var rows in new[] { 3, 100 })
+        {
+            Topic.Page(0, rows);
+            Topic.Produce(0, "poison", key: "2");
+            await lake.StoreAsync(Topic.All);
+        }
+        Assert.Equal([4L, 106], Waiting().Select(r => r.Place.Offset));
+    }
+
     [Theory, InlineData(true), InlineData(false)]
     public async Task a_record_that_is_sent_twice_counts_once(bool inOneBatch)
     {

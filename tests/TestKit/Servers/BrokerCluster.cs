@@ -76,7 +76,7 @@ public sealed class BrokerCluster : IAsyncDisposable
         using var admin = NewAdmin();
         var cluster = admin.GetMetadata(Waiting.Patience);
         return cluster.Brokers.Count == Brokers
-            && cluster.Topics.All(t => t.Partitions.All(p => p.Leader >= 0 && p.InSyncReplicas.Length == Brokers));
+            && cluster.Topics.All(t => t.Partitions.All(p => p.Leader >= 0 && p.InSyncReplicas.Length == p.Replicas.Length));
     }
 
     public async ValueTask DisposeAsync()
