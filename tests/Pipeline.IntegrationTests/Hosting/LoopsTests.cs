@@ -51,7 +51,8 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
             var first = Said();
             Assert.NotEmpty(first);
             Assert.All(first, line => Assert.Matches(
-                @"^PostgresToKafka: initial load: [\d,]+ rows of about 6,000 \(\d+%\) are in the topic, [\d,]+ rows/s, about [\d,]+ s to go$",
+                @"^PostgresToKafka: initial load: [\d,]+ rows of about 6,000 \(\d+%\) are in the topic, [\d,]+ rows/s, "
+                + @"about [\d,]+ s to go$",
                 line));
             await stream.ExecuteAsync("UPDATE items SET updated_at = clock_timestamp()");
             Assert.True(await run.OnceAsync(PipelineHalf.PostgresToKafka, Token));
