@@ -138,7 +138,7 @@ internal sealed class WatermarkRecovery(CaptureContext context)
     /// <summary>The file's position, or the topic's, if that is newer: the newest page in the topic decides.</summary>
     private static FoundPosition Newest(Watermark? file, TailPosition tail)
     {
-        if (tail.Newest is not { } newest || (file is not null && newest.Position.CompareTo(file.Position) <= 0)) return new(file, null);
+        if (Newer(file, tail.Newest) is not { } newest || ReferenceEquals(newest, file)) return new(file, null);
         // A page of no window, a repair, is not sent again: the request for it is still there, or the audit finds what is missing.
         return new(newest, newest.Window is not null && tail.Torn is { } torn && torn.Page == newest.PageNumber ? torn : null);
     }
@@ -149,8 +149,8 @@ internal sealed class WatermarkRecovery(CaptureContext context)
     /// </summary>
     private static FoundPosition BeforeLoss(Watermark? file, TailPosition tail, IReadOnlyDictionary<int, long> lost)
     {
+        var safe = BeforeAnyLoss(tail, lost);
         // An earlier loss is being captured again, from further back than those know that had no part in it.
-        var safe = Oldest(tail, lost);
         if (Newer(file, tail.Newest) is { Window: { } again } newest && IsFurtherBack(again, safe))
             return new(newest with { Window = again with { Cursor = null, Deleted = null } }, null);
         // Its publisher died in that page: what other partitions have of it is read again with the rest, under a new number.
@@ -164,7 +164,7 @@ internal sealed class WatermarkRecovery(CaptureContext context)
     }
 
     /// <summary>The newest position up to which no partition lost anything; null: there is none.</summary>
-    private static Watermark? Oldest(TailPosition tail, IReadOnlyDictionary<int, long> lost)
+    private static Watermark? BeforeAnyLoss(TailPosition tail, IReadOnlyDictionary<int, long> lost)
     {
         var positions = lost.Keys.Select(p => tail.Positions.GetValueOrDefault(p)).ToList();
         return positions.Contains(null) ? null : positions.MinBy(w => w!.Position);

@@ -69,9 +69,7 @@ internal sealed class ConsumerSession(
     {
         // What was read is stored before the end, though the token is cancelled: it is little, and reading it again costs more.
         using var gracePeriod = new GracePeriod(cancellationToken, StopPatience);
-        using var consumer = new LakeConsumer(
-            options, GroupWatch.ClientIdOf(lake.LakeId), NextOffset,
-            Revoke);
+        using var consumer = new LakeConsumer(options, GroupWatch.ClientIdOf(lake.LakeId), NextOffset, Revoke);
         if (partitions is null) consumer.JoinGroup();
         else consumer.Take(partitions);
 
