@@ -74,7 +74,12 @@ public sealed class CaptureTests(PostgresServer postgres, KafkaServer kafka)
         await app.Stream.ExecuteAsync("ALTER TABLE items RENAME TO elsewhere");
         var worker = app.NewWorker();
 
-        for (var tick = 0; tick < 3; tick++) await Assert.ThrowsAsync<PipelineException>(() => worker.TickAsync(Cancellation));
+        for (var tick = 0; tick < 3; tick++)
+        {
+            await Assert.ThrowsAsync<PipelineException>(() => worker.TickAsync(Cancellation));
+            // The server ends a session a moment after it was closed.
+            await app.Stream.UntilNobodyPollsAsync();
+        }
         var error = Assert.Single(app.Stream.Log.Lines, l => l.Level >= LogLevel.Warning);
         Assert.Equal((9004, LogLevel.Error), (error.Id, error.Level));
         Assert.Contains("items", error.Message);

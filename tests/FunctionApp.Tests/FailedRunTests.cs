@@ -90,6 +90,8 @@ public sealed class FailedRunTests(PostgresServer postgres, KafkaServer kafka)
             {
                 await app.InsertAsync(1_000 * round + 10 * tick, 10);
                 await Assert.ThrowsAsync<IOException>(() => worker.TickAsync(Cancellation));
+                // The server ends a session a moment after it was closed.
+                await app.Stream.UntilNobodyPollsAsync();
             }
             isReadOnly = false;
             await app.InsertAsync(1_000 * round + 100, 10);
