@@ -30,7 +30,7 @@ public sealed class LocalPostgres : IAsyncDisposable
         this.binaries = binaries;
         this.options = options;
         this.user = user;
-        folder = ServerFolder.Create();
+        folder = ServerFolder.Create(options.InMemory);
         watchdog = Watchdog.Over(folder);
     }
 

@@ -12,6 +12,9 @@ public sealed record LocalPostgresOptions
     /// </summary>
     public bool Durable { get; init; }
 
+    /// <summary>Its files lie in memory, where there is a place for that: for tests.</summary>
+    public bool InMemory { get; init; }
+
     /// <summary>Also (on Windows: only) listen on a free port of 127.0.0.1, with a random password for the superuser.</summary>
     public bool Tcp { get; init; }
 

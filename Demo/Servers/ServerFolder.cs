@@ -22,6 +22,9 @@ public sealed class ServerFolder
     /// <summary>A process's start is computed from the time since boot, which is not exact.</summary>
     private const int StartToleranceSeconds = 5;
 
+    /// <summary>Room for the servers of all tests that run at once, and as much again.</summary>
+    private const long InMemoryBytesMin = 6L * 1024 * 1024 * 1024;
+
     private ServerFolder(string path) => Root = path;
 
     public string Root { get; }
@@ -31,10 +34,18 @@ public sealed class ServerFolder
     public string Run => Path.Combine(Root, "run");
     public string LogFile => Path.Combine(Run, "postgres.log");
 
+    /// <summary>
+    /// Where files lie in memory: of a thousand databases that are made and thrown away within minutes, each of some hundred files, a
+    /// disk's file system keeps a processor busy with their names alone. Null: there is no such place, or little of it.
+    /// </summary>
+    public static string? InMemory { get; } = FindInMemory();
+
     /// <summary>A fresh folder that only we (and, as root, the server's user) can look into.</summary>
-    public static ServerFolder Create()
+    /// <param name="isInMemory">In memory, where there is such a place.</param>
+    public static ServerFolder Create(bool isInMemory = false)
     {
-        var folder = new ServerFolder(Path.Combine(Parent(), NamePrefix + Path.GetRandomFileName().Replace(".", "")));
+        var parent = isInMemory && InMemory is { } memory ? memory : Parent();
+        var folder = new ServerFolder(Path.Combine(parent, NamePrefix + Path.GetRandomFileName().Replace(".", "")));
         if (OperatingSystem.IsWindows())
         {
             Directory.CreateDirectory(folder.Root);
@@ -89,7 +100,7 @@ public sealed class ServerFolder
     /// <summary>Folders of runs that died without cleaning up.</summary>
     public static IReadOnlyList<ServerFolder> Stale() =>
         [
-            .. Directory.GetDirectories(Parent(), NamePrefix + "*")
+            .. new[] { Parent(), InMemory }.OfType<string>().SelectMany(p => Directory.GetDirectories(p, NamePrefix + "*"))
                 .Where(d => OwnerIsGone(Path.Combine(d, MarkerName)))
                 .Select(d => new ServerFolder(d)),
         ];
@@ -120,6 +131,19 @@ public sealed class ServerFolder
         if (OperatingSystem.IsWindows()) return parent;
         var leavesRoom = parent.Length + NamePrefix.Length + 16 <= SocketDirectoryBytesMax;
         return leavesRoom && (!Environment.IsPrivilegedProcess || OthersMayPass(parent)) ? parent : "/tmp";
+    }
+
+    private static string? FindInMemory()
+    {
+        const string shared = "/dev/shm";
+        try
+        {
+            return OperatingSystem.IsLinux() && new DriveInfo(shared).AvailableFreeSpace >= InMemoryBytesMin ? shared : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
     }
 
     private static bool OthersMayPass(string directory)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using OrdersStream.Demo.Servers;
 
 namespace OrdersStream.TestKit.Servers;
 
@@ -26,7 +27,7 @@ public sealed class LaunchedBroker : IAsyncDisposable
     /// <param name="properties">Settings of the broker, KEY=VALUE; or --zookeeper.</param>
     public static async Task<LaunchedBroker> StartAsync(string launcher, params string[] properties)
     {
-        var folder = Directory.CreateTempSubdirectory("orders-stream-kafka-").FullName;
+        var folder = NewFolder();
         var broker = new LaunchedBroker(launcher, folder, StartGuard(launcher, folder));
         try
         {
@@ -38,6 +39,14 @@ public sealed class LaunchedBroker : IAsyncDisposable
             await broker.DisposeAsync();
             throw;
         }
+    }
+
+    private static string NewFolder()
+    {
+        const string name = "orders-stream-kafka-";
+        return ServerFolder.InMemory is { } memory
+            ? Directory.CreateDirectory(Path.Combine(memory, UniqueName.Of(name))).FullName
+            : Directory.CreateTempSubdirectory(name).FullName;
     }
 
     /// <summary>A setting in force, as the broker's own file has it: the last line counts.</summary>

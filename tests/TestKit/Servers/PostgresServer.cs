@@ -101,7 +101,7 @@ public sealed class PostgresServer : IAsyncLifetime
             try
             {
                 local = await LocalPostgres.StartAsync(
-                    new LocalPostgresOptions { Settings = Settings(), Tcp = overTcp }, CancellationToken.None);
+                    new LocalPostgresOptions { Settings = Settings(), Tcp = overTcp, InMemory = true }, CancellationToken.None);
             }
             catch (LocalPostgresException e)
             {
