@@ -8,9 +8,6 @@ namespace OrdersStream.Capture;
 /// </summary>
 internal sealed class PromisedEnds(TopicReader topic, TimeProvider time)
 {
-    private const int Retries = 5;
-    private static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
-
     /// <summary>How many offsets are gone, of each partition that ends below what was promised.</summary>
     /// <param name="promised">Per partition, an offset at or before the end.</param>
     /// <param name="partitions">Partitions of the topic.</param>
@@ -25,9 +22,8 @@ internal sealed class PromisedEnds(TopicReader topic, TimeProvider time)
             // One that the caller does not know of came since it asked how many there are.
             var lost = promised.Where(p => p.Key < ends.Count && p.Value > ends[p.Key])
                 .ToImmutableSortedDictionary(p => p.Key, p => p.Value - ends[p.Key]);
-            // After a change of leader the end may lag for a moment.
-            if (lost.IsEmpty || retry == Retries) return lost;
-            await Task.Delay(RetryDelay, time, cancellationToken);
+            if (lost.IsEmpty || retry == TopicReader.EndRetries) return lost;
+            await Task.Delay(TopicReader.EndRetryDelay, time, cancellationToken);
         }
     }
 }

@@ -19,22 +19,15 @@ public sealed record OffsetRange(int Partition, long From, long To);
 /// <param name="Timestamp">When it was sent, or came to the broker, as the topic is set to.</param>
 public sealed record FirstRecord(long Offset, Timestamp Timestamp);
 
-/// <summary>What KafkaToLake asks of the topic itself, beside the records that are delivered to it.</summary>
-/// <param name="Identity">Which topic it is.</param>
-/// <param name="OffsetsAsync">The first offset kept and the end of what is committed, of one partition.</param>
-/// <param name="ReadRangeAsync">Committed records of one partition with offsets in [from, toExclusive).</param>
-public sealed record TopicAccess(
-    TopicIdentity Identity,
-    Func<int, CancellationToken, Task<(long Low, long High)>> OffsetsAsync,
-    Func<int, long, long, CancellationToken, IAsyncEnumerable<StreamRecord>> ReadRangeAsync)
-{
-    public static TopicAccess Through(TopicReader reader, TopicIdentity identity) =>
-        new(identity, reader.OffsetsAsync, reader.ReadRangeAsync);
-}
-
 /// <summary>Reads given stretches of the topic, committed records only, outside any consumer group.</summary>
 public sealed class TopicReader(PipelineOptions options)
 {
+    /// <summary>After a change of leader the end may lag for a moment: what seems to be lost is asked for so many times more.</summary>
+    public const int EndRetries = 5;
+
+    /// <summary>After so long each.</summary>
+    public static readonly TimeSpan EndRetryDelay = TimeSpan.FromSeconds(1);
+
     private static readonly TimeSpan HiddenPause = TimeSpan.FromMilliseconds(200);
 
     /// <summary>The first offset kept, and the end of what is committed (the last stable offset), of one partition.</summary>

@@ -1,9 +1,7 @@
 using OrdersStream.Diagnostics;
+using OrdersStream.Kafka;
 
 namespace OrdersStream.Store;
-
-/// <summary>Offsets of a partition that lie between what is stored and what is delivered.</summary>
-internal readonly record struct OffsetRange(long From, long ToExclusive);
 
 /// <summary>
 /// The gap rule: a batch begins where the log ends, or one transaction marker behind it. Else what lies between is read from Kafka
@@ -16,15 +14,16 @@ internal sealed class OffsetGap(StoreContext context, PartitionBatches partition
     public async Task<OffsetRange?> FindAsync(
         PartitionBatch batch, long offset, bool beginsPage, CancellationToken cancellationToken)
     {
-        if (!IsGap(batch, offset, beginsPage)) return null;
+        if (!Is(batch, offset, beginsPage)) return null;
         // Another instance may have stored it.
         partitions.Reload(batch);
-        if (!IsGap(batch, offset, beginsPage)) return null;
+        if (!Is(batch, offset, beginsPage)) return null;
         var from = await context.Bounds.FirstKeptAsync(batch, cancellationToken);
         context.Logger.GapRead(batch.Partition, batch.NextOffset, offset);
-        return new OffsetRange(from, offset);
+        return new OffsetRange(batch.Partition, from, offset);
     }
 
-    private static bool IsGap(PartitionBatch batch, long offset, bool beginsPage) =>
+    /// <summary>Records lie between what is stored and the record at an offset, or may.</summary>
+    public static bool Is(PartitionBatch batch, long offset, bool beginsPage) =>
         offset > batch.NextOffset && !batch.Continues(offset, beginsPage);
 }

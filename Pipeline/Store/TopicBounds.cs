@@ -18,9 +18,6 @@ namespace OrdersStream.Store;
 internal sealed class TopicBounds(
     TopicAccess topic, IReadOnlyList<long>? begins, string compacted, TimeProvider time, ILogger logger)
 {
-    private const int EndRetries = 5;
-    private static readonly TimeSpan EndRetryDelay = TimeSpan.FromSeconds(1);
-
     private readonly LostEnd lostEnd = new(topic);
 
     /// <summary>
@@ -40,10 +37,9 @@ internal sealed class TopicBounds(
             await BeginInsideAsync(stored, low, high, cancellationToken);
             return low;
         }
-        // After a change of leader the end may lag for a moment.
-        for (var retry = 0; high < stored.State.NextOffset && retry < EndRetries; retry++)
+        for (var retry = 0; high < stored.State.NextOffset && retry < TopicReader.EndRetries; retry++)
         {
-            await Task.Delay(EndRetryDelay, time, cancellationToken);
+            await Task.Delay(TopicReader.EndRetryDelay, time, cancellationToken);
             (_, high) = await topic.OffsetsAsync(stored.Partition, cancellationToken);
         }
         if (high < stored.State.NextOffset && stored.State.Page == 0 && topic.Identity.TopicId is null) throw TopicShrank(stored, high);

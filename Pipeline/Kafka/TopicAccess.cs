@@ -1,0 +1,14 @@
+namespace OrdersStream.Kafka;
+
+/// <summary>What KafkaToLake asks of the topic itself, beside the records that are delivered to it.</summary>
+/// <param name="Identity">Which topic it is.</param>
+/// <param name="OffsetsAsync">The first offset kept and the end of what is committed, of one partition.</param>
+/// <param name="ReadRangeAsync">Committed records of one partition with offsets in [from, toExclusive).</param>
+public sealed record TopicAccess(
+    TopicIdentity Identity,
+    Func<int, CancellationToken, Task<(long Low, long High)>> OffsetsAsync,
+    Func<int, long, long, CancellationToken, IAsyncEnumerable<StreamRecord>> ReadRangeAsync)
+{
+    public static TopicAccess Through(TopicReader reader, TopicIdentity identity) =>
+        new(identity, reader.OffsetsAsync, reader.ReadRangeAsync);
+}
