@@ -71,6 +71,9 @@ public sealed class PostgresToKafka(
     PipelineOptions options, TopicWatch topic, TimeProvider time, CrashPoints crashPoints, PipelineMetrics metrics, ILogger logger)
     : IAsyncDisposable
 {
+    /// <summary>How long one poll goes on publishing before it lets its caller see how far it is.</summary>
+    public static readonly TimeSpan PollBudget = TimeSpan.FromMinutes(1);
+
     private readonly CaptureContext context = new(
         options, new WatermarkFile(options), topic, crashPoints, time, metrics, logger);
 

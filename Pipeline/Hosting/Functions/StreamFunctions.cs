@@ -11,9 +11,6 @@ namespace OrdersStream.Hosting.Functions;
 /// </summary>
 public sealed class StreamFunctions : IDisposable
 {
-    /// <summary>After this a poll reports a window in progress, and returns.</summary>
-    private static readonly TimeSpan PollBudget = TimeSpan.FromMinutes(1);
-
     private readonly PipelineStream stream;
     private readonly Watchdog watchdog;
     private readonly BatchWidth width;
@@ -30,7 +27,7 @@ public sealed class StreamFunctions : IDisposable
         (capture, store) = (Half(nameof(PostgresToKafka)), Half(nameof(KafkaToLake)));
         var options = stream.Options;
         var interval = TimeSpan.FromSeconds(options.Streaming.BatchInterval);
-        runBudget = interval > PollBudget ? interval : PollBudget;
+        runBudget = interval > PostgresToKafka.PollBudget ? interval : PostgresToKafka.PollBudget;
         stream.Logger.Running(options.Postgres.Table, options.Kafka.Topic, options.Datalake.Path);
     }
 
@@ -102,7 +99,7 @@ public sealed class StreamFunctions : IDisposable
     private async Task<PollResult> PollOnceAsync(CancellationToken cancellationToken)
     {
         width.Check();
-        var poll = await stream.Capture.PollAsync(PollBudget, cancellationToken);
+        var poll = await stream.Capture.PollAsync(PostgresToKafka.PollBudget, cancellationToken);
         capture.Running.Polled(poll);
         width.Polled(poll);
         return poll;

@@ -25,13 +25,7 @@ public enum DrainEnd
 /// </summary>
 public sealed class PostgresToKafkaLoop(PipelineStream stream)
 {
-    private static readonly TimeSpan PollBudget = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan DrainTimeout = TimeSpan.FromMinutes(2);
-
-    // A server lets go of a dead session's lock when it notices that the client is gone, a moment later: who holds it for longer is alive.
-    private static readonly TimeSpan StandByTimeout = TimeSpan.FromSeconds(5), StandByPause = TimeSpan.FromMilliseconds(200);
-
-    private static readonly TimeSpan HeldBackPause = TimeSpan.FromSeconds(1);
 
     private readonly PostgresToKafka half = stream.Capture;
     private readonly TimeProvider time = stream.Process.Time;
@@ -95,21 +89,18 @@ public sealed class PostgresToKafkaLoop(PipelineStream stream)
 
     private async Task<DrainEnd> DrainAsync(RunningHalf running, Retries retries, CancellationToken cancellationToken)
     {
-        var (last, since) = (PollOutcome.Published, 0L);
-        long? first = null;
+        var (begun, progress) = (time.GetTimestamp(), new DrainProgress(HeldBackTimeout));
         while (true)
         {
             var poll = await PollAsync(running, retries, cancellationToken, cancellationToken);
-            if (poll is { Outcome: PollOutcome.Idle, WindowDone: true }) return DrainEnd.Done;
-            // The first one may have been taken by another process, long ago; one behind it has all that was committed as this began.
-            first ??= poll.WindowNumber;
-            if (poll is { WindowDone: true, HeldBack: null } && poll.WindowNumber > first) return DrainEnd.Done;
-            if (poll.Outcome != last) (last, since) = (poll.Outcome, time.GetTimestamp());
-            if (poll.Outcome is not (PollOutcome.StandingBy or PollOutcome.HeldBack)) continue;
-            var (patience, pause, end) = poll.Outcome == PollOutcome.StandingBy
-                ? (StandByTimeout, StandByPause, DrainEnd.StoodBy)
-                : (HeldBackTimeout, HeldBackPause, DrainEnd.HeldBack);
-            if (time.GetElapsedTime(since) >= patience) return end;
+            var (end, pause) = progress.After(poll, time.GetElapsedTime(begun));
+            if (end is not null)
+                return end switch
+                {
+                    TableDrain.StoodBy => DrainEnd.StoodBy,
+                    TableDrain.HeldBack => DrainEnd.HeldBack,
+                    _ => DrainEnd.Done,
+                };
             await Task.Delay(pause, time, cancellationToken);
         }
     }
@@ -125,7 +116,7 @@ public sealed class PostgresToKafkaLoop(PipelineStream stream)
         {
             try
             {
-                var poll = await half.PollAsync(PollBudget, cancellationToken);
+                var poll = await half.PollAsync(PostgresToKafka.PollBudget, cancellationToken);
                 running.Polled(poll);
                 retries.Succeeded(standsBy: poll.Outcome == PollOutcome.StandingBy);
                 Polled?.Invoke(poll);
