@@ -25,7 +25,7 @@ internal sealed class CopyStream : IAsyncDisposable
     private int previous;
     private int previousBytes;
 
-    private CopyStream(NpgsqlRawCopyStream stream) => (this.stream, received) = (stream, ReceivedCopyData.Of(stream));
+    private CopyStream(NpgsqlRawCopyStream stream, ReceivedCopyData? received) => (this.stream, this.received) = (stream, received);
 
     private ReadOnlySpan<byte> Unread => buffer.AsSpan(start, end - start);
 
@@ -36,9 +36,18 @@ internal sealed class CopyStream : IAsyncDisposable
     public ReadOnlySpan<byte> Previous => buffer.AsSpan(previous, previousBytes);
 
     /// <summary>Begins the COPY of a query's rows.</summary>
-    public static async Task<CopyStream> OpenAsync(NpgsqlConnection connection, string query, CancellationToken cancellationToken)
+    public static Task<CopyStream> OpenAsync(NpgsqlConnection connection, string query, CancellationToken cancellationToken) =>
+        OpenAsync(connection, query, ReceivedCopyData.Of, cancellationToken);
+
+    /// <param name="connection">Of the server.</param>
+    /// <param name="query">A SELECT.</param>
+    /// <param name="take">What takes rows that were received already; null of it: each is asked for.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    internal static async Task<CopyStream> OpenAsync(
+        NpgsqlConnection connection, string query, Func<NpgsqlRawCopyStream, ReceivedCopyData?> take, CancellationToken cancellationToken)
     {
-        var copy = new CopyStream(await connection.BeginRawBinaryCopyAsync($"COPY ({query}) TO STDOUT (FORMAT binary)", cancellationToken));
+        var stream = await connection.BeginRawBinaryCopyAsync($"COPY ({query}) TO STDOUT (FORMAT binary)", cancellationToken);
+        var copy = new CopyStream(stream, take(stream));
         try
         {
             await copy.ReadHeaderAsync(cancellationToken);

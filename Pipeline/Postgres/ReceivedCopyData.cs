@@ -37,8 +37,9 @@ internal sealed class ReceivedCopyData
             received.Take([]);
             return received;
         }
-        catch (Exception e) when (e is MissingFieldException or MissingMethodException or TypeLoadException)
+        catch (Exception)
         {
+            // Whatever a later version has in its place: nothing was taken.
             return null;
         }
     }

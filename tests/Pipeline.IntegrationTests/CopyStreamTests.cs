@@ -1,5 +1,8 @@
+using System.Globalization;
 using Npgsql;
+using OrdersStream.Memory;
 using OrdersStream.Postgres;
+using OrdersStream.Rows;
 using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.IntegrationTests;
@@ -21,6 +24,29 @@ public sealed class CopyStreamTests(PostgresServer postgres)
         Assert.Equal(expected, actual);
         Assert.InRange(taken, expected.Length / 2, expected.Length);
         Assert.InRange(fewerReads, 1, reads / 10);
+    }
+
+    /// <summary>As it is where another version of the client has no such buffer.</summary>
+    [Theory, InlineData(true), InlineData(false)]
+    public async Task rows_are_read_alike_whether_any_is_taken_or_not(bool takes)
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await using var connection = await database.OpenSessionAsync();
+        var schema = new TableSchema(
+            [
+                new Column("i", new ColumnType(ColumnKind.Integer, "integer"), Nullable: false),
+                new Column("x", new ColumnType(ColumnKind.Text, "text"), Nullable: true),
+            ],
+            [0], 0);
+        var (encoder, key, value, sums) = (new MessageEncoder(schema), new ByteBuffer(), new ByteBuffer(), (Keys: 0L, Bytes: 0L));
+        await using var copy = await CopyStream.OpenAsync(
+            connection, "SELECT i, repeat('x', CASE WHEN i % 2000 = 0 THEN 20000 ELSE i % 50 END) FROM generate_series(1, 20000) i",
+            stream => takes ? ReceivedCopyData.Of(stream) : null, TestContext.Current.CancellationToken);
+
+        while (copy.TryNext(encoder, key, value) || await copy.WaitNextAsync(encoder, key, value, TestContext.Current.CancellationToken))
+            sums = (sums.Keys + int.Parse(key.Written, CultureInfo.InvariantCulture), sums.Bytes + value.Length);
+
+        Assert.Equal((200_010_000L, 1_038_894L), sums);
     }
 
     private static async Task<(byte[] Bytes, int Reads, long Taken)> ReadAsync(NpgsqlConnection connection, string query, bool take)
