@@ -244,9 +244,9 @@ internal sealed class LakeIndex : IDisposable
     private void TakeAgain(string file, LakeRow row)
     {
         StoredTwice++;
-        var told = LakePath.WithoutValues(file);
-        if (twice.Count < TwiceMax && twice.TrueForAll(t => t.File != told))
-            twice.Add(new(RowDifference.StoredTwice, null, row.Partition, row.Offset, told));
+        var shown = LakePath.WithoutValues(file);
+        if (twice.Count < TwiceMax && twice.TrueForAll(t => t.File != shown))
+            twice.Add(new(RowDifference.StoredTwice, null, row.Partition, row.Offset, shown));
     }
 
     private short ShapeOf(TableSchema schema)

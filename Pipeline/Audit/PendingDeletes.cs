@@ -7,7 +7,8 @@ using OrdersStream.Rows;
 namespace OrdersStream.Audit;
 
 /// <summary>
-/// Keys whose rows are gone, by tombstones that a horizon does not have: their deletes are on the way, as rows are that it does not have.
+/// Keys whose rows are gone, by tombstones that a horizon does not have, or count as deleted by versions of themselves that it does not
+/// have: their deletes are on the way, as rows are.
 /// </summary>
 internal sealed class PendingDeletes
 {
@@ -28,7 +29,7 @@ internal sealed class PendingDeletes
     /// <param name="key">Digest of the key.</param>
     public bool Has(UInt128 key) => keys.Contains(key);
 
-    /// <summary>Those of now; none where the table has no tombstones.</summary>
+    /// <summary>Those of now; none where nothing tells of deletes.</summary>
     /// <param name="connection">Nothing else is done on it.</param>
     /// <param name="options">Which table.</param>
     /// <param name="horizon">What is in it is published; null: nothing is known to be.</param>
@@ -37,18 +38,25 @@ internal sealed class PendingDeletes
         NpgsqlConnection connection, PostgresOptions options, Horizon? horizon, CancellationToken cancellationToken)
     {
         var table = await SourceCatalog.ReadAsync(connection, options, cancellationToken);
-        if (table.Tombstones is not { } tombstones) return None;
-        var (pending, schema) = (new PendingDeletes(), tombstones.Rows);
+        var pending = new PendingDeletes();
+        var schema = TombstoneTable.Of(options.Schema, options.Table + TombstoneTable.Suffix, table.Schema).Rows;
+        if (table.Tombstones is { } tombstones)
+            await pending.AddAsync(connection, tombstones.NotIn(horizon, table), schema, cancellationToken);
+        if (table.DeletedWhen is not null)
+            await pending.AddAsync(connection, TombstoneTable.MarkedNotIn(horizon, table), schema, cancellationToken);
+        return pending;
+    }
+
+    private async Task AddAsync(NpgsqlConnection connection, string query, TableSchema schema, CancellationToken cancellationToken)
+    {
         var (encoder, decoder, row) = (new MessageEncoder(schema), new MessageDecoder(schema), new DecodedRow(schema));
         var (key, value, digest) = (new ByteBuffer(), new ByteBuffer(), new RowDigest(schema, schema.KeyColumns));
-        await using var copy = await CopyStream.OpenAsync(connection, tombstones.NotIn(horizon, table), cancellationToken);
-        while (copy.TryNext(encoder, key, value) || await copy.WaitNextAsync(encoder, key, value, cancellationToken))
+        await using var copy = await CopyStream.OpenAsync(connection, query, cancellationToken);
+        while (!isMore && (copy.TryNext(encoder, key, value) || await copy.WaitNextAsync(encoder, key, value, cancellationToken)))
         {
             decoder.Decode(value.Written, row);
-            pending.keys.Add(digest.Of(row));
-            if (pending.keys.Count == KeysMax) pending.isMore = true;
-            if (pending.isMore) break;
+            keys.Add(digest.Of(row));
+            isMore = keys.Count == KeysMax;
         }
-        return pending;
     }
 }

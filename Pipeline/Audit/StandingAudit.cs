@@ -36,7 +36,7 @@ public sealed class StandingAudit
     private readonly ILogger logger;
     private readonly TimeSpan interval;
     private (long Since, TimeSpan For) waits;
-    private string? told;
+    private string? announced;
     private AskedRows asked = new();
 
     /// <param name="options">The stream's configuration.</param>
@@ -118,8 +118,8 @@ public sealed class StandingAudit
     {
         var verdict = FailurePolicy.Judge(failure);
         Wait(RetryAfter);
-        if (verdict.Problem != told) logger.AuditBrokenOff(verdict.Problem, verdict.Remedy);
-        told = verdict.Problem;
+        if (verdict.Problem != announced) logger.AuditBrokenOff(verdict.Problem, verdict.Remedy);
+        announced = verdict.Problem;
         try
         {
             var state = file.Read() ?? new(null);
@@ -152,7 +152,7 @@ public sealed class StandingAudit
             NoneCompared();
             return;
         }
-        (asked, told) = (round.Asked, null);
+        (asked, announced) = (round.Asked, null);
         var before = file.Read() ?? new(null);
         file.Write(before.Next(found, round.DeletesHeld));
         Say(found, before.Last, AuditCause.Of(found, round.IsGuarded, round.HasTombstones));
@@ -169,8 +169,8 @@ public sealed class StandingAudit
             "Where it comes again, see what PostgresToKafka says: rows that are held back, or a transaction that does not end.");
         if (isHeldBack) throw nothing;
         Wait(interval);
-        if (told != nothing.Verdict.Problem) logger.AuditBrokenOff(nothing.Verdict.Problem, nothing.Verdict.Remedy);
-        told = nothing.Verdict.Problem;
+        if (announced != nothing.Verdict.Problem) logger.AuditBrokenOff(nothing.Verdict.Problem, nothing.Verdict.Remedy);
+        announced = nothing.Verdict.Problem;
     }
 
     private void Say(AuditFindings found, AuditFindings? before, string cause)

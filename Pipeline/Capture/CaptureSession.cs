@@ -24,7 +24,7 @@ internal sealed partial class CaptureSession : IDisposable
     private readonly CaptureContext context;
     private readonly PageReader pages;
     private readonly SourceServer server;
-    private readonly TopicLook look;
+    private readonly TopicChange look;
     private readonly PageWait pageWait;
     private readonly int partitions;
     private (long Window, long Timestamp) taken = (-1, 0);
@@ -45,7 +45,7 @@ internal sealed partial class CaptureSession : IDisposable
         pages = new PageReader(connection, context.Options.Postgres, topic.Partitions, tooLarge, lockWait, context.Time);
         horizons = new HorizonReader(connection, server, context.Options.Postgres, lockWait, context.Time);
         pageWait = new PageWait(new TopicAdmin(context.Options), topic.Identity, context.Time, context.Logger);
-        look = new TopicLook(new TopicReader(context.Options), topic.Partitions, context.Time);
+        look = new TopicChange(new TopicReader(context.Options), topic.Partitions, context.Time);
         partitions = topic.Partitions;
         (Watermark, written) = (found.Watermark!, found.File);
         this.tombstones = tombstones;
@@ -206,7 +206,9 @@ internal sealed partial class CaptureSession : IDisposable
         var window = Watermark.Window!.ReadBy(page.Schema);
         Watermark = Watermark with { Window = window };
         var (cursor, rows) = (page.Cursor!, page.Records.Length);
-        if (page.IsDeletes)
+        if (page.IsOfMarked)
+            await PublishAsync(page, window.Marked, () => Watermark.AdvanceMarked(cursor, rows), cancellationToken);
+        else if (page.IsDeletes)
             await PublishAsync(page, window.Deleted, () => Watermark.AdvanceDeletes(cursor, rows), cancellationToken);
         else
             await PublishAsync(page, window.Cursor, () => Watermark.Advance(cursor, rows), cancellationToken);

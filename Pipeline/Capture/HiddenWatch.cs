@@ -14,7 +14,7 @@ internal sealed class HiddenWatch(TimeProvider time, ILogger logger)
     public static readonly TimeSpan Interval = TimeSpan.FromMinutes(1);
 
     private long lookedAt = time.GetTimestamp();
-    private int? met, told;
+    private int? lastSeen, announced;
 
     /// <summary>To be called as often as one likes.</summary>
     public async Task LookAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
@@ -28,16 +28,16 @@ internal sealed class HiddenWatch(TimeProvider time, ILogger logger)
     {
         var pid = hidden?.Pid;
         // Another one, though not the one that was told, holds the bound just as well.
-        if (told is { } was && pid is null)
+        if (announced is { } was && pid is null)
         {
             logger.NothingHidden(was);
-            told = null;
+            announced = null;
         }
-        if (pid is not null && pid == met && pid != told)
+        if (pid is not null && pid == lastSeen && pid != announced)
         {
-            told = pid;
+            announced = pid;
             logger.TransactionHidden(pid.Value, hidden!.Application ?? "", hidden.Seconds);
         }
-        met = pid;
+        lastSeen = pid;
     }
 }

@@ -34,6 +34,9 @@ public sealed class Page(int size)
     /// <summary>Its records say that rows are gone: each has a key and no value.</summary>
     public bool IsDeletes { get; private set; }
 
+    /// <summary>Those rows are in the table, and count as deleted.</summary>
+    public bool IsOfMarked { get; private set; }
+
     /// <summary>The last row, or tombstone. Set when the page is complete.</summary>
     public Cursor? Cursor { get; internal set; }
 
@@ -45,11 +48,12 @@ public sealed class Page(int size)
     /// <summary>Empties it for rows of a schema.</summary>
     /// <param name="schema">Theirs.</param>
     /// <param name="isDeletes">They are gone.</param>
-    internal Page Begin(TableSchema schema, bool isDeletes = false)
+    /// <param name="isOfMarked">Or count as such.</param>
+    internal Page Begin(TableSchema schema, bool isDeletes = false, bool isOfMarked = false)
     {
         records.Clear();
         messages.Clear();
-        (Schema, Cursor, IsDeletes) = (schema, null, isDeletes);
+        (Schema, Cursor, IsDeletes, IsOfMarked) = (schema, null, isDeletes, isOfMarked);
         return this;
     }
 

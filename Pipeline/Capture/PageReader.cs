@@ -76,8 +76,9 @@ internal sealed class PageReader(
         var table = await LockAsync(window, cancellationToken);
         source.CheckSameTable(source with { TableOid = table.Oid });
         // The window's rows come behind its deletes.
-        var page = window.Cursor is null ? await DeletesAgainAsync(torn, window, table, cancellationToken)
-            : await RowsAgainAsync(torn, window, table, cancellationToken);
+        var page = window.Cursor is not null ? await RowsAgainAsync(torn, window, table, cancellationToken)
+            : window.Marked is not null ? await MarkedAgainAsync(torn, window, table, cancellationToken)
+            : await DeletesAgainAsync(torn, window, table, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         return page;
     }
@@ -107,6 +108,21 @@ internal sealed class PageReader(
         var (encoder, key, value) = (new MessageEncoder(tombstones.Rows), new ByteBuffer(), new ByteBuffer());
         var page = NextPage(tombstones.Deletes, isDeletes: true);
         var query = tombstones.Query(window with { Deleted = torn.Before }, table, last);
+        await using var copy = await CopyStream.OpenAsync(connection, query, cancellationToken);
+        while (copy.TryNext(encoder, key, value) || await copy.WaitNextAsync(encoder, key, value, cancellationToken))
+        {
+            var partition = DefaultPartitioner.Partition(key.Written, torn.Of);
+            if (torn.Missing.Contains(partition)) page.Add(key.Written, [], partition);
+        }
+        return page;
+    }
+
+    private async Task<Page> MarkedAgainAsync(TornPage torn, Window window, SourceTable table, CancellationToken cancellationToken)
+    {
+        var (encoder, key, value) = (new MessageEncoder(table.Places), new ByteBuffer(), new ByteBuffer());
+        var page = NextMarkedPage(table);
+        if (table.DeletedWhen is null || window.For(table).Marked is null) return page;
+        var query = (window with { Marked = torn.Before }).MarkedQuery(table, window.Marked);
         await using var copy = await CopyStream.OpenAsync(connection, query, cancellationToken);
         while (copy.TryNext(encoder, key, value) || await copy.WaitNextAsync(encoder, key, value, cancellationToken))
         {
@@ -181,6 +197,11 @@ internal sealed class PageReader(
             (window, var isDone) = await ReadDeletesAsync(window, table, tombstones, opened, pages, cancellationToken);
             if (!isDone) return window;
         }
+        if (window.IsBeforeRows && table.DeletedWhen is not null)
+        {
+            (window, var isDone) = await ReadMarkedAsync(window, table, opened, pages, cancellationToken);
+            if (!isDone) return window;
+        }
         var encoder = new MessageEncoder(table.Schema);
         var key = new ByteBuffer();
         var value = new ByteBuffer();
@@ -218,28 +239,48 @@ internal sealed class PageReader(
         Window window, SourceTable table, TombstoneTable tombstones, long opened, ChannelWriter<Page> pages,
         CancellationToken cancellationToken)
     {
-        var (encoder, key, value) = (new MessageEncoder(tombstones.Rows), new ByteBuffer(), new ByteBuffer());
-        var page = NextPage(tombstones.Deletes, isDeletes: true);
-        await using var copy = await CopyStream.OpenAsync(connection, tombstones.Query(window, table), cancellationToken);
+        var encoder = new MessageEncoder(tombstones.Rows);
+        Page Next() => NextPage(tombstones.Deletes, isDeletes: true);
+        return await ReadGoneAsync(
+            window, tombstones.Query(window, table), encoder, Next, (w, last) => w with { Deleted = last }, opened, pages,
+            cancellationToken);
+    }
+
+    /// <summary>
+    /// Those of its rows that count as deleted, before the others, for the same reason. By which of the two a row is told is decided by its
+    /// only version that a snapshot shows; a later snapshot, and so a later page, shows a later one.
+    /// </summary>
+    private Task<(Window Left, bool IsDone)> ReadMarkedAsync(
+        Window window, SourceTable table, long opened, ChannelWriter<Page> pages, CancellationToken cancellationToken) =>
+        ReadGoneAsync(
+            window, window.MarkedQuery(table), new MessageEncoder(table.Places), () => NextMarkedPage(table),
+            (w, last) => w with { Marked = last }, opened, pages, cancellationToken);
+
+    private async Task<(Window Left, bool IsDone)> ReadGoneAsync(
+        Window window, string query, MessageEncoder encoder, Func<Page> next, Func<Window, Cursor, Window> behind, long opened,
+        ChannelWriter<Page> pages, CancellationToken cancellationToken)
+    {
+        var (key, value, page) = (new ByteBuffer(), new ByteBuffer(), next());
+        await using var copy = await CopyStream.OpenAsync(connection, query, cancellationToken);
         while (copy.TryNext(encoder, key, value) || await copy.WaitNextAsync(encoder, key, value, cancellationToken))
         {
             page.Add(key.Written, [], DefaultPartitioner.Partition(key.Written, partitions));
             if (page.Records.Length < DeletesMax && page.Bytes < options.PageBytes) continue;
 
-            page.Cursor = encoder.CursorAt(copy.Previous);
-            await pages.WriteAsync(page, cancellationToken);
-            window = window with { Page = window.Page + 1, Deleted = page.Cursor };
-            page = NextPage(tombstones.Deletes, isDeletes: true);
+            await WriteAsync();
+            page = next();
             if (time.GetElapsedTime(opened) > TimeSpan.FromSeconds(options.SnapshotSeconds)) return (window, false);
         }
-        if (page.Records.Length > 0)
+        if (page.Records.Length > 0) await WriteAsync();
+        else spare.Enqueue(page);
+        return (window, true);
+
+        async Task WriteAsync()
         {
             page.Cursor = encoder.CursorAt(copy.Previous);
             await pages.WriteAsync(page, cancellationToken);
-            window = window with { Page = window.Page + 1, Deleted = page.Cursor };
+            window = behind(window with { Page = window.Page + 1 }, page.Cursor);
         }
-        else spare.Enqueue(page);
-        return (window, true);
     }
 
     /// <summary>
@@ -256,6 +297,9 @@ internal sealed class PageReader(
         return table;
     }
 
-    private Page NextPage(TableSchema schema, bool isDeletes = false) =>
-        (spare.TryDequeue(out var page) ? page : new Page(options.PageBytes)).Begin(schema, isDeletes);
+    private Page NextPage(TableSchema schema, bool isDeletes = false, bool isOfMarked = false) =>
+        (spare.TryDequeue(out var page) ? page : new Page(options.PageBytes)).Begin(schema, isDeletes, isOfMarked);
+
+    private Page NextMarkedPage(SourceTable table) =>
+        NextPage(TombstoneTable.Of(options.Schema, options.Table, table.Schema).Deletes, isDeletes: true, isOfMarked: true);
 }

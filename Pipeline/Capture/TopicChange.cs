@@ -10,7 +10,7 @@ namespace OrdersStream.Capture;
 /// <param name="topic">Asks the brokers.</param>
 /// <param name="partitions">Partitions that the session knows.</param>
 /// <param name="time">The clock.</param>
-internal sealed class TopicLook(TopicReader topic, int partitions, TimeProvider time)
+internal sealed class TopicChange(TopicReader topic, int partitions, TimeProvider time)
 {
     /// <summary>How long a look counts: new partitions are used, and a lost end is noticed, by the next poll after that.</summary>
     public static readonly TimeSpan LooksEvery = TimeSpan.FromMinutes(1);

@@ -112,6 +112,14 @@ public sealed record Watermark(
         PageNumber = NextNumber,
     };
 
+    /// <summary>One more page of so many rows that count as deleted is published, up to <paramref name="cursor"/>.</summary>
+    public Watermark AdvanceMarked(Cursor cursor, int rows) => this with
+    {
+        Window = Window! with { Page = Window.Page + 1, Marked = cursor, Rows = Window.Rows + rows },
+        Rows = Rows + rows,
+        PageNumber = NextNumber,
+    };
+
     /// <summary>One more page of so many rows is published beside the windows: the position stays where it is.</summary>
     public Watermark AdvanceBeside(int rows) => this with { Rows = Rows + rows, PageNumber = NextNumber };
 

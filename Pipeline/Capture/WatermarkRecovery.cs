@@ -152,13 +152,15 @@ internal sealed class WatermarkRecovery(CaptureContext context)
         var safe = BeforeAnyLoss(tail, lost);
         // An earlier loss is being captured again, from further back than those know that had no part in it.
         if (Newer(file, tail.Newest) is { Window: { } again } newest && IsFurtherBack(again, safe))
-            return new(newest with { Window = again with { Cursor = null, Deleted = null } }, null);
+            return new(newest with { Window = again with { Cursor = null, Marked = null, Deleted = null } }, null);
         // Its publisher died in that page: what other partitions have of it is read again with the rest, under a new number.
         if (safe?.Window is { } window && tail.Torn is { } torn && torn.Page == safe.PageNumber)
             safe = safe with
             {
                 // A window's rows come behind its deletes.
-                Window = window.Cursor is null ? window with { Deleted = torn.Before } : window with { Cursor = torn.Before },
+                Window = window.Cursor is not null ? window with { Cursor = torn.Before }
+                    : window.Marked is not null ? window with { Marked = torn.Before }
+                    : window with { Deleted = torn.Before },
             };
         return new(safe ?? (file is null ? null : Watermark.Start(file.Source, file.Topic)), null);
     }

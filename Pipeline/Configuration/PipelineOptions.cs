@@ -145,6 +145,10 @@ public sealed record PostgresOptions
         + "table is empty, none is, and a warning asks.", Unit = "percent", Min = 1, Max = 100)]
     public int DeletesShareMax { get; init; } = 5;
 
+    [Setting("Condition by which a row that is still there counts as deleted, such as is_deleted or deleted_at IS NOT NULL: of the table's "
+        + "columns, constants, comparisons, AND, OR, NOT. Empty: none does.")]
+    public string? DeletedWhen { get; init; }
+
     [Setting("How long a transaction may stay open where the role is no member of pg_read_all_stats, so that open transactions of "
         + "others cannot be seen; rows of a longer one would be missed.", Unit = "seconds", Min = 1, Max = 604_800)]
     public int LateCommitSeconds { get; init; } = 3_600;

@@ -40,8 +40,8 @@ public sealed record FailureVerdict(FailureAction Action, string Problem, string
 /// </summary>
 public class PipelineException(FailureVerdict verdict, Exception? inner = null) : Exception($"{verdict.Problem} {verdict.Remedy}", inner)
 {
-    public PipelineException(FailureAction action, string problem, string remedy, Exception? inner = null)
-        : this(new FailureVerdict(action, problem, remedy), inner)
+    public PipelineException(FailureAction action, string problem, string check, Exception? inner = null)
+        : this(new FailureVerdict(action, problem, check), inner)
     {
     }
 

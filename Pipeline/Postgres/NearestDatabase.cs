@@ -4,7 +4,7 @@ using OrdersStream.Configuration;
 namespace OrdersStream.Postgres;
 
 /// <summary>Which database may be meant where there is none of the configured name.</summary>
-internal static class DatabaseHint
+internal static class NearestDatabase
 {
     /// <summary>There is one on nearly every server, for those who ask about the others.</summary>
     private const string Maintenance = "postgres";

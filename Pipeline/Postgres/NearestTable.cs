@@ -4,7 +4,7 @@ using OrdersStream.Configuration;
 namespace OrdersStream.Postgres;
 
 /// <summary>Which table may be meant where there is none of the configured name.</summary>
-internal static class TableHint
+internal static class NearestTable
 {
     private const int TablesMax = 10_000;
 

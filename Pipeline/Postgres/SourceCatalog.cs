@@ -35,7 +35,9 @@ public static class SourceCatalog
                 throw TombstoneTable.IsAnother(e);
             }
         }
-        return await ReadAsync(connection, options, cancellationToken);
+        var table = await ReadAsync(connection, options, cancellationToken);
+        await RowPredicate.CheckAsync(connection, table, cancellationToken);
+        return table;
     }
 
     /// <summary>The table as it is now.</summary>
@@ -78,6 +80,9 @@ public static class SourceCatalog
             capturesUpdates)
         {
             Unlogged = tree.Unlogged,
+            DeletedWhen = options.DeletedWhen is { Length: > 0 } condition
+                ? RowPredicate.Parse(condition, [.. all.Select(a => a.Name)], name)
+                : null,
             Tombstones = tombstones,
             TombstoneWarnings = tombstoneWarnings,
             Inherits = tree.Inherits,
@@ -115,7 +120,7 @@ public static class SourceCatalog
                 return (reader.GetFieldValue<uint>(0), reader.GetChar(1), reader.GetBoolean(2));
         throw Stop(
             $"There is no table {options.Table} in schema {options.Schema} of database {options.Db}.",
-            await TableHint.OfAsync(connection, options, cancellationToken)
+            await NearestTable.OfAsync(connection, options, cancellationToken)
             + "Create it (db/orders.sql does), or correct postgres.table, postgres.schema or ROLLNUMBER.");
     }
 

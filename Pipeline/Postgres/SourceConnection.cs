@@ -39,7 +39,7 @@ public static class SourceConnection
         {
             var verdict = FailurePolicy.Judge(e);
             throw new PipelineException(
-                verdict with { Check = await DatabaseHint.OfAsync(login, cancellationToken) + verdict.Check }, e);
+                verdict with { Check = await NearestDatabase.OfAsync(login, cancellationToken) + verdict.Check }, e);
         }
         catch (PostgresException e) when (e.File is null)
         {

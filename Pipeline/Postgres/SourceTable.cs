@@ -20,6 +20,15 @@ public sealed record SourceTable(
     /// <summary>The table, or a part of it, that a crash of the server empties; null: none.</summary>
     public string? Unlogged { get; init; }
 
+    /// <summary>Rows of which this is true count as deleted; null: none does.</summary>
+    public string? DeletedWhen { get; init; }
+
+    /// <summary>The condition that a row counts as one.</summary>
+    public string IsLiving => DeletedWhen is null ? "true" : $"({DeletedWhen}) IS NOT TRUE";
+
+    /// <summary>The condition that it counts as deleted.</summary>
+    public string IsMarked => DeletedWhen is null ? "false" : $"({DeletedWhen}) IS TRUE";
+
     /// <summary>A table that inherits from it; null: none.</summary>
     public string? Inherits { get; init; }
 
@@ -62,6 +71,17 @@ public sealed record SourceTable(
     /// <summary>All columns of the rows, in the schema's order; a condition can follow.</summary>
     public string SelectRows => $"SELECT {string.Join(", ", Expressions)} FROM {QualifiedName}";
 
+    /// <summary>Of a row only its place in the order: the key's columns, and the ordering column.</summary>
+    public TableSchema Places => new(
+        [.. PlaceColumns.Select(c => Schema.Columns[c])], [.. Enumerable.Range(0, Schema.KeyColumns.Length)],
+        PlaceColumns.IndexOf(Schema.TimestampColumn));
+
+    /// <summary>The same of all rows; a condition can follow.</summary>
+    public string SelectPlaces =>
+        $"SELECT {string.Join(", ", PlaceColumns.Select(c => Sql.Identifier(Schema.Columns[c].Name)))} FROM {QualifiedName}";
+
+    private ImmutableArray<int> PlaceColumns => [.. Schema.KeyColumns.Append(Schema.TimestampColumn).Distinct()];
+
     /// <summary>Reads no row as capture reads them, under its lock: the server refuses what the role may not read.</summary>
     /// <exception cref="PostgresException">It does, or somebody has the table locked.</exception>
     internal async Task TryReadAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
@@ -71,6 +91,7 @@ public sealed record SourceTable(
             $"SET LOCAL lock_timeout = '2s'; LOCK TABLE {QualifiedName} IN ACCESS SHARE MODE; {SelectRows} "
             + "WHERE xmin IS NOT NULL LIMIT 0", connection);
         await command.ExecuteNonQueryAsync(cancellationToken);
+        await RowPredicate.CheckAsync(connection, this, cancellationToken);
     }
 
     /// <summary>By what rows are read in order: a cursor means nothing under another.</summary>

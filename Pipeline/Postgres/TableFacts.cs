@@ -36,6 +36,10 @@ public sealed record TableFacts(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool IsMixed { get; init; }
 
+    /// <summary>Digest of the condition by which rows count as deleted; null: none does.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? DeletedWhen { get; init; }
+
     /// <summary>It, with what it takes from the one before to know a name again.</summary>
     public TableFacts Following(TableFacts? before)
     {
@@ -73,12 +77,14 @@ public sealed record TableFacts(
         var gone = GoneIn(now);
         if (now.Values.Any(v => IsColumn(v.Key) && IsCarried(v.Value) && !Values.ContainsKey(v.Key) && gone.Contains(NameOf(v.Value))))
             reasons.Add("a column was dropped and added again");
+        if (DeletedWhen != now.DeletedWhen) reasons.Add("postgres.deleted_when is another");
         return string.Join(", ", reasons);
     }
 
     /// <summary>Nothing says that rows of any age came, or read otherwise, where transaction ids do not tell what came since.</summary>
     public bool IsAsIn(TableFacts now) =>
-        !IsMixed && Storage == now.Storage && Values.SequenceEqual(now.Values) && (Triggers is null || Triggers == now.Triggers);
+        !IsMixed && Storage == now.Storage && Values.SequenceEqual(now.Values) && DeletedWhen == now.DeletedWhen
+        && (Triggers is null || Triggers == now.Triggers);
 
     /// <summary>What still holds up to an id: a file that another makes under an id that is given again may have the same number.</summary>
     public TableFacts UpTo(uint newest, bool isLess)
@@ -90,7 +96,7 @@ public sealed record TableFacts(
     private HashSet<string> GoneIn(TableFacts now) =>
         [.. Gone ?? [], .. Values.Where(v => IsColumn(v.Key) && !now.Values.ContainsKey(v.Key)).Select(v => NameOf(v.Value))];
 
-    private static string DigestOf(string name) =>
+    internal static string DigestOf(string name) =>
         Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)))[..DigestLength];
 
     private static string NameOf(string column) => column.Split(':')[0];
@@ -230,7 +236,10 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
             else if (reader.GetBoolean(3)) defaulted.Add(name);
             if (reader.GetBoolean(4)) written.Add(name);
         }
-        var facts = new TableFacts(storage, table.Trigger.Counts, values.ToImmutable(), [.. seen], triggers);
+        var facts = new TableFacts(storage, table.Trigger.Counts, values.ToImmutable(), [.. seen], triggers)
+        {
+            DeletedWhen = table.DeletedWhen is { } condition ? TableFacts.DigestOf(condition) : null,
+        };
         return (facts, TableChange.Of(since, facts, new([.. joined], filesTouched, kept, triggersTouched, filled, defaulted, written)));
     }
 

@@ -76,7 +76,8 @@ public sealed record TombstoneTable(uint Oid, string QualifiedName, TableSchema 
     private static string IsGone(SourceTable table)
     {
         var isSame = string.Join(" AND ", table.KeyColumns.Select(k => $"t.{k} = d.{k} AND t.{k}::text = d.{k}::text"));
-        return $"NOT EXISTS (SELECT FROM {table.QualifiedName} t WHERE {isSame})";
+        var isLiving = table.DeletedWhen is null ? "" : $" AND {table.IsLiving}";
+        return $"NOT EXISTS (SELECT FROM {table.QualifiedName} t WHERE {isSame}{isLiving})";
     }
 
     /// <summary>The tombstones that a horizon does not have, as the SELECT of a COPY.</summary>
@@ -84,6 +85,13 @@ public sealed record TombstoneTable(uint Oid, string QualifiedName, TableSchema 
     /// <param name="table">The source table.</param>
     public string NotIn(Horizon? horizon, SourceTable table) =>
         $"{Select(table)} FROM {QualifiedName} d" + (horizon?.Tombstones == Oid ? $" WHERE NOT {IsIn(horizon, "d.xmin")}" : "");
+
+    /// <summary>The rows that count as deleted and that a horizon does not have, as tombstones would be, as the SELECT of a COPY.</summary>
+    /// <param name="horizon">Null: all of them.</param>
+    /// <param name="table">The source table.</param>
+    public static string MarkedNotIn(Horizon? horizon, SourceTable table) =>
+        $"SELECT {table.Key}, 0::bigint FROM {table.QualifiedName} WHERE {table.IsMarked}"
+        + (horizon is null ? "" : $" AND NOT {horizon.Contains("xmin")}");
 
     /// <summary>Transactions at or above H whose tombstones are visible, for a union with those of the table's rows.</summary>
     public string Seen(Horizon horizon)

@@ -29,6 +29,10 @@ public sealed record Window(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public Cursor? Deleted { get; init; }
 
+    /// <summary>The last row published as deleted, of those that count as such; null: none yet. They come behind the tombstones.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Cursor? Marked { get; init; }
+
     /// <summary>
     /// Which tombstones were published before is not known, since the horizon before has none of their table: all are read that are visible
     /// at <see cref="To"/>. Those that were published say what is so once more.
@@ -49,7 +53,8 @@ public sealed record Window(
     /// <summary>The window where its cursor still means a place; where the table has another key by now, from its beginning on.</summary>
     public Window For(SourceTable table) =>
         Order == table.Order ? this
-        : this with { Order = table.Order, Cursor = Order is null ? Cursor : null, Deleted = Order is null ? Deleted : null };
+        : Order is null ? this with { Order = table.Order }
+        : this with { Order = table.Order, Cursor = null, Marked = null, Deleted = null };
 
     /// <summary>
     /// The window where the table of tombstones is the one that its horizon has; where it is another by now, or cannot be read, the horizon
@@ -68,17 +73,24 @@ public sealed record Window(
     /// <summary>The rest of the window behind its cursor, as the SELECT of a COPY.</summary>
     /// <param name="table">The table.</param>
     /// <param name="last">Up to this row; null: to the window's end.</param>
-    public string Query(SourceTable table, Cursor? last = null)
+    public string Query(SourceTable table, Cursor? last = null) => Query(table, table.SelectRows, table.IsLiving, Cursor, last);
+
+    /// <summary>Of those of its rows that count as deleted, the rest: their places in the order.</summary>
+    /// <inheritdoc cref="Query(SourceTable, Cursor?)"/>
+    public string MarkedQuery(SourceTable table, Cursor? last = null) => Query(table, table.SelectPlaces, table.IsMarked, Marked, last);
+
+    private string Query(SourceTable table, string select, string state, Cursor? cursor, Cursor? last)
     {
         var schema = table.Schema;
         var ts = Sql.Identifier(schema.Columns[schema.TimestampColumn].Name);
         var nullableTs = schema.Columns[schema.TimestampColumn].Nullable;
         var conditions = new List<string> { To.ContainsRowOf(table) };
         if (IsNewer(table) is { Length: > 0 } newer) conditions.Add(newer);
-        if (Cursor is not null) conditions.Add(Behind(Cursor, table, ts, nullableTs));
+        if (table.DeletedWhen is not null) conditions.Add(state);
+        if (cursor is not null) conditions.Add(Behind(cursor, table, ts, nullableTs));
         if (last is not null) conditions.Add($"NOT ({Behind(last, table, ts, nullableTs)})");
         if (Only is not null) conditions.AddRange(Only.Conditions(table));
-        return $"{table.SelectRows} WHERE {string.Join(" AND ", conditions)} ORDER BY {(IsInKeyOrder ? table.Key : $"{ts}, {table.Key}")}";
+        return $"{select} WHERE {string.Join(" AND ", conditions)} ORDER BY {(IsInKeyOrder ? table.Key : $"{ts}, {table.Key}")}";
     }
 
     // By time the later window could not tell a row that the earlier one read from one that came since: by id it can.

@@ -13,7 +13,7 @@ internal sealed class SilentFolderException(string folder, TimeSpan waited) : Pi
 /// Looks at folders from a thread that may be left behind, since a call to a mount that hangs never ends: one for each folder, however
 /// often somebody asks (invariant 7). A large folder on a slow mount only takes its time: for a while what was last seen stands for it.
 /// </summary>
-internal sealed class FolderLook
+internal sealed class FolderReading
 {
     /// <summary>So long what was seen of a folder may stand for what is there.</summary>
     private static readonly TimeSpan SeenMax = TimeSpan.FromSeconds(30);

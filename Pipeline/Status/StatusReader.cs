@@ -29,7 +29,7 @@ public sealed class StatusReader
     private readonly TimeProvider time;
     private readonly TopicObserver topic;
     private readonly QuarantineCauses causes = new();
-    private readonly FolderLook folders = new();
+    private readonly FolderReading folders = new();
     private DateTime? caughtUpAt;
 
     /// <param name="options">The stream's configuration.</param>

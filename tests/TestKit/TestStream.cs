@@ -246,7 +246,8 @@ public sealed class TestStream : IAsyncDisposable
 
     /// <summary>Of each row the newest version in the lake is the table's; a version may be there more than once.</summary>
     /// <param name="where">Which rows, in SQL that both databases know.</param>
-    public Task NewestShouldEqualTableAsync(string where = "true") => OracleBy([]).LakeShouldEqualTableAsync(where);
+    public Task NewestShouldEqualTableAsync(string where = "true", string living = "true") =>
+        OracleBy([]).LakeShouldEqualTableAsync(where, living);
 
     private Oracle OracleBy(string[] keyColumns) => new(Database, QualifiedTable, keyColumns is [] ? ["id"] : keyColumns, Lake);
 

@@ -31,6 +31,25 @@ public sealed class TornPageTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Equal(["2", "4", "5"], page.Records.ToArray().Select(r => System.Text.Encoding.UTF8.GetString(page.Key(r))));
     }
 
+    /// <summary>The same of rows that count as deleted: without those that are others by now.</summary>
+    [Fact]
+    public async Task a_torn_page_of_rows_that_count_as_deleted_is_read_again_as_far_as_they_do()
+    {
+        await using var stream = await TestStream.CreateAsync(
+            postgres, kafka, configure: o => o with { Postgres = o.Postgres with { DeletedWhen = "name = 'gone'" } });
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'gone' FROM generate_series(1, 6) i");
+        await stream.ExecuteAsync("UPDATE items SET name = 'here' WHERE id = 3");
+        var (options, cancellation) = (stream.Options.Postgres, TestContext.Current.CancellationToken);
+        await using var connection = await SourceConnection.OpenAsync(options, cancellation);
+        var table = await SourceCatalog.ReadAsync(connection, options, cancellation);
+        var window = new Window(1, null, Everything, null, 2, null, Order: table.Order) { Marked = new Cursor(null, ["5"]) };
+
+        var page = await AgainAsync(stream, connection, window, new Cursor(null, ["1"]), table);
+
+        Assert.True(page is { IsDeletes: true, IsOfMarked: true });
+        Assert.Equal(["2", "4", "5"], page.Records.ToArray().Select(r => System.Text.Encoding.UTF8.GetString(page.Key(r))));
+    }
+
     /// <summary>Its ends are places in the old key. The window is read again from its beginning, and with it what the page had.</summary>
     [Theory, InlineData(false, 2), InlineData(true, 0)]
     public async Task a_torn_page_is_not_sent_again_where_the_table_has_another_key(bool hasAnotherKey, int rows)

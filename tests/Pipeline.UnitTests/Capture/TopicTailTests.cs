@@ -85,10 +85,10 @@ public sealed class TopicTailTests
     public void a_topic_is_another_with_more_partitions_or_a_lost_end_and_not_with_more_records()
     {
         var promised = ImmutableSortedDictionary<int, long>.Empty.Add(0, 10).Add(1, 20);
-        Assert.False(TopicLook.IsAnother([10, 25], 2, promised));
-        Assert.True(TopicLook.IsAnother([10, 20, 0], 2, promised));
-        Assert.True(TopicLook.IsAnother([9, 20], 2, promised));
-        Assert.False(TopicLook.IsAnother([10], 2, promised));
+        Assert.False(TopicChange.IsAnother([10, 25], 2, promised));
+        Assert.True(TopicChange.IsAnother([10, 20, 0], 2, promised));
+        Assert.True(TopicChange.IsAnother([9, 20], 2, promised));
+        Assert.False(TopicChange.IsAnother([10], 2, promised));
     }
 
     private static TailPosition Sum(PartitionTail[] parts) => TopicTail.Sum(parts, [.. parts.Select(_ => (0L, 2L))], new HashSet<int>());

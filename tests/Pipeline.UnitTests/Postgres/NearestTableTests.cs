@@ -2,7 +2,7 @@ using OrdersStream.Postgres;
 
 namespace OrdersStream.UnitTests.Postgres;
 
-public sealed class TableHintTests
+public sealed class NearestTableTests
 {
     private static readonly (string, string?)[] Found =
         [("public", "roll001_orders"), ("public", "other"), ("sales", "orders"), ("empty", null)];
@@ -19,7 +19,7 @@ public sealed class TableHintTests
     [InlineData("empty", "x", "")]
     public void the_table_that_may_be_meant_is_named(string schema, string table, string expected)
     {
-        var hint = TableHint.Of(schema, table, Found);
+        var hint = NearestTable.Of(schema, table, Found);
         if (expected == "") Assert.Equal("", hint);
         else Assert.StartsWith(expected, hint);
     }

@@ -6,7 +6,7 @@ using OrdersStream.Status;
 namespace OrdersStream.UnitTests.Status;
 
 /// <summary>A folder on a mount that hangs keeps nobody from saying so.</summary>
-public sealed class FolderLookTests
+public sealed class FolderReadingTests
 {
     private static readonly TimeSpan Short = TimeSpan.FromMilliseconds(50), Long = TimeSpan.FromSeconds(30);
 
@@ -16,7 +16,7 @@ public sealed class FolderLookTests
     public async Task a_folder_that_does_not_answer_is_named_and_one_look_at_it_is_left_behind()
     {
         using var released = new ManualResetEventSlim();
-        var (looks, begun) = (new FolderLook(), 0);
+        var (looks, begun) = (new FolderReading(), 0);
         for (var asked = 0; asked < 3; asked++)
         {
             var silent = await Assert.ThrowsAsync<SilentFolderException>(() => looks.ReadAsync("/lake", LookAsync, Short, Token));
@@ -43,7 +43,7 @@ public sealed class FolderLookTests
     [Fact]
     public async Task a_look_that_fails_fails_for_who_asked()
     {
-        var looks = new FolderLook();
+        var looks = new FolderReading();
         await Assert.ThrowsAsync<IOException>(() => looks.ReadAsync<int>("/lake", () => throw new IOException(), Long, Token));
         Assert.Equal(7, await looks.ReadAsync("/lake", () => Task.FromResult(7), Long, Token));
     }
