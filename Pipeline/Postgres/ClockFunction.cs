@@ -8,7 +8,8 @@ namespace OrdersStream.Postgres;
 /// </summary>
 internal static partial class ClockFunction
 {
-    // Not the statement's time: that of a procedure stays while it commits one transaction and begins the next.
+    // Not the statement's time: that of a procedure stays while it commits one transaction and begins the next. A transaction's is never
+    // before its message, which holds a horizon's bound, too.
     private const string Clock = @"(?:current_timestamp|(?:pg_catalog \. )?(?:clock_timestamp|transaction_timestamp|now) \( \))";
 
     /// <summary>Stands for the column. No token of a body is like it.</summary>

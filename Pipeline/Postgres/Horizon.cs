@@ -36,6 +36,10 @@ public sealed record Horizon(
     /// <summary>Before, no row has an id that looks newer than it is.</summary>
     private const ulong OldIdsFrom = 1UL << 31;
 
+    /// <summary>No id was given twice yet: what bears one that is above H was written since.</summary>
+    [JsonIgnore]
+    public bool HasNoOldIds => Xmin < OldIdsFrom;
+
     /// <summary>A row that is not older has an id that is not: no server does two billion transactions sooner.</summary>
     private static readonly TimeSpan IdsTellWithin = TimeSpan.FromHours(4);
 

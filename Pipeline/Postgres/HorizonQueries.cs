@@ -15,11 +15,16 @@ internal static class HorizonQueries
     /// <remarks>
     /// Rows below the bound are in by their time, and later windows begin at it. Their ids may have been given again, four billion
     /// transactions later, to one that is open now: its rows would pass for seen. Where later windows look below the bound, too, they read
-    /// such rows again: once more than needed is not wrong, and passed over is.
+    /// such rows again: once more than needed is not wrong, and passed over is. Where no id can have been given twice yet, those of all
+    /// times are told while later windows look at rows of any time: else each of these would bring them again.
     /// </remarks>
-    public static string Seen(SourceTable table, Horizon horizon, int limit)
+    /// <param name="table">The source table.</param>
+    /// <param name="horizon">Its H, and its bound.</param>
+    /// <param name="limit">How many are remembered.</param>
+    /// <param name="isOfAnyTime">The next window has rows of any time.</param>
+    public static string Seen(SourceTable table, Horizon horizon, int limit, bool isOfAnyTime = false)
     {
-        var recent = horizon.LowerBound is { } bound ? $"AND {table.NotBelow(bound)} " : "";
+        var recent = horizon.LowerBound is { } bound && !(isOfAnyTime && horizon.HasNoOldIds) ? $"AND {table.NotBelow(bound)} " : "";
         var deleted = table.Tombstones is { } tombstones ? $"UNION {tombstones.Seen(horizon)} " : "";
         return $"SELECT DISTINCT xmin::text FROM {table.QualifiedName} "
             + $"WHERE age(xmin) BETWEEN 0 AND age('{(uint)horizon.Xmin}'::xid) {recent}{deleted}LIMIT {limit + 1}";

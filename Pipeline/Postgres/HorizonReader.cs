@@ -99,7 +99,7 @@ internal sealed class HorizonReader(
             BatchCommands =
             {
                 new NpgsqlBatchCommand("SELECT clock_timestamp()"),
-                new NpgsqlBatchCommand($"SELECT min(xact_start), {OpenTransactions.AnyHidden} FROM {OpenTransactions.Sessions}"),
+                new NpgsqlBatchCommand($"SELECT min({OpenTransactions.Start}), {OpenTransactions.AnyHidden} FROM {OpenTransactions.Sessions}"),
                 new NpgsqlBatchCommand($"SELECT transaction::text FROM {OpenTransactions.Prepared}"),
             },
         };
@@ -151,7 +151,8 @@ internal sealed class HorizonReader(
         };
         // Nothing was running: every visible row is below H.
         var isAllBelow = horizon.Xmin == horizon.Xmax;
-        if (!isAllBelow) batch.BatchCommands.Add(new(HorizonQueries.Seen(table, horizon, options.SeenTransactions)));
+        if (!isAllBelow) batch.BatchCommands.Add(new(HorizonQueries.Seen(
+            table, horizon, options.SeenTransactions, isOfAnyTime: previous?.UnguardedBelow > horizon.Xmin)));
 
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
         var (facts, change) = await catalogue.ReadAsync(reader, cancellationToken);

@@ -19,6 +19,15 @@ internal static class OpenTransactions
         + "AND backend_type IS DISTINCT FROM 'autovacuum worker' "
         + "AND NOT EXISTS (SELECT FROM pg_stat_get_wal_senders() w WHERE w.pid = a.pid AND w.state NOT IN ('startup', 'backup'))";
 
+    /// <summary>
+    /// Of <see cref="Sessions"/>: no transaction of the session, the one that is open or one that it is about to begin, has a time before.
+    /// The transactions of one message have the time at which it came, and between two of them the session shows none. One that takes a
+    /// base backup writes nothing in all the hours.
+    /// </summary>
+    public const string Start =
+        "least(xact_start, CASE WHEN state <> 'idle' AND NOT (backend_type = 'walsender' AND query ILIKE 'BASE\\_BACKUP%') "
+        + "THEN query_start END)";
+
     /// <summary>Rows of pg_prepared_xacts.</summary>
     public const string Prepared = "pg_prepared_xacts WHERE database = current_database()";
 
@@ -158,8 +167,9 @@ internal sealed record SourceActivity(
                     """) { Parameters = { new() { Value = high }, new() { Value = low } } },
                 new NpgsqlBatchCommand(
                     $"""
-                    SELECT 'open', xact_start, extract(epoch FROM clock_timestamp() - xact_start)::float8, pid, application_name
-                    FROM {OpenTransactions.Sessions} AND xact_start IS NOT NULL AND pid NOT IN (SELECT pid FROM {PollerLock.Holders})
+                    SELECT 'open', {OpenTransactions.Start}, extract(epoch FROM clock_timestamp() - {OpenTransactions.Start})::float8, pid,
+                           application_name
+                    FROM {OpenTransactions.Sessions} AND {OpenTransactions.Start} IS NOT NULL AND pid NOT IN (SELECT pid FROM {PollerLock.Holders})
                     UNION ALL
                     SELECT 'prepared', prepared, extract(epoch FROM clock_timestamp() - prepared)::float8, NULL, NULL
                     FROM {OpenTransactions.Prepared}

@@ -52,7 +52,11 @@ internal sealed record WindowPlan(Window Window, string Reason, string AnyTimeRe
     public static WindowPlan Next(
         long number, Horizon? last, Horizon to, TableChange change, Rewind rewind, TimeSpan overlap, Window? givenUp = null)
     {
-        if (last is null) return new(new Window(number, null, to.Following(null, change.IsUnguarded), null, 0, null), "");
+        if (last is null)
+        {
+            to = to.Following(null, change.IsUnguarded);
+            return new(new Window(number, null, to, null, 0, null), "", to.UnguardedBelow is null ? "" : AnyTimeReasonOf(change, to));
+        }
         // Where ids tell nothing, nor do those of who changed a trigger: who is open, or prepared, may have written past it.
         var isTooOld = to.Xmax > last.Xmin && to.Xmax - last.Xmin >= ComparableTransactions;
         var isAsBefore = last.UnguardedBelow is null && (last.Facts is null || to.Facts is null || last.Facts.IsAsIn(to.Facts));

@@ -35,6 +35,36 @@ public sealed class ChangesUnderWayTests(PostgresServer postgres, KafkaServer ka
         Assert.DoesNotContain(stream.Log.Warnings, w => w.Contains("published twice", StringComparison.Ordinal));
     }
 
+    /// <summary>
+    /// Who is open may have begun before the trigger was there, and so all rows are looked at with each window: each comes once more at most.
+    /// </summary>
+    [Fact]
+    public async Task a_trigger_that_is_made_behind_an_open_transaction_publishes_no_row_with_each_poll()
+    {
+        await using var server = await PostgresServer.StartOwnAsync();
+        await using var elsewhere = await server.CreateDatabaseAsync();
+        await using var open = await elsewhere.OpenSessionAsync();
+        await open.ExecuteAsync("BEGIN; SELECT pg_current_xact_id()");
+        await using var stream = await TestStream.CreateAsync(server, kafka, TestStream.Items + Guard);
+        await stream.ExecuteAsync(
+            "ALTER TABLE items DISABLE TRIGGER guard; "
+            + "INSERT INTO items SELECT i, 'of yesterday', now() - interval '1 day' FROM generate_series(1, 30) i; "
+            + "ALTER TABLE items ENABLE TRIGGER guard");
+
+        var rows = new List<long>();
+        for (var poll = 0; poll < 4; poll++)
+        {
+            rows.Add((await stream.PollAsync()).Rows);
+            await stream.ExecuteAsync($"INSERT INTO items (id, name) VALUES ({1_000 + poll}, 'of now')");
+        }
+
+        Assert.Equal(30, rows[0]);
+        Assert.InRange(rows[1], 1, 31);
+        Assert.Equal([1, 1], rows[2..]);
+        Assert.Contains(stream.Log.Lines, l => l.Id == 1011);
+        await stream.StoreEverythingAsync();
+    }
+
     /// <summary>The poll has read that the trigger is there, and then waits for the one who drops it.</summary>
     [Fact]
     public async Task rows_of_a_transaction_that_drops_the_trigger_are_captured_by_the_poll_that_waits_for_it()

@@ -179,7 +179,8 @@ internal sealed class SimulatedPoller(SourceHistory history)
         ImmutableArray<uint>? seen = [];
         if (snapshot.Xmin != snapshot.Xmax)
         {
-            var query = HorizonQueries.Seen(table, horizon, seenMax);
+            var query = HorizonQueries.Seen(
+                table, horizon, seenMax, isOfAnyTime: previous?.UnguardedBelow > horizon.Xmin);
             seen = [.. Select(query, snapshot).Select(r => r.Xmin).Order()];
         }
         if (seen.Value.Length > seenMax) (seen, history.HeldBack) = (null, history.HeldBack + 1);
