@@ -22,6 +22,9 @@ internal sealed partial class CaptureSession
     /// <summary>How long a poll goes on with repairs, while what was committed since waits.</summary>
     private static readonly TimeSpan TurnMax = TimeSpan.FromSeconds(1);
 
+    /// <summary>What fails now is no fault of a request.</summary>
+    private bool isPublishing;
+
     /// <summary>Publishes what was asked for, for a while; what is left comes with the next poll.</summary>
     public async Task<RepairTurn> RepairAsync(CancellationToken cancellationToken)
     {
@@ -41,7 +44,8 @@ internal sealed partial class CaptureSession
                     rows += await RepairAsync(file, request, horizon, begun, cancellationToken);
             }
             // Not the disk's or Kafka's failures: those are not the request's.
-            catch (Exception e) when (e is PostgresException or PipelineException && connection.State == ConnectionState.Open)
+            catch (Exception e) when (
+                !isPublishing && e is PostgresException or PipelineException && connection.State == ConnectionState.Open)
             {
                 throw Failed(file, e);
             }
@@ -81,8 +85,9 @@ internal sealed partial class CaptureSession
             await foreach (var page in pages.ReadAsync(request.ToWindow(horizon), Watermark.Source, cancellationToken))
             {
                 var count = page.Records.Length;
-                await PublishAsync(page, before: null, () => Watermark.AdvanceBeside(count), cancellationToken);
+                await PublishBesideAsync(page, cancellationToken);
                 (rows, numbers) = (rows + count, numbers + 1);
+                context.Repairs.HasGotOn(file);
                 if (context.Time.GetElapsedTime(begun) < TurnMax) continue;
                 // Where it was withdrawn meanwhile, that is all.
                 if (File.Exists(file)) context.Repairs.Write(file, request with { Behind = page.Cursor });
@@ -103,12 +108,20 @@ internal sealed partial class CaptureSession
         return rows;
     }
 
+    private async Task PublishBesideAsync(Page page, CancellationToken cancellationToken)
+    {
+        var rows = page.Records.Length;
+        isPublishing = true;
+        await PublishAsync(page, before: null, () => Watermark.AdvanceBeside(rows), cancellationToken);
+        isPublishing = false;
+    }
+
     /// <summary>Says of its keys that they are gone, as far as they are in the snapshot that is taken now.</summary>
     private async Task<long> DeleteAsync(string file, RepairRequest request, CancellationToken cancellationToken)
     {
         var page = await pages.ReadGoneAsync(request.Only.Keys ?? [], Watermark.Source, cancellationToken);
         var count = page.Records.Length;
-        if (count > 0) await PublishAsync(page, before: null, () => Watermark.AdvanceBeside(count), cancellationToken);
+        if (count > 0) await PublishBesideAsync(page, cancellationToken);
         context.Repairs.Remove(file);
         context.Metrics.Repaired(count);
         context.Logger.Repaired($"{request.Reason}, as deleted", count, count > 0 ? 1 : 0, "");

@@ -245,8 +245,9 @@ internal sealed partial class CaptureSession : IDisposable
             return;
         }
         Watermark = Watermark with { Window = window.ReadBy(page.Schema) };
-        // Behind a fence the old number would be a late one's.
-        if (!context.Options.Kafka.IsTransactional) Watermark = Watermark with { PageNumber = Watermark.PageNumber + 1 };
+        // Behind a fence, which may be an earlier session's, the old number would be a late one's.
+        if (!context.Options.Kafka.IsTransactional || Watermark.PageNumber != torn.Page)
+            Watermark = Watermark with { PageNumber = Watermark.PageNumber + 1 };
         var counts = await SendAsync(
             new OutgoingPage(page, Watermark, torn.Before, Watermark.PagesOrNone, torn), cancellationToken);
         Save(Watermark.Sent(counts, context.Options.Kafka.IsTransactional));

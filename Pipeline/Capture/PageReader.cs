@@ -186,13 +186,15 @@ internal sealed class PageReader(
         var table = await LockAsync(window, cancellationToken);
         // Invariant 6, under the lock: the name may lead to another table since it was last resolved.
         source.CheckSameTable(source with { TableOid = table.Oid });
-        if (window.For(table).Cursor is null && window.Cursor is not null)
+        var now = window.For(table);
+        if ((now.Cursor is null && window.Cursor is not null) || (now.Marked is null && window.Marked is not null))
             throw new PipelineException(FailureAction.Retry,
                 "The table got another key while its rows were read.", "What is being read is read again from its beginning.");
         // The horizon answers for that table's: who comes after it reads none of them again.
         if (window.IsBeforeRows && window.To.Tombstones is { } oid && oid != table.Tombstones?.Oid)
             throw TombstoneTable.IsAnother();
-        if (window.IsBeforeRows && table.Tombstones is { } tombstones)
+        // Behind the first row that counts as deleted, none is left: by its cursor a torn page is known for what it was.
+        if (window is { IsBeforeRows: true, Marked: null } && table.Tombstones is { } tombstones)
         {
             (window, var isDone) = await ReadDeletesAsync(window, table, tombstones, opened, pages, cancellationToken);
             if (!isDone) return window;

@@ -56,6 +56,9 @@ public sealed class RepairRequests(PipelineOptions options, CrashPoints crashPoi
         }
     }
 
+    /// <summary>A part of what a request asks for is done: what failed before was not its own.</summary>
+    internal void HasGotOn(string file) => failures.Remove(file);
+
     /// <summary>Takes note that what a request asks for could not be done.</summary>
     /// <param name="file">The request.</param>
     /// <param name="isForGood">It would fail again.</param>

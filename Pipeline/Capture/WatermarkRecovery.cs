@@ -152,7 +152,7 @@ internal sealed class WatermarkRecovery(CaptureContext context)
         var safe = BeforeAnyLoss(tail, lost);
         // An earlier loss is being captured again, from further back than those know that had no part in it.
         if (Newer(file, tail.Newest) is { Window: { } again } newest && IsFurtherBack(again, safe))
-            return new(newest with { Window = again with { Cursor = null, Marked = null, Deleted = null } }, null);
+            return new(newest with { Window = again with { Page = 0, Cursor = null, Marked = null, Deleted = null } }, null);
         // Its publisher died in that page: what other partitions have of it is read again with the rest, under a new number.
         if (safe?.Window is { } window && tail.Torn is { } torn && torn.Page == safe.PageNumber)
             safe = safe with
@@ -175,10 +175,11 @@ internal sealed class WatermarkRecovery(CaptureContext context)
     private static Watermark? Newer(Watermark? file, Watermark? newest) =>
         file is null || (newest is not null && newest.Position.CompareTo(file.Position) > 0) ? newest : file;
 
-    // Horizons only ascend but where capture goes back.
+    // Horizons only ascend but where capture goes back, and so do the pages of one window.
     private static bool IsFurtherBack(Window window, Watermark? safe) =>
-        safe is not null && (safe.Window?.From ?? safe.Horizon) is { } known
-        && (window.From is null || window.From.HasLessThan(known));
+        (safe?.Window is { } same && same.Number == window.Number && window.Page < same.Page)
+        || (safe is not null && (safe.Window?.From ?? safe.Horizon) is { } known
+            && (window.From is null || window.From.HasLessThan(known)));
 
     // Numbers of pages only grow, whatever was lost: who stores passes a number over that it has. A position that went back has a number
     // beyond all, so that the next session does not take the topic's for newer.

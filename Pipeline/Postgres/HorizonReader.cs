@@ -99,7 +99,8 @@ internal sealed class HorizonReader(
             BatchCommands =
             {
                 new NpgsqlBatchCommand("SELECT clock_timestamp()"),
-                new NpgsqlBatchCommand($"SELECT min({OpenTransactions.Start}), {OpenTransactions.AnyHidden} FROM {OpenTransactions.Sessions}"),
+                new NpgsqlBatchCommand(
+                    $"SELECT min({OpenTransactions.Start}), {OpenTransactions.AnyHidden} FROM {OpenTransactions.Sessions}"),
                 new NpgsqlBatchCommand($"SELECT transaction::text FROM {OpenTransactions.Prepared}"),
             },
         };

@@ -169,7 +169,8 @@ internal sealed record SourceActivity(
                     $"""
                     SELECT 'open', {OpenTransactions.Start}, extract(epoch FROM clock_timestamp() - {OpenTransactions.Start})::float8, pid,
                            application_name
-                    FROM {OpenTransactions.Sessions} AND {OpenTransactions.Start} IS NOT NULL AND pid NOT IN (SELECT pid FROM {PollerLock.Holders})
+                    FROM {OpenTransactions.Sessions} AND {OpenTransactions.Start} IS NOT NULL
+                        AND pid NOT IN (SELECT pid FROM {PollerLock.Holders})
                     UNION ALL
                     SELECT 'prepared', prepared, extract(epoch FROM clock_timestamp() - prepared)::float8, NULL, NULL
                     FROM {OpenTransactions.Prepared}

@@ -208,8 +208,7 @@ public sealed class QuarantineReplay
             Records++;
             (first, last) = (Math.Min(first, record.Place.Offset), Math.Max(last, record.Place.Offset));
             files.Add(record.File);
-            if (record.TimestampMs <= 0) return;
-            var at = DateTimeOffset.FromUnixTimeMilliseconds(record.TimestampMs);
+            if (RecordTime.Of(record.TimestampMs) is not { } at) return;
             (Since, Until) = (Since < at ? Since : at, Until > at ? Until : at);
         }
 

@@ -128,5 +128,6 @@ internal static class RecordLines
     }
 
     private static string TimeOf(QuarantinedRecord record) =>
-        DateTimeOffset.FromUnixTimeMilliseconds(record.TimestampMs).ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
+        RecordTime.Of(record.TimestampMs)?.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture)
+        ?? record.TimestampMs.ToString(CultureInfo.InvariantCulture);
 }

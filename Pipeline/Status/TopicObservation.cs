@@ -87,5 +87,5 @@ internal sealed class TopicObserver(PipelineOptions options, TopicAdmin admin, T
 
     private static DateTimeOffset? TimeOf(FirstRecord record) => record.Timestamp.Type == TimestampType.NotAvailable
         ? null
-        : DateTimeOffset.FromUnixTimeMilliseconds(record.Timestamp.UnixTimestampMs);
+        : RecordTime.Of(record.Timestamp.UnixTimestampMs);
 }

@@ -147,8 +147,20 @@ internal sealed class BatchCommit(StoreContext context)
         for (var i = 0; i < entries.Count; i++)
         {
             batches[i].Stored.Adopt(entries[i]);
-            batches[i].Stored.Prune();
+            TryPrune(batches[i]);
             Report(batches[i], entries[i]);
+        }
+    }
+
+    // The batch is committed and visible: what is left of old entries goes with the next.
+    private static void TryPrune(PartitionBatch batch)
+    {
+        try
+        {
+            batch.Stored.Prune();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
         }
     }
 
@@ -185,8 +197,7 @@ internal sealed class BatchCommit(StoreContext context)
 
     private void Report(BatchResult result, int partitions, long oldestMs)
     {
-        // Records of very old brokers have no timestamp.
-        var lag = oldestMs > 0 ? (context.Time.GetUtcNow() - DateTimeOffset.FromUnixTimeMilliseconds(oldestMs)).TotalSeconds : double.NaN;
+        var lag = RecordTime.Of(oldestMs) is { } oldest ? (context.Time.GetUtcNow() - oldest).TotalSeconds : double.NaN;
         context.Logger.BatchStored(
             result.Rows, result.Quarantined, result.Files, result.Bytes, partitions, Math.Max(0, lag), result.Duration.TotalMilliseconds);
     }

@@ -51,6 +51,9 @@ internal sealed class ConsumerSession(
     /// <summary>How long a drain waits for a record before it looks whether the brokers answer at all.</summary>
     private static readonly TimeSpan StandstillPatience = TimeSpan.FromSeconds(15);
 
+    /// <summary>How long ends that were reached, with no record before them, may wait to be written down.</summary>
+    private static readonly TimeSpan PassedOverMax = TimeSpan.FromMinutes(1);
+
     private readonly CollectedOffsets collected = new(drain?.Ends);
     private readonly EndWatch endWatch = new(batch, options.Kafka.Topic);
     private readonly TimeSpan interval = TimeSpan.FromSeconds(options.Streaming.BatchInterval);
@@ -58,6 +61,7 @@ internal sealed class ConsumerSession(
     private readonly Dictionary<int, long> toSeek = [];
     private KafkaException? noted;
     private long since;
+    private long? passedOverAt;
     private long cameAt = time.GetTimestamp();
     private long? endsReachedAt;
 
@@ -74,6 +78,23 @@ internal sealed class ConsumerSession(
         else consumer.Take(partitions);
 
         hiddenEnds.BeginAnew();
+        bool reachedEnds;
+        do
+        {
+            reachedEnds = await ReadAsync(consumer, gracePeriod, cancellationToken);
+            await CommitAsync(consumer, gracePeriod.Token);
+            // Where another stored a part of it meanwhile, the rest is still to be read.
+        }
+        while (reachedEnds && !cancellationToken.IsCancellationRequested && !IsDrained());
+        return !reachedEnds ? TopicDrain.BrokenOff
+            : collected.Unread.Any() ? TopicDrain.EndHidden
+            : batch.OpenPages > 0 ? TopicDrain.PageUnfinished
+            : TopicDrain.Done;
+    }
+
+    /// <returns>All was read; false: it was cancelled before.</returns>
+    private async Task<bool> ReadAsync(LakeConsumer consumer, GracePeriod gracePeriod, CancellationToken cancellationToken)
+    {
         var reachedEnds = IsDrained();
         while (!cancellationToken.IsCancellationRequested && !reachedEnds)
         {
@@ -94,20 +115,22 @@ internal sealed class ConsumerSession(
             hiddenEnds.Look(collected.AtEnds, consumer.EndOf, gracePeriod.Token);
             group.Look(lake.LakeId, consumer.TakeMove(), gracePeriod.Token);
             pace.Waiting = collected.Records;
-            if (batch.IsFull || (!IsEmpty && UntilDue() <= TimeSpan.Zero)) await CommitAsync(consumer, gracePeriod.Token);
+            if (batch.IsFull || IsDue()) await CommitAsync(consumer, gracePeriod.Token);
             reachedEnds = IsDrained();
         }
-        await CommitAsync(consumer, gracePeriod.Token);
-        return !reachedEnds ? TopicDrain.BrokenOff
-            : collected.Unread.Any() ? TopicDrain.EndHidden
-            : batch.OpenPages > 0 ? TopicDrain.PageUnfinished
-            : TopicDrain.Done;
+        return reachedEnds;
     }
+
+    // That there was nothing else is written down, too, seldom: once retention takes that, it would seem to have been records.
+    private bool IsDue() => IsEmpty
+        ? passedOverAt is { } at && time.GetElapsedTime(at) > PassedOverMax
+        : UntilDue() <= TimeSpan.Zero;
 
     private void EndReached(LakeConsumer consumer)
     {
         collected.EndReached(consumer.Partition, consumer.Offset);
         batch.EndReached(consumer.Partition, consumer.Offset);
+        if (batch.HasNews) passedOverAt ??= time.GetTimestamp();
         var logEnd = consumer.EndOf(consumer.Partition);
         if (collected.EndThatIsLost(consumer.Partition, logEnd) is not { } end) return;
         throw new PipelineException(new FailureVerdict(FailureAction.Retry,
@@ -153,7 +176,8 @@ internal sealed class ConsumerSession(
 
     private async Task CommitAsync(LakeConsumer? consumer, CancellationToken cancellationToken)
     {
-        if (IsEmpty) return;
+        if (IsEmpty && !batch.HasNews) return;
+        passedOverAt = null;
         pace.CommitFailed = true;
         // Counted from here, a commit that takes its time does not make the next one later.
         var begun = time.GetTimestamp();
@@ -161,7 +185,7 @@ internal sealed class ConsumerSession(
         pace.CommitFailed = false;
         pace.CommittedAt = begun;
         Succeeded();
-        stored(outcome.Result);
+        if (outcome.Result != BatchResult.Nothing) stored(outcome.Result);
         consumer?.StoreOffsets(
             from p in collected.Positions
             where !outcome.Superseded.ContainsKey(p.Partition)

@@ -143,6 +143,9 @@ public sealed class LakeBatch
             batch.Decided(offset - 1, endsTransaction: false);
     }
 
+    /// <summary>There is something to commit, if only how far nothing else came.</summary>
+    public bool HasNews => partitions.All.Any(b => b.HasNews);
+
     /// <summary>Partitions that went to another instance; what of them is committed stays.</summary>
     public void Forget(IEnumerable<int> gone)
     {

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Confluent.Kafka;
 using OrdersStream.Configuration;
 using OrdersStream.Kafka;
@@ -25,6 +26,7 @@ internal sealed class LakeConsumer : IDisposable
     private volatile bool isDisturbed;
     private volatile bool hasMoved;
     private bool closing;
+    private ExceptionDispatchInfo? rebalance;
 
     /// <param name="options">The pipeline's.</param>
     /// <param name="clientId">What the brokers and the group are to call it; null: as every client.</param>
@@ -45,12 +47,14 @@ internal sealed class LakeConsumer : IDisposable
             .SetPartitionsAssignedHandler((_, partitions) =>
             {
                 hasMoved = true;
-                return partitions.Select(StartOf);
+                var begins = partitions.Select(p => new TopicPartitionOffset(p, Confluent.Kafka.Offset.Unset)).ToList();
+                Try(() => begins = [.. partitions.Select(StartOf)]);
+                return begins;
             })
             .SetPartitionsRevokedHandler((_, partitions) =>
             {
                 hasMoved = true;
-                if (!closing) revoking([.. partitions.Select(p => p.Partition.Value)]);
+                if (!closing) Try(() => revoking([.. partitions.Select(p => p.Partition.Value)]));
             })
             .SetPartitionsLostHandler((_, _) => { })
             .Build();
@@ -86,13 +90,20 @@ internal sealed class LakeConsumer : IDisposable
 
     /// <summary>Steps to the next record or end of a partition, where it has been received already.</summary>
     /// <exception cref="KafkaException">The client reported a failure.</exception>
-    public bool TryNext() => records.TryNext();
+    public bool TryNext()
+    {
+        var came = records.TryNext();
+        rebalance?.Throw();
+        return came;
+    }
 
     /// <summary>Waits for the next one. False: none came in time.</summary>
     /// <exception cref="KafkaException">The client reported a failure that it does not mend by itself.</exception>
     public bool WaitNext(TimeSpan wait)
     {
-        if (records.WaitNext(wait)) return true;
+        var came = records.WaitNext(wait);
+        rebalance?.Throw();
+        if (came) return true;
         if (error is { } e && !MendsItself(e)) throw errors.FailureOf(e);
         return false;
     }
@@ -179,6 +190,19 @@ internal sealed class LakeConsumer : IDisposable
             // No broker to say goodbye to.
         }
         consumer.Dispose();
+    }
+
+    // The client would keep what a handler throws for whichever call of its own comes next, its end among them.
+    private void Try(Action handle)
+    {
+        try
+        {
+            handle();
+        }
+        catch (Exception e)
+        {
+            rebalance ??= ExceptionDispatchInfo.Capture(e);
+        }
     }
 
     private TopicPartitionOffset StartOf(TopicPartition partition) =>

@@ -265,13 +265,15 @@ internal sealed class PageAssembler(StoreContext context, PartitionBatches parti
             return;
         }
         await CheckBeginningAsync(batch, record.Offset, frames, cancellationToken);
-        if (SchemaFinder.FingerprintIn(record.Headers) is { } fingerprint)
+        // Behind a page of ours, whose frames bring their schema along, one that is not known is another producer's word.
+        if (SchemaFinder.FingerprintIn(record.Headers) is { } fingerprint && (batch.Page == 0 || context.SchemaStore.Has(fingerprint)))
         {
             batch.Use(partitions.ShapeOf(fingerprint), isAssumed: false);
         }
         else if (batch.Shape is null)
         {
-            var (schema, isAssumed) = await context.Schemas.FindAsync(batch.Partition, record.Offset, cancellationToken);
+            var (schema, isAssumed) = await context.Schemas.FindAsync(
+                batch.Partition, record.Offset, hasPages: batch.Page > 0, cancellationToken);
             batch.Use(partitions.ShapeOf(schema.Fingerprint), isAssumed);
         }
         var (sizeBefore, filesBefore) = (batch.Bytes, batch.Files.Count);

@@ -22,9 +22,14 @@ internal sealed class SchemaFinder(
     private long? askedAt;
 
     /// <summary>The schema for a record, and whether it is only assumed.</summary>
-    public async Task<(TableSchema Schema, bool IsAssumed)> FindAsync(int partition, long offset, CancellationToken cancellationToken)
+    /// <param name="partition">Its partition.</param>
+    /// <param name="offset">Its offset.</param>
+    /// <param name="hasPages">Pages came before it, whose schemas are known: what names another is another producer's.</param>
+    /// <param name="cancellationToken">Ends the search.</param>
+    public async Task<(TableSchema Schema, bool IsAssumed)> FindAsync(
+        int partition, long offset, bool hasPages, CancellationToken cancellationToken)
     {
-        if (await ReadBackAsync(partition, offset, cancellationToken) is { } named) return (named, false);
+        if (await ReadBackAsync(partition, offset, hasPages, cancellationToken) is { } named) return (named, false);
         var present = await PresentAsync(partition, offset, cancellationToken);
         logger.SchemaAssumed(partition, present.Fingerprint, offset);
         return (present, true);
@@ -59,15 +64,16 @@ internal sealed class SchemaFinder(
     {
         var (low, _) = await topic.OffsetsAsync(partition, cancellationToken);
         await foreach (var record in topic.ReadRangeAsync(partition, Math.Max(low, offset - Distances[0]), offset, cancellationToken))
-            if (FingerprintIn(record.Headers) is null && SchemaIn(in record)?.Fingerprint == fingerprint) return true;
+            if (FingerprintIn(record.Headers) is null && SchemaIn(in record, hasPages: true)?.Fingerprint == fingerprint) return true;
         return false;
     }
 
-    private TableSchema? SchemaIn(in StreamRecord record)
+    private TableSchema? SchemaIn(in StreamRecord record, bool hasPages)
     {
         // What is sent again from quarantine is of the schema that was in force then.
         if (record.Headers?.Any(h => h.Name == StreamHeader.Replay) == true) return null;
-        if (FingerprintIn(record.Headers) is { } fingerprint) return store.Read(fingerprint);
+        if (FingerprintIn(record.Headers) is { } fingerprint)
+            return hasPages && !store.Has(fingerprint) ? null : store.Read(fingerprint);
         foreach (var header in record.Headers ?? [])
         {
             if (header.Name != StreamHeader.Page || header.Value is not { } frame) continue;
@@ -90,7 +96,7 @@ internal sealed class SchemaFinder(
         }
     }
 
-    private async Task<TableSchema?> ReadBackAsync(int partition, long offset, CancellationToken cancellationToken)
+    private async Task<TableSchema?> ReadBackAsync(int partition, long offset, bool hasPages, CancellationToken cancellationToken)
     {
         var (low, _) = await topic.OffsetsAsync(partition, cancellationToken);
         var end = offset;
@@ -100,7 +106,7 @@ internal sealed class SchemaFinder(
             TableSchema? newest = null;
             if (from < end)
                 await foreach (var record in topic.ReadRangeAsync(partition, from, end, cancellationToken))
-                    newest = SchemaIn(in record) ?? newest;
+                    newest = SchemaIn(in record, hasPages) ?? newest;
             if (newest is not null) return newest;
             end = from;
         }

@@ -44,12 +44,35 @@ public sealed class LakeFolder(string root, CrashPoints? crashPoints = null) : I
     public void SyncNames(IEnumerable<string> paths, CrashPoint step)
     {
         // A folder that was removed with all of its files, which somebody accepted, has no name to keep.
-        foreach (var folder in paths.Select(p => Path.GetDirectoryName(Locate(p))!).Distinct().Where(Directory.Exists))
+        foreach (var folder in paths.Select(p => Path.GetDirectoryName(Locate(p))!).Distinct().Where(IsFolder))
             DurableFile.SyncDirectory(folder, crashPoints.Before(step));
     }
 
-    public LakeFileInfo? Find(string path) =>
-        new FileInfo(Locate(path)) is { Exists: true } file ? new(file.Length, file.LastWriteTimeUtc) : null;
+    // What cannot be looked at is not taken for absent: a file system may be away for a moment.
+    public LakeFileInfo? Find(string path)
+    {
+        try
+        {
+            var file = new FileInfo(Locate(path));
+            return new(file.Length, file.LastWriteTimeUtc);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    private static bool IsFolder(string path)
+    {
+        try
+        {
+            return File.GetAttributes(path).HasFlag(FileAttributes.Directory);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return false;
+        }
+    }
 
     public IEnumerable<string> List(string folder) => List(folder, OneLevel);
 
@@ -58,7 +81,7 @@ public sealed class LakeFolder(string root, CrashPoints? crashPoints = null) : I
     public IEnumerable<string> Folders(string folder)
     {
         var start = Locate(folder);
-        return Directory.Exists(start) ? Directory.EnumerateDirectories(start, "*", OneLevel).Select(Relative) : [];
+        return IsFolder(start) ? Directory.EnumerateDirectories(start, "*", OneLevel).Select(Relative) : [];
     }
 
     public Stream OpenRead(string path)
@@ -90,7 +113,7 @@ public sealed class LakeFolder(string root, CrashPoints? crashPoints = null) : I
     private IEnumerable<string> List(string folder, EnumerationOptions levels)
     {
         var start = Locate(folder);
-        return Directory.Exists(start) ? Directory.EnumerateFiles(start, "*", levels).Select(Relative) : [];
+        return IsFolder(start) ? Directory.EnumerateFiles(start, "*", levels).Select(Relative) : [];
     }
 
     private string Relative(string file) => Path.GetRelativePath(Root, file).Replace(Path.DirectorySeparatorChar, '/');

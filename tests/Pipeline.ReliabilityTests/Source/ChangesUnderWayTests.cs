@@ -36,7 +36,8 @@ public sealed class ChangesUnderWayTests(PostgresServer postgres, KafkaServer ka
     }
 
     /// <summary>
-    /// Who is open may have begun before the trigger was there, and so all rows are looked at with each window: each comes once more at most.
+    /// Who is open may have begun before the trigger was there, and so all rows are looked at with each window: each comes once more at
+    /// most.
     /// </summary>
     [Fact]
     public async Task a_trigger_that_is_made_behind_an_open_transaction_publishes_no_row_with_each_poll()

@@ -23,7 +23,7 @@ internal sealed class Schedule
     private IEnumerator<string> session;
     private int publishers;
     private int openSteps;
-    private bool hasLost;
+    private int losses;
 
     public Schedule(int seed, bool isTransactional, string schemas, bool losesSeveral = false)
     {
@@ -35,6 +35,8 @@ internal sealed class Schedule
     }
 
     public IReadOnlyList<string> Steps => world.Steps;
+
+    private bool HasLost => losses > 0;
 
     public async Task RunAsync()
     {
@@ -60,7 +62,7 @@ internal sealed class Schedule
         var (end, entries) = (world.Broker.End(1), world.IsTransactional ? 2 : 1);
         foreach (var partition in new[] { 0, 1 }) world.Broker.LoseEnd(partition, entries);
         world.Saw(foreign.FillUp(1, end));
-        hasLost = true;
+        losses++;
         (publisher, session) = NewPublisher();
         BecomeCalm();
         await storers[0].ReadOnAsync(all: true);
@@ -137,7 +139,7 @@ internal sealed class Schedule
                 world.Broker.Grow();
                 world.Saw("the topic has one partition more");
                 break;
-            case 10 or 11 when world.LosesEnds && !hasLost:
+            case 10 or 11 when world.LosesEnds && losses < (world.LosesSeveral ? 2 : 1):
                 LoseEnd();
                 break;
         }
@@ -147,7 +149,7 @@ internal sealed class Schedule
     {
         var partition = random.Next(world.Broker.Partitions);
         if (world.Broker.End(partition) == 0) return;
-        hasLost = true;
+        losses++;
         LoseEnd(partition);
         for (var p = 0; world.LosesSeveral && p < world.Broker.Partitions; p++)
         {
@@ -267,7 +269,7 @@ internal sealed class Schedule
         CheckOnce(rows);
         CheckForeign(rows, quarantined);
         foreach (var (text, reason) in quarantined)
-            if (!hasLost && ForeignRecords.NumberIn(text) is null
+            if (!HasLost && ForeignRecords.NumberIn(text) is null
                 && !IsDoubtful(reason)) throw new InvalidOperationException($"in quarantine: {text}");
     }
 
@@ -287,7 +289,7 @@ internal sealed class Schedule
     // Of a page that was torn the rows that moved on are not sent again: their newest version is what counts.
     private void CheckPublished(List<StoredRow> rows)
     {
-        if (hasLost) return;
+        if (HasLost) return;
         var stored = rows.Select(r => (r.Key, r.Status)).ToHashSet();
         foreach (var row in world.Published)
             if (!stored.Contains((row.Key, $"v{row.Version}")))
@@ -296,7 +298,7 @@ internal sealed class Schedule
 
     private void CheckOnce(List<StoredRow> rows)
     {
-        if (hasLost) return;
+        if (HasLost) return;
         if (rows.GroupBy(r => (r.Key, r.Status)).FirstOrDefault(g => g.Count() > 1) is { } twice)
             throw new InvalidOperationException($"row {twice.Key.Key}, {twice.Key.Status}, is in the lake {twice.Count()} times");
     }
@@ -304,7 +306,7 @@ internal sealed class Schedule
     // Where an end was lost, others' records below what the lake has cannot be told from those that it has.
     private void CheckForeign(List<StoredRow> rows, List<(string Text, string Reason)> quarantined)
     {
-        if (hasLost) return;
+        if (HasLost) return;
         var stored = rows.Where(r => r.Key >= 1000).Select(r => r.Key)
             .Concat(quarantined.Select(q => ForeignRecords.NumberIn(q.Text)).OfType<long>()).ToLookup(n => n);
         for (var p = 0; p < world.Broker.Partitions; p++)

@@ -27,7 +27,7 @@ public sealed class LaterVersionTests : IDisposable
     [Fact]
     public Task by_who_looks_for_a_schema() =>
         StopsAsync(() => new SchemaFinder(lake.Topic.Access, new SchemaStore(lake.Checkpoint), null, lake.Time, lake.Log)
-            .FindAsync(0, 1, CancellationToken.None));
+            .FindAsync(0, 1, hasPages: false, CancellationToken.None));
 
     private static async Task StopsAsync(Func<Task> read)
     {

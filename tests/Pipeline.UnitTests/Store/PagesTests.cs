@@ -319,6 +319,29 @@ public sealed class PagesTests : IDisposable
         await lake.AssertStoredOnceAsync();
     }
 
+    /// <summary>Behind the last record others' markers stand, or records that were taken back: retention takes those, too.</summary>
+    [Fact]
+    public async Task an_end_that_was_reached_is_no_loss_once_retention_takes_what_lay_before_it()
+    {
+        lake.PresentSchema = _ => Task.FromResult(TestTopic.Orders);
+        using (var instance = lake.NewInstance())
+        {
+            var batch = await instance.OpenBatchAsync(CancellationToken.None, readsInOrder: true);
+            await batch.AddAsync(Topic.Produce(0, TestTopic.Row(1)), CancellationToken.None);
+            await batch.CommitAsync(CancellationToken.None);
+            Assert.False(batch.HasNews);
+            Topic.Skip(0, 3);
+            batch.EndReached(0, 4);
+            Assert.True(batch.HasNews);
+            await batch.CommitAsync(CancellationToken.None);
+            Assert.False(batch.HasNews);
+        }
+        Topic.Remove(0, below: 4);
+
+        Assert.Equal(4, await lake.NextOffsetAsync(0));
+        Assert.Single(await lake.VersionsAsync());
+    }
+
     /// <summary>Its offset may be the one that a marker has behind a page: only a page's end is followed by one.</summary>
     [Fact]
     public async Task a_record_behind_anothers_that_has_a_position_is_not_passed_over()
