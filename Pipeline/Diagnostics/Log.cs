@@ -77,6 +77,11 @@ public static partial class Log
         + "deletes are missing in this stream's lake, which the audit counts; postgres.deletes: audit publishes them")]
     public static partial void TombstonesMayBeGone(this ILogger logger, double hours, string table);
 
+    [LoggerMessage(1018, LogLevel.Warning,
+        "a trigger that writes into {Table}, or its function, was changed, or off, since the last window: deletes of that time may not be "
+        + "captured (verify finds them, and repair publishes them)")]
+    public static partial void DeletesInDoubt(this ILogger logger, string table);
+
     // 2xxx: publishing to Kafka
     [LoggerMessage(2001, LogLevel.Information,
         "no position yet, neither in the watermark file nor in the topic: the whole table is captured first")]

@@ -114,6 +114,9 @@ internal sealed record TableChange(ImmutableArray<uint> Joined, bool IsRewritten
 {
     public static readonly TableChange None = new([], false, false, "");
 
+    /// <summary>A trigger that writes deletes down was changed: it may have been off, or its function another, for a while.</summary>
+    public bool AreDeletesInDoubt { get; init; }
+
     /// <param name="since">The horizon before; null: this is the first.</param>
     /// <param name="now">The table as it is.</param>
     /// <param name="touched">What in the catalogue was written since.</param>
@@ -162,6 +165,10 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
         ), guard AS (
             SELECT part.joined, t.oid, t.xmin AS by, f.xmin AS function_by
             FROM part JOIN pg_trigger t ON t.tgrelid = part.oid JOIN pg_proc f ON f.oid = t.tgfoid WHERE {2}
+        ), deleter AS (
+            SELECT t.xmin AS by, f.xmin AS function_by
+            FROM part JOIN pg_trigger t ON t.tgrelid = part.oid AND NOT part.joined JOIN pg_proc f ON f.oid = t.tgfoid
+            WHERE t.tgtype & 56 <> 0 AND strpos(f.prosrc, (SELECT relname FROM pg_class WHERE oid = {4})) > 0
         ), types (oid) AS (
             SELECT atttypid FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped
             UNION
@@ -174,7 +181,7 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
 
     /// <summary>
     /// One row: digest of the files, oids that joined, whether files of the others may be others, whether triggers may, who at or above H
-    /// wrote it, digest of the triggers, and of the others' files.
+    /// wrote it, digest of the triggers, and of the others' files, whether the triggers that write deletes down may be others.
     /// </summary>
     public NpgsqlBatchCommand Storage() => Command(
         $"""
@@ -185,10 +192,12 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
                EXISTS (SELECT FROM guard WHERE NOT joined AND ({IsUnguarded("by")} OR {IsUnguarded("function_by")})),
                (SELECT coalesce(array_agg(DISTINCT x::text), ARRAY[]::text[]) FROM (
                     SELECT by FROM tree UNION ALL SELECT by FROM part UNION ALL SELECT by FROM guard UNION ALL SELECT function_by FROM guard
+                    UNION ALL SELECT by FROM deleter UNION ALL SELECT function_by FROM deleter
                     UNION ALL SELECT xmin FROM pg_enum WHERE enumtypid IN (SELECT oid FROM types)
                 ) changes (x) WHERE {IsNotBelow("x")}),
                (SELECT coalesce(md5(string_agg(oid || ':' || by::text || ':' || function_by::text, ',' ORDER BY oid)), '') FROM guard),
-               (SELECT {Digest} FROM part WHERE NOT joined)
+               (SELECT {Digest} FROM part WHERE NOT joined),
+               EXISTS (SELECT FROM deleter WHERE {IsDeleterNew("by")} OR {IsDeleterNew("function_by")})
         """);
 
     /// <summary>
@@ -218,7 +227,7 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
         var (filesTouched, triggersTouched) = (reader.GetBoolean(2), reader.GetBoolean(3));
         var seen = reader.GetFieldValue<string[]>(4).Select(x => uint.Parse(x, CultureInfo.InvariantCulture))
             .Where(x => !to.IsOpen(x)).Order();
-        var (triggers, kept) = (reader.GetString(5), reader.GetString(6));
+        var (triggers, kept, deletersTouched) = (reader.GetString(5), reader.GetString(6), reader.GetBoolean(7));
         await reader.NextResultAsync(cancellationToken);
         var values = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
         var (filled, defaulted, written) = (new List<string>(), new List<string>(), new List<string>());
@@ -231,7 +240,8 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
             if (reader.GetBoolean(4)) written.Add(name);
         }
         var facts = new TableFacts(storage, table.Trigger.Counts, values.ToImmutable(), [.. seen], triggers);
-        return (facts, TableChange.Of(since, facts, new([.. joined], filesTouched, kept, triggersTouched, filled, defaulted, written)));
+        var touched = new TouchedCatalogue([.. joined], filesTouched, kept, triggersTouched, filled, defaulted, written);
+        return (facts, TableChange.Of(since, facts, touched) with { AreDeletesInDoubt = deletersTouched });
     }
 
     // What is not carried reads as nothing, whatever becomes of it, until it is.
@@ -242,7 +252,8 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
     private NpgsqlBatchCommand Command(string select)
     {
         var tree = Tree.Replace("{0}", IsNew("i.xmin")).Replace("{1}", IsNew("c.xmin"))
-            .Replace("{2}", TableTree.IsBeforeRow).Replace("{3}", TableTree.Children);
+            .Replace("{2}", TableTree.IsBeforeRow).Replace("{3}", TableTree.Children)
+            .Replace("{4}", $"{table.Tombstones?.Oid ?? 0}");
         return new($"{tree} {select}") { Parameters = { new() { Value = (long)table.Oid } } };
     }
 
@@ -251,6 +262,10 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
     /// then who is open may have begun before it.
     /// </summary>
     public string IsUnguarded(string xid) => since is null ? IsNotBelow(xid) : IsNew(xid);
+
+    // Those that were made with the table of deletes, or before it could be read, are new with it.
+    private string IsDeleterNew(string xid) =>
+        table.Tombstones is { } tombstones && since?.Tombstones == tombstones.Oid ? IsNew(xid) : "false";
 
     private string IsNotBelow(string xid) => $"age({xid}) BETWEEN 0 AND age('{(uint)to.Xmin}'::xid)";
 

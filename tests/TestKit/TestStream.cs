@@ -24,7 +24,8 @@ public sealed class TestStream : IAsyncDisposable
     /// <summary>The same with tombstones, as db/orders.sql makes them.</summary>
     public const string ItemsAndDeletes = Items + Deletes;
 
-    private const string Deletes =
+    /// <summary>Tombstones of a table that is there.</summary>
+    public const string Deletes =
         """
         CREATE TABLE items_deletes (
             delete_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id bigint NOT NULL, deleted_at timestamptz NOT NULL);
