@@ -102,7 +102,8 @@ CREATE TABLE IF NOT EXISTS :"deletes_table" (
 CREATE INDEX IF NOT EXISTS :"deletes_index" ON :"deletes_table" (deleted_at);
 
 -- They are written down by who owns the tables, whoever deletes. TRUNCATE has the table's lock before its triggers fire: the keys that
--- they see are all that there are, and afterwards there would be none to be seen.
+-- they see are all that there are, and afterwards there would be none to be seen. Not so in a transaction whose snapshot is older than
+-- that lock: it removes rows that it cannot see, and nobody would ever be told of those. So it is refused.
 DO $$
 DECLARE
     orders regclass := format('%I', current_setting('orders_stream.orders_table'))::regclass;
@@ -116,6 +117,12 @@ BEGIN
         CREATE OR REPLACE FUNCTION %1$s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
         BEGIN
             IF TG_OP = 'TRUNCATE' THEN
+                IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+                    RAISE EXCEPTION 'TRUNCATE of %% in a transaction of level %% is refused',
+                            TG_TABLE_NAME, current_setting('transaction_isolation')
+                        USING HINT = 'It removes rows that its snapshot does not show, whose keys would not be written down. '
+                            'Use one of level READ COMMITTED, or DELETE.';
+                END IF;
                 INSERT INTO %1$s (order_id, deleted_at) SELECT order_id, clock_timestamp() FROM %2$s;
             ELSE
                 INSERT INTO %1$s (order_id, deleted_at) VALUES (OLD.order_id, clock_timestamp());

@@ -430,6 +430,28 @@ public sealed class DeleteTests(PostgresServer postgres, KafkaServer kafka)
         }
     }
 
+    /// <summary>Its snapshot is older than its lock: a key that was committed in between, and captured, would be in no tombstone.</summary>
+    [Theory, InlineData("REPEATABLE READ"), InlineData("SERIALIZABLE")]
+    public async Task a_table_is_truncated_only_by_a_transaction_that_sees_all_its_keys(string level)
+    {
+        await using var orders = await TestPipeline.CreateAsync(postgres, kafka);
+        await orders.OnceAsync();
+        await using var archive = await orders.Database.OpenSessionAsync();
+        await archive.ExecuteAsync($"BEGIN ISOLATION LEVEL {level}; CREATE TABLE archive AS SELECT * FROM t_orders");
+        await orders.Database.ExecuteAsync(
+            "INSERT INTO t_orders (order_id, customer_name, restaurant_name, item, amount) VALUES (900, 'c', 'r', 'i', 1)");
+        await orders.OnceAsync();
+
+        var refused = await Assert.ThrowsAsync<Npgsql.PostgresException>(() => archive.ExecuteAsync("TRUNCATE t_orders"));
+        Assert.Equal($"TRUNCATE of t_orders in a transaction of level {level.ToLowerInvariant()} is refused", refused.MessageText);
+        Assert.Contains("READ COMMITTED", refused.Hint, StringComparison.Ordinal);
+        await archive.ExecuteAsync("ROLLBACK; TRUNCATE t_orders");
+        await orders.OnceAsync();
+
+        var lake = new TestKit.Oracles.LakeReader(orders.Options.Datalake.Path);
+        await new TestKit.Oracles.Oracle(orders.Database, "t_orders", ["order_id"], lake).LakeShouldEqualTableAsync();
+    }
+
     private async Task<TestStream> TenItemsAsync(
         Func<Configuration.PipelineOptions, Configuration.PipelineOptions>? configure = null, TimeProvider? time = null)
     {
