@@ -188,6 +188,7 @@ internal sealed partial class CaptureSession : IDisposable
             context.Logger.Rereading(plan.Reason, plan.Window.LowerBound is { } bound ? $"rows from {bound:O} on" : "all rows");
         if (plan.AnyTimeReason.Length > 0) context.Logger.LookingAtAllRows(plan.AnyTimeReason);
         WarnOfTombstonesGone(last, to);
+        if (change.AreKeysInDoubt) context.Logger.KeysInDoubt(table.Key);
         if (change.AreDeletesInDoubt) context.Logger.DeletesInDoubt(table.Tombstones!.QualifiedName);
         return plan.Window with { IsOfAllTombstones = last is not null && to.Tombstones is { } oid && last.Tombstones != oid };
     }

@@ -95,7 +95,7 @@ public sealed record TableFacts(
 
     private static string NameOf(string column) => column.Split(':')[0];
 
-    private static bool IsColumn(string name) => name.StartsWith('a');
+    internal static bool IsColumn(string name) => name.StartsWith('a');
 
     private static bool IsCarried(string column) => !column.EndsWith($":{NotCarried}", StringComparison.Ordinal);
 }
@@ -117,6 +117,11 @@ internal sealed record TableChange(ImmutableArray<uint> Joined, bool IsRewritten
     /// <summary>A trigger that writes deletes down was changed: it may have been off, or its function another, for a while.</summary>
     public bool AreDeletesInDoubt { get; init; }
 
+    /// <summary>
+    /// Rows may be under other keys than they were, past all triggers: a label of the key's was renamed, or a column of it rewritten.
+    /// </summary>
+    public bool AreKeysInDoubt { get; init; }
+
     /// <param name="since">The horizon before; null: this is the first.</param>
     /// <param name="now">The table as it is.</param>
     /// <param name="touched">What in the catalogue was written since.</param>
@@ -131,7 +136,11 @@ internal sealed record TableChange(ImmutableArray<uint> Joined, bool IsRewritten
         var filled = isRewritten ? [.. touched.Filled, .. touched.Defaulted] : touched.Filled;
         return new(
             touched.Joined, isRewritten, touched.Triggers || before.IsGuarded != now.IsGuarded,
-            before.WhatReadsOtherwise(now, filled, touched.Values));
+            before.WhatReadsOtherwise(now, filled, touched.Values))
+        {
+            AreKeysInDoubt = touched.Key.Any(k => (isRewritten || !TableFacts.IsColumn(k)) && before.Values.TryGetValue(k, out var was)
+                && (was != now.Values[k] || touched.Values.Contains(k))),
+        };
     }
 }
 
@@ -145,7 +154,11 @@ internal sealed record TableChange(ImmutableArray<uint> Joined, bool IsRewritten
 /// <param name="Values">Columns, and labels of enums.</param>
 internal sealed record TouchedCatalogue(
     ImmutableArray<uint> Joined, bool Files, string Kept, bool Triggers, IReadOnlyList<string> Filled, IReadOnlyList<string> Defaulted,
-    IReadOnlyList<string> Values);
+    IReadOnlyList<string> Values)
+{
+    /// <summary>Of all columns and labels those of the key.</summary>
+    public IReadOnlyList<string> Key { get; init; } = [];
+}
 
 /// <summary>Reads a table's facts, and what in the catalogue was written since a horizon, in the snapshot of the next one.</summary>
 /// <param name="table">The table.</param>
@@ -169,10 +182,10 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
             SELECT t.xmin AS by, f.xmin AS function_by
             FROM part JOIN pg_trigger t ON t.tgrelid = part.oid AND NOT part.joined JOIN pg_proc f ON f.oid = t.tgfoid
             WHERE t.tgtype & 56 <> 0 AND strpos(f.prosrc, (SELECT relname FROM pg_class WHERE oid = {4})) > 0
-        ), types (oid) AS (
-            SELECT atttypid FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped
+        ), types (oid, of_key) AS (
+            SELECT atttypid, attname IN ({5}) FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped
             UNION
-            SELECT below.oid FROM types JOIN pg_type t USING (oid), LATERAL (VALUES (t.typbasetype), (t.typelem)) below (oid)
+            SELECT below.oid, of_key FROM types JOIN pg_type t USING (oid), LATERAL (VALUES (t.typbasetype), (t.typelem)) below (oid)
             WHERE below.oid <> 0
         )
         """;
@@ -202,7 +215,7 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
 
     /// <summary>
     /// A row for each column and label: its name in the facts, its digest, whether rows have a value of it that they were not written
-    /// with, whether it has a default, whether it was written since.
+    /// with, whether it has a default, whether it was written since, whether it is of the key.
     /// </summary>
     public NpgsqlBatchCommand Values() => Command(
         $"""
@@ -212,10 +225,11 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
                (SELECT coalesce(bool_or(m.atthasmissing OR m.attgenerated = 'v'), false)
                 FROM part JOIN pg_attribute m ON m.attrelid = part.oid WHERE m.attname = a.attname AND NOT m.attisdropped)
                    AND {IsCarried},
-               a.atthasdef AND {IsCarried}, {IsNew("a.xmin")} AND {IsCarried}
+               a.atthasdef AND {IsCarried}, {IsNew("a.xmin")} AND {IsCarried}, a.attname IN ({Key})
         FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
         UNION ALL
-        SELECT 'l' || e.oid, left(md5(e.enumlabel), 8), false, false, {IsNew("e.xmin")}
+        SELECT 'l' || e.oid, left(md5(e.enumlabel), 8), false, false, {IsNew("e.xmin")},
+               e.enumtypid IN (SELECT oid FROM types WHERE of_key)
         FROM pg_enum e WHERE e.enumtypid IN (SELECT oid FROM types)
         """);
 
@@ -230,7 +244,7 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
         var (triggers, kept, deletersTouched) = (reader.GetString(5), reader.GetString(6), reader.GetBoolean(7));
         await reader.NextResultAsync(cancellationToken);
         var values = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
-        var (filled, defaulted, written) = (new List<string>(), new List<string>(), new List<string>());
+        var (filled, defaulted, written, key) = (new List<string>(), new List<string>(), new List<string>(), new List<string>());
         while (await reader.ReadAsync(cancellationToken))
         {
             var name = reader.GetString(0);
@@ -238,9 +252,10 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
             if (reader.GetBoolean(2)) filled.Add(name);
             else if (reader.GetBoolean(3)) defaulted.Add(name);
             if (reader.GetBoolean(4)) written.Add(name);
+            if (reader.GetBoolean(5)) key.Add(name);
         }
         var facts = new TableFacts(storage, table.Trigger.Counts, values.ToImmutable(), [.. seen], triggers);
-        var touched = new TouchedCatalogue([.. joined], filesTouched, kept, triggersTouched, filled, defaulted, written);
+        var touched = new TouchedCatalogue([.. joined], filesTouched, kept, triggersTouched, filled, defaulted, written) { Key = key };
         return (facts, TableChange.Of(since, facts, touched) with { AreDeletesInDoubt = deletersTouched });
     }
 
@@ -249,11 +264,13 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
         ? "true"
         : $"a.attname NOT IN ({string.Join(", ", table.Excluded.Select(Sql.Literal))})";
 
+    private string Key => string.Join(", ", table.Schema.KeyColumns.Select(k => Sql.Literal(table.Schema.Columns[k].Name)));
+
     private NpgsqlBatchCommand Command(string select)
     {
         var tree = Tree.Replace("{0}", IsNew("i.xmin")).Replace("{1}", IsNew("c.xmin"))
             .Replace("{2}", TableTree.IsBeforeRow).Replace("{3}", TableTree.Children)
-            .Replace("{4}", $"{table.Tombstones?.Oid ?? 0}");
+            .Replace("{4}", $"{table.Tombstones?.Oid ?? 0}").Replace("{5}", Key);
         return new($"{tree} {select}") { Parameters = { new() { Value = (long)table.Oid } } };
     }
 

@@ -71,10 +71,11 @@ public sealed partial record TombstoneTable(uint Oid, string QualifiedName, Tabl
 
     private static string Select(SourceTable table) => $"SELECT {string.Join(", ", table.KeyColumns.Select(k => $"d.{k}"))}, d.{Number}";
 
-    // Equal keys may print otherwise, and are two keys to the lake then.
+    // Equal keys may print otherwise, and are two keys to the lake then; so may texts, by the collation of their column.
     private static string IsGone(SourceTable table)
     {
-        var isSame = string.Join(" AND ", table.KeyColumns.Select(k => $"t.{k} = d.{k} AND t.{k}::text = d.{k}::text"));
+        var isSame = string.Join(
+            " AND ", table.KeyColumns.Select(k => $"t.{k} = d.{k} AND t.{k}::text COLLATE \"C\" = d.{k}::text COLLATE \"C\""));
         return $"NOT EXISTS (SELECT FROM {table.QualifiedName} t WHERE {isSame})";
     }
 

@@ -89,6 +89,23 @@ public sealed class DeleteTriggerTests(PostgresServer postgres, KafkaServer kafk
         Assert.Contains(warning, Assert.Single(await WarningsAsync(database)), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("numeric")]
+    [InlineData("jsonb")]
+    [InlineData("text COLLATE any_case")]
+    public async Task a_key_that_can_be_equal_and_read_otherwise_is_named_where_its_trigger_does_not_look(string type)
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        await database.ExecuteAsync(DeleteTests.KeysThatReadOtherwise(type));
+        Assert.Empty(await WarningsAsync(database));
+        await database.ExecuteAsync(
+            "DROP TRIGGER keys ON items; CREATE TRIGGER keys AFTER UPDATE ON items FOR EACH ROW "
+            + "WHEN (OLD.k IS DISTINCT FROM NEW.k) EXECUTE FUNCTION items_deletes(); ALTER TABLE items ENABLE ALWAYS TRIGGER keys");
+        Assert.Contains(
+            "a key whose k becomes an equal one that reads otherwise", Assert.Single(await WarningsAsync(database)),
+            StringComparison.Ordinal);
+    }
+
     /// <summary>Each looks, at the next poll, as it did before.</summary>
     [Theory]
     [InlineData(
@@ -124,6 +141,39 @@ public sealed class DeleteTriggerTests(PostgresServer postgres, KafkaServer kafk
         await stream.ExecuteAsync("INSERT INTO items (id) VALUES (51)");
         await stream.PollAsync();
         Assert.DoesNotContain(stream.Log.Warnings, w => w.Contains("_deletes", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("ALTER TYPE state RENAME VALUE 'placed' TO 'ordered'")]
+    [InlineData("ALTER TABLE items ALTER COLUMN id TYPE bigint USING id + 1000")]
+    public async Task a_key_that_reads_otherwise_by_now_is_told_once(string change)
+    {
+        await using var stream = await LoadedAsync(
+            "CREATE TYPE state AS ENUM ('placed'); CREATE DOMAIN known AS state; "
+            + "CREATE TABLE items (id bigint, state known DEFAULT 'placed', other known DEFAULT 'placed', "
+            + "updated_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (state, id)); CREATE INDEX ON items (updated_at, state, id)");
+        await stream.ExecuteAsync(change);
+        for (var id = 101; id <= 103; id++)
+        {
+            await stream.ExecuteAsync($"INSERT INTO items (id, state, other) SELECT {id}, k, k FROM unnest(enum_range(NULL::state)) k");
+            await stream.PollAsync();
+        }
+        Assert.Single(stream.Log.Warnings, w => w.Contains("may read otherwise than in the lake", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("ALTER TYPE state RENAME VALUE 'placed' TO 'ordered'")]
+    [InlineData("ALTER TYPE state ADD VALUE 'lost'")]
+    [InlineData("VACUUM FULL items")]
+    [InlineData("ALTER TABLE items ALTER COLUMN name TYPE varchar(200) USING name || '!'")]
+    public async Task nothing_is_said_of_a_key_that_reads_as_before(string change)
+    {
+        await using var stream = await LoadedAsync(
+            "CREATE TYPE state AS ENUM ('placed'); " + TestStream.Items + "ALTER TABLE items ADD COLUMN state state DEFAULT 'placed';");
+        await stream.ExecuteAsync(change);
+        await stream.ExecuteAsync("INSERT INTO items (id, state) VALUES (101, NULL)");
+        await stream.PollAsync();
+        Assert.DoesNotContain(stream.Log.Warnings, w => w.Contains("may read otherwise than in the lake", StringComparison.Ordinal));
     }
 
     private async Task<TestStream> LoadedAsync(string ddl)
