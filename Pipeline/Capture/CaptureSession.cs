@@ -69,7 +69,10 @@ internal sealed partial class CaptureSession : IDisposable
             var server = await SourceServer.ReadAsync(connection, cancellationToken);
             var table = await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken);
             var source = new SourceIdentity(
-                server.System, server.Timeline, options.Postgres.Db, $"{options.Postgres.Schema}.{options.Postgres.Table}", table.Oid);
+                server.System, server.Timeline, options.Postgres.Db, $"{options.Postgres.Schema}.{options.Postgres.Table}", table.Oid)
+            {
+                DatabaseOid = server.DatabaseOid,
+            };
             context.Infinite ??= await InfiniteValues.FindAsync(connection, table, options.Postgres, cancellationToken);
             Announce(context, server, table, source);
 
@@ -185,6 +188,8 @@ internal sealed partial class CaptureSession : IDisposable
             context.Logger.Rereading(plan.Reason, plan.Window.LowerBound is { } bound ? $"rows from {bound:O} on" : "all rows");
         if (plan.AnyTimeReason.Length > 0) context.Logger.LookingAtAllRows(plan.AnyTimeReason);
         WarnOfTombstonesGone(last, to);
+        if (change.AreKeysInDoubt) context.Logger.KeysInDoubt(table.Key);
+        if (change.AreDeletesInDoubt) context.Logger.DeletesInDoubt(table.Tombstones!.QualifiedName);
         return plan.Window with { IsOfAllTombstones = last is not null && to.Tombstones is { } oid && last.Tombstones != oid };
     }
 

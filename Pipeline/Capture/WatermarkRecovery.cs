@@ -64,6 +64,7 @@ internal sealed class WatermarkRecovery(CaptureContext context)
         else found.Watermark.Source.CheckSameTable(source);
         var position = Complete(
             found.Watermark ?? Watermark.Start(source, topic.Identity), file, tail, topic, isAfterLoss: !lost.IsEmpty, least);
+        position = position with { Source = position.Source.KnownAs(source) };
         if (lost.IsEmpty) return found with { Watermark = position, File = file };
         context.File.Write(position, context.CrashPoints);
         return found with { Watermark = position, File = position };

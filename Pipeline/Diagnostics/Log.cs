@@ -77,6 +77,16 @@ public static partial class Log
         + "deletes are missing in this stream's lake, which the audit counts; postgres.deletes: audit publishes them")]
     public static partial void TombstonesMayBeGone(this ILogger logger, double hours, string table);
 
+    [LoggerMessage(1018, LogLevel.Warning,
+        "a trigger that writes into {Table}, or its function, was changed, or off, since the last window: deletes of that time may not be "
+        + "captured (verify finds them, and repair publishes them)")]
+    public static partial void DeletesInDoubt(this ILogger logger, string table);
+
+    [LoggerMessage(1019, LogLevel.Warning,
+        "the key ({Key}) may read otherwise than in the lake, where a label of its enum was renamed, or a column of it rewritten: then "
+        + "rows stay there under the old keys, beside the new ones (verify finds them)")]
+    public static partial void KeysInDoubt(this ILogger logger, string key);
+
     // 2xxx: publishing to Kafka
     [LoggerMessage(2001, LogLevel.Information,
         "no position yet, neither in the watermark file nor in the topic: the whole table is captured first")]

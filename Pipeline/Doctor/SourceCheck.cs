@@ -43,7 +43,10 @@ internal sealed class SourceCheck(PipelineOptions options, TimeProvider time, Fi
             cancellationToken);
         if (activity is not null) JudgeActivity(activity);
         return server is null || table is null ? null : new SourceIdentity(
-            server.System, server.Timeline, postgres.Db, $"{postgres.Schema}.{postgres.Table}", table.Oid);
+            server.System, server.Timeline, postgres.Db, $"{postgres.Schema}.{postgres.Table}", table.Oid)
+        {
+            DatabaseOid = server.DatabaseOid,
+        };
     }
 
     private void JudgeFacts(SourceFacts facts)

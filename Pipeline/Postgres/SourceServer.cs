@@ -13,7 +13,8 @@ namespace OrdersStream.Postgres;
 /// role that may not see when they began knows only that its own session did not live through it: each may be the first since.
 /// </param>
 /// <param name="SeesAllSessions">The role may see when others' transactions began (pg_read_all_stats).</param>
-public sealed record SourceServer(string System, string Timeline, DateTime StartedAt, bool SeesAllSessions)
+/// <param name="DatabaseOid">Of the database that the connection leads to.</param>
+public sealed record SourceServer(string System, string Timeline, DateTime StartedAt, bool SeesAllSessions, uint DatabaseOid)
 {
     /// <summary>An expression for <see cref="StartedAt"/>.</summary>
     internal const string Started =
@@ -48,11 +49,12 @@ public sealed record SourceServer(string System, string Timeline, DateTime Start
             SELECT (SELECT system_identifier::text FROM pg_control_system()),
                    left(pg_walfile_name(pg_current_wal_insert_lsn()), 8),
                    {Started},
-                   pg_has_role('pg_read_all_stats', 'USAGE')
+                   pg_has_role('pg_read_all_stats', 'USAGE'),
+                   (SELECT oid FROM pg_database WHERE datname = current_database())
             """, connection);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         await reader.ReadAsync(cancellationToken);
         return new SourceServer(
-            reader.GetString(0), reader.GetString(1), reader.GetDateTime(2), reader.GetBoolean(3));
+            reader.GetString(0), reader.GetString(1), reader.GetDateTime(2), reader.GetBoolean(3), reader.GetFieldValue<uint>(4));
     }
 }

@@ -101,7 +101,7 @@ public sealed record TableFacts(
 
     private static string NameOf(string column) => column.Split(':')[0];
 
-    private static bool IsColumn(string name) => name.StartsWith('a');
+    internal static bool IsColumn(string name) => name.StartsWith('a');
 
     private static bool IsCarried(string column) => !column.EndsWith($":{NotCarried}", StringComparison.Ordinal);
 }
@@ -120,6 +120,14 @@ internal sealed record TableChange(ImmutableArray<uint> Joined, bool IsRewritten
 {
     public static readonly TableChange None = new([], false, false, "");
 
+    /// <summary>A trigger that writes deletes down was changed: it may have been off, or its function another, for a while.</summary>
+    public bool AreDeletesInDoubt { get; init; }
+
+    /// <summary>
+    /// Rows may be under other keys than they were, past all triggers: a label of the key's was renamed, or a column of it rewritten.
+    /// </summary>
+    public bool AreKeysInDoubt { get; init; }
+
     /// <param name="since">The horizon before; null: this is the first.</param>
     /// <param name="now">The table as it is.</param>
     /// <param name="touched">What in the catalogue was written since.</param>
@@ -134,7 +142,11 @@ internal sealed record TableChange(ImmutableArray<uint> Joined, bool IsRewritten
         var filled = isRewritten ? [.. touched.Filled, .. touched.Defaulted] : touched.Filled;
         return new(
             touched.Joined, isRewritten, touched.Triggers || before.IsGuarded != now.IsGuarded,
-            before.WhatReadsOtherwise(now, filled, touched.Values));
+            before.WhatReadsOtherwise(now, filled, touched.Values))
+        {
+            AreKeysInDoubt = touched.Key.Any(k => (isRewritten || !TableFacts.IsColumn(k)) && before.Values.TryGetValue(k, out var was)
+                && (was != now.Values[k] || touched.Values.Contains(k))),
+        };
     }
 }
 
@@ -148,7 +160,11 @@ internal sealed record TableChange(ImmutableArray<uint> Joined, bool IsRewritten
 /// <param name="Values">Columns, and labels of enums.</param>
 internal sealed record TouchedCatalogue(
     ImmutableArray<uint> Joined, bool Files, string Kept, bool Triggers, IReadOnlyList<string> Filled, IReadOnlyList<string> Defaulted,
-    IReadOnlyList<string> Values);
+    IReadOnlyList<string> Values)
+{
+    /// <summary>Of all columns and labels those of the key.</summary>
+    public IReadOnlyList<string> Key { get; init; } = [];
+}
 
 /// <summary>Reads a table's facts, and what in the catalogue was written since a horizon, in the snapshot of the next one.</summary>
 /// <param name="table">The table.</param>
@@ -168,10 +184,14 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
         ), guard AS (
             SELECT part.joined, t.oid, t.xmin AS by, f.xmin AS function_by
             FROM part JOIN pg_trigger t ON t.tgrelid = part.oid JOIN pg_proc f ON f.oid = t.tgfoid WHERE {2}
-        ), types (oid) AS (
-            SELECT atttypid FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped
+        ), deleter AS (
+            SELECT t.xmin AS by, f.xmin AS function_by
+            FROM part JOIN pg_trigger t ON t.tgrelid = part.oid AND NOT part.joined JOIN pg_proc f ON f.oid = t.tgfoid
+            WHERE t.tgtype & 56 <> 0 AND strpos(f.prosrc, (SELECT relname FROM pg_class WHERE oid = {4})) > 0
+        ), types (oid, of_key) AS (
+            SELECT atttypid, attname IN ({5}) FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped
             UNION
-            SELECT below.oid FROM types JOIN pg_type t USING (oid), LATERAL (VALUES (t.typbasetype), (t.typelem)) below (oid)
+            SELECT below.oid, of_key FROM types JOIN pg_type t USING (oid), LATERAL (VALUES (t.typbasetype), (t.typelem)) below (oid)
             WHERE below.oid <> 0
         )
         """;
@@ -180,7 +200,7 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
 
     /// <summary>
     /// One row: digest of the files, oids that joined, whether files of the others may be others, whether triggers may, who at or above H
-    /// wrote it, digest of the triggers, and of the others' files.
+    /// wrote it, digest of the triggers, and of the others' files, whether the triggers that write deletes down may be others.
     /// </summary>
     public NpgsqlBatchCommand Storage() => Command(
         $"""
@@ -191,15 +211,17 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
                EXISTS (SELECT FROM guard WHERE NOT joined AND ({IsUnguarded("by")} OR {IsUnguarded("function_by")})),
                (SELECT coalesce(array_agg(DISTINCT x::text), ARRAY[]::text[]) FROM (
                     SELECT by FROM tree UNION ALL SELECT by FROM part UNION ALL SELECT by FROM guard UNION ALL SELECT function_by FROM guard
+                    UNION ALL SELECT by FROM deleter UNION ALL SELECT function_by FROM deleter
                     UNION ALL SELECT xmin FROM pg_enum WHERE enumtypid IN (SELECT oid FROM types)
                 ) changes (x) WHERE {IsNotBelow("x")}),
                (SELECT coalesce(md5(string_agg(oid || ':' || by::text || ':' || function_by::text, ',' ORDER BY oid)), '') FROM guard),
-               (SELECT {Digest} FROM part WHERE NOT joined)
+               (SELECT {Digest} FROM part WHERE NOT joined),
+               EXISTS (SELECT FROM deleter WHERE {IsDeleterNew("by")} OR {IsDeleterNew("function_by")})
         """);
 
     /// <summary>
     /// A row for each column and label: its name in the facts, its digest, whether rows have a value of it that they were not written
-    /// with, whether it has a default, whether it was written since.
+    /// with, whether it has a default, whether it was written since, whether it is of the key.
     /// </summary>
     public NpgsqlBatchCommand Values() => Command(
         $"""
@@ -209,10 +231,11 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
                (SELECT coalesce(bool_or(m.atthasmissing OR m.attgenerated = 'v'), false)
                 FROM part JOIN pg_attribute m ON m.attrelid = part.oid WHERE m.attname = a.attname AND NOT m.attisdropped)
                    AND {IsCarried},
-               a.atthasdef AND {IsCarried}, {IsNew("a.xmin")} AND {IsCarried}
+               a.atthasdef AND {IsCarried}, {IsNew("a.xmin")} AND {IsCarried}, a.attname IN ({Key})
         FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
         UNION ALL
-        SELECT 'l' || e.oid, left(md5(e.enumlabel), 8), false, false, {IsNew("e.xmin")}
+        SELECT 'l' || e.oid, left(md5(e.enumlabel), 8), false, false, {IsNew("e.xmin")},
+               e.enumtypid IN (SELECT oid FROM types WHERE of_key)
         FROM pg_enum e WHERE e.enumtypid IN (SELECT oid FROM types)
         """);
 
@@ -224,10 +247,10 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
         var (filesTouched, triggersTouched) = (reader.GetBoolean(2), reader.GetBoolean(3));
         var seen = reader.GetFieldValue<string[]>(4).Select(x => uint.Parse(x, CultureInfo.InvariantCulture))
             .Where(x => !to.IsOpen(x)).Order();
-        var (triggers, kept) = (reader.GetString(5), reader.GetString(6));
+        var (triggers, kept, deletersTouched) = (reader.GetString(5), reader.GetString(6), reader.GetBoolean(7));
         await reader.NextResultAsync(cancellationToken);
         var values = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
-        var (filled, defaulted, written) = (new List<string>(), new List<string>(), new List<string>());
+        var (filled, defaulted, written, key) = (new List<string>(), new List<string>(), new List<string>(), new List<string>());
         while (await reader.ReadAsync(cancellationToken))
         {
             var name = reader.GetString(0);
@@ -235,12 +258,14 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
             if (reader.GetBoolean(2)) filled.Add(name);
             else if (reader.GetBoolean(3)) defaulted.Add(name);
             if (reader.GetBoolean(4)) written.Add(name);
+            if (reader.GetBoolean(5)) key.Add(name);
         }
         var facts = new TableFacts(storage, table.Trigger.Counts, values.ToImmutable(), [.. seen], triggers)
         {
             DeletedWhen = table.DeletedWhen is { } condition ? TableFacts.DigestOf(condition) : null,
         };
-        return (facts, TableChange.Of(since, facts, new([.. joined], filesTouched, kept, triggersTouched, filled, defaulted, written)));
+        var touched = new TouchedCatalogue([.. joined], filesTouched, kept, triggersTouched, filled, defaulted, written) { Key = key };
+        return (facts, TableChange.Of(since, facts, touched) with { AreDeletesInDoubt = deletersTouched });
     }
 
     // What is not carried reads as nothing, whatever becomes of it, until it is.
@@ -248,10 +273,13 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
         ? "true"
         : $"a.attname NOT IN ({string.Join(", ", table.Excluded.Select(Sql.Literal))})";
 
+    private string Key => string.Join(", ", table.Schema.KeyColumns.Select(k => Sql.Literal(table.Schema.Columns[k].Name)));
+
     private NpgsqlBatchCommand Command(string select)
     {
         var tree = Tree.Replace("{0}", IsNew("i.xmin")).Replace("{1}", IsNew("c.xmin"))
-            .Replace("{2}", TableTree.IsBeforeRow).Replace("{3}", TableTree.Children);
+            .Replace("{2}", TableTree.IsBeforeRow).Replace("{3}", TableTree.Children)
+            .Replace("{4}", $"{table.Tombstones?.Oid ?? 0}").Replace("{5}", Key);
         return new($"{tree} {select}") { Parameters = { new() { Value = (long)table.Oid } } };
     }
 
@@ -260,6 +288,10 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
     /// then who is open may have begun before it.
     /// </summary>
     public string IsUnguarded(string xid) => since is null ? IsNotBelow(xid) : IsNew(xid);
+
+    // Those that were made with the table of deletes, or before it could be read, are new with it.
+    private string IsDeleterNew(string xid) =>
+        table.Tombstones is { } tombstones && since?.Tombstones == tombstones.Oid ? IsNew(xid) : "false";
 
     private string IsNotBelow(string xid) => $"age({xid}) BETWEEN 0 AND age('{(uint)to.Xmin}'::xid)";
 

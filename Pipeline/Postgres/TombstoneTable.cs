@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Npgsql;
 using OrdersStream.Diagnostics;
 using OrdersStream.Rows;
 
@@ -15,7 +14,7 @@ namespace OrdersStream.Postgres;
 /// <param name="QualifiedName">Quoted, for statements.</param>
 /// <param name="Rows">The columns that are read: the key's, then the tombstone's number, by which they are read in order.</param>
 /// <param name="Deletes">The source table's columns as a delete has them: all but the key's may be NULL.</param>
-public sealed record TombstoneTable(uint Oid, string QualifiedName, TableSchema Rows, TableSchema Deletes)
+public sealed partial record TombstoneTable(uint Oid, string QualifiedName, TableSchema Rows, TableSchema Deletes)
 {
     /// <summary>Its name is the source table's with this behind it, in the same schema.</summary>
     public const string Suffix = "_deletes";
@@ -72,10 +71,11 @@ public sealed record TombstoneTable(uint Oid, string QualifiedName, TableSchema 
 
     private static string Select(SourceTable table) => $"SELECT {string.Join(", ", table.KeyColumns.Select(k => $"d.{k}"))}, d.{Number}";
 
-    // Equal keys may print otherwise, and are two keys to the lake then.
+    // Equal keys may print otherwise, and are two keys to the lake then; so may texts, by the collation of their column.
     private static string IsGone(SourceTable table)
     {
-        var isSame = string.Join(" AND ", table.KeyColumns.Select(k => $"t.{k} = d.{k} AND t.{k}::text = d.{k}::text"));
+        var isSame = string.Join(
+            " AND ", table.KeyColumns.Select(k => $"t.{k} = d.{k} AND t.{k}::text COLLATE \"C\" = d.{k}::text COLLATE \"C\""));
         var isLiving = table.DeletedWhen is null ? "" : $" AND {table.IsLiving}";
         return $"NOT EXISTS (SELECT FROM {table.QualifiedName} t WHERE {isSame}{isLiving})";
     }
@@ -115,75 +115,4 @@ public sealed record TombstoneTable(uint Oid, string QualifiedName, TableSchema 
         horizon.LowerBound is { } bound ? $"({horizon.Contains(xid)} OR d.{Time} < {Sql.Timestamp(bound)})" : horizon.Contains(xid);
 
     private static string NumberOf(Cursor cursor) => $"{Sql.Literal(cursor.Timestamp!)}::bigint";
-
-    /// <summary>The table of a source table, as the catalogue shows it now.</summary>
-    /// <param name="connection">To the server.</param>
-    /// <param name="schema">The schema of both.</param>
-    /// <param name="table">The source table's name.</param>
-    /// <param name="oid">Its oid.</param>
-    /// <param name="columns">Its columns.</param>
-    /// <param name="cancellationToken">Ends the asking.</param>
-    /// <returns>Null: there is none that can be read; and what an operator should know of it.</returns>
-    internal static async Task<(TombstoneTable? Table, ImmutableArray<Advice> Warnings)> ReadAsync(
-        NpgsqlConnection connection, string schema, string table, uint oid, TableSchema columns, CancellationToken cancellationToken)
-    {
-        var name = table + Suffix;
-        await using var command = new NpgsqlCommand(Description, connection)
-        {
-            Parameters =
-            {
-                new() { Value = (long)oid }, new() { Value = name },
-                new() { Value = columns.KeyColumns.Select(k => columns.Columns[k].Name).ToArray() },
-            },
-        };
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        if (!await reader.ReadAsync(cancellationToken)) return (null, []);
-        var found = Of(schema, name, columns, reader.GetFieldValue<uint>(4));
-        var misfit = reader.IsDBNull(0) ? null : reader.GetString(0);
-        if (columns.KeyColumns.Select(k => columns.Columns[k].Name).FirstOrDefault(k => k is Number or Time) is { } taken)
-            misfit = $"its column {taken} has the name of one of the tombstones' own";
-        if (misfit is not null)
-            return (null, [new("deletes",
-                $"{found.QualifiedName} does not fit the table's key ({misfit}), so deletes are not captured",
-                "make it anew as db/orders.sql does")]);
-        if (!reader.GetBoolean(1))
-            return (null, [new("deletes",
-                $"{found.QualifiedName} cannot be read, so deletes are not captured",
-                $"GRANT SELECT, DELETE ON {found.QualifiedName} to the role")]);
-        found = found with { IsRemovable = reader.GetBoolean(2) };
-        var warnings = ImmutableArray.CreateBuilder<Advice>();
-        if (!found.IsRemovable)
-            warnings.Add(new("deletes",
-                $"{found.QualifiedName} only grows, since the role may not remove what is published",
-                $"GRANT DELETE ON {found.QualifiedName} to the role"));
-        if (!reader.IsDBNull(3))
-            warnings.Add(new("deletes",
-                $"no trigger that always fires writes into {found.QualifiedName} {reader.GetString(3)}, so such deletes are not captured "
-                + "(verify finds them)",
-                "make the triggers as db/orders.sql does"));
-        return (found, warnings.ToImmutable());
-    }
-
-    // Of each event the triggers whose function names the table: 8 DELETE, 16 UPDATE, 32 TRUNCATE.
-    private const string Description =
-        $"""
-        SELECT (SELECT string_agg(wanted.name, ', ')
-                FROM (SELECT k, a.atttypid, a.atttypmod, a.attcollation
-                      FROM unnest($3) k JOIN pg_attribute a ON a.attrelid = $1::oid AND a.attname = k
-                      UNION ALL VALUES ('{Number}', 'bigint'::regtype::oid, -1, 0::oid),
-                          ('{Time}', 'timestamptz'::regtype::oid, -1, 0::oid))
-                     AS wanted (name, type, modifier, sorts)
-                WHERE NOT EXISTS (SELECT FROM pg_attribute d WHERE d.attrelid = c.oid AND d.attname = wanted.name AND d.attnotnull
-                                  AND d.atttypid = wanted.type AND d.atttypmod = wanted.modifier
-                                  AND d.attcollation = wanted.sorts)),
-               has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid), has_table_privilege(c.oid, 'DELETE'),
-               (SELECT string_agg(e.name, ' and ')
-                FROM (VALUES (8, 'on DELETE'), (16, 'on UPDATE'), (32, 'on TRUNCATE')) AS e (bit, name)
-                WHERE NOT EXISTS (SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
-                                  WHERE t.tgrelid = $1::oid AND t.tgtype & e.bit <> 0 AND t.tgenabled = 'A'
-                                    AND strpos(p.prosrc, $2) > 0)),
-               c.oid
-        FROM pg_class c
-        WHERE c.relkind = 'r' AND c.relname = $2 AND c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = $1::oid)
-        """;
 }

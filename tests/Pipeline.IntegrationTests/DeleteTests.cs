@@ -430,6 +430,79 @@ public sealed class DeleteTests(PostgresServer postgres, KafkaServer kafka)
         }
     }
 
+    /// <summary>Its snapshot is older than its lock: a key that was committed in between, and captured, would be in no tombstone.</summary>
+    [Theory, InlineData("REPEATABLE READ"), InlineData("SERIALIZABLE")]
+    public async Task a_table_is_truncated_only_by_a_transaction_that_sees_all_its_keys(string level)
+    {
+        await using var orders = await TestPipeline.CreateAsync(postgres, kafka);
+        await orders.OnceAsync();
+        await using var archive = await orders.Database.OpenSessionAsync();
+        await archive.ExecuteAsync($"BEGIN ISOLATION LEVEL {level}; CREATE TABLE archive AS SELECT * FROM t_orders");
+        await orders.Database.ExecuteAsync(
+            "INSERT INTO t_orders (order_id, customer_name, restaurant_name, item, amount) VALUES (900, 'c', 'r', 'i', 1)");
+        await orders.OnceAsync();
+
+        var refused = await Assert.ThrowsAsync<Npgsql.PostgresException>(() => archive.ExecuteAsync("TRUNCATE t_orders"));
+        Assert.Equal($"TRUNCATE of t_orders in a transaction of level {level.ToLowerInvariant()} is refused", refused.MessageText);
+        Assert.Contains("READ COMMITTED", refused.Hint, StringComparison.Ordinal);
+        await archive.ExecuteAsync("ROLLBACK; TRUNCATE t_orders");
+        await orders.OnceAsync();
+
+        var lake = new TestKit.Oracles.LakeReader(orders.Options.Datalake.Path);
+        await new TestKit.Oracles.Oracle(orders.Database, "t_orders", ["order_id"], lake).LakeShouldEqualTableAsync();
+    }
+
+    /// <summary>To the lake they are two keys.</summary>
+    [Theory]
+    [InlineData("numeric", "1", "1.00")]
+    [InlineData("jsonb", "'{\"a\": 1}'", "'{\"a\": 1.0}'")]
+    [InlineData("text COLLATE any_case", "'bob'", "'BOB'")]
+    public async Task a_key_that_becomes_one_that_is_equal_and_reads_otherwise_is_told_as_a_delete(string type, string before, string after)
+    {
+        await using var stream = await TestStream.CreateAsync(postgres, kafka, KeysThatReadOtherwise(type));
+        await stream.ExecuteAsync($"INSERT INTO items (k) VALUES ({before})");
+        await stream.PollAndStoreAsync();
+
+        await stream.ExecuteAsync($"UPDATE items SET k = {after}, updated_at = clock_timestamp()");
+        await stream.PollAndStoreAsync();
+
+        await stream.LakeShouldEqualTableAsync("k");
+        Assert.Single(stream.Lake.Rows($"SELECT 1 FROM {stream.Lake.Source} WHERE _op = 'delete'"));
+        Assert.DoesNotContain(stream.Log.Warnings, w => w.Contains("_deletes", StringComparison.Ordinal));
+    }
+
+    /// <summary>A table whose key is of this type, with tombstones by the triggers of db/orders.sql.</summary>
+    internal static string KeysThatReadOtherwise(string type) =>
+        $"""
+        CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+        CREATE TABLE items (k {type} PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now());
+        CREATE INDEX ON items (updated_at, k);
+        CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN NEW.updated_at := pg_catalog.clock_timestamp(); RETURN NEW; END';
+        CREATE TRIGGER guard BEFORE INSERT OR UPDATE ON items FOR EACH ROW EXECUTE FUNCTION guard();
+        CREATE TABLE items_deletes (
+            delete_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, k {type} NOT NULL, deleted_at timestamptz NOT NULL);
+        CREATE FUNCTION items_deletes() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            INSERT INTO public.items_deletes (k, deleted_at) VALUES (OLD.k, clock_timestamp());
+            RETURN NULL;
+        END
+        $$;
+        CREATE FUNCTION items_truncated() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            INSERT INTO public.items_deletes (k, deleted_at) SELECT k, clock_timestamp() FROM public.items;
+            RETURN NULL;
+        END
+        $$;
+        CREATE TRIGGER deletes AFTER DELETE ON items FOR EACH ROW EXECUTE FUNCTION items_deletes();
+        CREATE TRIGGER keys AFTER UPDATE ON items FOR EACH ROW
+            WHEN (OLD.k IS DISTINCT FROM NEW.k OR OLD.k::text COLLATE "C" IS DISTINCT FROM NEW.k::text COLLATE "C")
+            EXECUTE FUNCTION items_deletes();
+        CREATE TRIGGER truncates BEFORE TRUNCATE ON items FOR EACH STATEMENT EXECUTE FUNCTION items_truncated();
+        ALTER TABLE items ENABLE ALWAYS TRIGGER guard, ENABLE ALWAYS TRIGGER deletes, ENABLE ALWAYS TRIGGER keys,
+            ENABLE ALWAYS TRIGGER truncates;
+        """;
+
     private async Task<TestStream> TenItemsAsync(
         Func<Configuration.PipelineOptions, Configuration.PipelineOptions>? configure = null, TimeProvider? time = null)
     {

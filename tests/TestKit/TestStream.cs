@@ -24,7 +24,8 @@ public sealed class TestStream : IAsyncDisposable
     /// <summary>The same with tombstones, as db/orders.sql makes them.</summary>
     public const string ItemsAndDeletes = Items + Deletes;
 
-    private const string Deletes =
+    /// <summary>Tombstones of a table that is there.</summary>
+    public const string Deletes =
         """
         CREATE TABLE items_deletes (
             delete_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id bigint NOT NULL, deleted_at timestamptz NOT NULL);
@@ -32,6 +33,10 @@ public sealed class TestStream : IAsyncDisposable
         CREATE FUNCTION items_deletes() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
             IF TG_OP = 'TRUNCATE' THEN
+                IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+                    RAISE EXCEPTION 'TRUNCATE of % in a transaction of level % is refused',
+                        TG_TABLE_NAME, current_setting('transaction_isolation');
+                END IF;
                 INSERT INTO public.items_deletes (id, deleted_at) SELECT id, clock_timestamp() FROM public.items;
             ELSE
                 INSERT INTO public.items_deletes (id, deleted_at) VALUES (OLD.id, clock_timestamp());

@@ -93,6 +93,31 @@ public sealed class RestoredBackupTests(PostgresServer postgres, KafkaServer kaf
         await ShouldEndWithAsync(stream, "The position of this stream belongs to");
     }
 
+    /// <summary>A copy has the original's oids, files and transaction ids, but for the database's own.</summary>
+    [Fact]
+    public async Task a_copy_of_the_database_in_its_place_ends_the_process_with_what_to_do()
+    {
+        await using var server = await PostgresServer.StartOwnAsync();
+        await using var stream = await CapturedAsync(server, kafka);
+        var name = stream.Database.Name;
+        await stream.Instance.DisposeAsync();
+        await stream.UntilNobodyPollsAsync();
+        await using var others = await server.CreateDatabaseAsync();
+        stream.Database.ForgetSessions();
+        await others.ExecuteAsync($"CREATE DATABASE {name}_copy TEMPLATE {name}");
+        await stream.ExecuteAsync("UPDATE items SET name = 'captured', updated_at = clock_timestamp() WHERE id <= 5");
+        await stream.RestartAsync();
+        await stream.PollAndStoreAsync();
+        await stream.Instance.DisposeAsync();
+        await stream.UntilNobodyPollsAsync();
+        stream.Database.ForgetSessions();
+        await others.ExecuteAsync($"DROP DATABASE {name} WITH (FORCE)");
+        await others.ExecuteAsync($"ALTER DATABASE {name}_copy RENAME TO {name}");
+        await stream.ExecuteAsync("INSERT INTO items (id) VALUES (51)");
+
+        await ShouldEndWithAsync(stream, "The position of this stream belongs to");
+    }
+
     [Fact]
     public async Task a_topic_made_anew_ends_the_process_with_what_to_do()
     {

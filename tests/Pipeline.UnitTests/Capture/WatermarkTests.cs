@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Text;
 using CsCheck;
 using OrdersStream.Capture;
+using OrdersStream.Diagnostics;
 using OrdersStream.Postgres;
 using OrdersStream.Rows;
 using static OrdersStream.UnitTests.Postgres.Horizons;
@@ -49,6 +50,23 @@ public sealed class WatermarkTests
             Assert.True(read.Window.IsBeforeRows);
             Assert.False(read.Advance(new Cursor(null, ["5"]), 1).Window!.IsBeforeRows);
         }
+    }
+
+    /// <summary>A position of an earlier version is in whichever database has the name; from then on it is in that one.</summary>
+    [Fact]
+    public void a_database_is_known_by_its_oid_once_that_was_written_down()
+    {
+        var (before, present) = (Source with { DatabaseOid = null }, Source with { DatabaseOid = 16_400 });
+        var written = Watermark.Start(before, Topic).ToStateFile();
+        Assert.DoesNotContain("databaseOid", Encoding.UTF8.GetString(written), StringComparison.Ordinal);
+        var old = Watermark.FromJson(written).Source;
+        old.CheckSameTable(present);
+        Assert.Equal(present, old.KnownAs(present));
+
+        var read = Watermark.FromJson(Watermark.Start(present, Topic).ToStateFile()).Source;
+        Assert.Equal(present, read);
+        Assert.Equal(present, read.KnownAs(before));
+        Assert.Throws<PipelineException>(() => read.CheckSameTable(present with { DatabaseOid = 16_401 }));
     }
 
     /// <summary>A page that nobody acknowledged may be in the lake, and lost by the brokers since.</summary>

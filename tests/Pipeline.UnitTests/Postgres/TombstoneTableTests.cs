@@ -20,7 +20,8 @@ public sealed class TombstoneTableTests
             + "AND NOT (NOT (age(d.xmin) BETWEEN 0 AND age('100'::xid)) OR d.xmin = ANY ('{101}'::xid[])) "
             + "AND d.deleted_at >= '2026-03-01 12:00:00.000000+00'::timestamptz "
             + "AND NOT EXISTS (SELECT FROM \"public\".\"orders\" t "
-            + "WHERE t.\"order_id\" = d.\"order_id\" AND t.\"order_id\"::text = d.\"order_id\"::text) ORDER BY d.delete_id",
+            + "WHERE t.\"order_id\" = d.\"order_id\" AND t.\"order_id\"::text COLLATE \"C\" = d.\"order_id\"::text COLLATE \"C\") "
+            + "ORDER BY d.delete_id",
             Query(new Window(2, From, To, From.LowerBound, 0, null)));
 
     [Fact]
