@@ -26,6 +26,7 @@ public sealed class TokenIssuer : IDisposable
     private readonly HttpListener listener = new();
     private readonly string endpoint;
     private readonly ConcurrentQueue<IssuedToken> issued = [];
+    private readonly ConcurrentDictionary<string, string> prepared = [];
     private int count;
 
     public TokenIssuer()
@@ -46,11 +47,19 @@ public sealed class TokenIssuer : IDisposable
     /// <summary>None is given any more.</summary>
     public bool Refuses { get; set; }
 
-    /// <summary>What the token itself says is that it has ended, whatever its issuer says.</summary>
+    /// <summary>What a token itself says is that it has ended, whatever its issuer says.</summary>
     public bool IsOutdated { get; set; }
 
-    /// <summary>Called before a token is given, with what it is for: the server that is to take it may learn it here.</summary>
-    public Func<string, string, Task> Giving { get; set; } = (_, _) => Task.CompletedTask;
+    /// <summary>
+    /// From now on one and the same token is given for this, whoever asks: for a server that has to know it. Postgres looks up a role's
+    /// password before the client is asked for it.
+    /// </summary>
+    /// <returns>The token.</returns>
+    public string Prepare(string resource)
+    {
+        var now = TimeProvider.System.GetUtcNow();
+        return prepared[resource] = NewToken(now, now.AddDays(1));
+    }
 
     /// <summary>Makes it the one that a program asks.</summary>
     /// <param name="start">The program.</param>
@@ -114,8 +123,8 @@ public sealed class TokenIssuer : IDisposable
             return;
         }
         var now = TimeProvider.System.GetUtcNow();
-        var token = IsOutdated ? NewToken(now - TimeSpan.FromDays(1), now - Lifetime) : NewToken(now, now + Lifetime);
-        await Giving(resource, token);
+        var token = prepared.TryGetValue(resource, out var known) ? known
+            : IsOutdated ? NewToken(now - TimeSpan.FromDays(1), now - Lifetime) : NewToken(now, now + Lifetime);
         issued.Enqueue(new IssuedToken(resource, clientId, token));
         await WriteAsync(context.Response, 200, new()
         {
@@ -126,7 +135,7 @@ public sealed class TokenIssuer : IDisposable
 
     private string NewToken(DateTimeOffset from, DateTimeOffset to) => Part("""{"alg":"none"}""") + "." + Part(string.Create(
         CultureInfo.InvariantCulture,
-        $$"""{"sub":"orders-stream","iat":{{from.ToUnixTimeSeconds()}},"exp":{{to.ToUnixTimeSeconds()}},"jti":"{{++count}}"}""")) + ".";
+        $$"""{"sub":"orders-stream","iat":{{from.ToUnixTimeSeconds()}},"exp":{{to.ToUnixTimeSeconds()}},"jti":"{{Interlocked.Increment(ref count)}}"}""")) + ".";
 
     private static string Part(string json) =>
         Convert.ToBase64String(Encoding.UTF8.GetBytes(json)).TrimEnd('=').Replace('+', '-').Replace('/', '_');
