@@ -64,6 +64,7 @@ internal sealed class PagePublisher : IDisposable
     }
 
     private IProducer<byte[], byte[]> BuildClient() => new ProducerBuilder<byte[], byte[]>(KafkaClients.Publisher(options, batchBytes))
+        .WithTokens(options.Kafka, errors)
         // What the client says of a broken connection, a time-out, a retry. It is called before the client goes on.
         .SetLogHandler((_, line) =>
         {
@@ -183,6 +184,7 @@ internal sealed class PagePublisher : IDisposable
     {
         var byTransactions = options with { Kafka = options.Kafka with { Delivery = KafkaOptions.Transactions } };
         using var successor = new ProducerBuilder<byte[], byte[]>(KafkaClients.Publisher(byTransactions, batchBytes))
+            .WithTokens(options.Kafka, errors)
             .SetLogHandler((_, line) => errors.OnLog(line)).SetErrorHandler((_, e) => errors.OnError(e)).Build();
         await KafkaClients.AskAsync(Answer(successor.InitTransactions), timeout, cancellationToken, errors);
     }

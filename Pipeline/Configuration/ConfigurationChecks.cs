@@ -21,6 +21,7 @@ internal sealed class ConfigurationChecks(PipelineOptions options, ResolvedSetti
         CheckPostgresNames();
         CheckHost();
         CheckPostgresTls();
+        CheckPostgresTokens();
         CheckTopic();
         CheckBrokers();
         CheckSasl();
@@ -81,6 +82,26 @@ internal sealed class ConfigurationChecks(PipelineOptions options, ResolvedSetti
         Needs("postgres.sslkey", postgres.Sslkey, "postgres.sslcert", postgres.Sslcert);
     }
 
+    private void CheckPostgresTokens()
+    {
+        var postgres = options.Postgres;
+        if (!postgres.UsesTokens) return;
+        HasNoEffectWithTokens("postgres.password", postgres.Password);
+        HasNoEffectWithTokens("postgres.password_file", postgres.PasswordFile);
+        if (!resolved.IsBroken("postgres.sslmode") && postgres.Sslmode is "disable" or "allow" or "prefer")
+            Fault("postgres.auth",
+                $"entra needs sslmode require, verify-ca or verify-full (it is {postgres.Sslmode}): "
+                + "whoever reads a token on its way can use it");
+    }
+
+    private void HasNoEffectWithTokens(string name, string? value)
+    {
+        if (value is null) return;
+        var variable = $"{char.ToUpperInvariant(name[0])}{name[1..name.IndexOf('.')]}__{SettingsReference.Get(name).Property.Name}";
+        Fault(name, "has no effect with auth entra, by which a token proves who logs in; "
+            + $"remove it (an empty {variable} in the environment does), or set auth to password");
+    }
+
     private void CheckTopic()
     {
         const string name = "kafka.topic";
@@ -112,7 +133,8 @@ internal sealed class ConfigurationChecks(PipelineOptions options, ResolvedSetti
     private void CheckSasl()
     {
         var kafka = options.Kafka;
-        if (resolved.IsBroken("kafka.security_protocol")) return;
+        if (kafka.UsesTokens) CheckKafkaTokens();
+        if (kafka.UsesTokens || resolved.IsBroken("kafka.security_protocol")) return;
         (string Name, string? Value)[] keys =
         [
             ("kafka.sasl_mechanism", kafka.SaslMechanism), ("kafka.sasl_username", kafka.SaslUsername),
@@ -126,6 +148,20 @@ internal sealed class ConfigurationChecks(PipelineOptions options, ResolvedSetti
             if (wanted && value is null && !resolved.IsBroken(name))
                 Fault("kafka.security_protocol", $"{kafka.SecurityProtocol} needs {name}");
         }
+    }
+
+    private void CheckKafkaTokens()
+    {
+        var kafka = options.Kafka;
+        HasNoEffectWithTokens("kafka.sasl_mechanism", kafka.SaslMechanism);
+        HasNoEffectWithTokens("kafka.sasl_username", kafka.SaslUsername);
+        HasNoEffectWithTokens("kafka.sasl_password", kafka.SaslPassword);
+        HasNoEffectWithTokens("kafka.sasl_password_file", kafka.SaslPasswordFile);
+        if (!resolved.IsBroken("kafka.security_protocol") && kafka.SecurityProtocol != "sasl_ssl")
+            Fault("kafka.auth",
+                $"entra needs security_protocol sasl_ssl (it is {kafka.SecurityProtocol}): whoever reads a token on its way can use it");
+        if (kafka.Brokers.Contains(',', StringComparison.Ordinal))
+            Fault("kafka.auth", "entra needs one address in kafka.brokers, the namespace's: a token is for that alone");
     }
 
     private void CheckKafkaTls()

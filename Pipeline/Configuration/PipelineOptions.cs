@@ -71,6 +71,17 @@ public sealed record PostgresOptions
         + "server refused it, so that another password needs no restart.")]
     public string? PasswordFile { get; init; }
 
+    [Setting("How the role proves who it is: by its password, or by entra: a token of Microsoft Entra ID for the identity that the "
+        + "process runs as, asked for at each login. It needs sslmode require, verify-ca or verify-full, and no password.",
+        OneOf = ["password", Entra])]
+    public string Auth { get; init; } = "password";
+
+    /// <summary>Of both servers: by tokens of Entra ID.</summary>
+    internal const string Entra = "entra";
+
+    /// <summary>Logs in by tokens.</summary>
+    public bool UsesTokens => Auth == Entra;
+
     [Setting("Table to capture.", Required = true)]
     public string Table { get; init; } = "";
 
@@ -207,6 +218,15 @@ public sealed record KafkaOptions
 
     [Setting("How to talk to the brokers.", OneOf = ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"])]
     public string SecurityProtocol { get; init; } = "plaintext";
+
+    [Setting("How a client proves who it is: by password (or certificate, or not at all), or by entra: a token of Microsoft Entra ID for "
+        + "the identity that the process runs as, as Event Hubs takes it (OAUTHBEARER). It needs security_protocol sasl_ssl, and no sasl_ "
+        + "keys.",
+        OneOf = ["password", PostgresOptions.Entra])]
+    public string Auth { get; init; } = "password";
+
+    /// <summary>Logs in by tokens.</summary>
+    public bool UsesTokens => Auth == PostgresOptions.Entra;
 
     [Setting("SASL mechanism; needs security_protocol sasl_plaintext or sasl_ssl.", OneOf = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])]
     public string? SaslMechanism { get; init; }

@@ -21,6 +21,9 @@ public static class FailurePolicy
     /// <summary>In an exception's data: the file that holds what this side proves by who it is; it is read at the next try.</summary>
     internal const string CredentialsKey = "orders_stream.credentials";
 
+    /// <summary>In an exception's data: what this side proves by who it is was a token, another one at the next try.</summary>
+    internal const string TokenKey = "orders_stream.token";
+
     public static FailureVerdict Judge(Exception failure) => Addressed(JudgeItself(failure), failure);
 
     private static FailureVerdict JudgeItself(Exception failure) => failure switch
@@ -103,6 +106,11 @@ public static class FailurePolicy
             $"Postgres refused the login with what '{file}' holds ({ServerWords.Of(e)})",
             "Put into the file what the server takes: it is read at each try. Else check postgres.user, and pg_hba.conf on the server.")
             with { Kind = "login to Postgres" },
+        "28" when e.Data[TokenKey] is not null => Retry(
+            $"Postgres refused the login by a token of Entra ID ({ServerWords.Of(e)})",
+            "postgres.user must be a role of the server's that stands for the identity: its administrator makes it by "
+            + "SELECT * FROM pgaadauth_create_principal('<identity>', false, false), in the database postgres.")
+            with { Kind = "login to Postgres" },
         "28" => new(FailureAction.Stop,
             $"Postgres refused the login ({ServerWords.Of(e)}).",
             "Check postgres.user and postgres.password, and pg_hba.conf on the server."),
@@ -127,6 +135,11 @@ public static class FailurePolicy
             $"Kafka refused the login with what '{file}' holds ({e.Error.Code}: {e.Error.Reason})",
             "Put into the file what the brokers take: it is read at each try. Else check kafka.security_protocol and the brokers' users.")
             with { Kind = "login to Kafka" },
+        ErrorCode.Local_Authentication or ErrorCode.SaslAuthenticationFailed when e.Data[TokenKey] is not null => Retry(
+            $"Kafka refused the login by a token of Entra ID ({e.Error.Code})",
+            "Check that kafka.brokers is the namespace's own address, by which the token is asked for, and that the identity is of its "
+            + "tenant and has a role there (Azure Event Hubs Data Owner).")
+            with { Kind = "login to Kafka" },
         ErrorCode.Local_Authentication or ErrorCode.SaslAuthenticationFailed =>
             new(FailureAction.Stop,
                 $"Kafka refused the login ({e.Error.Code}).",
@@ -139,7 +152,8 @@ public static class FailurePolicy
             or ErrorCode.ClusterAuthorizationFailed or ErrorCode.TransactionalIdAuthorizationFailed =>
             new(FailureAction.Stop,
                 $"The Kafka user lacks a permission ({e.Error.Code}{TopicOf(e)}).",
-                "Grant READ, WRITE, DESCRIBE (and CREATE) on the topic, READ on the group, WRITE on the transactional id.")
+                "Grant READ, WRITE, DESCRIBE (and CREATE) on the topic, READ on the group, WRITE on the transactional id; "
+                + "on Event Hubs the role Azure Event Hubs Data Owner.")
             { Kind = $"{e.Error.Code}" },
         ErrorCode.MsgSizeTooLarge or ErrorCode.Local_InvalidArg =>
             new(FailureAction.Stop,

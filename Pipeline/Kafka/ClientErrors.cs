@@ -22,6 +22,7 @@ public sealed partial class ClientErrors(KafkaOptions kafka, TimeProvider? time 
     private readonly TimeProvider time = time ?? TimeProvider.System;
     private volatile Told<Error>? refusal;
     private volatile Told<Unreachable>? bootstrap, advertised;
+    private volatile Told<FailureVerdict>? noToken;
 
     /// <summary>A broker or this side has said no to the other; null: nobody has, or it is long ago.</summary>
     public Error? Refusal => Recent(refusal);
@@ -43,6 +44,9 @@ public sealed partial class ClientErrors(KafkaOptions kafka, TimeProvider? time 
         else Note(error.Reason);
     }
 
+    /// <summary>The client was given a token, or there is none for it.</summary>
+    public void OnToken(FailureVerdict? failure) => noToken = failure is null ? null : new(failure, time.GetTimestamp());
+
     public void OnLog(LogMessage line)
     {
         if (line.Facility == "FAIL") Note(Thread().Replace(line.Message, ""));
@@ -53,14 +57,22 @@ public sealed partial class ClientErrors(KafkaOptions kafka, TimeProvider? time 
     {
         failure.Data[FailurePolicy.AskedKey] = kafka.Brokers;
         failure.Data[FailurePolicy.AskedTopicKey] = kafka.Topic;
-        failure.Data[FailurePolicy.CredentialsKey] = CredentialsFile;
+        NoteLogin(failure);
         if (failure.Error.IsFatal || failure is UnreachableBrokerException) return null;
-        if (Refusal is { } refused)
-            return new KafkaException(refused, failure) { Data = { [FailurePolicy.CredentialsKey] = CredentialsFile } };
+        if (Recent(noToken) is { } token && (IsNoAnswer(failure.Error.Code) || KafkaClients.IsRefusal(failure.Error)))
+            return new UnreachableBrokerException(failure, token.Problem, token.Check);
+        if (Refusal is { } refused) return NoteLogin(new KafkaException(refused, failure));
         if (!IsNoAnswer(failure.Error.Code)) return null;
         // Where a broker has told the addresses of all, those of the configuration are no longer what it depends on.
         var (broker, isAdvertised) = (Recent(advertised) ?? Recent(bootstrap), Recent(advertised) is not null);
         return broker is null ? null : Explain(failure, broker, isAdvertised);
+    }
+
+    private KafkaException NoteLogin(KafkaException failure)
+    {
+        if (kafka.UsesTokens) failure.Data[FailurePolicy.TokenKey] = FailurePolicy.TokenKey;
+        else failure.Data[FailurePolicy.CredentialsKey] = CredentialsFile;
+        return failure;
     }
 
     private UnreachableBrokerException Explain(KafkaException failure, Unreachable broker, bool isAdvertised) => broker switch

@@ -132,6 +132,7 @@ public static class KafkaClients
         SecurityProtocol = Enum.Parse<SecurityProtocol>(options.SecurityProtocol.Replace("_", ""), ignoreCase: true),
         SaslMechanism = options.SaslMechanism?.ToUpperInvariant() switch
         {
+            _ when options.UsesTokens => SaslMechanism.OAuthBearer,
             null or "" => null,
             "PLAIN" => SaslMechanism.Plain,
             "SCRAM-SHA-256" => SaslMechanism.ScramSha256,

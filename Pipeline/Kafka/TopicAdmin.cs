@@ -125,7 +125,7 @@ public sealed class TopicAdmin(PipelineOptions options)
     private Task<T> AskAsync<T>(Func<IAdminClient, ClientErrors, Task<T>> question)
     {
         var errors = new ClientErrors(kafka);
-        var admin = new AdminClientBuilder(KafkaClients.Common(kafka))
+        var admin = new AdminClientBuilder(KafkaClients.Common(kafka)).WithTokens(kafka, errors)
             .SetLogHandler((_, line) => errors.OnLog(line)).SetErrorHandler((_, e) => errors.OnError(e)).Build();
         return KafkaClients.AskAndCloseAsync(admin, client => question(client, errors), errors);
     }

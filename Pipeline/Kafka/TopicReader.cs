@@ -192,7 +192,10 @@ public sealed class TopicReader(PipelineOptions options)
     {
         var config = KafkaClients.Reader(options, options.Kafka.EffectiveGroupId + "-reader");
         config.IsolationLevel = isolation;
-        return new ConsumerBuilder<byte[], byte[]>(config)
-            .SetLogHandler((_, line) => errors?.OnLog(line)).SetErrorHandler((_, e) => errors?.OnError(e)).Build();
+        errors ??= new ClientErrors(options.Kafka);
+        var consumer = new ConsumerBuilder<byte[], byte[]>(config).WithTokens(options.Kafka, errors)
+            .SetLogHandler((_, line) => errors.OnLog(line)).SetErrorHandler((_, e) => errors.OnError(e)).Build();
+        TokenLogin.GiveFirst(consumer, options.Kafka, errors);
+        return consumer;
     }
 }

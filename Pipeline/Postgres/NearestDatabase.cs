@@ -10,15 +10,17 @@ internal static class NearestDatabase
     private const string Maintenance = "postgres";
 
     /// <summary>A sentence with a blank behind it, or nothing.</summary>
+    /// <param name="options">How to log in.</param>
     /// <param name="login">That was refused, since its database is not there.</param>
     /// <param name="cancellationToken">Ends the asking.</param>
-    public static async Task<string> OfAsync(NpgsqlConnectionStringBuilder login, CancellationToken cancellationToken)
+    public static async Task<string> OfAsync(
+        PostgresOptions options, NpgsqlConnectionStringBuilder login, CancellationToken cancellationToken)
     {
         var elsewhere = new NpgsqlConnectionStringBuilder(login.ConnectionString) { Database = Maintenance };
         var found = new List<string>();
         try
         {
-            await using var connection = new NpgsqlConnection(elsewhere.ConnectionString);
+            await using var connection = SourceLogin.NewConnection(options, elsewhere.ConnectionString);
             await connection.OpenAsync(cancellationToken);
             await using var command = new NpgsqlCommand(
                 "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1", connection);

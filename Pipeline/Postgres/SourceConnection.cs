@@ -29,30 +29,28 @@ public static class SourceConnection
     private static async Task<NpgsqlConnection> ConnectAsync(PostgresOptions options, CancellationToken cancellationToken)
     {
         var login = new NpgsqlConnectionStringBuilder(ConnectionString(options)) { Options = SessionSettings.AtLogin };
-        // A password that stands in the configuration is another only behind a new start.
-        var credentials = options.PasswordFile ?? (string.IsNullOrEmpty(options.Password) ? options.Sslcert : null);
         try
         {
-            return await ConnectAsync(login, credentials, cancellationToken);
+            return await ConnectAsync(options, login, cancellationToken);
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InvalidCatalogName)
         {
             var verdict = FailurePolicy.Judge(e);
             throw new PipelineException(
-                verdict with { Check = await NearestDatabase.OfAsync(login, cancellationToken) + verdict.Check }, e);
+                verdict with { Check = await NearestDatabase.OfAsync(options, login, cancellationToken) + verdict.Check }, e);
         }
         catch (PostgresException e) when (e.File is null)
         {
             // No server: a pooler, and many refuse options. It goes without: the types are asked for again where that fails.
             login.Options = null;
-            return await ConnectAsync(login, credentials, cancellationToken);
+            return await ConnectAsync(options, login, cancellationToken);
         }
     }
 
     private static async Task<NpgsqlConnection> ConnectAsync(
-        NpgsqlConnectionStringBuilder login, string? credentials, CancellationToken cancellationToken)
+        PostgresOptions options, NpgsqlConnectionStringBuilder login, CancellationToken cancellationToken)
     {
-        var connection = new NpgsqlConnection(login.ConnectionString);
+        var connection = SourceLogin.NewConnection(options, login.ConnectionString);
         try
         {
             await connection.OpenAsync(cancellationToken);
@@ -60,21 +58,22 @@ public static class SourceConnection
         }
         catch (Exception e)
         {
-            e.Data[FailurePolicy.CredentialsKey] = credentials;
+            SourceLogin.Note(options, e);
             e.Data[FailurePolicy.AskedKey] = login.Host is ['/' or '@', ..] ? login.Host : $"{login.Host}:{login.Port}";
             await connection.DisposeAsync();
+            if (SourceLogin.CauseOf(e) is var cause && cause != e) throw cause;
             throw;
         }
     }
 
-    /// <summary>For Npgsql; holds the password, so it is never logged.</summary>
+    /// <summary>For Npgsql; holds the password, so it is never logged. A token is in none: it is another one at the next login.</summary>
     public static string ConnectionString(PostgresOptions options) => new NpgsqlConnectionStringBuilder
     {
         Host = options.Host,
         Port = options.Port,
         Database = options.Db,
         Username = options.User,
-        Password = SecretFile.Read(options.PasswordFile) ?? options.Password,
+        Password = options.UsesTokens ? null : SecretFile.Read(options.PasswordFile) ?? options.Password,
         SslMode = options.Sslmode switch
         {
             "disable" => SslMode.Disable,

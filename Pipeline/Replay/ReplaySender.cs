@@ -23,6 +23,7 @@ internal sealed class ReplaySender : IDisposable
             ? Math.Min(limit, KafkaClients.RecordBytesMax) : KafkaClients.RecordBytesMax;
         var plain = options with { Kafka = options.Kafka with { Delivery = "frames" } };
         producer = new ProducerBuilder<byte[], byte[]>(KafkaClients.Publisher(plain, KafkaClients.BatchBytesFor(recordBytesMax)))
+            .WithTokens(options.Kafka, errors)
             .SetLogHandler((_, line) => errors.OnLog(line)).SetErrorHandler((_, e) => errors.OnError(e)).Build();
     }
 

@@ -38,6 +38,7 @@ internal sealed class LakeConsumer : IDisposable
         topic = options.Kafka.Topic;
         errors = new ClientErrors(options.Kafka);
         consumer = new ConsumerBuilder<byte[], byte[]>(ConfigOf(options, clientId))
+            .WithTokens(options.Kafka, errors)
             .SetLogHandler((_, line) =>
             {
                 if (line.Facility == ConnectionEnded) isDisturbed = true;

@@ -1,6 +1,6 @@
 // Both halves of LocalHost's image (deploy/Dockerfile) on Container Apps; KEDA says how many store:
 // az deployment group create -g $GROUP -f deploy/azure/container-apps.bicep -p deploy/azure/container-apps.bicepparam
-import { Brokers, groupOf, pipeline, topicOf } from 'settings.bicep'
+import { Brokers, groupOf, kafkaByToken, pipeline, postgresByToken, topicOf } from 'settings.bicep'
 
 @description('A registry of this resource group, which has the image of deploy/Dockerfile.')
 param registryName string
@@ -13,14 +13,20 @@ param rollNumber string
 
 param postgresHost string
 
+@description('entra: by tokens of the identity, as the role that bears its name.')
+param postgresAuth 'password' | 'entra' = 'password'
+
 @secure()
-param postgresPassword string
+param postgresPassword string = ''
 
 @description('The brokers, and who logs in there; an empty username: nobody does.')
 param brokers Brokers
 
 @secure()
 param kafkaPassword string = ''
+
+@description('The namespace of Event Hubs where the identity is to be its owner, in this resource group; empty: somebody else sees to that.')
+param eventHubsNamespace string = ''
 
 @description('Of the topic, when it is created; at most as many instances store.')
 @minValue(1)
@@ -49,6 +55,7 @@ module shared 'shared.bicep' = {
     vaultName: vaultName
     accountName: accountName
     registryName: registryName
+    eventHubsNamespace: eventHubsNamespace
     postgresPassword: postgresPassword
     kafkaPassword: kafkaPassword
   }
@@ -61,6 +68,8 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' 
 var registryServer = '${registryName}${environment().suffixes.acrLoginServer}'
 var vaultAddress = 'https://${vaultName}${environment().suffixes.keyvaultDns}'
 var hasLogin = !empty(brokers.username)
+var hasPassword = postgresAuth == 'password'
+var hasTokens = brokers.?auth == 'entra'
 
 resource account 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
   name: accountName
@@ -88,11 +97,9 @@ resource place 'Microsoft.App/managedEnvironments@2025-01-01' = {
   }
 }
 
-var postgresSecret = {
-  name: 'postgres-password'
-  keyVaultUrl: '${vaultAddress}/secrets/postgres-password'
-  identity: identity.id
-}
+var postgresSecrets = hasPassword
+  ? [{ name: 'postgres-password', keyVaultUrl: '${vaultAddress}/secrets/postgres-password', identity: identity.id }]
+  : []
 var kafkaSecrets = hasLogin
   ? [
       { name: 'kafka-password', keyVaultUrl: '${vaultAddress}/secrets/kafka-password', identity: identity.id }
@@ -100,9 +107,16 @@ var kafkaSecrets = hasLogin
     ]
   : []
 
+var settings = union(
+  pipeline(rollNumber, postgresHost, brokers, partitions),
+  hasPassword ? {} : postgresByToken(identityName),
+  hasTokens ? kafkaByToken() : {},
+  hasPassword && !hasTokens ? {} : { AZURE_CLIENT_ID: identity.properties.clientId }
+)
+
 var environmentVariables = concat(
-  map(items(pipeline(rollNumber, postgresHost, brokers, partitions)), setting => { name: setting.key, value: setting.value }),
-  [{ name: 'POSTGRES_PASSWORD', secretRef: 'postgres-password' }],
+  map(items(settings), setting => { name: setting.key, value: setting.value }),
+  hasPassword ? [{ name: 'POSTGRES_PASSWORD', secretRef: 'postgres-password' }] : [],
   hasLogin ? [{ name: 'Kafka__SaslPassword', secretRef: 'kafka-password' }] : []
 )
 
@@ -131,6 +145,12 @@ var lagRule = {
   }
 }
 
+// Where KEDA has no way to log in: it takes no token for Kafka. Who stores takes its share of a core while there is a backlog.
+var cpuRule = {
+  name: 'cpu'
+  custom: { type: 'cpu', metadata: { type: 'Utilization', value: '70' } }
+}
+
 // One captures, and the other stands by.
 var halves = [
   {
@@ -143,7 +163,7 @@ var halves = [
     name: 'store'
     only: 'kafka-to-lake'
     resources: { cpu: json('0.25'), memory: '0.5Gi' }
-    scale: { minReplicas: 1, maxReplicas: partitions, cooldownPeriod: 300, pollingInterval: 10, rules: [lagRule] }
+    scale: { minReplicas: 1, maxReplicas: partitions, cooldownPeriod: 300, pollingInterval: 10, rules: [hasTokens ? cpuRule : lagRule] }
   }
 ]
 
@@ -163,7 +183,7 @@ resource apps 'Microsoft.App/containerApps@2025-01-01' = [
         // The status page, for who is in the same network: it has no login.
         ingress: { external: false, targetPort: 8080, transport: 'http' }
         registries: [{ server: registryServer, identity: identity.id }]
-        secrets: concat([postgresSecret], kafkaSecrets)
+        secrets: concat(postgresSecrets, kafkaSecrets)
       }
       template: {
         terminationGracePeriodSeconds: 20

@@ -1,14 +1,17 @@
 // The function app on Flex Consumption, by a zip file (docs/deployment.md says how that is made and brought there):
 // az deployment group create -g $GROUP -f deploy/azure/flex.bicep -p deploy/azure/flex.bicepparam
-import { Brokers, listed, pipeline, secret, triggers } from 'settings.bicep'
+import { Brokers, listed, pipeline, postgresByToken, secret, triggers } from 'settings.bicep'
 
 @description('Names table, topic and folder.')
 param rollNumber string
 
 param postgresHost string
 
+@description('entra: by tokens of the identity, as the role that bears its name.')
+param postgresAuth 'password' | 'entra' = 'password'
+
 @secure()
-param postgresPassword string
+param postgresPassword string = ''
 
 @description('The brokers, and who logs in there; an empty username: nobody does.')
 param brokers Brokers
@@ -52,12 +55,12 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' 
   name: identityName
 }
 
-// Passwords stand in the vault, and the settings say where.
+// Passwords stand in the vault, and the settings say where. The brokers' is one in any case: the Kafka trigger takes no token.
 var secrets = union(
-  {
-    POSTGRES_PASSWORD: secret(vaultName, 'postgres-password')
-    LAKE_KEY: secret(vaultName, 'lake-key')
-  },
+  { LAKE_KEY: secret(vaultName, 'lake-key') },
+  postgresAuth == 'entra'
+    ? union(postgresByToken(identityName), { AZURE_CLIENT_ID: identity.properties.clientId })
+    : { POSTGRES_PASSWORD: secret(vaultName, 'postgres-password') },
   empty(brokers.username)
     ? {}
     : {

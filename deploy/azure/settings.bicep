@@ -6,8 +6,27 @@ type Brokers = {
   @description('host:port, comma-separated.')
   servers: string
 
-  @description('Empty: no login, and no TLS.')
+  @description('Empty: no login, and no TLS; or by tokens.')
   username: string
+
+  @description('entra: by tokens of the identity, as Event Hubs takes them.')
+  auth: ('password' | 'entra')?
+}
+
+@description('What the program takes beside it to log in to Postgres by tokens, as the role that bears the identity\'s name.')
+@export()
+func postgresByToken(identityName string) object => {
+  Postgres__Auth: 'entra'
+  Postgres__User: identityName
+  // The one that the configuration has beside it.
+  Postgres__Password: ''
+}
+
+@description('The same for the brokers.')
+@export()
+func kafkaByToken() object => {
+  Kafka__Auth: 'entra'
+  Kafka__SecurityProtocol: 'sasl_ssl'
 }
 
 @description('What configs/orders_stream.yml takes, but for passwords.')

@@ -7,6 +7,9 @@ param accountName string
 @description('The registry of the image, in this resource group; empty: none is asked.')
 param registryName string
 
+@description('The namespace of Event Hubs where the identity may do all, in this resource group; empty: none.')
+param eventHubsNamespace string = ''
+
 @secure()
 param postgresPassword string
 
@@ -17,6 +20,7 @@ var roles = {
   secretsUser: '4633458b-17de-408a-b874-0445c86b69e6'
   blobOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
   pull: '7f951dda-4ed3-4680-a7ca-43fe172d538d'
+  eventHubsOwner: 'f526a384-b230-433a-b45c-95f59c4a2dec'
 }
 
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {
@@ -36,7 +40,7 @@ resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {
 
   resource postgres 'secrets' = {
     name: 'postgres-password'
-    properties: { value: postgresPassword }
+    properties: { value: empty(postgresPassword) ? 'none' : postgresPassword }
   }
 
   resource kafka 'secrets' = {
@@ -111,5 +115,19 @@ resource pulls 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty
     principalId: identity.properties.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.pull)
+  }
+}
+
+resource eventHubs 'Microsoft.EventHub/namespaces@2024-01-01' existing = if (!empty(eventHubsNamespace)) {
+  name: empty(eventHubsNamespace) ? 'none00' : eventHubsNamespace
+}
+
+resource ownsEvents 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(eventHubsNamespace)) {
+  name: guid(resourceGroup().id, eventHubsNamespace, identityName, roles.eventHubsOwner)
+  scope: eventHubs
+  properties: {
+    principalId: identity.properties.principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.eventHubsOwner)
   }
 }

@@ -35,6 +35,9 @@ internal static class LocalHostProcess
     // Seconds that run --once waits for the transaction behind which rows are held back, instead of its own number.
     private const string HeldBackSeconds = "ORDERS_STREAM_TEST_HELD_BACK_SECONDS";
 
+    // Which assemblies it has loaded is told at its end.
+    private const string TellLoaded = "ORDERS_STREAM_TEST_TELL_LOADED";
+
     private const string Reached = "reached the point";
 
     // Linux keeps account of each process' greatest size.
@@ -45,6 +48,9 @@ internal static class LocalHostProcess
 
     /// <summary>Rows that are held back are waited for no longer than it takes to look.</summary>
     public static void WithoutPatience(ProcessStartInfo start) => start.Environment[HeldBackSeconds] = "1";
+
+    /// <summary>It says at its end what it has loaded.</summary>
+    public static void TellingWhatIsLoaded(ProcessStartInfo start) => start.Environment[TellLoaded] = "true";
 
     /// <summary>Starts a verb.</summary>
     /// <param name="options">The configuration, handed over as a file.</param>
@@ -108,6 +114,8 @@ internal static class LocalHostProcess
         var exitCode = await Invocation.RunAsync(args[3..], signals.Token);
         if (File.Exists(OwnStatus))
             Console.WriteLine(File.ReadLines(OwnStatus).Single(line => line.StartsWith(Peak, StringComparison.Ordinal)));
+        if (Environment.GetEnvironmentVariable(TellLoaded) is not null)
+            Console.WriteLine(string.Join(' ', AppDomain.CurrentDomain.GetAssemblies().Select(a => a.GetName().Name)));
         return exitCode;
     }
 }

@@ -48,6 +48,12 @@ internal sealed class FunctionsSettings(
     private void CheckSecurity()
     {
         var kafka = options.Kafka;
+        if (kafka.UsesTokens)
+        {
+            FaultOf("kafka.auth", "is entra, and the Kafka trigger takes no token of an identity; set kafka.auth to password, or let "
+                + "LocalHost's image (deploy/Dockerfile) run both halves");
+            return;
+        }
         if (resolved.IsBroken("kafka.security_protocol") || resolved.IsBroken("kafka.sasl_mechanism")) return;
         var configured = new KafkaTriggerBuild(kafka.SecurityProtocol, kafka.SaslMechanism);
         if (configured != build)

@@ -71,6 +71,30 @@ public sealed partial class PublishedTests(PostgresServer postgres, KafkaServer 
         Assert.Contains("missing 0, different 0, too many 0, stored twice 0   equal", end.Output, StringComparison.Ordinal);
     }
 
+    /// <summary>The vendor's package is trimmed, too: a token that is given, and one that is refused, with what says why.</summary>
+    [Theory, InlineData(false), InlineData(true)]
+    public async Task tokens_are_asked_for(bool refused)
+    {
+        using var folder = new TestFolder();
+        using var issuer = new TokenIssuer { Refuses = refused };
+        // A client of the brokers asks before it connects anywhere.
+        using var run = program.Start(
+            [
+                "run", "--only", "kafka-to-lake", "--rollnumber", "ab1", "--set", "kafka.auth=entra",
+                "--set", "kafka.security_protocol=sasl_ssl", "--set", "kafka.brokers=localhost:1",
+            ],
+            configure: start =>
+            {
+                issuer.GiveTo(start, "the-client");
+                start.Environment["DATALAKE"] = folder.Path;
+            });
+        await Waiting.UntilAsync(() => issuer.Issued.Count > 0, null, () => "no token is asked for");
+        Assert.Equal(("https://localhost", "the-client"), (issuer.Issued.First().Resource, issuer.Issued.First().ClientId));
+        await run.UntilSaidAsync(refused
+            ? "Entra ID gave no token for https://localhost/.default (AuthenticationFailedException"
+            : "nothing answers at localhost:1");
+    }
+
     [Fact]
     public async Task all_faults_of_a_configuration_are_named_at_once()
     {

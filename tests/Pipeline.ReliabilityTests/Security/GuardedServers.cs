@@ -44,6 +44,10 @@ public sealed class GuardedServers : IAsyncLifetime
             configure: o => configure is null ? Guarded(o) : configure(Guarded(o)));
     }
 
+    /// <summary>Changes the password of the role.</summary>
+    public Task GiveRoleAsync(string password) =>
+        postgres!.ExecuteAsync($"ALTER ROLE {PostgresServer.PipelineRole} PASSWORD '{password}'");
+
     public async ValueTask DisposeAsync()
     {
         if (postgres is not null) await postgres.DisposeAsync();
@@ -84,8 +88,12 @@ public sealed class GuardedServers : IAsyncLifetime
             $"listeners=PLAINTEXT://127.0.0.1:{ports[0]},SASL_SSL://127.0.0.1:{ports[1]},CONTROLLER://127.0.0.1:{ports[2]}",
             $"advertised.listeners=PLAINTEXT://127.0.0.1:{ports[0]},SASL_SSL://localhost:{ports[1]}",
             $"controller.quorum.voters=1@127.0.0.1:{ports[2]}",
-            "sasl.enabled.mechanisms=SCRAM-SHA-512",
+            "sasl.enabled.mechanisms=SCRAM-SHA-512,OAUTHBEARER",
             "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;",
+            // By tokens that nobody has signed; a connection ends with its token.
+            "listener.name.sasl_ssl.oauthbearer.sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule "
+            + "required unsecuredLoginStringClaim_sub=\"broker\";",
+            "listener.name.sasl_ssl.oauthbearer.connections.max.reauth.ms=3600000",
             "ssl.keystore.type=PEM",
             $"ssl.keystore.location={certificates.ServerStore}",
             "ssl.truststore.type=PEM",

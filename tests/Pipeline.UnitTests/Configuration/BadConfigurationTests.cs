@@ -120,6 +120,26 @@ public class BadConfigurationTests
             ["test.yml:9:11: postgres.sslkey needs postgres.sslcert",
                 "test.yml:9:11: postgres.sslkey names '/no/client.key', and there is no such file"] },
 
+        // tokens
+        { "  password: \"student123\"", "  sslmode: prefer\n  auth: entra",
+            ["test.yml:8:9: postgres.auth entra needs sslmode require, verify-ca or verify-full (it is prefer): "
+                + "whoever reads a token on its way can use it"] },
+        { "\"student123\"", "\"student123\"\n  password_file: /no/word\n  sslmode: require\n  auth: Entra",
+            ["test.yml:7:13: postgres.password has no effect with auth entra, by which a token proves who logs in; "
+                    + "remove it (an empty Postgres__Password in the environment does), or set auth to password",
+                "test.yml:8:18: postgres.password_file has no effect with auth entra, by which a token proves who logs in; "
+                    + "remove it (an empty Postgres__PasswordFile in the environment does), or set auth to password",
+                "test.yml:8:18: postgres.password_file names '/no/word', and there is no such file"] },
+        { "kafka:29092\"", "a:9093,b:9093\"\n  auth: entra\n  security_protocol: ssl",
+            ["test.yml:11:9: kafka.auth entra needs security_protocol sasl_ssl (it is ssl): whoever reads a token on its way can use it",
+                "test.yml:11:9: kafka.auth entra needs one address in kafka.brokers, the namespace's: a token is for that alone"] },
+        { "kafka:29092\"", "kafka:29092\"\n  auth: entra\n  security_protocol: sasl_ssl\n  sasl_mechanism: plain\n  sasl_username: u",
+            ["test.yml:13:19: kafka.sasl_mechanism has no effect with auth entra, by which a token proves who logs in; "
+                    + "remove it (an empty Kafka__SaslMechanism in the environment does), or set auth to password",
+                "test.yml:14:18: kafka.sasl_username has no effect with auth entra, by which a token proves who logs in; "
+                    + "remove it (an empty Kafka__SaslUsername in the environment does), or set auth to password"] },
+        { "kafka:29092\"", "kafka:29092\"\n  auth: oauth", ["test.yml:11:9: kafka.auth is 'oauth'; it must be password or entra"] },
+
         // folders
         { "/datalake/food/<rollnumber>/checkpoints/orders", "/datalake/food/r1/output/orders/_checkpoints",
             ["test.yml:16:24: streaming.checkpoint_location ('/datalake/food/r1/output/orders/_checkpoints') lies inside datalake.path "

@@ -41,9 +41,9 @@ public class PrecedenceTests
         Assert.Equal(
             [
                 "KAFKA__: names no key of kafka; known are brokers, topic, partitions, replication_factor, compacted, compression, "
-                    + "group_id, security_protocol, sasl_mechanism, sasl_username, sasl_password, sasl_password_file, ssl_ca_location, "
-                    + "ssl_certificate_location, ssl_key_location, ssl_key_password, ssl_key_password_file, transaction_timeout, "
-                    + "delivery",
+                    + "group_id, security_protocol, auth, sasl_mechanism, sasl_username, sasl_password, sasl_password_file, "
+                    + "ssl_ca_location, ssl_certificate_location, ssl_key_location, ssl_key_password, ssl_key_password_file, "
+                    + "transaction_timeout, delivery",
                 "Postgres__JdbcUri: names no key of postgres; did you mean Postgres__JdbcUrl?",
             ],
             file.Faults(environment: new() { ["Postgres__JdbcUri"] = "x", ["KAFKA__"] = "x" }));

@@ -30,6 +30,16 @@ public sealed class SecretFileTests : IDisposable
         Assert.Contains("Password=two", SourceConnection.ConnectionString(postgres), StringComparison.Ordinal);
     }
 
+    /// <summary>A token is no part of a configuration: it is another one at each login.</summary>
+    [Fact]
+    public void by_tokens_no_password_is_taken_and_brokers_are_told_that_one_comes()
+    {
+        var postgres = new PostgresOptions { Auth = "entra", PasswordFile = Write("word"), Password = "word" };
+        Assert.DoesNotContain("word", SourceConnection.ConnectionString(postgres), StringComparison.Ordinal);
+        Assert.Equal(SaslMechanism.OAuthBearer, KafkaClients.Common(new KafkaOptions { Auth = "entra" }).SaslMechanism);
+        Assert.Null(KafkaClients.Common(new KafkaOptions()).SaslMechanism);
+    }
+
     [Theory]
     [InlineData(ErrorCode.SaslAuthenticationFailed, false)]
     [InlineData(ErrorCode.Local_Ssl, true)]

@@ -71,6 +71,58 @@ public sealed partial class AzureTests
         AssertItsIdentityMayRead(bicep, site, (string)site["properties"]!["keyVaultReferenceIdentity"]!);
     }
 
+    private const string PostgresByTokens = "param postgresAuth = 'entra'";
+
+    [Theory, MemberData(nameof(EverySite))]
+    public async Task by_tokens_the_function_app_has_no_password_of_postgres_and_is_told_its_identity(string plan)
+    {
+        var bicep = await BicepFile.OfAsync(plan, PostgresByTokens);
+        Assert.Equal("", bicep.Said.Trim());
+        var site = Assert.Single(bicep.All(Site));
+        var settings = BicepFile.SettingsOf(site);
+        var options = FunctionsConfiguration.Load(ConfigurationFile.Repository, settings, new KafkaTriggerBuild("sasl_ssl", "PLAIN"));
+        AssertLogsInByToken(bicep, options.Postgres);
+        AssertIsTheIdentity(site, settings["AZURE_CLIENT_ID"]);
+        Assert.DoesNotContain("POSTGRES_PASSWORD", settings.Keys);
+        Assert.All(settings.Keys, AssertIsTaken);
+    }
+
+    [Theory, MemberData(nameof(Halves))]
+    public async Task by_tokens_a_container_app_has_no_password_at_all_and_its_identity_owns_the_namespace(string name, string half)
+    {
+        var bicep = await BicepFile.OfAsync("container-apps", PostgresByTokens,
+            "param brokers = { servers: 'events.servicebus.windows.net:9093', username: '', auth: 'entra' }",
+            "param eventHubsNamespace = 'events'");
+        Assert.Equal("", bicep.Said.Trim());
+        var app = bicep.All(App).Single(a => (string)a["name"]! == name);
+        var environment = EnvironmentOf(app);
+        var options = Load(environment);
+        AssertLogsInByToken(bicep, options.Postgres);
+        Assert.Equal((true, "sasl_ssl"), (options.Kafka.UsesTokens, options.Kafka.SecurityProtocol));
+        AssertIsTheIdentity(app, environment["AZURE_CLIENT_ID"]);
+        Assert.All(environment.Keys, AssertIsTaken);
+        Assert.All(VariablesOf(app), v => Assert.Null(v["secretRef"]));
+        Assert.Empty(app["properties"]!["configuration"]!["secrets"]!.AsArray());
+        var rules = half == "kafka-to-lake" ? ScaleOf(app)["rules"]!.AsArray().Select(r => (string)r!["custom"]!["type"]!) : ["cpu"];
+        Assert.Equal(["cpu"], rules);
+        // Azure Event Hubs Data Owner.
+        var role = Assert.Single(bicep.All("Microsoft.Authorization/roleAssignments"), r =>
+            ((string)r["properties"]!["roleDefinitionId"]!).EndsWith("/f526a384-b230-433a-b45c-95f59c4a2dec", StringComparison.Ordinal));
+        Assert.Contains("/Microsoft.EventHub/namespaces/events/", (string)role["id"]!);
+        var identity = Assert.Single(app["identity"]!["userAssignedIdentities"]!.AsObject()).Key;
+        Assert.Contains(identity, (string)role["properties"]!["principalId"]!);
+    }
+
+    private static void AssertLogsInByToken(BicepFile bicep, PostgresOptions postgres) => Assert.Equal(
+        (true, null, "verify-full", (string)Assert.Single(bicep.All("Microsoft.ManagedIdentity/userAssignedIdentities"))["name"]!),
+        (postgres.UsesTokens, postgres.Password, postgres.Sslmode, postgres.User));
+
+    private static void AssertIsTheIdentity(JsonNode app, string clientId)
+    {
+        Assert.Contains(Assert.Single(app["identity"]!["userAssignedIdentities"]!.AsObject()).Key, clientId);
+        Assert.Contains("clientId", clientId);
+    }
+
     [Fact]
     public async Task on_flex_consumption_one_instance_has_the_timer_and_the_runtime_is_the_one_that_is_built_for()
     {
@@ -206,7 +258,7 @@ public sealed partial class AzureTests
         string[] platform =
         [
             "LAKE_KEY", "FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_WORKER_RUNTIME", "WEBSITES_PORT", "WEBSITES_ENABLE_APP_SERVICE_STORAGE",
-            "AzureWebJobsDisableHomepage", "AzureWebJobsSecretStorageType",
+            "AzureWebJobsDisableHomepage", "AzureWebJobsSecretStorageType", "AZURE_CLIENT_ID",
             .. ((string[])["accountName", "credential", "clientId"]).Select(k => $"{FunctionsSettings.Storage}__{k}"),
         ];
         string[] triggers =

@@ -25,10 +25,12 @@ internal sealed class BicepFile
     public string Said { get; }
 
     /// <summary>Evaluated once; skips where there is no compiler.</summary>
-    public static Task<BicepFile> OfAsync(string plan)
+    /// <param name="plan">Its name.</param>
+    /// <param name="parameters">Lines that stand for those of the same parameters in its example, or are more of them.</param>
+    public static Task<BicepFile> OfAsync(string plan, params string[] parameters)
     {
         Assert.SkipWhen(Compiler is null, "The compiler of Bicep comes from a package for 64-bit Linux.");
-        return Evaluated.GetOrAdd(plan, p => new(() => EvaluateAsync(p))).Value;
+        return Evaluated.GetOrAdd(string.Join('\n', [plan, .. parameters]), _ => new(() => EvaluateAsync(plan, parameters))).Value;
     }
 
     /// <summary>The resources of a type, by whatever name.</summary>
@@ -38,10 +40,13 @@ internal sealed class BicepFile
     public static Dictionary<string, string> SettingsOf(JsonNode site) =>
         site["properties"]!["siteConfig"]!["appSettings"]!.AsArray().ToDictionary(s => (string)s!["name"]!, s => (string)s!["value"]!);
 
-    private static async Task<BicepFile> EvaluateAsync(string plan)
+    private static async Task<BicepFile> EvaluateAsync(string plan, string[] parameters)
     {
         using var folder = new TempFolder();
         foreach (var file in Directory.EnumerateFiles(Folder)) File.Copy(file, folder[Path.GetFileName(file)]);
+        var example = folder[$"{plan}.bicepparam"];
+        var others = (await File.ReadAllLinesAsync(example)).Where(line => !parameters.Any(p => NameOf(p) == NameOf(line)));
+        await File.WriteAllLinesAsync(example, [.. others, .. parameters]);
         var start = new ProcessStartInfo(Compiler!,
         [
             "snapshot", folder[$"{plan}.bicepparam"], "--mode", "overwrite", "--subscription-id", Guid.Empty.ToString(),
@@ -59,4 +64,6 @@ internal sealed class BicepFile
         var snapshot = JsonNode.Parse(await File.ReadAllTextAsync(folder[$"{plan}.snapshot.json"]))!;
         return new BicepFile(snapshot["predictedResources"]!.AsArray(), text);
     }
+
+    private static string NameOf(string parameter) => parameter.Split('=')[0].Trim();
 }

@@ -109,6 +109,18 @@ public sealed class FailurePolicyTests
         Assert.EndsWith(", at db:5432).", FailurePolicy.Judge(login).Problem);
     }
 
+    /// <summary>What it lacks is made on the server, and nothing needs to be started anew.</summary>
+    [Fact]
+    public void a_login_by_a_token_that_is_refused_is_tried_again()
+    {
+        var refused = Raised("28P01", "auth.c", "auth_failed");
+        refused.Data[FailurePolicy.TokenKey] = FailurePolicy.TokenKey;
+        var verdict = FailurePolicy.Judge(refused);
+        Assert.Equal(FailureAction.Retry, verdict.Action);
+        Assert.Equal("Postgres refused the login by a token of Entra ID (28P01 these words).", verdict.Problem);
+        Assert.Contains("pgaadauth_create_principal", verdict.Check, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void a_full_disk_is_told_with_its_file_and_the_room_that_is_left()
     {

@@ -85,10 +85,33 @@ public sealed class ClientErrorsTests
         Assert.Equal(ErrorCode.Local_Authentication, errors.CauseOf(TimedOut)!.Error.Code);
     }
 
+    [Theory, InlineData(ErrorCode.Local_TimedOut), InlineData(ErrorCode.Local_Authentication)]
+    public void a_token_that_there_is_not_is_told_for_the_time_out_and_the_refusal_that_come_of_it(ErrorCode code)
+    {
+        errors.OnToken(new FailureVerdict(FailureAction.Retry, "Entra ID gave no token for x.", "Look there."));
+        errors.OnError(new Error(ErrorCode.Local_Authentication, "Failed to acquire SASL OAUTHBEARER token"));
+        var verdict = FailurePolicy.Judge(errors.CauseOf(new KafkaException(code))!);
+        Assert.Equal(
+            (FailureAction.Retry, "Entra ID gave no token for x.", "Look there."), (verdict.Action, verdict.Problem, verdict.Check));
+        errors.OnToken(null);
+        Assert.Contains("Kafka refused the login", FailurePolicy.Judge(errors.CauseOf(TimedOut)!).Problem);
+    }
+
+    [Fact]
+    public void a_token_that_the_brokers_refuse_is_told_as_one_and_the_next_is_tried()
+    {
+        var byToken = new ClientErrors(new KafkaOptions { Brokers = "e:9093", Auth = "entra", SslCertificateLocation = "client.pem" }, time);
+        byToken.OnError(new Error(ErrorCode.SaslAuthenticationFailed, "invalid_token"));
+        var verdict = FailurePolicy.Judge(byToken.CauseOf(TimedOut)!);
+        Assert.Equal(FailureAction.Retry, verdict.Action);
+        Assert.Equal("Kafka refused the login by a token of Entra ID (SaslAuthenticationFailed, at e:9093).", verdict.Problem);
+    }
+
     [Fact]
     public void a_failure_that_speaks_for_itself_is_left_as_it_is()
     {
         errors.OnError(new Error(ErrorCode.Local_Resolve, Unresolved));
+        errors.OnToken(new FailureVerdict(FailureAction.Retry, "no token", "look"));
         Assert.Null(errors.CauseOf(new KafkaException(ErrorCode.TopicAuthorizationFailed)));
         Assert.Null(errors.CauseOf(new KafkaException(new Error(ErrorCode.Local_TimedOut, "fatal", isFatal: true))));
     }

@@ -51,11 +51,15 @@ public sealed class PublishedProgram : IAsyncLifetime
     }
 
     /// <summary>Starts anything else.</summary>
-    public RunningProgram Start(string[] arguments, string? password = null)
+    /// <param name="arguments">Its own.</param>
+    /// <param name="password">The role's; null: none is given.</param>
+    /// <param name="configure">What is different at its start.</param>
+    public RunningProgram Start(string[] arguments, string? password = null, Action<ProcessStartInfo>? configure = null)
     {
         if (program is null) TestEnvironment.MissingServer(whyMissing!);
         var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = folder.Path };
         if (password is not null) start.Environment["Postgres__Password"] = password;
+        configure?.Invoke(start);
         return new RunningProgram(start);
     }
 

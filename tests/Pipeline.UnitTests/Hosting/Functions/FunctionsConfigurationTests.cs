@@ -56,6 +56,26 @@ public sealed class FunctionsConfigurationTests : IDisposable
         Assert.Equal(3, Faults().Count(f => f.Contains("URL", StringComparison.Ordinal)));
     }
 
+    /// <summary>The timer's half logs in by the library; the trigger by itself.</summary>
+    [Fact]
+    public void tokens_are_taken_for_postgres_and_refused_for_kafka()
+    {
+        environment["Postgres__Auth"] = "entra";
+        environment["Postgres__Password"] = "";
+        environment["Postgres__SslMode"] = "require";
+        var options = Load();
+        Assert.Equal((true, null), (options.Postgres.UsesTokens, options.Postgres.Password));
+
+        environment["Kafka__Auth"] = "entra";
+        environment["Kafka__SecurityProtocol"] = "sasl_ssl";
+        Assert.Equal(
+            [
+                "Kafka__Auth: kafka.auth is entra, and the Kafka trigger takes no token of an identity; set kafka.auth to password, or let "
+                    + "LocalHost's image (deploy/Dockerfile) run both halves",
+            ],
+            Faults());
+    }
+
     [Theory]
     [InlineData("configs/other.yml")]
     [InlineData("/")]
