@@ -30,6 +30,7 @@ public sealed class StatusReader
     private readonly TopicObserver topic;
     private readonly QuarantineCauses causes = new();
     private readonly FolderLook folders = new();
+    private readonly WaitingLake lakeWaits = new();
     private DateTime? caughtUpAt;
 
     /// <param name="options">The stream's configuration.</param>
@@ -100,22 +101,24 @@ public sealed class StatusReader
         // Others' commits on the same server look the same as those of the table, and nobody is there who would look.
         if (toCapture.Waits is true && source is { Status.Poller: null } && !capturing.Any(b => b.IsAlive(at)))
             toCapture = await WithRowsAsync(toCapture, watermark!, answerTimeout, cancellationToken);
+        var toStore = ForStore(observed, partitions, at);
         ImmutableArray<HalfStatus> halves =
         [
             judge.Judge(
                 nameof(PostgresToKafka), capturing, toCapture, source?.Status.Poller is { } p ? HolderOf(p) : null),
-            judge.Judge(nameof(KafkaToLake), storing, ForStore(observed, partitions, at)),
+            judge.Judge(nameof(KafkaToLake), storing, toStore) with { LagSecondsMin = lakeWaits.AtLeast(toStore, partitions, at) },
         ];
         var lakeStatus = lake?.Status ?? new LakeStatus(options.Datalake.Path, Reachable: false, NewestFiles: [], QuarantineCauses: []);
-        history.Add(
-            at, capture?.RowsPublished, lakeStatus.Reachable ? lakeStatus.Rows + lakeStatus.Quarantined : null,
-            capture?.LagSeconds, PipelineStatus.LagOf(partitions));
         var recent = failures.Recent;
+        var health = problems.Judge(recent, halves);
+        history.Add(new(
+            at, capture?.RowsPublished, lakeStatus.Reachable ? lakeStatus.Rows + lakeStatus.Quarantined : null,
+            capture?.LagSeconds, PipelineStatus.LagOf(partitions), toStore.Seconds, health));
         return new PipelineStatus
         {
             At = at,
             Stream = options.StreamName,
-            Health = problems.Judge(recent, halves),
+            Health = health,
             Process = process,
             Source = source?.Status ?? SourceAs(problems.SourceAnswered),
             Topic = topic.Describe(observed?.Cluster),
@@ -126,7 +129,8 @@ public sealed class StatusReader
             Partitions = partitions,
             Failures = recent,
             Warnings = [.. Warnings(source), .. leftOut > 0 ? [LeftOut(leftOut)] : Array.Empty<string>(), .. WarningsOf(compared)],
-            Problems = problems.Texts,
+            Findings = problems.Findings,
+            LagMaxSeconds = options.LagMax.TotalSeconds,
             Flow = history.Read(),
         };
 
