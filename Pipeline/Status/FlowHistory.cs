@@ -10,7 +10,11 @@ namespace OrdersStream.Status;
 /// <param name="Health">The verdict.</param>
 public sealed record FlowReading(
     DateTimeOffset At, long? Published, long? Stored, double? CaptureLagSeconds, long? LakeLagRecords, double? LakeLagSeconds = null,
-    Health Health = Health.Well);
+    Health Health = Health.Well)
+{
+    /// <summary>How long rows took that came into the lake last, from their commit to a file; null: none came lately.</summary>
+    public double? LatencySeconds { get; init; }
+}
 
 /// <summary>
 /// Rates and lags of the last day, from the readings of this process and, where they were kept, of those before it: of the last hour
@@ -33,6 +37,15 @@ public sealed class FlowHistory(TimeSpan still)
 
     /// <summary>Set by a host that samples by itself, all the time; else only requests cause a reading.</summary>
     public bool IsSampled { get; set; }
+
+    /// <summary>Rows have come into the lake just now.</summary>
+    internal bool IsFlowing
+    {
+        get
+        {
+            lock (gate) return recent.Count > 0 && RateNow(r => r.Stored) > 0;
+        }
+    }
 
     public void Add(FlowReading reading)
     {
@@ -106,6 +119,7 @@ public sealed class FlowHistory(TimeSpan still)
             CaptureLagSeconds = Greatest(before.CaptureLagSeconds, reading.CaptureLagSeconds),
             LakeLagRecords = (long?)Greatest(before.LakeLagRecords, reading.LakeLagRecords),
             LakeLagSeconds = Greatest(before.LakeLagSeconds, reading.LakeLagSeconds),
+            LatencySeconds = Greatest(before.LatencySeconds, reading.LatencySeconds),
             Health = Worst(before.Health, reading.Health),
         };
     }
@@ -119,7 +133,7 @@ public sealed class FlowHistory(TimeSpan still)
         r.At,
         i == 0 ? null : Rate(readings[i - 1], r, x => x.Published),
         i == 0 ? null : Rate(readings[i - 1], r, x => x.Stored),
-        r.CaptureLagSeconds, r.LakeLagRecords, r.LakeLagSeconds, r.Health));
+        r.CaptureLagSeconds, r.LakeLagRecords, r.LakeLagSeconds, r.Health, r.LatencySeconds));
 
     /// <summary>Over the last minute, unless the last row of it came too long ago to be now; null: it cannot be told.</summary>
     private double? RateNow(Func<FlowReading, long?> count)

@@ -10,7 +10,7 @@ namespace OrdersStream.Status;
 /// </summary>
 public sealed class FlowHistoryFile(PipelineOptions options)
 {
-    private const int FormatVersion = 1, FieldCount = 7;
+    private const int FormatVersion = 1, FieldCount = 8;
 
     /// <summary>A day of minutes fits, whatever the numbers.</summary>
     private const int Bytes = 256 * 1024;
@@ -49,7 +49,7 @@ public sealed class FlowHistoryFile(PipelineOptions options)
     private static string Line(FlowReading r) => string.Create(
         CultureInfo.InvariantCulture,
         $"{r.At.ToUnixTimeMilliseconds()} {r.Published} {r.Stored} {r.CaptureLagSeconds:0.###} {r.LakeLagRecords} {r.LakeLagSeconds:0.###} "
-        + $"{r.Health}");
+        + $"{r.Health} {r.LatencySeconds:0.###}");
 
     private static FlowReading Reading(string line)
     {
@@ -57,7 +57,10 @@ public sealed class FlowHistoryFile(PipelineOptions options)
         if (fields.Length != FieldCount) throw new FormatException("it is not a line of this history");
         return new(
             DateTimeOffset.FromUnixTimeMilliseconds(Whole(0) ?? throw new FormatException("a reading without a time")),
-            Whole(1), Whole(2), Seconds(3), Whole(4), Seconds(5), Enum.Parse<Health>(fields[6]));
+            Whole(1), Whole(2), Seconds(3), Whole(4), Seconds(5), Enum.Parse<Health>(fields[6]))
+        {
+            LatencySeconds = Seconds(7),
+        };
 
         long? Whole(int i) => fields[i] == "" ? null : long.Parse(fields[i], CultureInfo.InvariantCulture);
 

@@ -306,6 +306,9 @@ public sealed record FlowStatus(
 /// <param name="LakeLagRecords">Offsets that wait in Kafka.</param>
 /// <param name="LakeLagSeconds">How long ago the oldest of them was sent.</param>
 /// <param name="Health">The verdict of that moment.</param>
+/// <param name="LatencySeconds">
+/// How long rows took at the most that came into the lake last, from their commit to a file; null: none came lately, or it is not known.
+/// </param>
 public sealed record FlowSample(
     DateTimeOffset At, double? PublishedPerSecond, double? StoredPerSecond, double? CaptureLagSeconds, long? LakeLagRecords,
-    double? LakeLagSeconds = null, Health Health = Health.Well);
+    double? LakeLagSeconds = null, Health Health = Health.Well, double? LatencySeconds = null);

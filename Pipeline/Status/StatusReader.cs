@@ -113,7 +113,11 @@ public sealed class StatusReader
         var health = problems.Judge(recent, halves);
         history.Add(new(
             at, capture?.RowsPublished, lakeStatus.Reachable ? lakeStatus.Rows + lakeStatus.Quarantined : null,
-            capture?.LagSeconds, PipelineStatus.LagOf(partitions), toStore.Seconds, health));
+            capture?.LagSeconds, PipelineStatus.LagOf(partitions), toStore.Seconds, health)
+        {
+            // What is not flowing takes no time.
+            LatencySeconds = history.IsFlowing ? Took(capturing, at) + Took(storing, at) : null,
+        });
         return new PipelineStatus
         {
             At = at,
@@ -280,6 +284,10 @@ public sealed class StatusReader
             Collected = TimeSpan.FromSeconds(options.Streaming.BatchInterval) * BatchTiming.BacklogIntervals,
         };
     }
+
+    /// <summary>By whoever of several was slowest with what it did last.</summary>
+    private static double? Took(IReadOnlyList<Heartbeat> beats, DateTimeOffset now) =>
+        beats.Where(b => b.IsAlive(now)).Max(b => b.TookSeconds);
 
     private static ImmutableArray<string> Warnings(SourceObservation? source)
     {

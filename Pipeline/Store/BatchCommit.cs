@@ -49,7 +49,12 @@ internal sealed class BatchCommit(StoreContext context)
 
         context.Leftovers.SweepWhenDue();
         var result = Count(won.Select(e => e.Entry), context.Time.GetElapsedTime(started));
-        if (result is not { Rows: 0, Quarantined: 0 }) Report(result, won.Count, oldest);
+        if (result is not { Rows: 0, Quarantined: 0 })
+        {
+            // Records of very old brokers have no timestamp.
+            if (oldest > 0) result = result with { Lag = Since(oldest) };
+            Report(result, won.Count);
+        }
         return new Committed(result, [.. lost.Select(b => b.Partition)]);
     }
 
@@ -183,12 +188,14 @@ internal sealed class BatchCommit(StoreContext context)
                 file.Rows, batch.Partition, file.FirstOffset, batch.Quarantine.FirstReason, context.Lake.Locate(file.Path));
     }
 
-    private void Report(BatchResult result, int partitions, long oldestMs)
+    private void Report(BatchResult result, int partitions) => context.Logger.BatchStored(
+        result.Rows, result.Quarantined, result.Files, result.Bytes, partitions, result.Lag?.TotalSeconds ?? double.NaN,
+        result.Duration.TotalMilliseconds);
+
+    private TimeSpan Since(long timestampMs)
     {
-        // Records of very old brokers have no timestamp.
-        var lag = oldestMs > 0 ? (context.Time.GetUtcNow() - DateTimeOffset.FromUnixTimeMilliseconds(oldestMs)).TotalSeconds : double.NaN;
-        context.Logger.BatchStored(
-            result.Rows, result.Quarantined, result.Files, result.Bytes, partitions, Math.Max(0, lag), result.Duration.TotalMilliseconds);
+        var since = context.Time.GetUtcNow() - DateTimeOffset.FromUnixTimeMilliseconds(timestampMs);
+        return since > TimeSpan.Zero ? since : TimeSpan.Zero;
     }
 
     private static BatchResult Count(IEnumerable<CommitEntry> entries, TimeSpan duration) => entries.Aggregate(

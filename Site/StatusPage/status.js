@@ -20,7 +20,7 @@ const charts = [
   ], rate),
   new Chart('Changes not yet in Kafka', [{ name: 'Lag', css: 'one', value: s => s.capture_lag_seconds, several: 'max' }], duration),
   new Chart('Records not yet in the lake', [{ name: 'Lag', css: 'two', value: s => s.lake_lag_seconds, several: 'max' }], duration),
-  new Chart('Records waiting in Kafka', [{ name: 'Records', css: 'two', value: s => s.lake_lag_records, several: 'max' }], number),
+  new Chart('From a commit to a file', [{ name: 'At most', css: 'two', value: s => s.latency_seconds, several: 'max' }], duration),
 ];
 $('charts').append(...charts.map(chart => chart.element));
 
@@ -299,7 +299,7 @@ function showList(id, findings) {
 }
 
 function showCourse(status) {
-  const { flow, capture, halves, lag, at } = status;
+  const { flow, capture, halves, at } = status;
   set('seen-by', flow.since === null ? '' : flow.seen_by === 'process'
     ? `as the process itself has seen it since ${clock(flow.since, at)}`
     : `only what requests for this page have seen, since ${clock(flow.since, at)}`);
@@ -309,7 +309,7 @@ function showCourse(status) {
   charts[0].show(samples, at, span, [rate(flow.published_per_second), rate(flow.stored_per_second)]);
   charts[1].show(samples, at, span, [duration(capture?.lag_seconds)]);
   charts[2].show(samples, at, span, [duration(halfOf(halves, 'KafkaToLake')?.lag_seconds)]);
-  charts[3].show(samples, at, span, [number(lag)]);
+  charts[3].show(samples, at, span, [duration(flow.samples.at(-1)?.latency_seconds)]);
 }
 
 /** Once a minute, since that is how often there is more. */

@@ -64,7 +64,7 @@ public sealed class AccessTests(Browser browser)
                 1,
                 await page.GetByRole(AriaRole.Region, new() { Name = heading, Exact = true }).Or(page.Locator("none")).First.CountAsync());
         Assert.Equal(0, await page.EvaluateAsync<int>("() => [...document.querySelectorAll('th')].filter(h => !h.scope).length"));
-        string[] charts = ["Rows per second", "Changes not yet in Kafka", "Records not yet in the lake", "Records waiting in Kafka"];
+        string[] charts = ["Rows per second", "Changes not yet in Kafka", "Records not yet in the lake", "From a commit to a file"];
         foreach (var chart in charts)
             Assert.True(await page.GetByRole(AriaRole.Slider, new() { Name = chart }).IsVisibleAsync());
         // Only what changes seldom is announced: the figures are no live region.

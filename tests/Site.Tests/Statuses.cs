@@ -37,7 +37,7 @@ internal static class Statuses
         ],
         Flow = new("process", At.AddHours(-1), 842.4, 838, [.. Enumerable.Range(0, 700).Select(i => new FlowSample(
             At.AddSeconds(-3_500 + i * 5), 800 + 200 * Math.Sin(i / 40.0), 790 + 220 * Math.Sin(i / 40.0 - 0.3), 2 + i % 3,
-            900 + i % 7 * 50, 3 + i % 4))])
+            900 + i % 7 * 50, 3 + i % 4, Health.Well, 4 + i % 5 * 0.3))])
         {
             LastPublishedAt = At.AddSeconds(-1), LastStoredAt = At.AddSeconds(-1),
         },

@@ -117,7 +117,10 @@ public sealed class FlowHistoryTests
         Assert.Empty(file.Read());
         var before = new FlowHistory();
         for (var i = 0; i < 200; i++)
-            before.Add(new(Start.AddMinutes(i), i, i == 3 ? null : i, i == 5 ? null : 1.5, i, 0.25, i == 8 ? Health.Unknown : Health.Well));
+            before.Add(new(Start.AddMinutes(i), i, i == 3 ? null : i, i == 5 ? null : 1.5, i, 0.25, i == 8 ? Health.Unknown : Health.Well)
+            {
+                LatencySeconds = i == 9 ? null : 2.25,
+            });
         file.Write(before.Minutes());
         Assert.Empty(file.Read());
         Directory.CreateDirectory(folder["c"]);
