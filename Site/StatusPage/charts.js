@@ -93,11 +93,12 @@ export class Chart {
     if (this.at === null) this.say(points - 1);
   }
 
-  /** Up to where most of it is: one peak above it is cut off and marked, so that the rest is no flat line. */
+  /** Up to where most of it is: a peak that is over is cut off and marked, so that the rest is no flat line. */
   usual(highest) {
     const values = this.bins.flat().filter(v => v !== null && v > 0).sort((a, b) => a - b);
     const most = values[Math.floor(values.length * 0.9)] ?? 0;
-    return values.length > 20 && highest > 5 * most ? 2 * most : highest;
+    const isNow = this.bins.some(bins => bins.slice(-5).some(v => v > 2 * most));
+    return values.length > 20 && highest > 5 * most && !isNow ? 2 * most : highest;
   }
 
   /** What was not well, and when nobody looked. */

@@ -243,7 +243,7 @@ function findingsOf({ findings, warnings, failures, halves, source, topic, lake,
     known.where ||= more.where ?? '';
   };
   for (const { part, problem, remedy } of findings) add(remedy, problem, { where: addresses[part] ?? '' });
-  for (const f of failures.filter(f => !f.over).toReversed()) add(f.remedy, f.problem, { halves: [f.half], when: times(f, at) });
+  for (const f of failures.filter(f => !f.over).toReversed()) add(remedyOf(f), f.problem, { halves: [f.half], when: times(f, at) });
   for (const half of halves.filter(h => h.health === 'wrong')) {
     const known = fails(half) ? causes.find(c => half.says.includes(c.remedy) || c.halves.includes(half.name)) : null;
     if (known) known.halves = [...new Set([...known.halves, half.name])];
@@ -254,10 +254,13 @@ function findingsOf({ findings, warnings, failures, halves, source, topic, lake,
     ...halves.filter(h => h.health === 'unknown').map(h => ({ ...plain, level: 'unknown', ...saidOf(h) })),
     ...warnings.map(cause => ({ ...plain, level: 'warning', cause })),
     ...failures.filter(f => f.over).toReversed().map(f => ({
-      ...plain, level: 'past', remedy: f.remedy, cause: f.problem, halves: [f.half], when: `${times(f, at)}; it works again`,
+      ...plain, level: 'past', remedy: remedyOf(f), cause: f.problem, halves: [f.half], when: `${times(f, at)}; it works again`,
     })),
   ];
 }
+
+/** Of what is tried again by itself that is said first, which is nothing to do. */
+const remedyOf = f => f.remedy.replace(/^It is tried again .*?; nothing is lost meanwhile\. /, '');
 
 /** What it says of itself, with what is to be done apart from it. */
 function saidOf({ name, says, remedy }) {
@@ -299,9 +302,10 @@ function showList(id, findings) {
 }
 
 function showCourse(status) {
-  const { flow, capture, halves, at } = status;
+  const { flow, capture, halves, process, at } = status;
+  const isKept = flow.since !== null && new Date(flow.since) < new Date(process.started_at);
   set('seen-by', flow.since === null ? '' : flow.seen_by === 'process'
-    ? `as the process itself has seen it since ${clock(flow.since, at)}`
+    ? `as ${isKept ? 'this process and those before it have' : 'the process itself has'} seen it since ${clock(flow.since, at)}`
     : `only what requests for this page have seen, since ${clock(flow.since, at)}`);
   const span = minutes * 60_000, isDay = minutes > 60;
   if (isDay) askForDay();

@@ -141,6 +141,8 @@ public sealed class PageTests(Browser browser)
         var rows = watched.Page.Locator("figure").First;
         Assert.Equal("2,000, peak 50,000", await rows.Locator(".top-label").TextContentAsync());
         Assert.NotEqual("", await rows.Locator(".peaks").GetAttributeAsync("d"));
+        // What goes on is no peak.
+        Assert.Equal("16 min 40 s", await watched.Page.Locator("figure").Nth(1).Locator(".top-label").TextContentAsync());
         Assert.Equal(1, await rows.Locator("rect.shade.wrong").CountAsync());
         Assert.Equal(1, await rows.Locator("rect.shade.gap").CountAsync());
         // A sixth of the hour.
@@ -165,6 +167,8 @@ public sealed class PageTests(Browser browser)
             () => day.ClickAsync(), r => r.Url.EndsWith("/api/history", StringComparison.Ordinal));
         Assert.Equal(200, asked.Status);
         Assert.Equal("true", await day.GetAttributeAsync("aria-pressed"));
+        served.Status = () => Statuses.Well() with { Flow = Statuses.Well().Flow with { Since = Statuses.Well().At.AddHours(-3) } };
+        await watched.SaysAsync("seen-by", "as this process and those before it have seen it since 09:00:00");
         Assert.Equal("false", await watched.Page.GetByRole(AriaRole.Button, new() { Name = "15 min" })
             .GetAttributeAsync("aria-pressed"));
     }

@@ -43,7 +43,9 @@ internal static class Statuses
         },
     };
 
-    /// <summary>The same with a peak of fifty times the rest, ten minutes in which something was wrong, and as long with nobody.</summary>
+    /// <summary>
+    /// The same with a peak of fifty times the rest, ten minutes in which something was wrong, as long with nobody, and a lag that grows now.
+    /// </summary>
     public static PipelineStatus Uneven() => Well() with
     {
         Flow = Well().Flow with
@@ -54,6 +56,7 @@ internal static class Statuses
                 {
                     PublishedPerSecond = s.Index is >= 100 and < 106 ? 50_000 : s.Item.PublishedPerSecond,
                     Health = s.Index is >= 200 and < 320 ? Health.Wrong : Health.Well,
+                    CaptureLagSeconds = s.Index >= 695 ? 600 : s.Item.CaptureLagSeconds,
                 }),
             ],
         },
@@ -115,7 +118,7 @@ internal static class Statuses
                 "PostgresToKafka", FailureAction.Retry, "Postgres did not answer in time.", "Check the server and the network.",
                 At.AddMinutes(-30), At.AddMinutes(-29), 4, Over: true),
             new(
-                "KafkaToLake", FailureAction.Retry, "Kafka failed (1/1 brokers are down).", "Check kafka.brokers and that the brokers run.",
+                "KafkaToLake", FailureAction.Retry, "Kafka failed (1/1 brokers are down).", Verdict("Kafka failed").Remedy,
                 At.AddMinutes(-2), At, 19, Over: false),
         ],
     };
@@ -133,6 +136,10 @@ internal static class Statuses
             },
         ],
     };
+
+    /// <summary>As it is noted of what is tried again.</summary>
+    private static FailureVerdict Verdict(string problem) =>
+        new(FailureAction.Retry, problem, "Check kafka.brokers and that the brokers run.", SeesItself: true);
 
     private static HalfStatus Half(string name, HalfState state, Health health) =>
         new(name, state, health, "says what it is at", At.AddHours(-2), 4.2);
