@@ -20,6 +20,12 @@ internal sealed class DemoReport(bool takesColours)
         Say();
     }
 
+    public static void Stays(Uri statusPage)
+    {
+        Say();
+        Say($"The page stays at {statusPage}, and both halves run, until you press a key.");
+    }
+
     public static void Drained(DemoFigures f, TimeSpan played, TimeSpan drained)
     {
         Say();

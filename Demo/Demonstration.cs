@@ -31,7 +31,10 @@ public sealed record DemoOptions(int Seconds, int Rate, string? Directory, bool 
 /// Where the pipeline's lines go: given where to write each, since they share the screen with a view of what happens.
 /// </param>
 /// <param name="takesColours">Whether standard output is a terminal that may be given colours.</param>
-public sealed class Demonstration(DemoOptions options, TimeProvider time, Func<Action<string>, ILoggerProvider> newLog, bool takesColours)
+/// <param name="keyPressed">Waits for a key, so long the status page stays; null: there is nobody to press one.</param>
+public sealed class Demonstration(
+    DemoOptions options, TimeProvider time, Func<Action<string>, ILoggerProvider> newLog, bool takesColours,
+    Func<CancellationToken, Task>? keyPressed = null)
 {
     private const string Rollnumber = "demo", Database = "food_delivery_db", Role = "student", Password = "student123";
 
@@ -59,7 +62,29 @@ public sealed class Demonstration(DemoOptions options, TimeProvider time, Func<A
 
         var compared = await stream.Comparison.CompareAsync(cancellationToken);
         while (progress.TryTakeNote(out var note)) Console.WriteLine(note);
-        return new DemoReport(takesColours).Print(compared, hard, await DemoLake.ReadAsync(folder, cancellationToken), folder);
+        var isEqual = new DemoReport(takesColours).Print(compared, hard, await DemoLake.ReadAsync(folder, cancellationToken), folder);
+        if (statusPage is not null && keyPressed is not null) await StayAsync(run, statusPage.Address, keyPressed, cancellationToken);
+        return isEqual;
+    }
+
+    /// <summary>The status page, and what it shows, until somebody has seen enough.</summary>
+    private static async Task StayAsync(
+        PipelineRun run, Uri statusPage, Func<CancellationToken, Task> keyPressed, CancellationToken cancellationToken)
+    {
+        DemoReport.Stays(statusPage);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var partitions = (await run.Stream.EnsureTopicAsync(cancellationToken)).Partitions;
+        var halves = run.UntilStoppedAsync(null, [.. Enumerable.Range(0, partitions)], stop.Token, CancellationToken.None);
+        try
+        {
+            // A half that fails ends it, too.
+            await Task.WhenAny(keyPressed(stop.Token), halves);
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await halves;
+        }
     }
 
     /// <summary>At the usual port, or at any where another program has that one.</summary>

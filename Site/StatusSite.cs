@@ -24,6 +24,12 @@ public sealed class StatusSite : IDisposable
     /// <summary>200 while the loops of this process turn, and while what they need is within reach; else 503, and which is not.</summary>
     internal const string Live = "/livez", Ready = "/readyz";
 
+    /// <summary>Rates and lags of the last day, a sample a minute: too much for a document that is asked for every two seconds.</summary>
+    private const string Day = "/api/history";
+
+    /// <summary>What may go wrong, and what to do about it.</summary>
+    private const string Rows = "/api/runbook";
+
     private static readonly TimeSpan CacheTime = TimeSpan.FromSeconds(1);
 
     /// <summary>Nothing from elsewhere, nothing inline: a text with markup in it could do nothing even if it got there.</summary>
@@ -39,11 +45,14 @@ public sealed class StatusSite : IDisposable
         ["/charts.js"] = new("charts.js", "text/javascript; charset=utf-8"),
         ["/words.js"] = new("words.js", "text/javascript; charset=utf-8"),
         ["/icon.svg"] = new("icon.svg", "image/svg+xml"),
+        ["/runbook"] = new("runbook.html", "text/html; charset=utf-8"),
+        ["/runbook.js"] = new("runbook.js", "text/javascript; charset=utf-8"),
     }.ToFrozenDictionary();
 
     private readonly Func<CancellationToken, Task<PipelineStatus>> read;
     private readonly StatusGauges gauges;
     private readonly Func<IEnumerable<string>> hanging;
+    private readonly FlowHistory history;
     private readonly MetricsExport export;
     private readonly TimeProvider time;
     private readonly CancellationTokenSource lifetime = new();
@@ -51,14 +60,17 @@ public sealed class StatusSite : IDisposable
     private Task<CachedStatus>? cached;
 
     public StatusSite(PipelineStream stream, MetricsExport export)
-        : this(stream.Status.ReadAsync, stream.Hanging, stream.Gauges, export, stream.Process.Time)
+        : this(stream.Status.ReadAsync, stream.Hanging, stream.Gauges, export, stream.Process.Time, stream.History)
     {
     }
 
     internal StatusSite(
         Func<CancellationToken, Task<PipelineStatus>> read, Func<IEnumerable<string>> hanging, StatusGauges gauges, MetricsExport export,
-        TimeProvider time) =>
+        TimeProvider time, FlowHistory? history = null)
+    {
         (this.read, this.hanging, this.gauges, this.export, this.time) = (read, hanging, gauges, export, time);
+        this.history = history ?? new FlowHistory();
+    }
 
     /// <param name="method">GET or HEAD; others are refused.</param>
     /// <param name="path">From the root, without a query.</param>
@@ -81,13 +93,16 @@ public sealed class StatusSite : IDisposable
         lifetime.Dispose();
     }
 
-    private static bool IsKnown(string path) => path is "/api/status" or "/metrics" or Live or Ready || Assets.ContainsKey(path);
+    private static bool IsKnown(string path) =>
+        path is "/api/status" or Day or Rows or "/metrics" or Live or Ready || Assets.ContainsKey(path);
 
     private async Task<StatusAnswer> AnswerAsync(string path, CancellationToken cancellationToken)
     {
         // Asks nobody: whoever kills by it must not do so because a server is away.
         if (path == Live) return Probe("", hanging());
         if (Assets.TryGetValue(path, out var asset)) return new(200, asset.ContentType, asset.Bytes.Value, Headers("no-cache"));
+        if (path == Rows) return new(200, "application/json; charset=utf-8", Runbook.Document, Headers("no-cache"));
+        if (path == Day) return new(200, "application/json; charset=utf-8", StatusDocument.ToJson(history.ReadDay()), Headers("no-store"));
         try
         {
             // The gauges, too, tell what is now, not what was when somebody last asked.

@@ -22,7 +22,7 @@ public static class DemoVerb
             var time = TimeProvider.System;
             var demonstration = new Demonstration(
                 options.Demonstration, time, note => new LineLogger(options.LogLevel, time, note, colours: false),
-                LineLogger.TerminalTakesColours);
+                LineLogger.TerminalTakesColours, KeyPress.AtTerminal(time));
             return await demonstration.RunAsync(cancellationToken) ? ExitCode.Ok : ExitCode.Failure;
         }
         catch (Exception) when (cancellationToken.IsCancellationRequested)

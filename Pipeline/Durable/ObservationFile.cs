@@ -11,9 +11,14 @@ internal static class ObservationFile
     public const int Bytes = 4096;
 
     /// <summary>Where the folder that holds the file's folder is not there, nothing is written in its place (invariant 6).</summary>
-    public static void Write(string path, ReadOnlySpan<byte> content)
+    public static void Write(string path, ReadOnlySpan<byte> content) => Write(path, content, Bytes);
+
+    /// <param name="path">Where.</param>
+    /// <param name="content">What.</param>
+    /// <param name="bytes">How large the file always is.</param>
+    public static void Write(string path, ReadOnlySpan<byte> content, int bytes)
     {
-        var padded = new byte[Bytes];
+        var padded = new byte[bytes];
         padded.AsSpan().Fill((byte)' ');
         content.CopyTo(padded);
         try

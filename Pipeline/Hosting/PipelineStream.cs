@@ -53,7 +53,9 @@ public sealed class PipelineStream : IAsyncDisposable
         Metrics = new PipelineMetrics(options, isAlone ? null : Name);
         Gauges = new StatusGauges(Metrics, process.Time);
         Failures = new FailureJournal(Name, process.Time, Metrics);
-        History = new FlowHistory();
+        // Three batches: a backlog is collected for longer, and meanwhile nothing comes into the lake.
+        History = new FlowHistory(TimeSpan.FromSeconds(Math.Max(15, 3 * options.Streaming.BatchInterval)));
+        HistoryFile = new FlowHistoryFile(options);
         Logger = newLogger("OrdersStream");
         watch = new TopicWatch(options, admin, process.Time, Logger);
         Capture = new PostgresToKafka(
@@ -94,6 +96,7 @@ public sealed class PipelineStream : IAsyncDisposable
     public PipelineMetrics Metrics { get; }
     public StatusGauges Gauges { get; }
     public FlowHistory History { get; }
+    public FlowHistoryFile HistoryFile { get; }
     public StatusReader Status { get; }
     public LakeComparison Comparison { get; }
     public StandingAudit Audit { get; }

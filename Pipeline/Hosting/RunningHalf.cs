@@ -3,6 +3,7 @@ using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Status;
+using OrdersStream.Store;
 
 namespace OrdersStream.Hosting;
 
@@ -24,6 +25,7 @@ public sealed class RunningHalf : IDisposable
     private readonly DateTimeOffset startedAt;
     private readonly TimeSpan interval;
     private long capturedUpTo;
+    private volatile PollResult? published;
     private bool isDisposed;
     private volatile bool isDue;
 
@@ -47,11 +49,13 @@ public sealed class RunningHalf : IDisposable
     /// <summary>What a process that observes itself knows, though it could not be written.</summary>
     internal Heartbeat Heartbeat => new(
         id, Name, stream.Process.Process.Host, ProcessMark.Own, startedAt, stream.Process.Time.GetUtcNow(), interval, Condition.Report,
-        Interlocked.Read(ref capturedUpTo) is > 0 and var ticks ? new DateTime(ticks, DateTimeKind.Utc) : null);
+        Interlocked.Read(ref capturedUpTo) is > 0 and var ticks ? new DateTime(ticks, DateTimeKind.Utc) : null,
+        (Name == nameof(KafkaToLake) ? stream.Store.Last?.Lag : published?.Lag)?.TotalSeconds);
 
     /// <summary>A poll came to its end.</summary>
     public void Polled(PollResult poll)
     {
+        if (poll.Rows > 0) published = poll;
         if (poll.CapturedUpTo is { } upTo) Interlocked.Exchange(ref capturedUpTo, upTo.UtcTicks);
     }
 

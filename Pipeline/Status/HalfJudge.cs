@@ -34,6 +34,8 @@ internal sealed record LockHolder(string Who, DateTimeOffset Since);
 /// </summary>
 internal sealed class HalfJudge(TimeSpan lagMax, DateTimeOffset now)
 {
+    private const string LooksAtLog = "The log of that process says what it is at.";
+
     /// <summary>A page of what takes as long as it takes may take so long, however little a half may be behind.</summary>
     private static readonly TimeSpan StillMin = TimeSpan.FromSeconds(60);
 
@@ -82,7 +84,7 @@ internal sealed class HalfJudge(TimeSpan lagMax, DateTimeOffset now)
 
         HalfStatus Idle(HalfState state, string says, string remedy, DateTimeOffset? since) => new(
             half, state, backlog.Waits is true ? Health.Wrong : Health.Unknown, $"{says}; {backlog.Text}. {remedy}", since,
-            backlog.Seconds);
+            backlog.Seconds) { Remedy = remedy };
 
         HalfStatus Stopped(Heartbeat b) => new(half, HalfState.Stopped, Health.Wrong,
             $"{Who(b)} stopped at {Clock(b.Report.Since)}: {b.Report.Cause} Then start it again: {CommandOf(half)}.",
@@ -96,14 +98,14 @@ internal sealed class HalfJudge(TimeSpan lagMax, DateTimeOffset now)
         if (lag > (lagMax + backlog.Collected).TotalSeconds)
             return new(half, state, Health.Wrong, string.Create(CultureInfo.InvariantCulture,
                 $"{says}; {backlog.Text}: {lag:0} s behind, and status.lag_max is {lagMax.TotalSeconds:0} s. ")
-                + "The log of that process says what it is at.", since, lag);
+                + LooksAtLog, since, lag) { Remedy = LooksAtLog };
         var stillMax = lagMax > StillMin ? lagMax : StillMin;
         // Who has only begun has had no time yet.
         var stillSince = backlog.MovedAt > since || since is null ? backlog.MovedAt : since;
         if (backlog is { IsUntimed: true, MovedAt: { } movedAt } && now - stillSince > stillMax)
             return new(half, state, Health.Wrong,
                 $"{says}; {backlog.Text}, and no page of it was published since {Clock(movedAt)}. "
-                + "The log of that process says what it is at.", since, lag);
+                + LooksAtLog, since, lag) { Remedy = LooksAtLog };
         var isTold = backlog.Waits is false || backlog.IsUntimed || backlog.Seconds is not null;
         var untold = backlog.Waits is true && !isTold ? ", and for how long cannot be told" : "";
         return new(half, state, isTold ? Health.Well : Health.Unknown, $"{says}; {backlog.Text}{untold}", since, lag);

@@ -19,9 +19,13 @@ namespace OrdersStream.Status;
 /// <param name="CapturedUpTo">
 /// What was committed before is in the topic, by the database's clock, as capture found it last; null: it did not, or the half is another.
 /// </param>
+/// <param name="TookSeconds">
+/// How long what it did last took to get to where it is now: rows from their commit to the topic, records from there to a file; null:
+/// nothing was done yet, or it is not known.
+/// </param>
 internal sealed record Heartbeat(
     string Id, string Half, string Program, ProcessMark Process, DateTimeOffset StartedAt, DateTimeOffset At, TimeSpan Interval,
-    HalfReport Report, DateTime? CapturedUpTo = null)
+    HalfReport Report, DateTime? CapturedUpTo = null, double? TookSeconds = null)
 {
     private const int FormatVersion = 1;
 
@@ -61,6 +65,7 @@ internal sealed record Heartbeat(
         json.WriteString("since", Report.Since);
         if (Report.Cause is { } cause) json.WriteString("cause", cause.Length > CauseLengthMax ? cause[..CauseLengthMax] + "..." : cause);
         if (CapturedUpTo is { } upTo) json.WriteString("capturedUpTo", upTo);
+        if (TookSeconds is { } took) json.WriteNumber("tookSeconds", took);
     });
 
     /// <exception cref="FormatException">Torn, of a later version, or another stream's.</exception>
@@ -78,7 +83,8 @@ internal sealed record Heartbeat(
                 new HalfReport(
                     Enum.Parse<HalfActivity>(Text("activity")), root.GetProperty("since").GetDateTimeOffset(),
                     root.TryGetProperty("cause", out var cause) ? cause.GetString() : null),
-                root.TryGetProperty("capturedUpTo", out var upTo) ? upTo.GetDateTime() : null);
+                root.TryGetProperty("capturedUpTo", out var upTo) ? upTo.GetDateTime() : null,
+                root.TryGetProperty("tookSeconds", out var took) ? took.GetDouble() : null);
         }
         catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or ArgumentException or OverflowException)
         {

@@ -44,7 +44,15 @@ public sealed record PipelineStatus
 
     /// <summary>Odd, nothing lost.</summary>
     public ImmutableArray<string> Warnings { get; init; } = [];
-    public ImmutableArray<string> Problems { get; init; } = [];
+
+    /// <summary>What is wrong, each in words with what is to be done.</summary>
+    public ImmutableArray<string> Problems => [.. Findings.Select(f => $"{f.Problem} {f.Remedy}")];
+
+    /// <summary>The same, with problem and remedy apart.</summary>
+    public ImmutableArray<StatusFinding> Findings { get; init; } = [];
+
+    /// <summary>A half that is further behind is not well.</summary>
+    public double? LagMaxSeconds { get; init; }
 
     /// <summary>Offsets of the topic that the lake has not; null while the topic's ends, or the lake's positions, are unknown.</summary>
     public long? Lag => LagOf(Partitions);
@@ -63,6 +71,12 @@ public sealed record PipelineStatus
     internal static long? LagOf(ImmutableArray<PartitionStatus> partitions) =>
         partitions.IsEmpty || partitions.Any(p => p.Lag is null) ? null : partitions.Sum(p => p.Lag);
 }
+
+/// <summary>One thing that is wrong.</summary>
+/// <param name="Part">What of the stream it was met at: source, topic, capture, lake, audit, state.</param>
+/// <param name="Problem">What failed, and the value seen.</param>
+/// <param name="Remedy">What to do about it.</param>
+public sealed record StatusFinding(string Part, string Problem, string Remedy);
 
 /// <summary>The process that answers.</summary>
 /// <param name="Host">Program: LocalHost or FunctionApp.</param>
@@ -93,7 +107,17 @@ public enum HalfState
 /// <param name="Says">Who it is, and what to do about it, in words.</param>
 /// <param name="Since">Since when it runs, tries again or stands still; null: not known.</param>
 /// <param name="LagSeconds">For how long the oldest of what waits for it has; null: not known.</param>
-public sealed record HalfStatus(string Name, HalfState State, Health Health, string Says, DateTimeOffset? Since, double? LagSeconds);
+public sealed record HalfStatus(string Name, HalfState State, Health Health, string Says, DateTimeOffset? Since, double? LagSeconds)
+{
+    /// <summary>What to do about it, with which what it says ends; null: nothing, or it stands in the midst of it.</summary>
+    public string? Remedy { get; init; }
+
+    /// <summary>
+    /// Where that cannot be told: for how long the oldest at least has that waited when it last could, and waits still; null: nothing is
+    /// known of any.
+    /// </summary>
+    public double? LagSecondsMin { get; init; }
+}
 
 /// <summary>The source database, as it answers now.</summary>
 /// <param name="Table">Schema and table.</param>
@@ -261,17 +285,30 @@ public sealed record PartitionStatus(
     public DateTimeOffset? WaitsSince { get; init; }
 }
 
-/// <summary>Rates and lags over the last hour, as this process saw them.</summary>
+/// <summary>Rates and lags over the last hour, as this process saw them, and those before it where that was kept.</summary>
 /// <param name="SeenBy">"process": it samples by itself, all the time. "requests": only when somebody asks.</param>
 /// <param name="Since">Its first sample.</param>
-/// <param name="PublishedPerSecond">Rows to Kafka over the last minute; null: too few samples.</param>
-/// <param name="StoredPerSecond">Rows to the lake over the last minute; null: too few samples.</param>
+/// <param name="PublishedPerSecond">Rows to Kafka over the last minute, 0 where none came lately; null: it cannot be told.</param>
+/// <param name="StoredPerSecond">Rows to the lake, likewise.</param>
 /// <param name="Samples">The oldest first.</param>
 public sealed record FlowStatus(
-    string SeenBy, DateTimeOffset? Since, double? PublishedPerSecond, double? StoredPerSecond, ImmutableArray<FlowSample> Samples);
+    string SeenBy, DateTimeOffset? Since, double? PublishedPerSecond, double? StoredPerSecond, ImmutableArray<FlowSample> Samples)
+{
+    /// <summary>When rows were last seen to have come to Kafka; null: in the last hour none were.</summary>
+    public DateTimeOffset? LastPublishedAt { get; init; }
+
+    /// <summary>The same of the lake.</summary>
+    public DateTimeOffset? LastStoredAt { get; init; }
+}
 
 /// <summary>What one sample saw. Rates are since the sample before.</summary>
 /// <param name="CaptureLagSeconds">As in <see cref="CaptureStatus"/>.</param>
 /// <param name="LakeLagRecords">Offsets that wait in Kafka.</param>
+/// <param name="LakeLagSeconds">How long ago the oldest of them was sent.</param>
+/// <param name="Health">The verdict of that moment.</param>
+/// <param name="LatencySeconds">
+/// How long rows took at the most that came into the lake last, from their commit to a file; null: none came lately, or it is not known.
+/// </param>
 public sealed record FlowSample(
-    DateTimeOffset At, double? PublishedPerSecond, double? StoredPerSecond, double? CaptureLagSeconds, long? LakeLagRecords);
+    DateTimeOffset At, double? PublishedPerSecond, double? StoredPerSecond, double? CaptureLagSeconds, long? LakeLagRecords,
+    double? LakeLagSeconds = null, Health Health = Health.Well, double? LatencySeconds = null);

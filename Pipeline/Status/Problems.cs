@@ -20,7 +20,8 @@ internal sealed class Problems
     private readonly Lock gate = new();
     private readonly List<(Part Where, Health Health, FailureVerdict Verdict)> found = [];
 
-    public ImmutableArray<string> Texts => [.. found.Select(f => $"{f.Verdict.Problem} {f.Verdict.Check}")];
+    public ImmutableArray<StatusFinding> Findings =>
+        [.. found.Select(f => new StatusFinding(f.Where.ToString().ToLowerInvariant(), f.Verdict.Problem, f.Verdict.Check))];
 
     public bool SourceAnswered => found.Exists(f => f.Where == Part.Source && f.Verdict.Action == FailureAction.Stop);
 

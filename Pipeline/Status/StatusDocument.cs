@@ -10,6 +10,9 @@ public static class StatusDocument
     public static byte[] ToJson(PipelineStatus status, bool indented = false) =>
         JsonSerializer.SerializeToUtf8Bytes(status, (indented ? Indented : Compact).GetTypeInfo(typeof(PipelineStatus)));
 
+    /// <summary>Rates and lags alone, in the same way.</summary>
+    public static byte[] ToJson(FlowStatus flow) => JsonSerializer.SerializeToUtf8Bytes(flow, Compact.GetTypeInfo(typeof(FlowStatus)));
+
     private static readonly JsonSerializerOptions Compact = With(indented: false);
     private static readonly JsonSerializerOptions Indented = With(indented: true);
 
@@ -29,4 +32,5 @@ public static class StatusDocument
 }
 
 [JsonSerializable(typeof(PipelineStatus))]
+[JsonSerializable(typeof(FlowStatus))]
 internal sealed partial class StatusJson : JsonSerializerContext;

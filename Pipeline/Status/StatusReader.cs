@@ -30,6 +30,7 @@ public sealed class StatusReader
     private readonly TopicObserver topic;
     private readonly QuarantineCauses causes = new();
     private readonly FolderReading folders = new();
+    private readonly WaitingLake lakeWaits = new();
     private DateTime? caughtUpAt;
 
     /// <param name="options">The stream's configuration.</param>
@@ -100,22 +101,28 @@ public sealed class StatusReader
         // Others' commits on the same server look the same as those of the table, and nobody is there who would look.
         if (toCapture.Waits is true && source is { Status.Poller: null } && !capturing.Any(b => b.IsAlive(at)))
             toCapture = await WithRowsAsync(toCapture, watermark!, answerTimeout, cancellationToken);
+        var toStore = ForStore(observed, partitions, at);
         ImmutableArray<HalfStatus> halves =
         [
             judge.Judge(
                 nameof(PostgresToKafka), capturing, toCapture, source?.Status.Poller is { } p ? HolderOf(p) : null),
-            judge.Judge(nameof(KafkaToLake), storing, ForStore(observed, partitions, at)),
+            judge.Judge(nameof(KafkaToLake), storing, toStore) with { LagSecondsMin = lakeWaits.AtLeast(toStore, partitions, at) },
         ];
         var lakeStatus = lake?.Status ?? new LakeStatus(options.Datalake.Path, Reachable: false, NewestFiles: [], QuarantineCauses: []);
-        history.Add(
-            at, capture?.RowsPublished, lakeStatus.Reachable ? lakeStatus.Rows + lakeStatus.Quarantined : null,
-            capture?.LagSeconds, PipelineStatus.LagOf(partitions));
         var recent = failures.Recent;
+        var health = problems.Judge(recent, halves);
+        history.Add(new(
+            at, capture?.RowsPublished, lakeStatus.Reachable ? lakeStatus.Rows + lakeStatus.Quarantined : null,
+            capture?.LagSeconds, PipelineStatus.LagOf(partitions), toStore.Seconds, health)
+        {
+            // What is not flowing takes no time.
+            LatencySeconds = history.IsFlowing ? Took(capturing, at) + Took(storing, at) : null,
+        });
         return new PipelineStatus
         {
             At = at,
             Stream = options.StreamName,
-            Health = problems.Judge(recent, halves),
+            Health = health,
             Process = process,
             Source = source?.Status ?? SourceAs(problems.SourceAnswered),
             Topic = topic.Describe(observed?.Cluster),
@@ -126,7 +133,8 @@ public sealed class StatusReader
             Partitions = partitions,
             Failures = recent,
             Warnings = [.. Warnings(source), .. leftOut > 0 ? [LeftOut(leftOut)] : Array.Empty<string>(), .. WarningsOf(compared)],
-            Problems = problems.Texts,
+            Findings = problems.Findings,
+            LagMaxSeconds = options.LagMax.TotalSeconds,
             Flow = history.Read(),
         };
 
@@ -276,6 +284,10 @@ public sealed class StatusReader
             Collected = TimeSpan.FromSeconds(options.Streaming.BatchInterval) * BatchTiming.BacklogIntervals,
         };
     }
+
+    /// <summary>By whoever of several was slowest with what it did last.</summary>
+    private static double? Took(IReadOnlyList<Heartbeat> beats, DateTimeOffset now) =>
+        beats.Where(b => b.IsAlive(now)).Max(b => b.TookSeconds);
 
     private static ImmutableArray<string> Warnings(SourceObservation? source)
     {

@@ -49,7 +49,11 @@ internal sealed class BatchCommit(StoreContext context)
 
         context.Leftovers.SweepWhenDue();
         var result = Count(won.Select(e => e.Entry), context.Time.GetElapsedTime(started));
-        if (result is not { Rows: 0, Quarantined: 0 }) Report(result, won.Count, oldest);
+        if (result is not { Rows: 0, Quarantined: 0 })
+        {
+            if (RecordTime.Of(oldest) is { } time) result = result with { Lag = Since(time) };
+            Report(result, won.Count);
+        }
         return new Committed(result, [.. lost.Select(b => b.Partition)]);
     }
 
@@ -195,11 +199,14 @@ internal sealed class BatchCommit(StoreContext context)
                 file.Rows, batch.Partition, file.FirstOffset, batch.Quarantine.FirstReason, context.Lake.Locate(file.Path));
     }
 
-    private void Report(BatchResult result, int partitions, long oldestMs)
+    private void Report(BatchResult result, int partitions) => context.Logger.BatchStored(
+        result.Rows, result.Quarantined, result.Files, result.Bytes, partitions, result.Lag?.TotalSeconds ?? double.NaN,
+        result.Duration.TotalMilliseconds);
+
+    private TimeSpan Since(DateTimeOffset oldest)
     {
-        var lag = RecordTime.Of(oldestMs) is { } oldest ? (context.Time.GetUtcNow() - oldest).TotalSeconds : double.NaN;
-        context.Logger.BatchStored(
-            result.Rows, result.Quarantined, result.Files, result.Bytes, partitions, Math.Max(0, lag), result.Duration.TotalMilliseconds);
+        var since = context.Time.GetUtcNow() - oldest;
+        return since > TimeSpan.Zero ? since : TimeSpan.Zero;
     }
 
     private static BatchResult Count(IEnumerable<CommitEntry> entries, TimeSpan duration) => entries.Aggregate(

@@ -185,7 +185,7 @@ internal sealed class ConsumerSession(
         pace.CommitFailed = false;
         pace.CommittedAt = begun;
         Succeeded();
-        if (outcome.Result != BatchResult.Nothing) stored(outcome.Result);
+        if (outcome.Result is not { Rows: 0, Quarantined: 0, AlreadyStored: 0 }) stored(outcome.Result);
         consumer?.StoreOffsets(
             from p in collected.Positions
             where !outcome.Superseded.ContainsKey(p.Partition)

@@ -18,11 +18,17 @@ namespace OrdersStream.Store;
 /// <param name="Duration">Time for the whole batch.</param>
 public sealed record BatchResult(long Rows, long Quarantined, long AlreadyStored, int Files, long Bytes, TimeSpan Duration)
 {
+    /// <summary>Age of its oldest record when it was committed; null: nothing of it has a time.</summary>
+    public TimeSpan? Lag { get; init; }
+
     public static BatchResult Nothing { get; } = new(0, 0, 0, 0, 0, TimeSpan.Zero);
 
     public static BatchResult operator +(BatchResult left, BatchResult right) => new(
         left.Rows + right.Rows, left.Quarantined + right.Quarantined, left.AlreadyStored + right.AlreadyStored,
-        left.Files + right.Files, left.Bytes + right.Bytes, left.Duration + right.Duration);
+        left.Files + right.Files, left.Bytes + right.Bytes, left.Duration + right.Duration)
+    {
+        Lag = left.Lag > right.Lag || right.Lag is null ? left.Lag : right.Lag,
+    };
 }
 
 /// <summary>How a drain of the topic ended.</summary>
@@ -79,9 +85,13 @@ public sealed class KafkaToLake(
     private readonly LakeOwner owner = new(
         surroundings.OpenFiles(options.Datalake.Path), surroundings.OpenFiles(options.Streaming.CheckpointLocation), time);
     private LakeBatch? delivered;
+    private volatile BatchResult? last;
 
     /// <summary>Called with every batch that its own consumer brought into the lake.</summary>
     public Action<BatchResult>? Stored { get; set; }
+
+    /// <summary>The last batch that came into the lake; null: none did.</summary>
+    public BatchResult? Last => last;
 
     /// <summary>Records that its own consumer has read and that wait for their commit.</summary>
     public long Waiting => pace.Waiting;
@@ -100,6 +110,7 @@ public sealed class KafkaToLake(
         {
             delivered ??= await OpenBatchAsync(cancellationToken);
             var stored = await DeliveredBatch.StoreAsync(delivered, records, time, cancellationToken);
+            if (stored.Rows > 0) last = stored;
             LookAtTopic(cancellationToken);
             return stored;
         }
@@ -167,6 +178,7 @@ public sealed class KafkaToLake(
 
         void OnStored(BatchResult batchResult)
         {
+            if (batchResult.Rows > 0) last = batchResult;
             Stored?.Invoke(batchResult);
             LookAtTopic(cancellationToken);
         }

@@ -30,5 +30,5 @@ public sealed class StreamSite(PipelineStream stream) : IDisposable
         export?.Dispose();
     }
 
-    private StatusSampler NewSampler() => new(Answers, stream.History, stream.Process.Time);
+    private StatusSampler NewSampler() => new(Answers, stream.History, stream.Process.Time, stream.HistoryFile);
 }

@@ -1,9 +1,10 @@
 // Asks for the status every two seconds and shows it. Every text is set as text, never as markup.
 
 import { Chart, setText } from './charts.js';
+import { rowOf } from './runbook.js';
 import { ago, bytes, clock, clockAndAge, duration, number, plural, rate, unknown } from './words.js';
 
-const period = 2_000, patience = 15_000;
+const period = 2_000, patience = 15_000, dayPeriod = 60_000;
 const words = {
   well: 'All is well', wrong: 'Something is wrong', unknown: 'It cannot be told', lost: 'Contact lost',
 };
@@ -18,10 +19,13 @@ const charts = [
     { name: 'lake', css: 'two', value: s => s.stored_per_second, several: 'mean' },
   ], rate),
   new Chart('Changes not yet in Kafka', [{ name: 'Lag', css: 'one', value: s => s.capture_lag_seconds, several: 'max' }], duration),
-  new Chart('Records waiting in Kafka', [{ name: 'Records', css: 'two', value: s => s.lake_lag_records, several: 'max' }], number),
+  new Chart('Records not yet in the lake', [{ name: 'Lag', css: 'two', value: s => s.lake_lag_seconds, several: 'max' }], duration),
+  new Chart('From a commit to a file', [{ name: 'At most', css: 'two', value: s => s.latency_seconds, several: 'max' }], duration),
 ];
 $('charts').append(...charts.map(chart => chart.element));
 
+let minutes = 60;
+let day = { samples: [], askedAt: -Infinity };
 let shown = null;
 let lostSince = null;
 let timer = 0;
@@ -53,6 +57,12 @@ document.addEventListener('visibilitychange', () => {
   else ask();
 });
 setInterval(() => { if (lostSince !== null) showContact(); }, 1_000);
+$('ranges').addEventListener('click', e => {
+  if (!e.target.dataset.minutes) return;
+  minutes = Number(e.target.dataset.minutes);
+  for (const button of $('ranges').children) button.setAttribute('aria-pressed', button === e.target);
+  if (shown) showCourse(shown);
+});
 ask();
 
 function showContact() {
@@ -83,9 +93,11 @@ function show(status) {
   shown = status;
   set('stream', `${status.source.table} → ${status.topic.name}`);
   set('freshness', `as of ${clock(status.at, status.at)} UTC`);
+  const findings = findingsOf(status);
+  set('summary', summary(status, findings));
   showPath(status);
-  showFindings(status);
-  showHour(status);
+  showFindings(status, findings);
+  showCourse(status);
   showCapture(status);
   showLake(status);
   showPartitions(status);
@@ -97,12 +109,28 @@ function show(status) {
 
 const halfOf = (halves, name) => halves.find(h => h.name === name) ?? null;
 const fails = half => half !== null && (half.state === 'retrying' || half.state === 'stopped');
+const newest = times => times.filter(t => t !== null).sort((a, b) => new Date(a) - new Date(b)).at(-1) ?? null;
+const lastCommit = partitions => newest(partitions.map(p => p.committed_at));
 
-function showPath({ source, topic, lake, capture, halves, flow, partitions, lag, hidden }) {
+/** Where it stands, in a sentence or three. */
+function summary({ health, lake, capture, partitions, lag, audit, at }, findings) {
+  const first = findings.find(f => f.level !== 'warning' && f.level !== 'past');
+  const about = first ? ` ${first.cause.split(/(?<=[.;])\s/)[0].replace(/[.;]$/, '')}.` : '';
+  const state = { well: 'Running.', wrong: `Needs help:${about}`, unknown: `Not all can be told:${about}` }[health];
+  const last = lake.reachable ? lastCommit(partitions) : null;
+  const all = health === 'well' && lag === 0 && capture?.lag_seconds === 0;
+  const rows = last === null ? '' : `The newest rows came into the lake ${ago(last, at)}${all ? ', and nothing waits' : ''}.`;
+  const found = !audit ? '' : audit.differences ? 'they differed'
+    : audit.extra ? `equal, but for ${plural(audit.extra, 'row')} that only the lake has` : 'equal';
+  const compared = found && `Compared with the table ${ago(audit.compared_at, at)}: ${found}.`;
+  return [state, rows, compared].filter(t => t).join(' ');
+}
+
+function showPath({ source, topic, lake, capture, halves, flow, partitions, lag, hidden, lag_max_seconds: lagMax, at }) {
   const [capturing, storing] = [halfOf(halves, 'PostgresToKafka'), halfOf(halves, 'KafkaToLake')];
   showHalf('capture', capturing, source.reachable && topic.reachable);
   showHalf('lake', storing, topic.reachable && lake.reachable);
-  showState('source', source.reachable);
+  showStation('source', source.reachable, topic.reachable, capturing, { fails: 'not read', nobody: 'nobody reads' });
   set('source-table', source.table);
   set('source-address', source.address);
   set('source-facts', source.reachable ? joined(
@@ -112,11 +140,16 @@ function showPath({ source, topic, lake, capture, halves, flow, partitions, lag,
   set('published-rate', rate(flow.published_per_second));
   const captureLag = capture?.lag_seconds ?? null;
   const heldBack = capture?.held_back ?? null;
-  const notKnown = heldBack ? 'rows held back' : capture?.captured_up_to === null ? 'initial load not done' : undefined;
-  setLag('capture', captureLag, heldBack ? `rows held back for ${duration(captureLag)}` : captureLag === 0 ? 'up to date' : `${duration(captureLag)} behind`, () => heldBack || capturing?.health === 'wrong', notKnown);
-  set('capture-now', capture?.window ? windowInShort(capture.window) : '');
+  const upTo = capture?.captured_up_to ?? null;
+  const notKnown = heldBack ? 'rows held back' : upTo !== null ? `at most ${behind(at, upTo)} behind`
+    : capture ? 'initial load not done' : undefined;
+  const captureText = heldBack ? `rows held back for ${duration(captureLag)}`
+    : captureLag === 0 ? 'up to date' : `${duration(captureLag)} behind`;
+  setLag('capture', captureLag, captureText, capturing, captureLag > lagMax, heldBack !== null, notKnown);
+  set('capture-now', joined(
+    capture?.window && windowInShort(capture.window), lastRow(flow.published_per_second, flow.last_published_at, at)));
 
-  showState('topic', topic.reachable, topic.exists === false ? 'topic not created yet' : null);
+  showStation('topic', topic.reachable, true, null, {}, topic.exists === false ? 'topic not created yet' : null, hidden > 0);
   set('topic-name', topic.name);
   set('topic-address', topic.brokers);
   set('topic-facts', topic.reachable ? joined(
@@ -126,12 +159,14 @@ function showPath({ source, topic, lake, capture, halves, flow, partitions, lag,
 
   set('stored-rate', rate(flow.stored_per_second));
   const age = lag > 0 ? storing?.lag_seconds ?? null : null;
-  const behind = lag === 0 ? 'up to date' : joined(age !== null && `${duration(age)} behind`, `${plural(lag, 'record')} waiting`);
-  if (hidden > 0) setLag('lake', hidden, `${plural(hidden, 'offset')} hidden behind a transaction`, () => true);
-  else setLag('lake', lag, behind, () => storing?.health === 'wrong');
-  set('lake-now', lag > 0 && flow.stored_per_second > 0 ? `${duration(lag / flow.stored_per_second)} at this rate` : '');
+  const text = hidden > 0 ? `${plural(hidden, 'offset')} hidden behind a transaction`
+    : lag === 0 ? 'up to date' : joined(age !== null && `${duration(age)} behind`, `${plural(lag, 'record')} waiting`);
+  setLag('lake', hidden > 0 ? hidden : lag, text, storing, age > lagMax, hidden > 0, lakeLagAtLeast(storing, flow, at));
+  set('lake-now', joined(
+    lag > 0 && flow.stored_per_second > 0 && `${duration(lag / flow.stored_per_second)} at this rate`,
+    lastRow(flow.stored_per_second, newest([lastCommit(partitions), flow.last_stored_at]), at)));
 
-  showState('lake', lake.reachable, fails(storing) ? 'not written' : null);
+  showStation('lake', lake.reachable, topic.reachable, storing, { fails: 'not written', nobody: 'nobody writes' });
   set('lake-rows', lake.reachable ? plural(lake.rows, 'row') : unknown);
   set('lake-path', lake.path);
   set('lake-facts', lake.reachable ? joined(
@@ -139,9 +174,32 @@ function showPath({ source, topic, lake, capture, halves, flow, partitions, lag,
     lake.quarantined > 0 && `${number(lake.quarantined)} quarantined`) : '');
 }
 
-function showState(part, isReachable, note = null) {
-  $(`${part}-state`).dataset.state = isReachable ? (note ? 'note' : 'well') : 'wrong';
-  set(`${part}-state`, isReachable ? note ?? 'reachable' : part === 'lake' ? 'not readable' : 'not reachable');
+const behind = (at, since) => duration(Math.max(0, Math.round((new Date(at) - new Date(since)) / 1000)));
+
+/** Where nothing flows: since when. */
+const lastRow = (perSecond, last, at) => !perSecond && last ? `last row ${ago(last, at)}` : '';
+
+/** What can still be said of the lake's lag where the topic cannot be asked. */
+function lakeLagAtLeast(storing, flow, at) {
+  const least = storing?.lag_seconds_min ?? null;
+  if (least !== null) return `at least ${duration(least)} behind`;
+  const seen = flow.samples.findLast(s => s.lake_lag_records !== null);
+  if (!seen) return undefined;
+  return `${seen.lake_lag_records === 0 ? 'up to date' : `${plural(seen.lake_lag_records, 'record')} waiting`} ${ago(seen.at, at)}`;
+}
+
+/**
+ * A box is as well as what is done there: what can be reached, and is neither read nor written, is not, unless it is the way's other end
+ * that cannot be reached.
+ */
+function showStation(part, isReachable, isOtherReachable, half, words, note = null, isWrong = false) {
+  const health = half?.health ?? 'well';
+  const idle = fails(half) ? words.fails : half?.state === 'nobody' ? words.nobody : half?.state === 'silent' ? words.fails : null;
+  const state = !isReachable || isWrong || (health === 'wrong' && isOtherReachable) ? 'wrong' : note || health !== 'well' ? 'note' : 'well';
+  const word = !isReachable ? (part === 'lake' ? 'not readable' : 'not reachable') : (state !== 'well' && idle) || note || 'reachable';
+  $(`station-${part}`).dataset.state = state;
+  $(`${part}-state`).dataset.state = state;
+  set(`${part}-state`, word);
 }
 
 const doing = {
@@ -151,15 +209,19 @@ const doing = {
 /** Its arrow is whole where both ends can be reached and somebody carries rows along it. */
 function showHalf(id, half, reachesBoth) {
   const state = half?.health ?? 'unknown';
-  $(`hop-${id}`).classList.toggle('broken', !reachesBoth || state === 'wrong');
-  $(`hop-${id}`).classList.toggle('idle', state === 'unknown');
+  const hop = $(`hop-${id}`);
+  hop.dataset.state = !reachesBoth ? 'wrong' : state === 'unknown' ? 'note' : state;
+  hop.classList.toggle('broken', hop.dataset.state === 'wrong');
+  hop.classList.toggle('idle', state === 'unknown');
   $(`${id}-half`).dataset.state = state === 'unknown' ? 'note' : state;
   set(`${id}-half`, half ? doing[half.state] ?? half.state : unknown);
 }
 
-function setLag(half, lag, text, isLate, notKnown = 'lag not known') {
-  $(`${half}-lag`).dataset.state = lag === null ? 'unknown' : lag === 0 ? 'well' : isLate(lag) ? 'late' : 'behind';
-  set(`${half}-lag`, lag === null ? notKnown : text);
+function setLag(id, lag, text, half, isLate, isWrong, notKnown = 'lag not known') {
+  const wrong = isWrong || half?.health === 'wrong';
+  const state = lag === null ? 'unknown' : isLate ? 'late' : 'behind';
+  $(`${id}-lag`).dataset.state = lag === 0 ? 'well' : wrong ? 'wrong' : state;
+  set(`${id}-lag`, lag === null ? notKnown : text);
 }
 
 const percent = share => `${Math.floor(share * 100)} %`;
@@ -167,41 +229,106 @@ const percent = share => `${Math.floor(share * 100)} %`;
 const windowInShort = w => joined(
   w.kind, w.progress !== null && percent(w.progress), w.seconds_left !== null && `${duration(w.seconds_left)} left`);
 
-function showFindings({ problems, warnings, failures, halves, process, at }) {
-  // What this process tells of its own failures is not told twice.
-  const isTold = half => fails(half) && failures.some(f => !f.over && f.half === half.name);
-  const items = [
-    ...problems.map(text => ({ level: 'problem', text })),
-    ...halves.filter(h => h.health === 'wrong' && !isTold(h)).map(h => ({ level: 'problem', text: `${h.name}: ${h.says}` })),
-    ...halves.filter(h => h.health === 'unknown').map(h => ({ level: 'unknown', text: `${h.name}: ${h.says}` })),
-    ...failures.filter(f => !f.over).toReversed().map(f => asItem(f, at)),
-    ...warnings.map(text => ({ level: 'warning', text })),
-    ...failures.filter(f => f.over).toReversed().map(f => asItem(f, at)),
+/** What is wrong, each cause once: who met it stands beside it, and what to do stands first. */
+function findingsOf({ findings, warnings, failures, halves, source, topic, lake, at }) {
+  const addresses = { source: `Postgres at ${source.address}`, topic: `Kafka at ${topic.brokers}`, lake: `The lake at ${lake.path}` };
+  const causes = [], plain = { remedy: '', halves: [], when: '', where: '' };
+  const add = (remedy, cause, more) => {
+    const known = causes.find(c => c.remedy === remedy);
+    if (!known) return void causes.push({ level: 'problem', remedy, cause, halves: [], when: '', where: '', ...more });
+    // The one with more to say names the address.
+    if (cause.length > known.cause.length) known.cause = cause;
+    known.halves = [...new Set([...known.halves, ...more.halves ?? []])];
+    known.when ||= more.when;
+    known.where ||= more.where ?? '';
+  };
+  for (const { part, problem, remedy } of findings) add(remedy, problem, { where: addresses[part] ?? '' });
+  for (const f of failures.filter(f => !f.over).toReversed()) add(remedyOf(f), f.problem, { halves: [f.half], when: times(f, at) });
+  for (const half of halves.filter(h => h.health === 'wrong')) {
+    const known = fails(half) ? causes.find(c => half.says.includes(c.remedy) || c.halves.includes(half.name)) : null;
+    if (known) known.halves = [...new Set([...known.halves, half.name])];
+    else causes.push({ ...plain, level: 'problem', ...saidOf(half) });
+  }
+  return [
+    ...causes.map(c => ({ ...c, where: isNamed(c) ? '' : c.where })),
+    ...halves.filter(h => h.health === 'unknown').map(h => ({ ...plain, level: 'unknown', ...saidOf(h) })),
+    ...warnings.map(cause => ({ ...plain, level: 'warning', cause })),
+    ...failures.filter(f => f.over).toReversed().map(f => ({
+      ...plain, level: 'past', remedy: remedyOf(f), cause: f.problem, halves: [f.half], when: `${times(f, at)}; it works again`,
+    })),
   ];
-  const isBad = items.some(i => i.level === 'problem' || i.level === 'failure' || i.level === 'unknown');
+}
+
+/** Of what is tried again by itself that is said first, which is nothing to do. */
+const remedyOf = f => f.remedy.replace(/^It is tried again .*?; nothing is lost meanwhile\. /, '');
+
+/** What it says of itself, with what is to be done apart from it. */
+function saidOf({ name, says, remedy }) {
+  const cause = remedy && says.endsWith(remedy) ? says.slice(0, -remedy.length).trim() : says;
+  return { remedy: cause === says ? '' : remedy, cause: `${name}: ${cause}` };
+}
+
+const isNamed = c => c.where !== '' && c.cause.includes(c.where.split(' at ')[1]);
+
+const times = (f, at) =>
+  `${f.times === 1 ? 'once' : `${number(f.times)} times since ${clock(f.first, at)}, last`} at ${clockAndAge(f.last, at)}`;
+
+function showFindings({ process, at }, findings) {
+  const now = findings.filter(f => f.level !== 'past'), past = findings.filter(f => f.level === 'past');
+  const isBad = now.some(f => f.level !== 'warning');
   $('no-findings').hidden = isBad;
-  set('no-findings', items.length
+  set('no-findings', findings.length
     ? 'Nothing that needs a human now.'
     : `Nothing: no problem, no warning, and no failure since this process started at ${clock(process.started_at, at)}.`);
-  rows($('findings'), items, 'li', (element, item) => {
-    element.dataset.level = item.level;
-    cells(element, ['span', 'span', 'span'], [item.level === 'past' ? 'over' : item.level, item.text, item.when ?? '']);
+  $('past').hidden = past.length === 0;
+  set('past-count', `${plural(past.length, 'failure')} that ${past.length === 1 ? 'is' : 'are'} over`);
+  showList('findings', now);
+  showList('past-findings', past);
+}
+
+function showList(id, findings) {
+  rows($(id), findings, 'li', (element, f) => {
+    element.dataset.level = f.level;
+    cells(element, ['span', 'strong', 'span', 'span', 'a'], [
+      f.level === 'past' ? 'over' : f.level, f.remedy, f.cause, joined(f.where, f.halves.join(' and '), f.when), '',
+    ]);
+    const found = rowOf(f.cause);
+    const link = element.lastElementChild;
+    link.hidden = found === null;
+    if (found === null) return;
+    link.href = `runbook#${found.id}`;
+    setText(link, `docs/operations.md: ${found.says}`);
   });
 }
 
-function asItem(f, at) {
-  const times = f.times === 1 ? 'once' : `${number(f.times)} times since ${clock(f.first, at)}, last`;
-  const when = `${times} at ${clockAndAge(f.last, at)}${f.over ? '; it works again' : ''}`;
-  return { level: f.over ? 'past' : 'failure', text: `${f.half}: ${f.problem} ${f.remedy}`, when };
+function showCourse(status) {
+  const { flow, capture, halves, process, at } = status;
+  const isKept = flow.since !== null && new Date(flow.since) < new Date(process.started_at);
+  set('seen-by', flow.since === null ? '' : flow.seen_by === 'process'
+    ? `as ${isKept ? 'this process and those before it have' : 'the process itself has'} seen it since ${clock(flow.since, at)}`
+    : `only what requests for this page have seen, since ${clock(flow.since, at)}`);
+  const span = minutes * 60_000, isDay = minutes > 60;
+  if (isDay) askForDay();
+  const samples = isDay ? day.samples : flow.samples;
+  charts[0].show(samples, at, span, [rate(flow.published_per_second), rate(flow.stored_per_second)]);
+  charts[1].show(samples, at, span, [duration(capture?.lag_seconds)]);
+  charts[2].show(samples, at, span, [duration(halfOf(halves, 'KafkaToLake')?.lag_seconds)]);
+  charts[3].show(samples, at, span, [duration(flow.samples.at(-1)?.latency_seconds)]);
 }
 
-function showHour({ flow, capture, lag, at }) {
-  set('seen-by', flow.since === null ? '' : flow.seen_by === 'process'
-    ? `as the process itself has seen it since ${clock(flow.since, at)}`
-    : `only what requests for this page have seen, since ${clock(flow.since, at)}`);
-  charts[0].show(flow.samples, at, [rate(flow.published_per_second), rate(flow.stored_per_second)]);
-  charts[1].show(flow.samples, at, [duration(capture?.lag_seconds)]);
-  charts[2].show(flow.samples, at, [number(lag)]);
+/** Once a minute, since that is how often there is more. */
+async function askForDay() {
+  if (Date.now() - day.askedAt < dayPeriod) return;
+  day.askedAt = Date.now();
+  try {
+    const answer = await fetch('api/history', { cache: 'no-store' });
+    if (!answer.ok) throw new Error(`history ${answer.status}`);
+    day.samples = (await answer.json()).samples;
+    if (shown) showCourse(shown);
+  } catch {
+    // Lost contact is told by whoever asks for the status.
+    day.askedAt = -Infinity;
+  }
 }
 
 function showCapture({ capture, source, at }) {
@@ -245,7 +372,7 @@ const poller = (p, at) => joined(
   `session ${p.pid}`, p.application, p.client_address && `from ${p.client_address}`, `since ${clock(p.since, at)}`);
 
 function showLake({ lake, partitions, audit, at }) {
-  const last = partitions.map(p => p.committed_at).filter(t => t !== null).sort((a, b) => new Date(a) - new Date(b)).at(-1) ?? null;
+  const last = lastCommit(partitions);
   facts('lake', [
     ['Stored', lake.reachable ? `${plural(lake.rows, 'row')} in ${plural(lake.files, 'file')}` : unknown],
     ['Last commit', last ? clockAndAge(last, at) : lake.reachable ? 'none yet' : unknown],
@@ -288,7 +415,9 @@ function table(id, items, tags, texts, none) {
     cells(row, tags, texts(item));
     [...row.cells].forEach((cell, i) => {
       if (cell.tagName === 'TH') cell.scope = 'row';
-      cell.className = $(id).tHead.rows[0].cells[i].className;
+      const heading = $(id).tHead.rows[0].cells[i];
+      cell.className = heading.className;
+      cell.dataset.name = heading.textContent;
     });
   });
 }

@@ -28,6 +28,8 @@ public sealed class RunTests(PostgresServer postgres, KafkaServer kafka, Browser
         await watched.SaysAsync("seen-by", "as the process itself has seen it");
         await watched.SaysAsync("process", "Answered by LocalHost");
         await watched.Page.WaitForFunctionAsync("() => /^[1-9]|^0\\.[1-9]/.test(document.getElementById('stored-rate').textContent)");
+        // The two halves' own words of what they did last, put together.
+        await watched.Page.WaitForFunctionAsync("() => /^[0-9]/.test([...document.querySelectorAll('figure b')].at(-1).textContent)");
         PageTests.NothingWentElsewhere(watched, server.Address);
         Assert.DoesNotContain("Asha", await watched.Page.ContentAsync());
 

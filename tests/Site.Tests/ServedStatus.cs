@@ -19,10 +19,13 @@ public sealed class ServedStatus : IAsyncDisposable
         Status = status;
         export = new MetricsExport();
         site = new StatusSite(
-            _ => Task.FromResult(Status()), () => [], new StatusGauges(metrics, TimeProvider.System), export, TimeProvider.System);
+            _ => Task.FromResult(Status()), () => [], new StatusGauges(metrics, TimeProvider.System), export, TimeProvider.System, History);
     }
 
     public Func<PipelineStatus> Status { get; set; }
+
+    /// <summary>Of the last day.</summary>
+    public FlowHistory History { get; } = new();
 
     public Uri Address { get; private set; } = null!;
 

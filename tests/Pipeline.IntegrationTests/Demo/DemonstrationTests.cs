@@ -37,6 +37,29 @@ public sealed class DemonstrationTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task on_a_terminal_its_page_stays_until_a_key_is_pressed()
+    {
+        const string Script = "/usr/bin/script";
+        Assert.SkipUnless(OperatingSystem.IsLinux() && File.Exists(Script), $"needs util-linux' {Script}, which makes a terminal");
+        var command = $"dotnet '{typeof(DemoVerb).Assembly.Location}' --seconds 1 --rate 50 --dir '{Demo}'";
+        using var process = new RunningProgram(
+            new ProcessStartInfo(Script, ["-qfec", command, "/dev/null"]) { RedirectStandardInput = true });
+        string line;
+        do line = await process.ReadLineAsync();
+        while (!line.Contains("until you press a key", StringComparison.Ordinal));
+        using var page = new HttpClient { BaseAddress = new Uri(Regex.Match(line, "http://[0-9.:]+/").Value) };
+        var status = "";
+        await Waiting.UntilAsync(
+            async () => (status = await page.GetStringAsync("api/status", Token)).Contains("\"health\":\"well\"", StringComparison.Ordinal),
+            running: null, () => status);
+        Assert.False(process.HasExited);
+        await process.TypeAsync("x");
+        var (exitCode, output) = await process.EndAsync();
+        Assert.True(exitCode == 0, output);
+        await Assert.ThrowsAsync<HttpRequestException>(() => page.GetStringAsync("api/status", Token));
+    }
+
     [Theory]
     [InlineData("TERM")]
     [InlineData("INT")]

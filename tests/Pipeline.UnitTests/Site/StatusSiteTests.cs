@@ -1,8 +1,10 @@
 using System.Text;
+using System.Text.Json;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Site;
 using OrdersStream.Status;
+using OrdersStream.UnitTests.Stack;
 
 namespace OrdersStream.UnitTests.Site;
 
@@ -45,7 +47,11 @@ public sealed class StatusSiteTests : IDisposable
     [InlineData("/status.js", "text/javascript; charset=utf-8")]
     [InlineData("/charts.js", "text/javascript; charset=utf-8")]
     [InlineData("/words.js", "text/javascript; charset=utf-8")]
+    [InlineData("/runbook", "text/html; charset=utf-8")]
+    [InlineData("/runbook.js", "text/javascript; charset=utf-8")]
     [InlineData("/icon.svg", "image/svg+xml")]
+    [InlineData("/api/runbook", "application/json; charset=utf-8")]
+    [InlineData("/api/history", "application/json; charset=utf-8")]
     [InlineData("/api/status", "application/json; charset=utf-8")]
     [InlineData("/metrics", "text/plain; version=0.0.4; charset=utf-8")]
     public async Task each_path_has_its_type_and_nothing_inline_may_run(string path, string type)
@@ -57,7 +63,7 @@ public sealed class StatusSiteTests : IDisposable
         Assert.StartsWith("default-src 'none'; script-src 'self'; style-src 'self';", policy);
         Assert.DoesNotContain("unsafe", policy);
         Assert.Equal(("nosniff", "no-referrer"), (Header(answer, "X-Content-Type-Options"), Header(answer, "Referrer-Policy")));
-        Assert.Equal(path is "/api/status" or "/metrics" ? "no-store" : "no-cache", Header(answer, "Cache-Control"));
+        Assert.Equal(path is "/api/status" or "/api/history" or "/metrics" ? "no-store" : "no-cache", Header(answer, "Cache-Control"));
     }
 
     [Theory]
@@ -176,6 +182,25 @@ public sealed class StatusSiteTests : IDisposable
         Assert.Matches(@"orders_stream_lake_lag\{[^}]*messaging_destination_partition_id=""3""[^}]*\} 7\s", text);
     }
 
+    /// <summary>Each row of the document, as a problem's own words lead to it.</summary>
+    [Fact]
+    public async Task the_runbook_has_every_row_of_the_document()
+    {
+        using var rows = JsonDocument.Parse((await GetAsync("/api/runbook")).Body);
+        var table = ComposeFile.RepositoryFile("docs", "operations.md").Split('\n').SkipWhile(l => l != "## What can page someone").Skip(3)
+            .TakeWhile(l => l.StartsWith('|')).ToList();
+        Assert.Equal(table.Count, rows.RootElement.GetArrayLength());
+        var read = rows.RootElement.EnumerateArray().ToList();
+        Assert.Equal(read.Count, read.Select(r => r.GetProperty("id").GetString()).Distinct().Count());
+        Assert.All(read, row =>
+        {
+            Assert.Matches("^[a-z0-9-]+$", row.GetProperty("id").GetString());
+            Assert.NotEqual(0, row.GetProperty("says").GetArrayLength());
+            foreach (var name in new[] { "meaning", "safe", "remedy" }) Assert.NotEqual("", row.GetProperty(name).GetString());
+            Assert.NotEqual("as above", row.GetProperty("safe").GetString());
+        });
+    }
+
     [Fact]
     public async Task the_page_has_no_inline_code_and_asks_nobody_else()
     {
@@ -185,7 +210,10 @@ public sealed class StatusSiteTests : IDisposable
         var parts = references.Select(m => m.Groups[1].Value).ToList();
         Assert.Contains("status.js", parts);
         foreach (var part in parts) Assert.Equal(200, (await GetAsync("/" + part)).Status);
-        foreach (var path in new[] { "/", "/status.css", "/status.js", "/charts.js", "/words.js", "/icon.svg" })
+        foreach (var path in new[]
+        {
+            "/", "/runbook", "/status.css", "/status.js", "/charts.js", "/runbook.js", "/words.js", "/icon.svg",
+        })
         {
             var text = Text(await GetAsync(path)).Replace("http://www.w3.org/2000/svg", "", StringComparison.Ordinal);
             Assert.DoesNotMatch("(?i)https?:|@import|url\\(", text);
@@ -209,6 +237,6 @@ public sealed class StatusSiteTests : IDisposable
         Capture = new(1, 10, At.UtcDateTime, null, null, 2.5),
         Partitions = [new(3, 0, 17, 10, 7, 8, 0, 1, At)],
         Flow = new("requests", At, null, null, []),
-        Problems = ["</script><script>alert(1)</script>"],
+        Findings = [new("topic", "</script><script>alert(1)</script>", "")],
     };
 }

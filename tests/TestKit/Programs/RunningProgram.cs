@@ -49,6 +49,13 @@ public sealed class RunningProgram : IDisposable
         }
     }
 
+    /// <summary>Types into it; its input must be redirected.</summary>
+    public async Task TypeAsync(string keys)
+    {
+        await process.StandardInput.WriteAsync(keys.AsMemory(), Cancellation);
+        await process.StandardInput.FlushAsync(Cancellation);
+    }
+
     /// <param name="signal">Its name without SIG.</param>
     public async Task SignalAsync(string signal)
     {
