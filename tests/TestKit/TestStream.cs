@@ -251,7 +251,11 @@ public sealed class TestStream : IAsyncDisposable
 
     /// <summary>Of each row the newest version in the lake is the table's; a version may be there more than once.</summary>
     /// <param name="where">Which rows, in SQL that both databases know.</param>
-    public Task NewestShouldEqualTableAsync(string where = "true") => OracleBy([]).LakeShouldEqualTableAsync(where);
+    public Task NewestShouldEqualTableAsync(string where = "true") => NewestOfKeysShouldEqualTableAsync(where);
+
+    /// <summary>The same, of a key of several columns.</summary>
+    public Task NewestOfKeysShouldEqualTableAsync(string where, params string[] keyColumns) =>
+        OracleBy(keyColumns).LakeShouldEqualTableAsync(where);
 
     private Oracle OracleBy(string[] keyColumns) => new(Database, QualifiedTable, keyColumns is [] ? ["id"] : keyColumns, Lake);
 
