@@ -127,7 +127,7 @@ internal sealed partial class CaptureSession : IDisposable
         var again = await SeeAgainAsync(table, cancellationToken);
         if (!isTooOld && GoOn(table, again) is { } goesOn) return goesOn;
         var window = await NextWindowAsync(table, last, again, isTooOld, cancellationToken);
-        Watermark = Watermark.Begin(window.For(table)) with { Source = Watermark.Source with { Timeline = server.Timeline } };
+        Watermark = Watermark.Begin(window) with { Source = Watermark.Source with { Timeline = server.Timeline } };
         taken = (window.Number, context.Time.GetTimestamp());
         context.CrashPoints.Reached(CrashPoint.WindowTaken);
         return Watermark.Window;
@@ -171,7 +171,7 @@ internal sealed partial class CaptureSession : IDisposable
         // A window that is given up leaves pages behind: what its ids say is not gone on from.
         var known = Watermark.Window is null ? again?.Left : isTooOld && last is not null && IsOfThisTime(last) ? last : null;
         if (known is not null) NoteLessThan(last!, known);
-        var (to, change) = await horizons.TakeAsync(table, known, cancellationToken);
+        (var to, var change, table) = await horizons.TakeAsync(table, known, cancellationToken);
         if (change.Reread.Length > 0 && context.Options.Postgres.ChangedValues == "leave")
         {
             context.Logger.ChangedValuesLeft(change.Reread);
@@ -190,7 +190,7 @@ internal sealed partial class CaptureSession : IDisposable
         WarnOfTombstonesGone(last, to);
         if (change.AreKeysInDoubt) context.Logger.KeysInDoubt(table.Key);
         if (change.AreDeletesInDoubt) context.Logger.DeletesInDoubt(table.Tombstones!.QualifiedName);
-        return plan.Window with { IsOfAllTombstones = last is not null && to.Tombstones is { } oid && last.Tombstones != oid };
+        return plan.Window.For(table) with { IsOfAllTombstones = last is not null && to.Tombstones is { } oid && last.Tombstones != oid };
     }
 
     /// <summary>The rest of the window, page by page.</summary>

@@ -17,9 +17,11 @@ namespace OrdersStream.Postgres;
 /// <param name="IsArray">It is an array.</param>
 /// <param name="Collation">Where it is not its type's own.</param>
 /// <param name="Changed">Its collation, where it sorts otherwise than it may have; asked of columns of unique indexes only.</param>
+/// <param name="BaseFormat">As <paramref name="Format"/>, of a domain its base type.</param>
+/// <param name="Labels">Digest of an enum's labels.</param>
 internal sealed record SourceAttribute(
     short Number, string Name, bool NotNull, string Format, string TypeName, char TypeType, int Modifier, bool IsArray, string? Collation,
-    ChangedCollation? Changed);
+    ChangedCollation? Changed, string BaseFormat, string? Labels);
 
 /// <summary>
 /// Which columns of the table leave it, and as what: by their types, and by what the configuration says of single ones. What cannot be

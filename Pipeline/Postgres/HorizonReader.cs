@@ -23,8 +23,10 @@ internal sealed class HorizonReader(
     /// <param name="table">The source table.</param>
     /// <param name="previous">The horizon before; null: this is the first, or the ids of the one before mean nothing any more.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>It, and what changed of the table since the one before, other than by new versions of rows.</returns>
-    public async Task<(Horizon Horizon, TableChange Change)> TakeAsync(
+    /// <returns>
+    /// It, what changed of the table since the one before, other than by new versions of rows, and the table as it is under the lock.
+    /// </returns>
+    public async Task<(Horizon Horizon, TableChange Change, SourceTable Table)> TakeAsync(
         SourceTable table, Horizon? previous, CancellationToken cancellationToken)
     {
         var (clock, oldestStart, hidden, xids) = await OpenTransactionsAsync(cancellationToken);
@@ -35,8 +37,11 @@ internal sealed class HorizonReader(
         await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken);
         var horizon = new Horizon("", 0, 0, [], null, clock, server.StartedAt, prepared);
         horizon = await lockWait.OfAsync(connection, BeginSnapshotAsync(table, horizon, cancellationToken), cancellationToken);
-        // Whoever held the lock may have dropped the trigger.
-        table = await SourceCatalog.WithTriggerAsync(connection, table, cancellationToken);
+        // Whoever held the lock may have dropped the trigger, renamed a column, or made the key another.
+        var locked = table.Tombstones?.Oid;
+        table = await SourceCatalog.ReadAsync(connection, options, cancellationToken);
+        // The horizon answers for no tombstones that were not locked with the table: the next one does.
+        if (table.Tombstones?.Oid != locked) table = table with { Tombstones = null };
         var slack = options.SlackSeconds is { } s ? TimeSpan.FromSeconds(s) : table.DefaultSlack;
         var bound = hidden ? previous?.LowerBound // a session hides its start: the bound stays where it was
             : Horizon.Bound(clock, oldestStart, prepared.Values, slack);
@@ -49,7 +54,7 @@ internal sealed class HorizonReader(
         {
             Newest = newest, KeyOrder = table.Order, Facts = facts, Lsn = flushed, Tombstones = table.Tombstones?.Oid,
         };
-        return (horizon.Remembering(seen, previous), change);
+        return (horizon.Remembering(seen, previous), change, table);
     }
 
     /// <summary>
@@ -129,7 +134,7 @@ internal sealed class HorizonReader(
                    {WalFlush.Written}, clock_timestamp()
             FROM pg_current_snapshot() s
             """, connection);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        await using var reader = await ExecuteAsync();
         await reader.ReadAsync(cancellationToken);
         // Whoever began while the lock was waited for may have begun behind a step of the clock.
         return (horizon with
@@ -139,6 +144,18 @@ internal sealed class HorizonReader(
             Xmax = Number(reader.GetString(2)),
             Lsn = Number(reader.GetString(3)),
         }).Seeing(reader.GetDateTime(4));
+
+        async Task<NpgsqlDataReader> ExecuteAsync()
+        {
+            try
+            {
+                return await command.ExecuteReaderAsync(cancellationToken);
+            }
+            catch (PostgresException e) when (table.Tombstones is not null && e.SqlState == PostgresErrorCodes.UndefinedTable)
+            {
+                throw TombstoneTable.IsAnother(e);
+            }
+        }
     }
 
     /// <summary>What the snapshot shows, in one round trip. Seen is null where there are more than the limit.</summary>

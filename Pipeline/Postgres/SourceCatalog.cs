@@ -94,16 +94,10 @@ public static class SourceCatalog
                 .. key.Select(k => attributes[k]).Where(a => a.Changed is not null).Select(a => a.Changed!.Warning(a.Name, name)),
             ],
             IsOrderInDoubt = key.Any(k => attributes[k].Changed is not null),
+            KeyTypes = [.. key.Select(k => attributes[k].BaseFormat)],
+            KeyLabels = string.Concat(key.Select(k => attributes[k].Labels is { } l ? $", {attributes[k].Name} LABELS {l}" : "")),
             KeyCollations = string.Concat(key.Select(k => attributes[k].Collation is { } c ? $", {attributes[k].Name} COLLATE {c}" : "")),
         };
-    }
-
-    /// <summary>It, with its trigger as the transaction that is open sees it.</summary>
-    public static async Task<SourceTable> WithTriggerAsync(
-        NpgsqlConnection connection, SourceTable table, CancellationToken cancellationToken)
-    {
-        var column = table.Schema.Columns[table.Schema.TimestampColumn].Name;
-        return table with { Trigger = (await TableTree.ReadAsync(connection, table.Oid, column, cancellationToken)).Trigger };
     }
 
     internal static async Task<(uint Oid, char Kind, bool HidesRows)> FindAsync(
@@ -145,7 +139,11 @@ public static class SourceCatalog
                    e.typname, e.typtype, b.typmod, is_array,
                    (SELECT format('%I.%I', n.nspname, c.collname) FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace
                     WHERE c.oid = a.attcollation AND a.attcollation <> d.typcollation),
-                   {ChangedCollation.SelectOf(connection.PostgreSqlVersion)}
+                   {ChangedCollation.SelectOf(connection.PostgreSqlVersion)},
+                   format_type(t.oid, b.typmod),
+                   CASE WHEN e.typtype = 'e' THEN (
+                       SELECT left(md5(string_agg(l.oid || ':' || l.enumlabel, ',' ORDER BY l.oid)), 8)
+                       FROM pg_enum l WHERE l.enumtypid = e.oid) END
             FROM base b
             JOIN pg_attribute a ON a.attrelid = $1 AND a.attnum = b.attnum
             JOIN pg_type d ON d.oid = a.atttypid
@@ -162,7 +160,8 @@ public static class SourceCatalog
                 reader.GetInt16(0), reader.GetString(1), reader.GetBoolean(2), reader.GetString(3),
                 reader.GetString(4), reader.GetChar(5), reader.GetInt32(6), reader.GetBoolean(7),
                 reader.IsDBNull(8) ? null : reader.GetString(8),
-                reader.IsDBNull(9) ? null : ChangedOf(reader.GetFieldValue<string?[]>(9))));
+                reader.IsDBNull(9) ? null : ChangedOf(reader.GetFieldValue<string?[]>(9)),
+                reader.GetString(10), reader.IsDBNull(11) ? null : reader.GetString(11)));
         return attributes;
     }
 

@@ -45,6 +45,15 @@ public sealed record SourceTable(
     public string KeyCollations { get; init; } = "";
 
     /// <summary>
+    /// Of its key's columns, where they are enums, by what labels: one that was renamed is no value of the key any more, and the server
+    /// refuses what has it.
+    /// </summary>
+    public string KeyLabels { get; init; } = "";
+
+    /// <summary>Its key's types, for literals; of a domain its base: it may have a constraint that rows which are there do not meet.</summary>
+    public ImmutableArray<string> KeyTypes { get; init; } = [.. Schema.KeyColumns.Select(k => Schema.Columns[k].Type.PostgresName)];
+
+    /// <summary>
     /// A collation of the key is of another version than when its indexes may have been built: who looks a key up, or reads a range, may
     /// pass rows over.
     /// </summary>
@@ -97,7 +106,7 @@ public sealed record SourceTable(
     /// <summary>By what rows are read in order: a cursor means nothing under another.</summary>
     public string Order => string.Join(
         ", ", Schema.KeyColumns.Prepend(Schema.TimestampColumn).Select(c => Schema.Columns[c])
-            .Select(c => $"{c.Name} {c.Type.PostgresName}")) + KeyCollations;
+            .Select(c => $"{c.Name} {c.Type.PostgresName}")) + KeyCollations + KeyLabels;
 
     /// <summary>The key's columns, quoted.</summary>
     public IEnumerable<string> KeyColumns => Schema.KeyColumns.Select(k => Sql.Identifier(Schema.Columns[k].Name));
@@ -108,7 +117,7 @@ public sealed record SourceTable(
     /// <summary>A key's values as a list of literals.</summary>
     /// <param name="key">As text that Postgres reads back.</param>
     public string KeyLiteral(ImmutableArray<string> key) => string.Join(
-        ", ", key.Select((value, i) => $"{Sql.Literal(value)}::{Schema.Columns[Schema.KeyColumns[i]].Type.PostgresName}"));
+        ", ", key.Select((value, i) => $"{Sql.Literal(value)}::{KeyTypes[i]}"));
 
     /// <summary>The ordering column, quoted.</summary>
     public string Timestamp => Sql.Identifier(Schema.Columns[Schema.TimestampColumn].Name);

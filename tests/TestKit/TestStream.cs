@@ -254,6 +254,10 @@ public sealed class TestStream : IAsyncDisposable
     public Task NewestShouldEqualTableAsync(string where = "true", string living = "true") =>
         OracleBy([]).LakeShouldEqualTableAsync(where, living);
 
+    /// <summary>The same, of a key of several columns.</summary>
+    public Task NewestOfKeysShouldEqualTableAsync(string where, params string[] keyColumns) =>
+        OracleBy(keyColumns).LakeShouldEqualTableAsync(where);
+
     private Oracle OracleBy(string[] keyColumns) => new(Database, QualifiedTable, keyColumns is [] ? ["id"] : keyColumns, Lake);
 
     public TopicDump Dump() => TopicDump.Read(kafka.Brokers, Options.Kafka.Topic);

@@ -1,3 +1,4 @@
+using OrdersStream.Diagnostics;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Servers;
 
@@ -88,6 +89,48 @@ public sealed class ChangesUnderWayTests(PostgresServer postgres, KafkaServer ka
         await stream.DrainAsync();
         await stream.StoreEverythingAsync();
         await stream.NewestShouldEqualTableAsync();
+    }
+
+    /// <summary>The poll has read the columns, and then waits for the one who changes them.</summary>
+    [Theory]
+    [InlineData("ALTER TABLE items RENAME COLUMN id TO number")]
+    [InlineData("ALTER TABLE items DROP COLUMN id, ADD COLUMN number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY")]
+    public async Task a_poll_that_waits_for_another_key_reads_the_table_as_it_is_by_then(string change)
+    {
+        await using var stream = await GuardedAsync(postgres);
+        await stream.ExecuteAsync("CREATE TABLE elsewhere (id int)");
+        await using (var migration = await stream.Database.OpenSessionAsync())
+        {
+            await migration.ExecuteAsync($"BEGIN; {change}");
+            await stream.ExecuteAsync("INSERT INTO elsewhere VALUES (1)");
+            var poll = stream.PollAsync();
+            await stream.Database.UntilAsync(
+                "the poll waits", "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'items'::regclass)");
+            await migration.ExecuteAsync("COMMIT");
+            await poll;
+        }
+        await stream.DrainAsync();
+        await stream.StoreEverythingAsync();
+        await stream.NewestOfKeysShouldEqualTableAsync("number IS NOT NULL", "number");
+    }
+
+    [Fact]
+    public async Task a_table_of_deletes_that_is_dropped_while_a_poll_waits_for_it_is_missed_by_the_next_one()
+    {
+        await using var stream = await TestStream.CreateAsync(postgres, kafka, TestStream.ItemsAndDeletes);
+        await stream.ExecuteAsync("INSERT INTO items (id) SELECT i FROM generate_series(1, 50) i");
+        await using (var migration = await stream.Database.OpenSessionAsync())
+        {
+            await migration.ExecuteAsync("BEGIN; DROP TABLE items_deletes");
+            var poll = stream.PollAsync();
+            await stream.Database.UntilAsync(
+                "the poll waits", "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'items_deletes'::regclass)");
+            await migration.ExecuteAsync("COMMIT");
+            var failure = await Assert.ThrowsAnyAsync<Exception>(() => poll);
+            Assert.Equal(FailureAction.Retry, FailurePolicy.Judge(failure).Action);
+        }
+        await stream.PollAndStoreAsync();
+        await stream.LakeShouldEqualTableAsync();
     }
 
     /// <summary>On a server of its own: behind what others have open the new trigger is a reason.</summary>
