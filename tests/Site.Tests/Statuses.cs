@@ -44,7 +44,7 @@ internal static class Statuses
     };
 
     /// <summary>
-    /// The same with a peak of fifty times the rest, ten minutes in which something was wrong, as long with nobody, and a lag that grows now.
+    /// The same with a peak of fifty times the rest, ten minutes in which something was wrong, as long with nobody, and a lag that grows.
     /// </summary>
     public static PipelineStatus Uneven() => Well() with
     {
