@@ -19,7 +19,12 @@ internal sealed class PageAssembler(StoreContext context, PartitionBatches parti
         if (WasWhole(batch, frames, record.Offset)) await CompletePageAsync(batch, nextPageAt: record.Offset, cancellationToken);
         if (frames is { Start: { } first, IsMisplaced: false })
             await CheckPlaceAsync(batch, first.Page, first.Previous, record.Offset, cancellationToken);
-        else if (frames.Fence is { } begins) await CheckPlaceAsync(batch, begins.Page, 0, record.Offset, cancellationToken);
+        else if (frames.Fence is { } begins)
+        {
+            await CheckPlaceAsync(batch, begins.Page, 0, record.Offset, cancellationToken);
+            if (record.Offset >= batch.NextOffset && begins.Page > Math.Max(batch.Version, batch.GivenUp))
+                await context.Bounds.CheckBeforeFenceAsync(batch, context.NewWriterId(), cancellationToken);
+        }
         if (record.Offset < batch.NextOffset)
         {
             totals.AlreadyStored++;

@@ -94,19 +94,31 @@ internal sealed class TopicBounds(
     /// <exception cref="PipelineException">It was found.</exception>
     public async Task FindMissingAsync(PartitionBatch batch, long missing, string writerId, CancellationToken cancellationToken)
     {
+        var (low, offset) = await FindNewBelowAsync(batch, cancellationToken);
+        if (offset is { } newPageAt) throw ReadAgain(batch.Stored, newPageAt, writerId);
+        // Before the first page that the lake has there may have been any, unless it has all from the partition's first record on.
+        if (batch.Page > 0 || (low == 0 && BeginsAt(batch.Partition) == 0)) logger.PageMissing(batch.Partition, missing, batch.Page);
+    }
+
+    /// <summary>
+    /// A publisher begins anew, and tells of no page before its fence: what it found there may have been written where an end was lost,
+    /// and be passed by for what the lake has. Afterwards the fence is the newest that is known.
+    /// </summary>
+    /// <exception cref="PipelineException">It was.</exception>
+    public async Task CheckBeforeFenceAsync(PartitionBatch batch, string writerId, CancellationToken cancellationToken)
+    {
+        if ((await FindNewBelowAsync(batch, cancellationToken)).Offset is { } offset) throw ReadAgain(batch.Stored, offset, writerId);
+    }
+
+    private async Task<(long Low, long? Offset)> FindNewBelowAsync(PartitionBatch batch, CancellationToken cancellationToken)
+    {
         var (low, high) = await topic.OffsetsAsync(batch.Partition, cancellationToken);
         // What this batch has passed is not all in the lake yet, nor is the part that is open still what the log has there.
         var passed = batch.Before with
         {
             NextOffset = batch.NextOffset, Page = Math.Max(batch.Page, batch.Receiver.Open?.Start.Page ?? 0), GivenUp = batch.GivenUp,
         };
-        if (await lostEnd.FirstNewPageAsync(batch.Partition, passed, low, high, cancellationToken) is not { } offset)
-        {
-            // Before the first page that the lake has there may have been any, unless it has all from the partition's first record on.
-            if (batch.Page > 0 || (low == 0 && BeginsAt(batch.Partition) == 0)) logger.PageMissing(batch.Partition, missing, batch.Page);
-            return;
-        }
-        throw ReadAgain(batch.Stored, offset, writerId);
+        return (low, await lostEnd.FirstNewPageAsync(batch.Partition, passed, low, high, cancellationToken));
     }
 
     // A partition that was added later begins with its first record: what retention took of it since is missing. Null: a lake of an earlier

@@ -42,6 +42,14 @@ public sealed class ScheduleTests
         await RunAsync(seed, isTransactional: true, schemas["schemas"]);
     }
 
+    /// <summary>The storer reads on at the offset at which it stood, which the brokers came to again: a fence stands there.</summary>
+    [Fact]
+    public async Task a_fence_does_not_hide_a_page_that_was_written_where_an_end_was_lost()
+    {
+        using var schemas = new TempFolder();
+        await RunAsync(495101162, isTransactional: false, schemas["schemas"], losesSeveral: true);
+    }
+
     /// <summary>The watermark file is one from before the loss, and the page was its publisher's last.</summary>
     [Fact]
     public async Task a_page_that_is_torn_where_the_brokers_lost_an_end_is_sent_again_all_the_same()
