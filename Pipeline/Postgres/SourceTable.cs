@@ -50,7 +50,7 @@ public sealed record SourceTable(
     /// </summary>
     public string KeyLabels { get; init; } = "";
 
-    /// <summary>Its key's types, for literals; of a domain its base: it may have a constraint that rows which are there do not meet.</summary>
+    /// <summary>Its key's types, for literals; a domain's base: it may have a constraint that rows which are there do not meet.</summary>
     public ImmutableArray<string> KeyTypes { get; init; } = [.. Schema.KeyColumns.Select(k => Schema.Columns[k].Type.PostgresName)];
 
     /// <summary>
