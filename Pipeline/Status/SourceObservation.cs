@@ -38,7 +38,10 @@ internal sealed record SourceObservation(
             HiddenTransaction = Described(hidden),
         };
         ImmutableArray<string> warnings = [.. table.Warnings().AddRange(server.Warnings(options.Postgres)).Select(w => w.ToString())];
-        var identity = new SourceIdentity(server.System, server.Timeline, options.Postgres.Db, status.Table, table.Oid);
+        var identity = new SourceIdentity(server.System, server.Timeline, options.Postgres.Db, status.Table, table.Oid)
+        {
+            DatabaseOid = server.DatabaseOid,
+        };
         return new SourceObservation(status, activity.Clock, activity.Snapshot, identity, activity.Writer, warnings);
     }
 
