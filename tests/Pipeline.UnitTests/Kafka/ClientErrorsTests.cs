@@ -100,7 +100,8 @@ public sealed class ClientErrorsTests
     [Fact]
     public void a_token_that_the_brokers_refuse_is_told_as_one_and_the_next_is_tried()
     {
-        var byToken = new ClientErrors(new KafkaOptions { Brokers = "e:9093", Auth = "entra", SslCertificateLocation = "client.pem" }, time);
+        var byToken = new ClientErrors(
+            new KafkaOptions { Brokers = "e:9093", Auth = "entra", SslCertificateLocation = "client.pem" }, time);
         byToken.OnError(new Error(ErrorCode.SaslAuthenticationFailed, "invalid_token"));
         var verdict = FailurePolicy.Judge(byToken.CauseOf(TimedOut)!);
         Assert.Equal(FailureAction.Retry, verdict.Action);

@@ -133,9 +133,13 @@ public sealed class TokenIssuer : IDisposable
         });
     }
 
-    private string NewToken(DateTimeOffset from, DateTimeOffset to) => Part("""{"alg":"none"}""") + "." + Part(string.Create(
-        CultureInfo.InvariantCulture,
-        $$"""{"sub":"orders-stream","iat":{{from.ToUnixTimeSeconds()}},"exp":{{to.ToUnixTimeSeconds()}},"jti":"{{Interlocked.Increment(ref count)}}"}""")) + ".";
+    private string NewToken(DateTimeOffset from, DateTimeOffset to)
+    {
+        var (iat, exp, id) = (from.ToUnixTimeSeconds(), to.ToUnixTimeSeconds(), Interlocked.Increment(ref count));
+        var claims = string.Create(
+            CultureInfo.InvariantCulture, $$"""{"sub":"orders-stream","iat":{{iat}},"exp":{{exp}},"jti":"{{id}}"}""");
+        return Part("""{"alg":"none"}""") + "." + Part(claims) + ".";
+    }
 
     private static string Part(string json) =>
         Convert.ToBase64String(Encoding.UTF8.GetBytes(json)).TrimEnd('=').Replace('+', '-').Replace('/', '_');
