@@ -22,6 +22,8 @@ public sealed class ServerFolder
     /// <summary>A process's start is computed from the time since boot, which is not exact.</summary>
     private const int StartToleranceSeconds = 5;
 
+    private const string SharedMemory = "/dev/shm";
+
     /// <summary>Room for the servers of all tests that run at once, and as much again.</summary>
     private const long InMemoryBytesMin = 6L * 1024 * 1024 * 1024;
 
@@ -100,7 +102,7 @@ public sealed class ServerFolder
     /// <summary>Folders of runs that died without cleaning up.</summary>
     public static IReadOnlyList<ServerFolder> Stale() =>
         [
-            .. new[] { Parent(), InMemory }.OfType<string>().SelectMany(p => Directory.GetDirectories(p, NamePrefix + "*"))
+            .. new[] { Parent(), SharedMemory }.Where(Directory.Exists).SelectMany(p => Directory.GetDirectories(p, NamePrefix + "*"))
                 .Where(d => OwnerIsGone(Path.Combine(d, MarkerName)))
                 .Select(d => new ServerFolder(d)),
         ];
@@ -135,10 +137,9 @@ public sealed class ServerFolder
 
     private static string? FindInMemory()
     {
-        const string shared = "/dev/shm";
         try
         {
-            return OperatingSystem.IsLinux() && new DriveInfo(shared).AvailableFreeSpace >= InMemoryBytesMin ? shared : null;
+            return OperatingSystem.IsLinux() && new DriveInfo(SharedMemory).AvailableFreeSpace >= InMemoryBytesMin ? SharedMemory : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

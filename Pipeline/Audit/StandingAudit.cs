@@ -60,10 +60,24 @@ public sealed class StandingAudit
         metrics.Meter.CreateObservableGauge(
             "orders_stream.audit.differences", Differences, "{row}", "Rows that it found not to be as they should, by kind.");
 
-        Measurement<double>[] Age() =>
-            file.Read()?.Last is { } last ? [new((time.GetUtcNow() - last.EndedAt).TotalSeconds, metrics.StreamTags)] : [];
+        metrics.Meter.CreateObservableGauge(
+            "orders_stream.audit.overdue", Overdue, null, "1: its rounds are broken off, and none has come to its end for too long.");
+        metrics.Meter.CreateObservableGauge(
+            "orders_stream.audit.differing_rounds", DifferingRounds, "{round}",
+            "How many of the last rounds, one after the other, found rows missing or stale.");
 
-        Measurement<long>[] Differences() => file.Read()?.Last is not { } last ? [] :
+        Measurement<double>[] Age() =>
+            Now()?.Last is { } last ? [new((time.GetUtcNow() - last.EndedAt).TotalSeconds, metrics.StreamTags)] : [];
+
+        Measurement<int>[] Overdue() =>
+            Now() is { } state ? [new(state.IsOverdue(time.GetUtcNow(), interval) ? 1 : 0, metrics.StreamTags)] : [];
+
+        Measurement<int>[] DifferingRounds() => Now() is { } state ? [new(state.DifferingRounds, metrics.StreamTags)] : [];
+
+        // Where it is switched off no round is to come any more, and the last one's findings stay as they are.
+        AuditState? Now() => options.Audit.IsEnabled ? file.Read() : null;
+
+        Measurement<long>[] Differences() => Now()?.Last is not { } last ? [] :
         [
             new(last.Missing, [.. metrics.StreamTags, new("kind", "missing")]),
             new(last.Stale, [.. metrics.StreamTags, new("kind", "stale")]),

@@ -87,10 +87,10 @@ internal sealed partial class CaptureSession
                 var count = page.Records.Length;
                 await PublishBesideAsync(page, cancellationToken);
                 (rows, numbers) = (rows + count, numbers + 1);
-                context.Repairs.HasGotOn(file);
                 if (context.Time.GetElapsedTime(begun) < TurnMax) continue;
                 // Where it was withdrawn meanwhile, that is all.
                 if (File.Exists(file)) context.Repairs.Write(file, request with { Behind = page.Cursor });
+                context.Repairs.HasGotOn(file);
                 context.Metrics.Repaired(rows);
                 context.Logger.Repaired(request.Reason, rows, numbers, ", more is waiting");
                 return rows;

@@ -181,18 +181,31 @@ internal sealed class HorizonReader(
         };
         // Nothing was running: every visible row is below H.
         var isAllBelow = horizon.Xmin == horizon.Xmax;
-        if (!isAllBelow) batch.BatchCommands.Add(new(HorizonQueries.Seen(
-            table, horizon, options.SeenTransactions, isOfAnyTime: previous?.UnguardedBelow > horizon.Xmin)));
+        var isOfAnyTime = previous?.UnguardedBelow > horizon.Xmin;
+        if (!isAllBelow) batch.BatchCommands.Add(new(HorizonQueries.Seen(table, horizon, options.SeenTransactions, isOfAnyTime)));
 
-        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
-        var (facts, change) = await catalogue.ReadAsync(reader, cancellationToken);
-        await reader.NextResultAsync(cancellationToken);
         var newest = ImmutableArray.CreateBuilder<RowWitness>();
-        while (await reader.ReadAsync(cancellationToken)) newest.Add(WitnessOf(reader));
-        if (isAllBelow) return ([], newest.ToImmutable(), facts, change);
+        ImmutableArray<uint>? seen = [];
+        TableFacts facts;
+        TableChange change;
+        await using (var reader = await batch.ExecuteReaderAsync(cancellationToken))
+        {
+            (facts, change) = await catalogue.ReadAsync(reader, cancellationToken);
+            await reader.NextResultAsync(cancellationToken);
+            while (await reader.ReadAsync(cancellationToken)) newest.Add(WitnessOf(reader));
+            await reader.NextResultAsync(cancellationToken);
+            if (!isAllBelow) seen = await SeenAsync(reader, cancellationToken);
+        }
+        // Rows that come again are less than rows that are held back.
+        if (seen is null && isOfAnyTime) seen = await RecentlySeenAsync(table, horizon, cancellationToken);
+        return (seen, newest.ToImmutable(), facts, change);
+    }
 
-        await reader.NextResultAsync(cancellationToken);
-        return (await SeenAsync(reader, cancellationToken), newest.ToImmutable(), facts, change);
+    private async Task<ImmutableArray<uint>?> RecentlySeenAsync(SourceTable table, Horizon horizon, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand(HorizonQueries.Seen(table, horizon, options.SeenTransactions), connection);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        return await SeenAsync(reader, cancellationToken);
     }
 
     /// <summary>Null: there are more than the limit.</summary>

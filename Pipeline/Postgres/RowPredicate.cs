@@ -27,9 +27,10 @@ internal static class RowPredicate
     /// <summary>The condition as SQL has it: what was given, once all of it is known.</summary>
     /// <param name="text">As it was configured.</param>
     /// <param name="columns">Names of the table's columns.</param>
+    /// <param name="excluded">Those of them that are not carried.</param>
     /// <param name="table">The table, quoted.</param>
     /// <exception cref="PipelineException">It has something else, or is not whole.</exception>
-    public static string Parse(string text, IReadOnlyCollection<string> columns, string table)
+    public static string Parse(string text, IReadOnlyCollection<string> columns, IReadOnlyCollection<string> excluded, string table)
     {
         var depth = 0;
         for (var at = 0; at < text.Length;)
@@ -41,11 +42,11 @@ internal static class RowPredicate
                     at++;
                     break;
                 case '\'':
-                    if (PassingTimes.Contains(Quoted(text, ref at).Trim()))
+                    if (Quoted(text, ref at).Split([' ', ',', '\t', '\n']).Any(PassingTimes.Contains))
                         throw Refused(text[start..at], "it is another time each day");
                     break;
                 case '"':
-                    CheckColumn(Quoted(text, ref at), columns, table);
+                    CheckColumn(Quoted(text, ref at), columns, excluded, table);
                     break;
                 case '(':
                     (depth, at) = (depth + 1, at + 1);
@@ -62,7 +63,7 @@ internal static class RowPredicate
                     break;
                 case var c when char.IsLetter(c) || c == '_':
                     while (at < text.Length && (char.IsLetterOrDigit(text[at]) || text[at] is '_' or '$')) at++;
-                    CheckWord(text, start, at, columns, table);
+                    CheckWord(text, start, at, columns, excluded, table);
                     break;
                 case var c when Operators.Contains(c):
                     while (at < text.Length && Operators.Contains(text[at])) at++;
@@ -99,18 +100,20 @@ internal static class RowPredicate
     }
 
     private static void CheckWord(
-        string text, int start, int end, IReadOnlyCollection<string> columns, string table)
+        string text, int start, int end, IReadOnlyCollection<string> columns, IReadOnlyCollection<string> excluded, string table)
     {
         var word = text[start..end];
         // E'...', B'...': letters before a text change how it is read.
         if (end < text.Length && text[end] == '\'') throw Refused($"{word}'...'", "texts are in single quotes alone");
         if (Words.Contains(word)) return;
         if (text.AsSpan(end).TrimStart() is ['(', ..]) throw Refused(word, "a function may change though the row does not");
-        CheckColumn(word.ToLowerInvariant(), columns, table);
+        CheckColumn(word.ToLowerInvariant(), columns, excluded, table);
     }
 
-    private static void CheckColumn(string name, IReadOnlyCollection<string> columns, string table)
+    private static void CheckColumn(
+        string name, IReadOnlyCollection<string> columns, IReadOnlyCollection<string> excluded, string table)
     {
+        if (excluded.Contains(name)) throw Refused(name, "the column is not carried, and what becomes of it is not looked at");
         if (!columns.Contains(name)) throw CarriedColumns.NoColumn(name, "deleted_when", columns, table);
     }
 

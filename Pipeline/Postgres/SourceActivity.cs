@@ -21,12 +21,14 @@ internal static class OpenTransactions
 
     /// <summary>
     /// Of <see cref="Sessions"/>: no transaction of the session, the one that is open or one that it is about to begin, has a time before.
-    /// The transactions of one message have the time at which it came, and between two of them the session shows none. One that takes a
-    /// base backup writes nothing in all the hours.
+    /// The transactions of one message have the time at which it came, and between two of them the session shows none. But those that a
+    /// procedure begins have their own; and one that takes a base backup writes nothing in all the hours.
     /// </summary>
     public const string Start =
-        "least(xact_start, CASE WHEN state <> 'idle' AND NOT (backend_type = 'walsender' AND query ILIKE 'BASE\\_BACKUP%') "
-        + "THEN query_start END)";
+        """
+        least(xact_start, CASE WHEN state <> 'idle' AND NOT (backend_type = 'walsender' AND query ILIKE 'BASE\_BACKUP%')
+                                    AND NOT (query ~* '^\s*call\M[^;]*;?\s*$' AND octet_length(query) < 99) THEN query_start END)
+        """;
 
     /// <summary>Rows of pg_prepared_xacts.</summary>
     public const string Prepared = "pg_prepared_xacts WHERE database = current_database()";

@@ -81,7 +81,7 @@ public static class SourceCatalog
         {
             Unlogged = tree.Unlogged,
             DeletedWhen = options.DeletedWhen is { Length: > 0 } condition
-                ? RowPredicate.Parse(condition, [.. all.Select(a => a.Name)], name)
+                ? RowPredicate.Parse(condition, [.. all.Select(a => a.Name)], carried.Excluded, name)
                 : null,
             Tombstones = tombstones,
             TombstoneWarnings = tombstoneWarnings,

@@ -79,6 +79,14 @@ public sealed partial record TombstoneTable
                 $"ALTER TABLE {QualifiedName} SET LOGGED");
     }
 
+    // A trigger's condition as the server keeps it: its text would have to be asked for under the table's lock, and who reads the catalogue
+    // waits for nobody. OLD is the first of its two rows; column 0 is the whole row; 3189 is *<>, which compares rows byte by byte.
+    private const string OldRow = "{VAR :varno 1 :varattno 0 ";
+    private const string OldColumn = "{VAR :varno 1 :varattno %s ";
+    private const string OldText = "{COERCEVIAIO :arg " + OldColumn;
+    private const string Collated = "{COLLATEEXPR ";
+    private const string OtherImage = ":opno 3189 ";
+
     // 8 DELETE, 16 UPDATE, 32 TRUNCATE, each with 1 for each row. A trigger for each statement is told the keys by its OLD TABLE, and fires
     // for the table that the statement names: so each table of the tree needs one. A condition is one of the row, so that deletes go past
     // it, and updates unless it looks at each column of the key.
@@ -90,15 +98,16 @@ public sealed partial record TombstoneTable
             SELECT p.oid FROM pg_proc p
             WHERE p.oid IN (SELECT t.tgfoid FROM pg_trigger t JOIN tree ON tree.oid = t.tgrelid) AND strpos({Code}, $2) > 0
         ), writers AS MATERIALIZED (
-            SELECT t.tgrelid, t.tgtype::int AS type, CASE WHEN t.tgqual IS NOT NULL THEN pg_get_triggerdef(t.oid) END AS condition
+            SELECT t.tgrelid, t.tgtype::int AS type, t.tgqual::text AS condition
             FROM pg_trigger t JOIN tree ON tree.oid = t.tgrelid
             WHERE t.tgenabled = 'A' AND t.tgattr = ''::int2vector AND t.tgfoid IN (SELECT oid FROM functions)
               AND (t.tgtype & 33 <> 0 OR t.tgoldtable IS NOT NULL)
         ), covered AS (
             SELECT tree.oid, c.relkind, format('%I.%I', n.nspname, c.relname) AS name,
                    bool_or(w.type & 9 = 9 AND w.condition IS NULL) AS each_delete,
-                   bool_or(w.type & 17 = 17 AND (w.condition IS NULL OR strpos(w.condition, 'old.*') > 0 OR (
-                       SELECT bool_and(strpos(w.condition, 'old.' || quote_ident(k)) > 0) FROM unnest($3) k))) AS each_update,
+                   bool_or(w.type & 17 = 17 AND (w.condition IS NULL OR strpos(w.condition, '{OldRow}') > 0 OR (
+                       SELECT bool_and(strpos(w.condition, format('{OldColumn}', a.attnum)) > 0)
+                       FROM pg_attribute a WHERE a.attrelid = tree.oid AND a.attname = ANY ($3)))) AS each_update,
                    bool_or(w.type & 9 = 8 AND w.condition IS NULL) AS one_delete,
                    bool_or(w.type & 17 = 16 AND w.condition IS NULL) AS one_update,
                    bool_or(w.type & 32 <> 0) AS truncate
@@ -141,12 +150,13 @@ public sealed partial record TombstoneTable
                c.oid, c.relkind, c.relpersistence = 'u',
                (SELECT string_agg(k, ', ')
                 FROM unnest($3) k JOIN pg_attribute a ON a.attrelid = $1::oid AND a.attname = k
-                     LEFT JOIN pg_collation s ON s.oid = a.attcollation,
-                     LATERAL (SELECT CASE WHEN s.collisdeterministic IS FALSE THEN 'COLLATE "C"'
-                                          ELSE format('(old.%I)::text', k) END) AS words (looks)
+                     LEFT JOIN pg_collation s ON s.oid = a.attcollation
                 WHERE (k = ANY ($4) OR s.collisdeterministic IS FALSE) AND EXISTS (
-                    SELECT FROM writers WHERE type & 17 = 17 GROUP BY tgrelid
-                    HAVING bool_and(condition IS NOT NULL AND strpos(condition, looks) = 0 AND strpos(condition, '*<>') = 0)))
+                    SELECT FROM writers, LATERAL (
+                        SELECT CASE WHEN s.collisdeterministic IS FALSE THEN '{Collated}' ELSE format('{OldText}', o.attnum) END
+                        FROM pg_attribute o WHERE o.attrelid = tgrelid AND o.attname = k) AS words (looks)
+                    WHERE type & 17 = 17 GROUP BY tgrelid
+                    HAVING bool_and(condition IS NOT NULL AND strpos(condition, looks) = 0 AND strpos(condition, '{OtherImage}') = 0)))
         FROM pg_class c
         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relname = $2
           AND c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = $1::oid)

@@ -111,13 +111,15 @@ const halfOf = (halves, name) => halves.find(h => h.name === name) ?? null;
 const fails = half => half !== null && (half.state === 'retrying' || half.state === 'stopped');
 const newest = times => times.filter(t => t !== null).sort((a, b) => new Date(a) - new Date(b)).at(-1) ?? null;
 const lastCommit = partitions => newest(partitions.map(p => p.committed_at));
+/** A commit may have none: of a fence, of an end that was passed over. */
+const lastRows = (lake, flow) => lake.newest_files?.[0]?.committed_at ?? flow.last_stored_at;
 
 /** Where it stands, in a sentence or three. */
-function summary({ health, lake, capture, partitions, lag, audit, at }, findings) {
+function summary({ health, lake, capture, flow, lag, audit, at }, findings) {
   const first = findings.find(f => f.level !== 'warning' && f.level !== 'past');
   const about = first ? ` ${first.cause.split(/(?<=[.;])\s/)[0].replace(/[.;]$/, '')}.` : '';
   const state = { well: 'Running.', wrong: `Needs help:${about}`, unknown: `Not all can be told:${about}` }[health];
-  const last = lake.reachable ? lastCommit(partitions) : null;
+  const last = lake.reachable ? lastRows(lake, flow) : null;
   const all = health === 'well' && lag === 0 && capture?.lag_seconds === 0;
   const rows = last === null ? '' : `The newest rows came into the lake ${ago(last, at)}${all ? ', and nothing waits' : ''}.`;
   const found = !audit ? '' : audit.differences ? 'they differed'
@@ -164,7 +166,7 @@ function showPath({ source, topic, lake, capture, halves, flow, partitions, lag,
   setLag('lake', hidden > 0 ? hidden : lag, text, storing, age > lagMax, hidden > 0, lakeLagAtLeast(storing, flow, at));
   set('lake-now', joined(
     lag > 0 && flow.stored_per_second > 0 && `${duration(lag / flow.stored_per_second)} at this rate`,
-    lastRow(flow.stored_per_second, newest([lastCommit(partitions), flow.last_stored_at]), at)));
+    lastRow(flow.stored_per_second, lastRows(lake, flow), at)));
 
   showStation('lake', lake.reachable, topic.reachable, storing, { fails: 'not written', nobody: 'nobody writes' });
   set('lake-rows', lake.reachable ? plural(lake.rows, 'row') : unknown);
@@ -229,12 +231,18 @@ const percent = share => `${Math.floor(share * 100)} %`;
 const windowInShort = w => joined(
   w.kind, w.progress !== null && percent(w.progress), w.seconds_left !== null && `${duration(w.seconds_left)} left`);
 
+/** One remedy may be that of several files. */
+function isOfOnePlace(one, other) {
+  const [a, b] = [one, other].map(text => text.match(/'([^']*)'/)?.[1]);
+  return a === undefined || b === undefined || a === b;
+}
+
 /** What is wrong, each cause once: who met it stands beside it, and what to do stands first. */
 function findingsOf({ findings, warnings, failures, halves, source, topic, lake, at }) {
   const addresses = { source: `Postgres at ${source.address}`, topic: `Kafka at ${topic.brokers}`, lake: `The lake at ${lake.path}` };
   const causes = [], plain = { remedy: '', halves: [], when: '', where: '' };
   const add = (remedy, cause, more) => {
-    const known = causes.find(c => c.remedy === remedy);
+    const known = causes.find(c => c.remedy === remedy && isOfOnePlace(c.cause, cause));
     if (!known) return void causes.push({ level: 'problem', remedy, cause, halves: [], when: '', where: '', ...more });
     // The one with more to say names the address.
     if (cause.length > known.cause.length) known.cause = cause;

@@ -15,6 +15,7 @@ public sealed class LongestFirst : ITestCollectionOrderer
 {
     private static readonly List<string?> Longest =
     [
+        typeof(TokenLoginTests).FullName,
         typeof(ClusterTests).FullName, typeof(ManySeenTransactionsTests).FullName, typeof(LostAfterStoredTests).FullName,
         typeof(PostgresConnectionTests).FullName, typeof(SoakTests).FullName, typeof(CaptureShutdownWithoutServerTests).FullName,
         typeof(KafkaConnectionTests).FullName, typeof(KillInStorageTests).FullName, typeof(StorageShutdownWithoutServerTests).FullName,

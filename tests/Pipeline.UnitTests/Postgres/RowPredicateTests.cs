@@ -5,9 +5,9 @@ namespace OrdersStream.UnitTests.Postgres;
 
 public sealed class RowPredicateTests
 {
-    private static readonly string[] Columns = ["id", "is_deleted", "deleted_at", "status", "Kind", "naïve"];
+    private static readonly string[] Columns = ["id", "is_deleted", "deleted_at", "status", "Kind", "naïve", "hidden"];
 
-    private static string Parse(string text) => RowPredicate.Parse(text, Columns, "\"public\".\"orders\"");
+    private static string Parse(string text) => RowPredicate.Parse(text, Columns, ["hidden"], "\"public\".\"orders\"");
 
     [Theory]
     [InlineData("is_deleted")]
@@ -36,6 +36,8 @@ public sealed class RowPredicateTests
     [InlineData("status::xid IS NULL", "a condition has column names")]
     [InlineData("xmin IS NULL", "no column xmin")]
     [InlineData("Kind", "no column kind")]
+    [InlineData("deleted_at < 'today 08:00'", "another time each day")]
+    [InlineData("hidden", "is not carried")]
     [InlineData("is_delete", "Did you mean is_deleted?")]
     [InlineData("is_deleted) OR (true", "closed that was not opened")]
     [InlineData("(is_deleted", "not closed")]

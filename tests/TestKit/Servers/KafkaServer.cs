@@ -125,6 +125,10 @@ public sealed class KafkaServer : IAsyncLifetime
         using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Brokers }).Build();
         await admin.CreateTopicsAsync(
             [new TopicSpecification { Name = topic, NumPartitions = 2, ReplicationFactor = 1, Configs = settings.ToDictionary() }]);
+        // A broker knows of it a moment after the one that made it.
+        await Waiting.UntilAsync(
+            () => admin.GetMetadata(topic, Waiting.Patience).Topics.TrueForAll(t => t.Error.Code == ErrorCode.NoError),
+            running: null, () => $"topic {topic} is not shown");
     }
 
     /// <summary>Follows a remedy: sets what the kafka-configs command in it sets.</summary>

@@ -23,7 +23,7 @@ public sealed class TokenIssuer : IDisposable
     /// <summary>Who asks must know it, and nobody may tell it.</summary>
     private const string Secret = "identity-header-word";
 
-    private readonly HttpListener listener = new();
+    private HttpListener listener = new();
     private readonly string endpoint;
     private readonly ConcurrentQueue<IssuedToken> issued = [];
     private readonly ConcurrentDictionary<string, string> prepared = [];
@@ -82,7 +82,8 @@ public sealed class TokenIssuer : IDisposable
             var address = $"http://127.0.0.1:{Random.Shared.Next(10_000, 30_000)}/";
             try
             {
-                listener.Prefixes.Clear();
+                // One that failed is closed.
+                listener = new();
                 listener.Prefixes.Add(address);
                 listener.Start();
                 return address + "msi/token";
