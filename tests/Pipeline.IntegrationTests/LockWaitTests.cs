@@ -10,7 +10,7 @@ public sealed class LockWaitTests(PostgresServer postgres, KafkaServer kafka)
     public async Task a_poll_that_waits_for_the_tables_lock_says_for_whom(bool isInMidWindow)
     {
         await using var stream = await TestStream.CreateAsync(
-            postgres, kafka, configure: o => o with { Postgres = o.Postgres with { PageBytes = 1024 } });
+            postgres, kafka, TestStream.ItemsAndDeletes, configure: o => o with { Postgres = o.Postgres with { PageBytes = 1024 } });
         await stream.ExecuteAsync("INSERT INTO items SELECT i, repeat('x', 100), now() FROM generate_series(1, 100) i");
         if (isInMidWindow) await stream.Instance.PollOnePageAsync();
         await using (var migration = await stream.Database.OpenSessionAsync())
