@@ -112,7 +112,7 @@ const fails = half => half !== null && (half.state === 'retrying' || half.state 
 const newest = times => times.filter(t => t !== null).sort((a, b) => new Date(a) - new Date(b)).at(-1) ?? null;
 const lastCommit = partitions => newest(partitions.map(p => p.committed_at));
 /** A commit may have none: of a fence, of an end that was passed over. */
-const lastRows = (lake, flow) => lake.newest_files?.[0]?.committed_at ?? flow.last_stored_at;
+const lastRows = (lake, flow) => newest([lake.newest_files?.[0]?.committed_at ?? null, flow.last_stored_at ?? null]);
 
 /** Where it stands, in a sentence or three. */
 function summary({ health, lake, capture, flow, lag, audit, at }, findings) {

@@ -24,7 +24,8 @@ internal static class Statuses
             [
                 .. Enumerable.Range(0, 10).Select(
                     i => new LakeFileStatus(
-                        $"order_date=2026-03-01/part-{i % 4}-{9_000 - i}-{9_999 - i}.parquet", i % 4, 1_000, 45_678, At.AddSeconds(-i)))],
+                        $"order_date=2026-03-01/part-{i % 4}-{9_000 - i}-{9_999 - i}.parquet", i % 4, 1_000, 45_678,
+                        At.AddSeconds(-1 - i)))],
             []),
         Capture = new(512, 1_240_000, At.AddSeconds(-2).UtcDateTime, At.AddSeconds(-12).UtcDateTime, null, 2.1),
         Audit = new(At.AddHours(-2), 7_200, 1_234_567, 0, 0, 0, 7, 0, 0, 0, null),
@@ -76,7 +77,9 @@ internal static class Statuses
                 LagSeconds = 97,
             },
         ],
-        Partitions = [.. Well().Partitions.Select(p => p with { CommittedAt = At.AddSeconds(-97) })],
+        // What was committed since holds no rows.
+        Partitions = [.. Well().Partitions.Select(p => p with { CommittedAt = At.AddSeconds(-7) })],
+        Lake = Well().Lake with { NewestFiles = [.. Well().Lake.NewestFiles.Select(f => f with { CommittedAt = At.AddSeconds(-97) })] },
         Flow = Well().Flow with { StoredPerSecond = 0, LastStoredAt = At.AddSeconds(-95) },
         Failures =
         [
