@@ -68,11 +68,7 @@ internal sealed partial class CaptureSession : IDisposable
         {
             var server = await SourceServer.ReadAsync(connection, cancellationToken);
             var table = await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken);
-            var source = new SourceIdentity(
-                server.System, server.Timeline, options.Postgres.Db, $"{options.Postgres.Schema}.{options.Postgres.Table}", table.Oid)
-            {
-                DatabaseOid = server.DatabaseOid,
-            };
+            var source = server.IdentityOf(options.Postgres, table.Oid);
             context.Infinite ??= await InfiniteValues.FindAsync(connection, table, options.Postgres, cancellationToken);
             Announce(context, server, table, source);
 

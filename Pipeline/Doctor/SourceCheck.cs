@@ -42,11 +42,7 @@ internal sealed class SourceCheck(PipelineOptions options, TimeProvider time, Fi
             "sessions", () => SourceActivity.ReadAsync(connection, options.PublisherName, table?.Oid ?? 0, cancellationToken),
             cancellationToken);
         if (activity is not null) JudgeActivity(activity);
-        return server is null || table is null ? null : new SourceIdentity(
-            server.System, server.Timeline, postgres.Db, $"{postgres.Schema}.{postgres.Table}", table.Oid)
-        {
-            DatabaseOid = server.DatabaseOid,
-        };
+        return server is null || table is null ? null : server.IdentityOf(postgres, table.Oid);
     }
 
     private void JudgeFacts(SourceFacts facts)

@@ -16,6 +16,12 @@ namespace OrdersStream.Postgres;
 /// <param name="DatabaseOid">Of the database that the connection leads to.</param>
 public sealed record SourceServer(string System, string Timeline, DateTime StartedAt, bool SeesAllSessions, uint DatabaseOid)
 {
+    /// <summary>Of a table of the database that the connection leads to.</summary>
+    /// <param name="options">Its name.</param>
+    /// <param name="tableOid">Its oid.</param>
+    internal SourceIdentity IdentityOf(PostgresOptions options, uint tableOid) =>
+        new(System, Timeline, options.Db, $"{options.Schema}.{options.Table}", tableOid) { DatabaseOid = DatabaseOid };
+
     /// <summary>An expression for <see cref="StartedAt"/>.</summary>
     internal const string Started =
         """

@@ -38,10 +38,7 @@ internal sealed record SourceObservation(
             HiddenTransaction = Described(hidden),
         };
         ImmutableArray<string> warnings = [.. table.Warnings().AddRange(server.Warnings(options.Postgres)).Select(w => w.ToString())];
-        var identity = new SourceIdentity(server.System, server.Timeline, options.Postgres.Db, status.Table, table.Oid)
-        {
-            DatabaseOid = server.DatabaseOid,
-        };
+        var identity = server.IdentityOf(options.Postgres, table.Oid);
         return new SourceObservation(status, activity.Clock, activity.Snapshot, identity, activity.Writer, warnings);
     }
 
