@@ -105,24 +105,23 @@ internal sealed class PageReader(
     {
         if (table.Tombstones is not { } tombstones || window.For(table).Reading(tombstones).Deleted is not { } last)
             return NextPage(table.Schema);
-        var (encoder, key, value) = (new MessageEncoder(tombstones.Rows), new ByteBuffer(), new ByteBuffer());
-        var page = NextPage(tombstones.Deletes, isDeletes: true);
         var query = tombstones.Query(window with { Deleted = torn.Before }, table, last);
-        await using var copy = await CopyStream.OpenAsync(connection, query, cancellationToken);
-        while (copy.TryNext(encoder, key, value) || await copy.WaitNextAsync(encoder, key, value, cancellationToken))
-        {
-            var partition = DefaultPartitioner.Partition(key.Written, torn.Of);
-            if (torn.Missing.Contains(partition)) page.Add(key.Written, [], partition);
-        }
-        return page;
+        return await GoneAgainAsync(
+            torn, query, new MessageEncoder(tombstones.Rows), NextPage(tombstones.Deletes, isDeletes: true), cancellationToken);
     }
 
     private async Task<Page> MarkedAgainAsync(TornPage torn, Window window, SourceTable table, CancellationToken cancellationToken)
     {
-        var (encoder, key, value) = (new MessageEncoder(table.Places), new ByteBuffer(), new ByteBuffer());
         var page = NextMarkedPage(table);
         if (table.DeletedWhen is null || window.For(table).Marked is null) return page;
         var query = (window with { Marked = torn.Before }).MarkedQuery(table, window.Marked);
+        return await GoneAgainAsync(torn, query, new MessageEncoder(table.Places), page, cancellationToken);
+    }
+
+    private async Task<Page> GoneAgainAsync(
+        TornPage torn, string query, MessageEncoder encoder, Page page, CancellationToken cancellationToken)
+    {
+        var (key, value) = (new ByteBuffer(), new ByteBuffer());
         await using var copy = await CopyStream.OpenAsync(connection, query, cancellationToken);
         while (copy.TryNext(encoder, key, value) || await copy.WaitNextAsync(encoder, key, value, cancellationToken))
         {
@@ -243,7 +242,7 @@ internal sealed class PageReader(
     {
         var encoder = new MessageEncoder(tombstones.Rows);
         Page Next() => NextPage(tombstones.Deletes, isDeletes: true);
-        return await ReadGoneAsync(
+        return await FillWithGoneAsync(
             window, tombstones.Query(window, table), encoder, Next, (w, last) => w with { Deleted = last }, opened, pages,
             cancellationToken);
     }
@@ -254,11 +253,11 @@ internal sealed class PageReader(
     /// </summary>
     private Task<(Window Left, bool IsDone)> ReadMarkedAsync(
         Window window, SourceTable table, long opened, ChannelWriter<Page> pages, CancellationToken cancellationToken) =>
-        ReadGoneAsync(
+        FillWithGoneAsync(
             window, window.MarkedQuery(table), new MessageEncoder(table.Places), () => NextMarkedPage(table),
             (w, last) => w with { Marked = last }, opened, pages, cancellationToken);
 
-    private async Task<(Window Left, bool IsDone)> ReadGoneAsync(
+    private async Task<(Window Left, bool IsDone)> FillWithGoneAsync(
         Window window, string query, MessageEncoder encoder, Func<Page> next, Func<Window, Cursor, Window> behind, long opened,
         ChannelWriter<Page> pages, CancellationToken cancellationToken)
     {

@@ -1,9 +1,5 @@
-using System.Diagnostics.CodeAnalysis;
-using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Lake;
-using OrdersStream.Memory;
-using OrdersStream.ParquetFormat;
 using OrdersStream.Rows;
 
 namespace OrdersStream.Store;
