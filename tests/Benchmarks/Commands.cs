@@ -37,8 +37,8 @@ internal static class Commands
     private static RootCommand Root(string line) =>
         new("Measures Orders Stream against what this machine can do. Nothing else should run on it meanwhile.") 
         {
-            LoadCommand(line), LatencyCommand(line), IdleCommand(line), GrowthCommand(line), FunctionsCommand(line), HotCommand(),
-            PublishCommand(), LimitCommand(), HostCommand(),
+            LoadCommand(line), LatencyCommand(line), IdleCommand(line), GrowthCommand(line), FunctionsCommand(line), VerifyCommand(line), InstancesCommand(line),
+            HotCommand(), PublishCommand(), LimitCommand(), HostCommand(),
         };
 
     private static Command LoadCommand(string line)
@@ -78,15 +78,7 @@ internal static class Commands
 
     private static Command GrowthCommand(string line)
     {
-        var sizes = new Option<int[]>("--sizes")
-        {
-            Description = "Orders in the table, one size after the other", HelpName = "numbers", AllowMultipleArgumentsPerToken = true,
-            DefaultValueFactory = _ => [100_000, 1_000_000, 10_000_000],
-        };
-        sizes.Validators.Add(r =>
-        {
-            if (r.Tokens.Any(t => int.TryParse(t.Value, out var size) && size < 1)) r.AddError("--sizes must be 1 at least");
-        });
+        var sizes = Sizes();
         var changes = Number("--changes", "Orders that change", 10_000, 1);
         var runs = Number("--runs", "How often at each size", 3, 1);
         var spread = new Option<bool>("--spread")
@@ -113,6 +105,33 @@ internal static class Commands
             "functions",
             "The storing half's own time a record behind a functions host's trigger, beside LocalHost's") { rows, runs, JsonOption };
         command.SetAction((a, c) => FunctionsPath.RunAsync(new(line, a.GetValue(rows), a.GetValue(runs), a.GetValue(JsonOption)), c));
+        return command;
+    }
+
+    private static Command VerifyCommand(string line)
+    {
+        var sizes = Sizes();
+        var runs = Number("--runs", "How often at each size", 3, 1);
+        var command = new Command("verify", "What comparing all of lake and table costs, here and in Postgres") { sizes, runs, JsonOption };
+        command.SetAction(
+            (a, c) => VerifyCost.RunAsync(new(line, a.GetValue(sizes)!, a.GetValue(runs), a.GetValue(JsonOption)), c));
+        return command;
+    }
+
+    private static Command InstancesCommand(string line)
+    {
+        var rows = Number("--rows", "Orders in the backlog", 4_000_000, 1);
+        var counts = Numbers("--counts", "Instances that store, one number after the other", [1, 2, 4, 8]);
+        var percent = Number("--percent", "Of one core, for each instance", 10, 1);
+        var partitions = Number("--partitions", "Partitions of the topic", 8, 1);
+        var command = new Command("instances", "A backlog stored by one instance and by several, each held to a share of a core")
+        {
+            rows, counts, percent, partitions, JsonOption,
+        };
+        command.SetAction(
+            (a, c) => Instances.RunAsync(
+                new(
+                    line, a.GetValue(rows), a.GetValue(counts)!, a.GetValue(percent), a.GetValue(partitions), a.GetValue(JsonOption)), c));
         return command;
     }
 
@@ -153,6 +172,22 @@ internal static class Commands
         command.Hidden = true;
         command.SetAction((a, c) => UnpublishedHost.RunAsync(a.GetRequiredValue(configuration), a.GetValue(once), a.GetValue(only), c));
         return command;
+    }
+
+    private static Option<int[]> Sizes() =>
+        Numbers("--sizes", "Orders in the table, one size after the other", [100_000, 1_000_000, 10_000_000]);
+
+    private static Option<int[]> Numbers(string name, string description, int[] values)
+    {
+        var option = new Option<int[]>(name)
+        {
+            Description = description, HelpName = "numbers", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => values,
+        };
+        option.Validators.Add(r =>
+        {
+            if (r.Tokens.Any(t => int.TryParse(t.Value, out var given) && given < 1)) r.AddError($"{name} must be 1 at least");
+        });
+        return option;
     }
 
     private static Option<int> Number(string name, string description, int value, int least)

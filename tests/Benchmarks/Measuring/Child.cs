@@ -17,7 +17,7 @@ internal sealed record ChildCost(double WallSeconds, double CpuSeconds, long Pea
 internal sealed partial class Child : IDisposable
 {
     private const int RusageChildren = -1;
-    private const int Terminate = 15;
+    private const int Terminate = 15, Continue = 18, Stop = 19;
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(10);
 
     private readonly Process process;
@@ -69,6 +69,11 @@ internal sealed partial class Child : IDisposable
     public double CpuSeconds() => HasEnded ? throw Failed("it ended") : ProcessTimes.ExactSeconds(Id);
 
     public void SendTerm() => Kill(Id, Terminate);
+
+    /// <summary>It gets no processor until it is let go on.</summary>
+    public void Halt() => Kill(Id, Stop);
+
+    public void GoOn() => Kill(Id, Continue);
 
     /// <summary>Waits for its end, which must be a good one.</summary>
     public async Task<ChildCost> EndAsync(CancellationToken cancellationToken)

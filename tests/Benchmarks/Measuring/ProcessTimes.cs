@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace OrdersStream.Benchmarks.Measuring;
@@ -38,6 +39,43 @@ internal sealed partial record ProcessTimes(int Id, int Parent, double Seconds)
     public static IEnumerable<ProcessTimes> All() =>
         Directory.EnumerateDirectories("/proc")
             .Select(d => int.TryParse(Path.GetFileName(d), out var id) ? Of(id) : null).OfType<ProcessTimes>();
+
+    /// <summary>Of some processes and all that descend from them.</summary>
+    public static double OfTrees(IReadOnlyCollection<int> roots)
+    {
+        var all = All().ToList();
+        var children = all.ToLookup(p => p.Parent);
+        var taken = all.Where(p => roots.Contains(p.Id)).ToDictionary(p => p.Id);
+        var open = new Queue<int>(taken.Keys);
+        while (open.TryDequeue(out var id))
+            foreach (var child in children[id])
+                if (taken.TryAdd(child.Id, child)) open.Enqueue(child.Id);
+        return taken.Values.Sum(p => p.Seconds);
+    }
+
+    /// <summary>Those that listen on a port.</summary>
+    public static IEnumerable<int> Listeners(int port)
+    {
+        var sockets = new[] { "/proc/net/tcp", "/proc/net/tcp6" }.Where(File.Exists).SelectMany(f => File.ReadLines(f).Skip(1))
+            .Select(l => l.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            .Where(
+                f => f[3] == "0A"
+                    && int.Parse(f[1][(f[1].LastIndexOf(':') + 1)..], NumberStyles.HexNumber, CultureInfo.InvariantCulture) == port)
+            .Select(f => $"socket:[{f[9]}]").ToHashSet();
+        return All().Select(p => p.Id).Where(id => Descriptors(id).Any(sockets.Contains));
+    }
+
+    private static List<string> Descriptors(int id)
+    {
+        try
+        {
+            return [.. Directory.EnumerateFiles($"/proc/{id}/fd").Select(f => new FileInfo(f).LinkTarget ?? "")];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
+    }
 
     [LibraryImport("libc", EntryPoint = "clock_gettime")]
     private static partial int GetTime(int clock, [Out] long[] time);

@@ -11,15 +11,24 @@ internal sealed class BenchmarkStream : IAsyncDisposable
 {
     // Nobody waits for a topic that is of no use any more.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
-    private readonly bool brokerIsReal;
+    private readonly bool deletesTopic;
     private readonly string folder;
 
-    public BenchmarkStream(Servers servers, NpgsqlConnectionStringBuilder source, string table, string parent)
+    /// <param name="servers">Where it is.</param>
+    /// <param name="source">How the table is read.</param>
+    /// <param name="table">Its name.</param>
+    /// <param name="parent">Where its folders are to lie.</param>
+    /// <param name="configure">What is different.</param>
+    public BenchmarkStream(
+        Servers servers, NpgsqlConnectionStringBuilder source, string table, string parent,
+        Func<PipelineOptions, PipelineOptions>? configure = null)
     {
-        brokerIsReal = servers.Kafka.IsReal;
         folder = Directory.CreateDirectory(Path.Combine(parent, UniqueName.Of("stream-"))).FullName;
         var options = StreamOptions.For(source, table, servers.Kafka, "bench-", folder);
-        Options = options with { Streaming = options.Streaming with { BatchInterval = 1 } };
+        options = options with { Streaming = options.Streaming with { BatchInterval = 1 } };
+        Options = configure?.Invoke(options) ?? options;
+        // The in-process broker answers no such calls, and ends with this process; and one that was given belongs to another stream.
+        deletesTopic = servers.Kafka.IsReal && Options.Kafka.Topic == options.Kafka.Topic;
         File.WriteAllText(ConfigurationFile, ConfigurationLoader.Print(Options));
     }
 
@@ -33,8 +42,7 @@ internal sealed class BenchmarkStream : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Directory.Delete(folder, recursive: true);
-        // The in-process broker answers no such calls, and ends with this process.
-        if (!brokerIsReal) return;
+        if (!deletesTopic) return;
         using var admin = new AdminClientBuilder(new AdminClientConfig { BootstrapServers = Options.Kafka.Brokers })
             .SetLogHandler((_, _) => { }).Build();
         try

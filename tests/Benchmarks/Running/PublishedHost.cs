@@ -33,6 +33,10 @@ internal sealed class PublishedHost
     /// <summary>Starts a verb that needs no configuration.</summary>
     public Child Start(params string[] arguments) => Child.Start(program, arguments);
 
+    /// <summary>Starts a verb on a stream. Not against the in-process broker, which this process alone can reach.</summary>
+    public Child Start(BenchmarkStream stream, string verb, params string[] arguments) => Child.Start(
+        program, [verb, "--config", stream.ConfigurationFile, .. arguments], ("Postgres__Password", stream.Options.Postgres.Password));
+
     /// <summary>Starts <c>run</c>.</summary>
     public Child Run(BenchmarkStream stream, params string[] arguments)
     {

@@ -13,6 +13,8 @@ internal sealed class Servers : IAsyncDisposable
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
+    private List<int>? postgres;
+
     private Servers(PostgresServer postgres, KafkaServer kafka) => (Postgres, Kafka) = (postgres, kafka);
 
     public PostgresServer Postgres { get; }
@@ -20,6 +22,9 @@ internal sealed class Servers : IAsyncDisposable
 
     /// <summary>What else there is on the machine.</summary>
     public OtherProcesses Others => field ??= new OtherProcesses([Postgres.Port, .. BrokerPorts]);
+
+    /// <summary>Processor time that Postgres has used, in all of its sessions.</summary>
+    public double PostgresSeconds() => ProcessTimes.OfTrees(postgres ??= [.. ProcessTimes.Listeners(Postgres.Port)]);
 
     /// <summary>What a report says of the broker.</summary>
     public string BrokerNote => Kafka.IsReal

@@ -1,4 +1,5 @@
 using OrdersStream.Benchmarks.Measuring;
+using OrdersStream.Configuration;
 using OrdersStream.TestKit;
 
 namespace OrdersStream.Benchmarks.Running;
@@ -53,7 +54,9 @@ internal sealed class Workplace : IAsyncDisposable
         }
     }
 
-    public BenchmarkStream NewStream(OrdersSource source, string table = OrdersSource.Table) => new(Servers, source.Reader, table, Folder);
+    public BenchmarkStream NewStream(
+        OrdersSource source, string table = OrdersSource.Table, Func<PipelineOptions, PipelineOptions>? configure = null) =>
+        new(Servers, source.Reader, table, Folder, configure);
 
     public async ValueTask DisposeAsync()
     {

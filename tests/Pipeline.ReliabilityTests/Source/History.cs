@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Servers;
 
@@ -86,7 +87,9 @@ internal sealed class History : IAsyncDisposable
         }
         catch (Exception e)
         {
-            throw new InvalidOperationException($"{e.Message}\nthe last steps:\n{string.Join('\n', dice.Script.TakeLast(60))}", e);
+            var log = stream.Log.Lines.Where(l => l.Level >= LogLevel.Information).Select(l => $"{l.Id} {l.Message}").TakeLast(60);
+            throw new InvalidOperationException(
+                $"{e.Message}\nthe last steps:\n{string.Join('\n', dice.Script.TakeLast(60))}\nthe log's end:\n{string.Join('\n', log)}", e);
         }
     }
 
