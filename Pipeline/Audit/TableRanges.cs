@@ -175,8 +175,8 @@ internal sealed class TableRanges(NpgsqlConnection connection, PostgresOptions o
     {
         var conditions = new List<string>(Only?.Conditions(table) ?? []);
         if (table.DeletedWhen is not null) conditions.Add(table.IsLiving);
-        if (behind is { } after) conditions.Add($"({table.Key}) > ({table.KeyLiteral(after)})");
-        if (last is { } end) conditions.Add($"({table.Key}) <= ({table.KeyLiteral(end)})");
+        if (behind is { } after) conditions.Add($"({table.ComparedKey}) > ({table.KeyLiteral(after)})");
+        if (last is { } end) conditions.Add($"({table.ComparedKey}) <= ({table.KeyLiteral(end)})");
         return conditions.Count == 0 ? "true" : string.Join(" AND ", conditions);
     }
 

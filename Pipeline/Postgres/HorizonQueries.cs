@@ -44,7 +44,7 @@ internal static class HorizonQueries
         if (newest.All(w => w.Key is not null))
         {
             var keys = string.Join(", ", newest.Select(w => $"({table.KeyLiteral(w.Key!.Value)})"));
-            return $"{SelectWitness(table)} WHERE ({table.Key}) IN (VALUES {keys})";
+            return $"{SelectWitness(table)} WHERE ({table.ComparedKey}) IN (VALUES {keys})";
         }
         var times = string.Join(", ", newest.Select(w => $"{Sql.Literal(w.Timestamp)}::{table.TimestampType}"));
         return $"{SelectWitness(table)} WHERE {table.Timestamp} = ANY (ARRAY[{times}]::{table.TimestampType}[])";

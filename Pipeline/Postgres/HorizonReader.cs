@@ -79,10 +79,15 @@ internal sealed class HorizonReader(
     public async Task<SeenAgain> AfterRestartAsync(
         SourceTable table, Horizon horizon, bool isOfAnotherTimeline, CancellationToken cancellationToken)
     {
+        // Under the lock, as it is then: whoever held it may have renamed what the witnesses are asked for by.
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        table = await lockWait.OfAsync(
+            connection, SourceCatalog.LockAsync(connection, options, withTombstones: false, cancellationToken), cancellationToken);
         if (horizon.WitnessesOf(table) is not { } newest)
             return isOfAnotherTimeline ? new(null, Rewind.Parted) : new(horizon with { ServerStarted = server.StartedAt }, Rewind.None);
         horizon = horizon with { Newest = newest };
-        var (there, lsn) = await lockWait.OfAsync(connection, WitnessesAsync(table, newest, cancellationToken), cancellationToken);
+        var (there, lsn) = await WitnessesAsync(table, newest, cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
         var again = horizon.AfterRestart(there, isOfAnotherTimeline ? horizon.Lsn : lsn, server.StartedAt);
         return isOfAnotherTimeline && again.Rewind is Rewind.None or Rewind.Some ? new(null, Rewind.Parted) : again;
     }

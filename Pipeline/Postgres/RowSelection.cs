@@ -29,9 +29,10 @@ public sealed record RowSelection
     /// <summary>What is true of its rows, and of no others, once all of it is.</summary>
     public IEnumerable<string> Conditions(SourceTable table)
     {
-        if (Keys is { } keys) yield return $"({table.Key}) IN (VALUES {string.Join(", ", keys.Select(k => $"({table.KeyLiteral(k)})"))})";
-        if (FirstKey is { } first) yield return $"({table.Key}) >= ({table.KeyLiteral(first)})";
-        if (LastKey is { } last) yield return $"({table.Key}) <= ({table.KeyLiteral(last)})";
+        if (Keys is { } keys)
+            yield return $"({table.ComparedKey}) IN (VALUES {string.Join(", ", keys.Select(k => $"({table.KeyLiteral(k)})"))})";
+        if (FirstKey is { } first) yield return $"({table.ComparedKey}) >= ({table.KeyLiteral(first)})";
+        if (LastKey is { } last) yield return $"({table.ComparedKey}) <= ({table.KeyLiteral(last)})";
         if (From is { } from) yield return $"{table.Timestamp} >= {table.Literal(from)}";
         if (To is { } to) yield return table.Below(to);
     }

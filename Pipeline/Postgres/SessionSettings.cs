@@ -29,6 +29,8 @@ internal static class SessionSettings
         ("intervalstyle", "postgres"),
         ("timezone", "UTC"),
         ("extra_float_digits", "1"),
+        ("bytea_output", "hex"),
+        ("lc_monetary", "C"),
         ("standard_conforming_strings", "on"),
         // No plan that starts slowly to be fast in the end.
         ("jit", "off"),

@@ -35,11 +35,13 @@ internal static class OpenTransactions
 
     /// <summary>
     /// Of <see cref="Sessions"/>: in a transaction, as its lock on its own virtual id shows, of which it does not show when it began. It is
-    /// hidden, not absent: a walsender's never shows, nor where track_activities is or was off, or the role may not see it.
+    /// hidden, not absent: a walsender's never shows, nor where track_activities is or was off, or the role may not see it. Such a client
+    /// is at work, too, while it does not wait for a message: between two transactions of one it has neither the lock nor a time.
     /// </summary>
     public const string IsHidden =
         "xact_start IS NULL AND state IS DISTINCT FROM 'idle' "
-        + "AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'virtualxid' AND mode = 'ExclusiveLock' AND granted)";
+        + "AND (pid IN (SELECT pid FROM pg_locks WHERE locktype = 'virtualxid' AND mode = 'ExclusiveLock' AND granted) "
+        + "OR state = 'disabled' AND backend_type = 'client backend' AND wait_event IS DISTINCT FROM 'ClientRead')";
 
     /// <summary>Whether some session is hidden.</summary>
     public const string AnyHidden = $"coalesce(bool_or({IsHidden}), false)";

@@ -95,6 +95,10 @@ public static class SourceCatalog
             ],
             IsOrderInDoubt = key.Any(k => attributes[k].Changed is not null),
             KeyTypes = [.. key.Select(k => attributes[k].BaseFormat)],
+            KeyCasts =
+            [
+                .. key.Select(k => attributes[k]).Select(a => a.Labels is null || a.Format == a.BaseFormat ? "" : $"::{a.BaseFormat}"),
+            ],
             KeyLabels = string.Concat(key.Select(k => attributes[k].Labels is { } l ? $", {attributes[k].Name} LABELS {l}" : "")),
             KeyCollations = string.Concat(key.Select(k => attributes[k].Collation is { } c ? $", {attributes[k].Name} COLLATE {c}" : "")),
         };

@@ -114,6 +114,12 @@ public sealed record SourceTable(
     /// <summary>The same as a list.</summary>
     public string Key => string.Join(", ", KeyColumns);
 
+    /// <summary>What follows each where it is compared: the server compares no domain over an enum, but the enum.</summary>
+    public ImmutableArray<string> KeyCasts { get; init; } = [.. Schema.KeyColumns.Select(_ => "")];
+
+    /// <summary>The key's columns as they are compared with literals, as a list.</summary>
+    public string ComparedKey => string.Join(", ", KeyColumns.Zip(KeyCasts, (column, cast) => column + cast));
+
     /// <summary>A key's values as a list of literals.</summary>
     /// <param name="key">As text that Postgres reads back.</param>
     public string KeyLiteral(ImmutableArray<string> key) => string.Join(

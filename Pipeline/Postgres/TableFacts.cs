@@ -16,7 +16,8 @@ namespace OrdersStream.Postgres;
 /// <param name="IsGuarded">A trigger sets the ordering column for every writer.</param>
 /// <param name="Values">
 /// What decides how stored values read: name and type of each column (<c>a</c> and its number; in place of the type of one that is not
-/// carried stands a mark), and each label of its enums (<c>l</c> and its oid), as digests.
+/// carried stands a mark), each label of its enums (<c>l</c> and its oid), and the attributes of each composite type below its columns
+/// (<c>c</c> and its oid), as digests.
 /// </param>
 /// <param name="Seen">Transactions at or above the horizon's H that had changed the catalogue's rows of the table.</param>
 /// <param name="Triggers">Digest of its triggers and of who wrote them and their functions last; null: not known.</param>
@@ -71,8 +72,8 @@ public sealed record TableFacts(
         if (changed.RemoveAll(c => !IsCarried(Values[c])) > 0) reasons.Add("a column is carried that was not");
         if (changed.Exists(IsColumn)) reasons.Add("a column has another name or type");
         else if (IsMixed) reasons.Add("a column had another name while it was read");
-        if (changed.Exists(c => !IsColumn(c)) || written.Any(w => !IsColumn(w) && Values.ContainsKey(w)))
-            reasons.Add("a label of an enum was renamed");
+        if (changed.Exists(IsLabel) || written.Any(w => IsLabel(w) && Values.ContainsKey(w))) reasons.Add("a label of an enum was renamed");
+        if (changed.Exists(c => !IsColumn(c) && !IsLabel(c))) reasons.Add("a composite type got or lost an attribute");
         if (filled.Any(c => !Values.ContainsKey(c))) reasons.Add("a column was added with a value for the rows that were there");
         var gone = GoneIn(now);
         if (now.Values.Any(v => IsColumn(v.Key) && IsCarried(v.Value) && !Values.ContainsKey(v.Key) && gone.Contains(NameOf(v.Value))))
@@ -102,6 +103,8 @@ public sealed record TableFacts(
     private static string NameOf(string column) => column.Split(':')[0];
 
     internal static bool IsColumn(string name) => name.StartsWith('a');
+
+    private static bool IsLabel(string name) => name.StartsWith('l');
 
     private static bool IsCarried(string column) => !column.EndsWith($":{NotCarried}", StringComparison.Ordinal);
 }
@@ -191,7 +194,12 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
         ), types (oid, of_key) AS (
             SELECT atttypid, attname IN ({5}) FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped
             UNION
-            SELECT below.oid, of_key FROM types JOIN pg_type t USING (oid), LATERAL (VALUES (t.typbasetype), (t.typelem)) below (oid)
+            SELECT below.oid, of_key FROM types JOIN pg_type t USING (oid), LATERAL (
+                VALUES (t.typbasetype), (t.typelem)
+                UNION ALL SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+                UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE r.rngtypid = t.oid
+                UNION ALL SELECT r.rngtypid FROM pg_range r WHERE to_jsonb(r) ->> 'rngmultitypid' = t.oid::text
+            ) below (oid)
             WHERE below.oid <> 0
         )
         """;
@@ -220,15 +228,16 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
         """);
 
     /// <summary>
-    /// A row for each column and label: its name in the facts, its digest, whether rows have a value of it that they were not written
-    /// with, whether it has a default, whether it was written since, whether it is of the key.
+    /// A row for each column, label and composite type: its name in the facts, its digest, whether rows have a value of it that they were
+    /// not written with, whether it has a default, whether it was written since, whether it is of the key.
     /// </summary>
     public NpgsqlBatchCommand Values() => Command(
         $"""
         SELECT 'a' || a.attnum,
                left(encode(sha256(convert_to(a.attname, 'UTF8')), 'hex'), 8) || ':'
                    || CASE WHEN {IsCarried} THEN left(md5(format_type(a.atttypid, NULL)), 8) ELSE '{TableFacts.NotCarried}' END,
-               (SELECT coalesce(bool_or(m.atthasmissing OR m.attgenerated = 'v'), false)
+               (SELECT coalesce(bool_or(m.atthasmissing OR m.attgenerated = 'v' OR
+                                        (m.attrelid <> $1 AND m.attislocal AND m.attinhcount > 0)), false)
                 FROM part JOIN pg_attribute m ON m.attrelid = part.oid WHERE m.attname = a.attname AND NOT m.attisdropped)
                    AND {IsCarried},
                a.atthasdef AND {IsCarried}, {IsNew("a.xmin")} AND {IsCarried}, a.attname IN ({Key})
@@ -237,6 +246,11 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
         SELECT 'l' || e.oid, left(md5(e.enumlabel), 8), false, false, {IsNew("e.xmin")},
                e.enumtypid IN (SELECT oid FROM types WHERE of_key)
         FROM pg_enum e WHERE e.enumtypid IN (SELECT oid FROM types)
+        UNION ALL
+        SELECT 'c' || c.oid, left(md5(string_agg(f.attnum || ':' || f.atttypid, ',' ORDER BY f.attnum)), 8), false, false, false, false
+        FROM pg_type t JOIN pg_class c ON c.oid = t.typrelid
+             JOIN pg_attribute f ON f.attrelid = c.oid AND f.attnum > 0 AND NOT f.attisdropped
+        WHERE t.oid IN (SELECT oid FROM types) GROUP BY c.oid
         """);
 
     /// <summary>Reads what both said.</summary>

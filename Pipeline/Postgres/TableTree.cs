@@ -81,13 +81,18 @@ internal sealed record TableTree(string? Foreign, string? Unlogged, string? Inhe
         ORDER BY 1
         """;
 
+    // An origin that no subscription made is one of a replication that applies rows in sessions of its own.
     private const string Replica =
         """
-        SELECT CASE WHEN current_setting('session_replication_role') = 'replica' THEN 'the server or this role' ELSE (
+        SELECT CASE WHEN current_setting('session_replication_role') = 'replica' THEN 'the server or this role' ELSE coalesce((
             SELECT min(CASE WHEN s.setrole = 0 THEN 'the database' ELSE 'role ' || pg_get_userbyid(s.setrole) END)
             FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase OR s.setdatabase = 0
             WHERE d.datname = current_database()
-              AND EXISTS (SELECT FROM unnest(s.setconfig) AS c WHERE lower(c) = 'session_replication_role=replica')) END
+              AND EXISTS (SELECT FROM unnest(s.setconfig) AS c WHERE lower(c) = 'session_replication_role=replica')), (
+            SELECT min(format('function %I.%I', n.nspname, p.proname)) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+            WHERE p.proconfig IS NOT NULL
+              AND EXISTS (SELECT FROM unnest(p.proconfig) AS c WHERE lower(c) = 'session_replication_role=replica')), (
+            SELECT min('replication origin ' || roname) FROM pg_replication_origin WHERE roname !~ '^pg_[0-9]+(_|$)')) END
         """;
 
     /// <summary>One round trip.</summary>

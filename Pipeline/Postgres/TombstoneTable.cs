@@ -75,7 +75,8 @@ public sealed partial record TombstoneTable(uint Oid, string QualifiedName, Tabl
     private static string IsGone(SourceTable table)
     {
         var isSame = string.Join(
-            " AND ", table.KeyColumns.Select(k => $"t.{k} = d.{k} AND t.{k}::text COLLATE \"C\" = d.{k}::text COLLATE \"C\""));
+            " AND ", table.KeyColumns.Zip(
+                table.KeyCasts, (k, cast) => $"t.{k}{cast} = d.{k}{cast} AND t.{k}::text COLLATE \"C\" = d.{k}::text COLLATE \"C\""));
         var isLiving = table.DeletedWhen is null ? "" : $" AND {table.IsLiving}";
         return $"NOT EXISTS (SELECT FROM {table.QualifiedName} t WHERE {isSame}{isLiving})";
     }

@@ -107,7 +107,7 @@ public sealed record Window(
 
     private string Behind(Cursor cursor, SourceTable table, string ts, bool nullableTs)
     {
-        var (key, keyValues) = (table.Key, table.KeyLiteral(cursor.Key));
+        var (key, keyValues) = (table.ComparedKey, table.KeyLiteral(cursor.Key));
         if (IsInKeyOrder) return $"({key}) > ({keyValues})";
         // Nulls sort last: behind a row without a timestamp there are only others without one.
         if (cursor.Timestamp is null) return $"({ts} IS NULL AND ({key}) > ({keyValues}))";

@@ -29,6 +29,8 @@ public sealed class SessionSettingsTests(PostgresServer postgres, KafkaServer ka
         { "intervalstyle", "sql_standard", "postgres" },
         { "timezone", "'Asia/Kathmandu'", "UTC" },
         { "extra_float_digits", "-15", "1" },
+        { "bytea_output", "escape", "hex" },
+        { "lc_monetary", "'C.UTF-8'", "C" },
         { "standard_conforming_strings", "off", "on" },
         { "jit", "on", "off" },
     };

@@ -143,6 +143,24 @@ public sealed class TimestampTriggerTests(PostgresServer postgres, KafkaServer k
         Assert.True((await ReadAsync(database)).Trigger.Counts);
     }
 
+    /// <summary>Of a replication that is not the server's own, which applies rows in sessions that set the role for themselves.</summary>
+    [Theory]
+    [InlineData("SELECT pg_replication_origin_create('pgl_orders')", "replication origin pgl_orders")]
+    [InlineData("CREATE FUNCTION apply() RETURNS void LANGUAGE sql SET session_replication_role = replica AS ''", "function public.apply")]
+    public async Task what_applies_rows_past_triggers_is_found(string applies, string what)
+    {
+        // An origin is the whole server's.
+        await using var server = await PostgresServer.StartOwnAsync();
+        await using var database = await server.CreateDatabaseAsync();
+        foreach (var statement in new[] { Functions, Plain + Touch }) await database.ExecuteAsync(statement);
+        await database.ExecuteAsync("SELECT pg_replication_origin_create('pg_16400'), pg_replication_origin_create('pg_16400_16500')");
+        Assert.True((await ReadAsync(database)).Trigger.Counts);
+
+        await database.ExecuteAsync(applies);
+
+        Assert.Contains(what, (await ReadAsync(database)).Trigger.WhyNot, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task what_a_crash_empties_and_keys_that_are_there_twice_are_warned_of()
     {

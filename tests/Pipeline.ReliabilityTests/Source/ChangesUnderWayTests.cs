@@ -91,6 +91,30 @@ public sealed class ChangesUnderWayTests(PostgresServer postgres, KafkaServer ka
         await stream.NewestShouldEqualTableAsync();
     }
 
+    /// <summary>It looks for the rows that it has seen last, by their keys.</summary>
+    [Fact]
+    public async Task a_poll_behind_a_restart_that_waits_for_another_key_reads_the_table_as_it_is_by_then()
+    {
+        await using var server = await PostgresServer.StartOwnAsync();
+        await using var stream = await GuardedAsync(server);
+        await stream.DrainAsync();
+        await server.RestartAsync();
+        stream.Database.ForgetSessions();
+        await stream.RestartAsync();
+        await using (var migration = await stream.Database.OpenSessionAsync())
+        {
+            await migration.ExecuteAsync("BEGIN; ALTER TABLE items RENAME COLUMN id TO number");
+            var poll = stream.PollAsync();
+            await stream.Database.UntilAsync(
+                "the poll waits", "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'items'::regclass)");
+            await migration.ExecuteAsync("COMMIT");
+            await poll;
+        }
+        await stream.DrainAsync();
+        await stream.StoreEverythingAsync();
+        await stream.NewestOfKeysShouldEqualTableAsync("number IS NOT NULL", "number");
+    }
+
     /// <summary>The poll has read the columns, and then waits for the one who changes them.</summary>
     [Theory]
     [InlineData("ALTER TABLE items RENAME COLUMN id TO number")]

@@ -221,6 +221,74 @@ public sealed class HiddenChangesTests(PostgresServer postgres, KafkaServer kafk
         Assert.Equal(50, (await stream.PollAsync()).Rows);
     }
 
+    [Theory]
+    [InlineData("CREATE TYPE pair AS (a int, b state);", "pair", "(1,placed)")]
+    [InlineData("CREATE TYPE span AS RANGE (subtype = state);", "span", "[placed,placed]")]
+    [InlineData("CREATE TYPE span AS RANGE (subtype = state);", "span_multirange", "{[placed,placed]}")]
+    public async Task a_label_is_found_below_types_that_are_carried_as_text(string types, string type, string value)
+    {
+        await using var stream = await OfTypeAsync(types, type, value);
+        await stream.ExecuteAsync("ALTER TYPE state RENAME VALUE 'placed' TO 'ordered'");
+        Assert.Equal(50, (await stream.PollAsync()).Rows);
+    }
+
+    /// <summary>No row is written, and each reads otherwise.</summary>
+    [Theory, InlineData("DROP ATTRIBUTE b"), InlineData("ADD ATTRIBUTE c int")]
+    public async Task an_attribute_that_a_composite_type_gets_or_loses_is_captured(string change)
+    {
+        await using var stream = await OfTypeAsync("CREATE TYPE pair AS (a int, b text);", "pair", "(1,x)");
+        await stream.ExecuteAsync($"ALTER TYPE pair {change}");
+        Assert.Equal(50, (await stream.PollAsync()).Rows);
+        Assert.Contains(stream.Log.Warnings, w => w.Contains("a composite type got or lost an attribute", StringComparison.Ordinal));
+        await stream.ExecuteAsync("INSERT INTO items (id) VALUES (51)");
+        Assert.Equal(1, (await stream.PollAsync()).Rows);
+    }
+
+    private async Task<TestStream> OfTypeAsync(string types, string type, string value)
+    {
+        var stream = await TestStream.CreateAsync(
+            postgres, kafka, $"CREATE TYPE state AS ENUM ('placed'); {types} {TestStream.Items} ALTER TABLE items ADD COLUMN it {type}",
+            configure: o => o with { Postgres = o.Postgres with { OtherTypes = "text" } });
+        await stream.ExecuteAsync($"INSERT INTO items (id, it) SELECT i, '{value}' FROM generate_series(1, 50) i");
+        await stream.PollAndStoreAsync();
+        return stream;
+    }
+
+    /// <summary>The child had it all the time, with values.</summary>
+    [Fact]
+    public async Task a_column_that_a_child_has_and_its_parent_gets_is_captured_again()
+    {
+        await using var stream = await TestStream.CreateAsync(
+            postgres, kafka, TestStream.Items + "CREATE TABLE child (note text, PRIMARY KEY (id)) INHERITS (items);");
+        await stream.ExecuteAsync("INSERT INTO child (id, note) SELECT i, 'was there' FROM generate_series(1, 50) i");
+        await stream.PollAndStoreAsync();
+        await stream.ExecuteAsync("ALTER TABLE items ADD COLUMN note text");
+        await LakeShouldComeToTheTableAsync(stream);
+    }
+
+    /// <summary>The server compares no values of such a domain, but of the enum.</summary>
+    [Theory, InlineData(false), InlineData(true)]
+    public async Task a_key_of_a_domain_over_an_enum_is_read_page_by_page(bool isInLoad)
+    {
+        await using var server = await PostgresServer.StartOwnAsync();
+        await using var stream = await TestStream.CreateAsync(
+            server, kafka,
+            "CREATE TYPE state AS ENUM ('placed', 'sent'); CREATE DOMAIN known AS state; "
+            + "CREATE TABLE items (state known, id bigint, name text, updated_at timestamptz NOT NULL DEFAULT now(), "
+            + "PRIMARY KEY (state, id)); CREATE INDEX ON items (updated_at, state, id)",
+            configure: o => o with { Postgres = o.Postgres with { PageBytes = 16 * 1024 } });
+        await stream.ExecuteAsync("INSERT INTO items SELECT k, i, 'x' FROM generate_series(1, 1000) i, unnest(enum_range(NULL::state)) k");
+        if (isInLoad) await stream.Instance.PollOnePageAsync();
+        else await stream.DrainAsync();
+        await stream.ExecuteAsync("UPDATE items SET name = 'y', updated_at = clock_timestamp() WHERE id % 3 = 0");
+        await server.RestartAsync();
+        stream.Database.ForgetSessions();
+        await stream.RestartAsync();
+        await stream.DrainAsync();
+        await stream.StoreEverythingAsync();
+        await stream.NewestOfKeysShouldEqualTableAsync("true", "state", "id");
+    }
+
     /// <summary>What was read in between has the other name, and the table looks as it did.</summary>
     [Theory]
     [InlineData("ALTER TABLE items RENAME COLUMN name TO title", "ALTER TABLE items RENAME COLUMN title TO name")]

@@ -21,13 +21,14 @@ public sealed class MessageTests(KafkaServer kafka)
         ALTER TABLE items ENABLE ALWAYS TRIGGER guard;
         """;
 
-    [Fact]
-    public async Task rows_of_a_message_with_many_transactions_are_captured_whenever_a_poll_looks()
+    [Theory, InlineData(false), InlineData(true)]
+    public async Task rows_of_a_message_with_many_transactions_are_captured_whenever_a_poll_looks(bool isHidden)
     {
         await using var server = await PostgresServer.StartOwnAsync();
         await using var stream = await TestStream.CreateAsync(
             server, kafka, TestStream.Items + Guard, configure: o => o with { Postgres = o.Postgres with { SlackSeconds = 0 } });
         await using var client = await SimpleQueryClient.ConnectAsync(server.SocketPath, stream.Database.Name);
+        if (isHidden) await client.SendAsync("SET track_activities = off");
         await using var watcher = await stream.Database.OpenSessionAsync();
         var (gaps, id) = (0L, 0);
 
@@ -40,7 +41,7 @@ public sealed class MessageTests(KafkaServer kafka)
             var running = client.SendAsync(transactions.ToString());
             while (!running.IsCompleted)
             {
-                for (var look = 0; look < 200 && !running.IsCompleted; look++) gaps += await LookAsync(watcher);
+                for (var look = 0; look < 200 && !running.IsCompleted; look++) gaps += await LookAsync(watcher, isHidden);
                 await stream.PollAsync();
             }
             await running;
@@ -51,11 +52,15 @@ public sealed class MessageTests(KafkaServer kafka)
     }
 
     /// <returns>Sessions that are at work and show no transaction: of each it is known what its next one cannot be before.</returns>
-    private static async Task<long> LookAsync(Npgsql.NpgsqlConnection watcher)
+    private static async Task<long> LookAsync(Npgsql.NpgsqlConnection watcher, bool isHidden)
     {
         await using var look = new Npgsql.NpgsqlCommand(
-            $"SELECT count(*) FILTER (WHERE xact_start IS NULL), count(*) FILTER (WHERE {OpenTransactions.Start} IS NULL) "
-            + $"FROM {OpenTransactions.Sessions} AND state = 'active'", watcher);
+            isHidden
+                ? $"SELECT count(*) FILTER (WHERE pid NOT IN (SELECT pid FROM pg_locks WHERE locktype = 'virtualxid')), "
+                    + $"count(*) FILTER (WHERE NOT ({OpenTransactions.IsHidden})) FROM {OpenTransactions.Sessions} "
+                    + "AND state = 'disabled' AND wait_event IS DISTINCT FROM 'ClientRead'"
+                : $"SELECT count(*) FILTER (WHERE xact_start IS NULL), count(*) FILTER (WHERE {OpenTransactions.Start} IS NULL) "
+                    + $"FROM {OpenTransactions.Sessions} AND state = 'active'", watcher);
         await using var row = await look.ExecuteReaderAsync(TestContext.Current.CancellationToken);
         await row.ReadAsync(TestContext.Current.CancellationToken);
         Assert.Equal(0, row.GetInt64(1));
