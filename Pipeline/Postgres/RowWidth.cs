@@ -1,3 +1,4 @@
+using System.Text;
 using Npgsql;
 using OrdersStream.Configuration;
 
@@ -8,9 +9,12 @@ internal static class RowWidth
 {
     private const int Rows = 1_000;
 
+    // Of a number: what stands around name and value.
+    private const int Separators = 4;
+
     /// <summary>
-    /// Bytes of a row as text, on average: of the rows that are read first, or of the newest, whichever are wider. About what a record of
-    /// one has.
+    /// Bytes of a record of a row, about: its values as text, on average, of the rows that are read first, or of the newest, whichever are
+    /// wider; and the names of its columns, which each record has again.
     /// </summary>
     /// <returns>Null: the table is empty.</returns>
     public static async Task<double?> SampleAsync(PostgresOptions options, CancellationToken cancellationToken)
@@ -21,8 +25,11 @@ internal static class RowWidth
         await using var command = new NpgsqlCommand(
             $"SELECT max(bytes)::float8 FROM ({Average(table, "")} UNION ALL {Average(table, table.HasTimestampIndex ? newest : "")}) s",
             connection);
-        return await command.ExecuteScalarAsync(cancellationToken) as double?;
+        return (await command.ExecuteScalarAsync(cancellationToken) as double?) + NamesOf(table);
     }
+
+    private static int NamesOf(SourceTable table) =>
+        table.Schema.Columns.Sum(c => Encoding.UTF8.GetByteCount(c.Name) + Separators);
 
     // Its own name for the row, which no column has: a column goes before.
     private static string Average(SourceTable table, string order) =>

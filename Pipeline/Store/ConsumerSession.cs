@@ -131,6 +131,8 @@ internal sealed class ConsumerSession(
         collected.EndReached(consumer.Partition, consumer.Offset);
         batch.EndReached(consumer.Partition, consumer.Offset);
         if (batch.HasNews) passedOverAt ??= time.GetTimestamp();
+        // A group that forgot its offsets, or is another by now, hears what it was not told by a commit: else all would seem to wait.
+        else if (IsEmpty) consumer.StoreOffsets([(consumer.Partition, batch.WaitingFrom(consumer.Partition) ?? consumer.Offset)]);
         var logEnd = consumer.EndOf(consumer.Partition);
         if (collected.EndThatIsLost(consumer.Partition, logEnd) is not { } end) return;
         throw new PipelineException(new FailureVerdict(FailureAction.Retry,
@@ -174,7 +176,13 @@ internal sealed class ConsumerSession(
         if (endWatch.Failure is null) retries.Succeeded();
     }
 
-    private async Task CommitAsync(LakeConsumer? consumer, CancellationToken cancellationToken)
+    private async Task CommitAsync(LakeConsumer consumer, CancellationToken cancellationToken)
+    {
+        await StoreAsync(consumer, cancellationToken);
+        SeekAll(consumer);
+    }
+
+    private async Task StoreAsync(LakeConsumer consumer, CancellationToken cancellationToken)
     {
         if (IsEmpty && !batch.HasNews) return;
         passedOverAt = null;
@@ -186,13 +194,12 @@ internal sealed class ConsumerSession(
         pace.CommittedAt = begun;
         Succeeded();
         if (outcome.Result is not { Rows: 0, Quarantined: 0, AlreadyStored: 0 }) stored(outcome.Result);
-        consumer?.StoreOffsets(
+        consumer.StoreOffsets(
             from p in collected.Positions
             where !outcome.Superseded.ContainsKey(p.Partition)
             select (p.Partition, batch.WaitingFrom(p.Partition) ?? p.Next));
         crashPoints.Reached(CrashPoint.OffsetsStored);
         foreach (var (partition, next) in outcome.Superseded) toSeek[partition] = next;
-        if (consumer is not null) SeekAll(consumer);
         collected.Committed(outcome.Superseded);
     }
 
@@ -204,9 +211,9 @@ internal sealed class ConsumerSession(
     }
 
     // What waits for the rest of its page is read again by whoever has the partition then, this one too.
-    private void Revoke(IReadOnlyList<int> partitions)
+    private void Revoke(LakeConsumer consumer, IReadOnlyList<int> partitions)
     {
-        CommitAsync(null, CancellationToken.None).GetAwaiter().GetResult();
+        StoreAsync(consumer, CancellationToken.None).GetAwaiter().GetResult();
         batch.Forget(partitions);
     }
 

@@ -32,7 +32,8 @@ internal sealed class LakeConsumer : IDisposable
     /// <param name="clientId">What the brokers and the group are to call it; null: as every client.</param>
     /// <param name="nextOffset">The lake's next offset of a partition.</param>
     /// <param name="revoking">Called before partitions go to another instance.</param>
-    public LakeConsumer(PipelineOptions options, string? clientId, Func<int, long> nextOffset, Action<IReadOnlyList<int>> revoking)
+    public LakeConsumer(
+        PipelineOptions options, string? clientId, Func<int, long> nextOffset, Action<LakeConsumer, IReadOnlyList<int>> revoking)
     {
         this.nextOffset = nextOffset;
         topic = options.Kafka.Topic;
@@ -55,7 +56,7 @@ internal sealed class LakeConsumer : IDisposable
             .SetPartitionsRevokedHandler((_, partitions) =>
             {
                 hasMoved = true;
-                if (!closing) Try(() => revoking([.. partitions.Select(p => p.Partition.Value)]));
+                if (!closing) Try(() => revoking(this, [.. partitions.Select(p => p.Partition.Value)]));
             })
             .SetPartitionsLostHandler((_, _) => { })
             .Build();

@@ -35,6 +35,9 @@ param partitions int = 8
 @description('A subnet from which Postgres and the brokers are reached; empty: over their public addresses.')
 param subnetId string = ''
 
+@description('Other settings of the program by their variables (Postgres__Db, Kafka__Delivery, ...).')
+param settings object = {}
+
 @description('Stands before the names of all resources: lower-case letters and digits.')
 @minLength(3)
 @maxLength(10)
@@ -107,15 +110,16 @@ var kafkaSecrets = hasLogin
     ]
   : []
 
-var settings = union(
+var everySetting = union(
   pipeline(rollNumber, postgresHost, brokers, partitions),
   hasPassword ? {} : postgresByToken(identityName),
   hasTokens ? kafkaByToken() : {},
-  hasPassword && !hasTokens ? {} : { AZURE_CLIENT_ID: identity.properties.clientId }
+  hasPassword && !hasTokens ? {} : { AZURE_CLIENT_ID: identity.properties.clientId },
+  settings
 )
 
 var environmentVariables = concat(
-  map(items(settings), setting => { name: setting.key, value: setting.value }),
+  map(items(everySetting), setting => { name: setting.key, value: setting.value }),
   hasPassword ? [{ name: 'POSTGRES_PASSWORD', secretRef: 'postgres-password' }] : [],
   hasLogin ? [{ name: 'Kafka__SaslPassword', secretRef: 'kafka-password' }] : []
 )

@@ -1,6 +1,6 @@
 // The function app's image on Elastic Premium:
 // az deployment group create -g $GROUP -f deploy/azure/elastic-premium.bicep -p deploy/azure/elastic-premium.bicepparam
-import { Brokers, listed, pipeline, postgresByToken, secret, triggers } from 'settings.bicep'
+import { allowing, Brokers, listed, pipeline, postgresByToken, secret, triggers } from 'settings.bicep'
 
 @description('A registry of this resource group, which has the image of FunctionApp/Dockerfile.')
 param registryName string
@@ -31,6 +31,12 @@ param partitions int = 8
 
 @description('A subnet from which Postgres and the brokers are reached; empty: over their public addresses.')
 param subnetId string = ''
+
+@description('Other settings of the program by their variables (Postgres__Db, Kafka__Delivery, ...).')
+param settings object = {}
+
+@description('Networks, as 203.0.113.0/24, from which the status page may be opened: it tells servers, paths and errors to whoever opens it.')
+param allowedFrom array = []
 
 @description('Stands before the names of all resources: lower-case letters and digits.')
 @minLength(3)
@@ -111,6 +117,8 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
     keyVaultReferenceIdentity: identity.id
     virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
     siteConfig: {
+      ipSecurityRestrictionsDefaultAction: 'Deny'
+      ipSecurityRestrictions: allowing(allowedFrom)
       linuxFxVersion: 'DOCKER|${registryServer}/${image}'
       acrUseManagedIdentityCreds: true
       acrUserManagedIdentityID: identity.properties.clientId
@@ -119,7 +127,9 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       functionAppScaleLimit: partitions
       minimumElasticInstanceCount: 1
       healthCheckPath: '/livez'
-      appSettings: listed(union(pipeline(rollNumber, postgresHost, brokers, partitions), triggers(rollNumber, brokers), secrets, host))
+      appSettings: listed(
+        union(pipeline(rollNumber, postgresHost, brokers, partitions), triggers(rollNumber, brokers), secrets, host, settings)
+      )
     }
   }
   dependsOn: [shared]

@@ -1,6 +1,6 @@
 // The function app on Flex Consumption, by a zip file (docs/deployment.md says how that is made and brought there):
 // az deployment group create -g $GROUP -f deploy/azure/flex.bicep -p deploy/azure/flex.bicepparam
-import { Brokers, listed, pipeline, postgresByToken, secret, triggers } from 'settings.bicep'
+import { allowing, Brokers, listed, pipeline, postgresByToken, secret, triggers } from 'settings.bicep'
 
 @description('Names table, topic and folder.')
 param rollNumber string
@@ -25,6 +25,12 @@ param partitions int = 8
 
 @description('A subnet from which Postgres and the brokers are reached; empty: over their public addresses.')
 param subnetId string = ''
+
+@description('Other settings of the program by their variables (Postgres__Db, Kafka__Delivery, ...).')
+param settings object = {}
+
+@description('Networks, as 203.0.113.0/24, from which the status page may be opened: it tells servers, paths and errors to whoever opens it.')
+param allowedFrom array = []
 
 @description('Stands before the names of all resources: lower-case letters and digits.')
 @minLength(3)
@@ -98,7 +104,11 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
     keyVaultReferenceIdentity: identity.id
     virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
     siteConfig: {
-      appSettings: listed(union(pipeline(rollNumber, postgresHost, brokers, partitions), triggers(rollNumber, brokers), secrets, storage))
+      ipSecurityRestrictionsDefaultAction: 'Deny'
+      ipSecurityRestrictions: allowing(allowedFrom)
+      appSettings: listed(
+        union(pipeline(rollNumber, postgresHost, brokers, partitions), triggers(rollNumber, brokers), secrets, storage, settings)
+      )
     }
     functionAppConfig: {
       deployment: {

@@ -60,6 +60,11 @@ func triggers(rollNumber string, brokers Brokers) object =>
       KAFKA_GROUP: groupOf(rollNumber)
       POSTGRES_TO_KAFKA_SCHEDULE: '*/5 * * * * *'
       AzureWebJobsDisableHomepage: 'true'
+      // Host and worker share an instance's memory, as in the image.
+      DOTNET_GCHeapHardLimitPercent: '0x28'
+      DOTNET_gcServer: '0'
+      DOTNET_gcConcurrent: '0'
+      DOTNET_GCConserveMemory: '7'
     },
     empty(brokers.username) ? {} : { KAFKA_SASL_USERNAME: brokers.username }
   )
@@ -77,3 +82,8 @@ func secret(vault string, name string) string => '@Microsoft.KeyVault(VaultName=
 @description('App settings as a site lists them.')
 @export()
 func listed(settings object) array => map(items(settings), setting => { name: setting.key, value: setting.value })
+
+@description('Who may open the status page, as a site has it: nobody else does.')
+@export()
+func allowing(addresses array) array =>
+  map(addresses, address => { name: 'allowed', action: 'Allow', priority: 100, ipAddress: address })

@@ -8,7 +8,7 @@ public sealed class ScalerTests(PostgresServer postgres, KafkaServer kafka)
 {
     // The world of the manifest, a thousand times smaller; a look of its ten seconds is one of this test's.
     private const int Smaller = 1_000;
-    private const int Several = 4;
+    private const int Several = 8;
 
     /// <summary>A backlog of as many thresholds comes while rows flow, brings so many, and is gone; then all but one go.</summary>
     [Fact]

@@ -19,8 +19,14 @@ internal sealed class FunctionsSettings(
     public const string SaslPassword = "KAFKA_SASL_PASSWORD";
     public const string Storage = "AzureWebJobsStorage";
 
+    /// <summary>How the platform hands over what it could not look up.</summary>
+    private const string Unresolved = "@Microsoft.KeyVault(";
+
     public void Check()
     {
+        foreach (var name in environment.Where(e => e.Value.StartsWith(Unresolved, StringComparison.Ordinal)).Select(e => e.Key).Order())
+            Fault(name, "is a reference to a secret that was not resolved; see to it that the secret is there and that the app's identity "
+                + "may read it, and restart the app");
         var kafka = options.Kafka;
         Check(Brokers, "kafka.brokers", kafka.Brokers, SameServers);
         Check(Topic, "kafka.topic", kafka.Topic, Same);

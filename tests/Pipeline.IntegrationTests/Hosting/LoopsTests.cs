@@ -1,3 +1,4 @@
+using Confluent.Kafka;
 using OrdersStream.Audit;
 using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
@@ -173,6 +174,31 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
         await using var after = pipeline.Run();
         var compared = await after.Stream.Comparison.CompareAsync(Token);
         Assert.Equal((24, 0, ComparisonVerdict.Equal), (compared.Equal, compared.StoredTwice, compared.Verdict));
+    }
+
+    /// <summary>Who reads the group's lag, to bring and take away those that store, sees none where none is.</summary>
+    [Fact]
+    public async Task a_group_that_forgot_its_offsets_hears_that_the_lake_has_everything()
+    {
+        kafka.RequireReal("groups have offsets");
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await using (var run = pipeline.Run()) await run.OnceAsync(null, Token);
+        var group = pipeline.Options.Kafka with { GroupId = $"{pipeline.Options.Kafka.Topic}-another" };
+        await using var after = new TestRun(pipeline.Options with { Kafka = group }, TimeProvider.System, pipeline.Log());
+        using var stop = new CancellationTokenSource();
+
+        var running = after.UntilStoppedAsync(PipelineHalf.KafkaToLake, null, stop.Token, Token);
+        using var look = new ConsumerBuilder<Ignore, Ignore>(
+            new ConsumerConfig { BootstrapServers = group.Brokers, GroupId = group.GroupId }).Build();
+        var partitions = Enumerable.Range(0, group.Partitions).Select(p => new TopicPartition(group.Topic, p)).ToList();
+        var patience = TimeSpan.FromSeconds(30);
+        var ends = partitions.Select(p => look.QueryWatermarkOffsets(p, patience).High.Value).ToList();
+        Assert.Contains(ends, end => end > 0);
+        await Waiting.UntilAsync(
+            () => look.Committed(partitions, patience).Select(c => Math.Max(0, c.Offset.Value)).SequenceEqual(ends), running,
+            () => "the group was not told");
+        await stop.CancelAsync();
+        await running.WithPatienceAsync("the storing half");
     }
 
     [Theory]

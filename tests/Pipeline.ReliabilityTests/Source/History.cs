@@ -139,6 +139,8 @@ internal sealed class History : IAsyncDisposable
         var passing = model.Begin();
         passing.Write(key, label);
         model.Commit(passing);
+        // All rows are looked at then, and of those that are older than the slack no horizon before remembers who wrote them.
+        poller.AlwaysAllowAgain();
     }
 
     /// <summary>

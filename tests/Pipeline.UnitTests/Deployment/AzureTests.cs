@@ -37,9 +37,41 @@ public sealed partial class AzureTests
     {
         var settings = await SettingsAsync(plan);
         // As the worker does at start: triggers against the configuration.
-        var options = FunctionsConfiguration.Load(ConfigurationFile.Repository, settings, new KafkaTriggerBuild("sasl_ssl", "PLAIN"));
+        var options = FunctionsConfiguration.Load(
+            ConfigurationFile.Repository, Resolved(settings), new KafkaTriggerBuild("sasl_ssl", "PLAIN"));
         Assert.Equal(("demo_orders", 8, "verify-full"), (options.Postgres.Table, options.Kafka.Partitions, options.Postgres.Sslmode));
         Assert.All(settings.Keys, AssertIsTaken);
+    }
+
+    /// <summary>As the platform hands it over where the identity has no role yet.</summary>
+    [Theory, MemberData(nameof(EverySite))]
+    public async Task a_reference_that_was_not_resolved_is_told_as_that(string plan)
+    {
+        var settings = await SettingsAsync(plan);
+        var faults = Assert.Throws<ConfigurationException>(() => FunctionsConfiguration.Load(
+            ConfigurationFile.Repository, settings, new KafkaTriggerBuild("sasl_ssl", "PLAIN"))).Message;
+        Assert.Contains("POSTGRES_PASSWORD is a reference to a secret that was not resolved", faults, StringComparison.Ordinal);
+        Assert.DoesNotContain("Microsoft.KeyVault", faults, StringComparison.Ordinal);
+    }
+
+    [Theory, MemberData(nameof(EverySite))]
+    public async Task the_status_page_is_for_whom_the_parameters_name(string plan)
+    {
+        var open = Assert.Single((await BicepFile.OfAsync(plan, "param allowedFrom = ['203.0.113.0/24']")).All(Site))["properties"]!;
+        var rule = Assert.Single(open["siteConfig"]!["ipSecurityRestrictions"]!.AsArray())!;
+        Assert.Equal(("Deny", "Allow", "203.0.113.0/24"), (
+            (string)open["siteConfig"]!["ipSecurityRestrictionsDefaultAction"]!, (string)rule["action"]!, (string)rule["ipAddress"]!));
+    }
+
+    /// <summary>Event Hubs below Premium has no transactions; and no plan knows every key.</summary>
+    [Theory, MemberData(nameof(EverySite))]
+    public async Task other_settings_of_the_program_are_parameters_too(string plan)
+    {
+        var bicep = await BicepFile.OfAsync(plan, "param settings = { Kafka__Delivery: 'frames', Postgres__User: 'reader' }");
+        var options = FunctionsConfiguration.Load(
+            ConfigurationFile.Repository, Resolved(BicepFile.SettingsOf(Assert.Single(bicep.All(Site)))),
+            new KafkaTriggerBuild("sasl_ssl", "PLAIN"));
+        Assert.Equal(("frames", "reader"), (options.Kafka.Delivery, options.Postgres.User));
     }
 
     [Theory, MemberData(nameof(EverySite))]
@@ -80,7 +112,8 @@ public sealed partial class AzureTests
         Assert.Equal("", bicep.Said.Trim());
         var site = Assert.Single(bicep.All(Site));
         var settings = BicepFile.SettingsOf(site);
-        var options = FunctionsConfiguration.Load(ConfigurationFile.Repository, settings, new KafkaTriggerBuild("sasl_ssl", "PLAIN"));
+        var options = FunctionsConfiguration.Load(
+            ConfigurationFile.Repository, Resolved(settings), new KafkaTriggerBuild("sasl_ssl", "PLAIN"));
         AssertLogsInByToken(bicep, options.Postgres);
         AssertIsTheIdentity(site, settings["AZURE_CLIENT_ID"]);
         Assert.DoesNotContain("POSTGRES_PASSWORD", settings.Keys);
@@ -253,12 +286,17 @@ public sealed partial class AzureTests
         name.EndsWith("Password", StringComparison.OrdinalIgnoreCase) || name.EndsWith("_KEY", StringComparison.Ordinal);
 
     /// <summary>A key of the configuration, a reference of the shipped one, or what a trigger, the host or the platform takes.</summary>
+    /// <summary>As the platform hands them over.</summary>
+    private static Dictionary<string, string> Resolved(IReadOnlyDictionary<string, string> settings) => settings.ToDictionary(
+        s => s.Key, s => s.Value.StartsWith("@Microsoft.KeyVault(", StringComparison.Ordinal) ? "a secret" : s.Value);
+
     private static void AssertIsTaken(string name)
     {
         string[] platform =
         [
             "LAKE_KEY", "FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_WORKER_RUNTIME", "WEBSITES_PORT", "WEBSITES_ENABLE_APP_SERVICE_STORAGE",
             "AzureWebJobsDisableHomepage", "AzureWebJobsSecretStorageType", "AZURE_CLIENT_ID",
+            .. new ComposeFile().Environment("functions").Keys.Where(k => k.StartsWith("DOTNET_", StringComparison.Ordinal)),
             .. ((string[])["accountName", "credential", "clientId"]).Select(k => $"{FunctionsSettings.Storage}__{k}"),
         ];
         string[] triggers =

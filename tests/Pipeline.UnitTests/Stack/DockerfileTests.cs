@@ -55,6 +55,8 @@ public sealed class DockerfileTests
         var image = Settings();
         Assert.NotEmpty(image);
         foreach (var (name, value) in image) Assert.Equal(value, compose[name]);
+        // What bounds the memory bounds it wherever the image runs.
+        Assert.All(compose.Keys.Where(k => k.StartsWith("DOTNET_", StringComparison.Ordinal)), name => Assert.Contains(name, image.Keys));
     }
 
     [Fact]
