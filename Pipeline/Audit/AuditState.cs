@@ -48,6 +48,15 @@ public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, Da
     /// </summary>
     public DateTimeOffset? RoundBegunAt { get; init; }
 
+    /// <summary>
+    /// Since when it has been tried to bring a round to its end, whatever processes came and went: the first one is waited for since the
+    /// audit first ran, a later one since it began first. Null: none is due.
+    /// </summary>
+    public DateTimeOffset? AwaitedSince { get; init; }
+
+    /// <summary>About how many rows the table had when that round began; null: the server did not know.</summary>
+    public long? RowsAbout { get; init; }
+
     /// <summary>What is to be kept when a round has come to its end.</summary>
     /// <param name="found">What it found.</param>
     /// <param name="deletesHeld">Why it did not publish as deleted what is extra; null: it did, or is not to.</param>
@@ -57,21 +66,32 @@ public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, Da
         DeletesHeld = deletesHeld,
     };
 
-    /// <summary>So long rounds may be broken off, beyond the time that one takes.</summary>
-    private static readonly TimeSpan FailingMax = TimeSpan.FromDays(1);
+    /// <summary>So much longer than it should take a round may, so that an outage of a night is none of the audit.</summary>
+    private static readonly TimeSpan Grace = TimeSpan.FromDays(1);
+
+    /// <summary>How long the first one takes nobody knows.</summary>
     private static readonly TimeSpan FirstRoundMax = TimeSpan.FromDays(14);
 
-    /// <summary>Rounds are broken off, and for so long none has come to its end: what was found tells nothing any more.</summary>
+    /// <summary>
+    /// For so long no round has come to its end that what was found tells nothing any more, whatever the reason: rounds that are broken
+    /// off, that hang, or that no process lives long enough for (invariant 11).
+    /// </summary>
     /// <param name="now">The clock.</param>
     /// <param name="interval">Between two rounds.</param>
     public bool IsOverdue(DateTimeOffset now, TimeSpan interval)
     {
-        if (Failure is null || (Last?.EndedAt ?? FailedAt) is not { } since) return false;
-        var took = Last is { } last ? last.EndedAt - last.BegunAt : (TimeSpan?)null;
-        // How long the first one takes nobody knows.
-        if (RoundBegunAt is { } begun && now - begun < interval + (took + FailingMax ?? FirstRoundMax)) return false;
-        return now - since > interval + FailingMax + (took ?? TimeSpan.Zero);
+        if (Last is { } last)
+        {
+            // While nobody captured, none was due.
+            var due = last.EndedAt + interval;
+            return now - (AwaitedSince > due ? AwaitedSince.Value : due) > Grace + 2 * Growth(last) * (last.EndedAt - last.BegunAt);
+        }
+        if (FailedAt is { } failed && RoundBegunAt is null && now - failed > interval + Grace) return true;
+        return AwaitedSince is { } since && now - since > interval + FirstRoundMax;
     }
+
+    /// <summary>A table that has grown since takes longer.</summary>
+    private double Growth(AuditFindings last) => Math.Max(1, (RowsAbout ?? 0) / Math.Max(1.0, last.Rows));
 }
 
 /// <summary>
@@ -111,6 +131,8 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
         DifferingRounds = root.TryGetProperty("differingRounds", out var rounds) ? rounds.GetInt32() : 0,
         DeletesHeld = root.TryGetProperty("deletesHeld", out var held) ? held.GetString() : null,
         RoundBegunAt = root.TryGetProperty("roundBegunAt", out var begun) ? begun.GetDateTimeOffset() : null,
+        AwaitedSince = root.TryGetProperty("awaitedSince", out var since) ? since.GetDateTimeOffset() : null,
+        RowsAbout = root.TryGetProperty("rowsAbout", out var about) ? about.GetInt64() : null,
     };
 
     private static AuditFindings FindingsOf(JsonElement last)
@@ -128,6 +150,8 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
         if (state.FailedAt is { } failedAt) json.WriteString("failedAt", failedAt);
         if (state.Failure is { } failure) json.WriteString("failure", failure);
         if (state.RoundBegunAt is { } begun) json.WriteString("roundBegunAt", begun);
+        if (state.AwaitedSince is { } since) json.WriteString("awaitedSince", since);
+        if (state.RowsAbout is { } about) json.WriteNumber("rowsAbout", about);
         json.WriteNumber("differingRounds", state.DifferingRounds);
         if (state.DeletesHeld is { } held) json.WriteString("deletesHeld", held);
         if (state.Last is not { } last) return;

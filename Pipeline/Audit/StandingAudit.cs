@@ -7,6 +7,7 @@ using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Kafka;
 using OrdersStream.Lake.Files;
+using OrdersStream.Postgres;
 
 namespace OrdersStream.Audit;
 
@@ -37,6 +38,7 @@ public sealed class StandingAudit
     private readonly TimeSpan interval;
     private (long Since, TimeSpan For) waits;
     private string? announced;
+    private bool isAwaited;
     private AskedRows asked = new();
 
     /// <param name="options">The stream's configuration.</param>
@@ -61,7 +63,7 @@ public sealed class StandingAudit
             "orders_stream.audit.differences", Differences, "{row}", "Rows that it found not to be as they should, by kind.");
 
         metrics.Meter.CreateObservableGauge(
-            "orders_stream.audit.overdue", Overdue, null, "1: its rounds are broken off, and none has come to its end for too long.");
+            "orders_stream.audit.overdue", Overdue, null, "1: none of its rounds has come to its end for too long.");
         metrics.Meter.CreateObservableGauge(
             "orders_stream.audit.differing_rounds", DifferingRounds, "{round}",
             "How many of the last rounds, one after the other, found rows missing or stale.");
@@ -116,13 +118,23 @@ public sealed class StandingAudit
     private bool IsDue()
     {
         // Before anything was published there is nothing to compare with.
-        if (time.GetElapsedTime(waits.Since) < waits.For || position() is not { Horizon: not null, Rows: > 0 }
-            || requests.Waiting().Count > 0) return false;
+        if (time.GetElapsedTime(waits.Since) < waits.For || position() is not { Horizon: not null, Rows: > 0 }) return false;
+        AwaitFirst();
+        if (requests.Waiting().Count > 0) return false;
         // Of a process before, or of another that captured meanwhile. A clock that was set back since must not silence it.
         var age = file.Read()?.Last is { } last ? time.GetUtcNow() - last.EndedAt : interval;
         if (age >= interval || age < TimeSpan.Zero) return true;
         Wait(interval - age);
         return false;
+    }
+
+    /// <summary>Before the round itself: this process may end in it, and so may the next.</summary>
+    private void AwaitFirst()
+    {
+        if (isAwaited) return;
+        var state = file.Read() ?? new(null);
+        if (state is { Last: null, AwaitedSince: null }) file.Write(state with { AwaitedSince = time.GetUtcNow() });
+        isAwaited = true;
     }
 
     /// <summary>As time goes by, whatever the clock is set to.</summary>
@@ -148,8 +160,12 @@ public sealed class StandingAudit
     private async Task RoundAsync(CancellationToken cancellationToken)
     {
         var begunAt = time.GetUtcNow();
-        // Who looks at what broke off the one before sees that another is under way.
-        if (file.Read() is { Failure: not null } failed) file.Write(failed with { RoundBegunAt = begunAt });
+        // Who looks sees that a round is under way, and for how long none has come to its end.
+        var about = await RowEstimate.OfAsync(options.Postgres, cancellationToken);
+        var awaited = file.Read() ?? new(null);
+        // A clock that was ahead says nothing.
+        var since = awaited.AwaitedSince is { } first && first <= begunAt ? first : begunAt;
+        file.Write(awaited with { RoundBegunAt = begunAt, AwaitedSince = since, RowsAbout = about });
         Func<RepairRequest, string>? ask = options.Audit.MayRepair ? request => requests.Add(request, time.GetUtcNow()) : null;
         var round = new AuditRound(options, arrival, openFiles, ask) { AskedBefore = asked.Published() };
         await using (var steps = round.StepsAsync(cancellationToken).GetAsyncEnumerator(cancellationToken))
@@ -183,6 +199,11 @@ public sealed class StandingAudit
             "Where it comes again, see what PostgresToKafka says: rows that are held back, or a transaction that does not end.");
         if (isHeldBack) throw nothing;
         Wait(interval);
+        // It has come to its end, and the next is awaited from now on.
+        file.Write((file.Read() ?? new(null)) with
+        {
+            RoundBegunAt = null, AwaitedSince = time.GetUtcNow(), FailedAt = null, Failure = nothing.Verdict.Problem,
+        });
         if (announced != nothing.Verdict.Problem) logger.AuditBrokenOff(nothing.Verdict.Problem, nothing.Verdict.Remedy);
         announced = nothing.Verdict.Problem;
     }

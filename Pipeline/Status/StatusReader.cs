@@ -18,6 +18,7 @@ public sealed class StatusReader
 {
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(4);
     private static readonly TimeSpan ClocksDifferMax = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan FirstAuditMax = TimeSpan.FromDays(14);
 
     private readonly PipelineOptions options;
     private readonly Func<string, ILakeFiles> openFiles;
@@ -92,6 +93,7 @@ public sealed class StatusReader
         var compared = options.Audit.IsEnabled ? audited : null;
         if (compared is { Last: { NeedsHelp: true } differs }) problems.Add(Part.Audit, Differ(differs));
         if (compared is { IsOverdue: true }) problems.Add(Part.State, NotCompared(compared));
+        if (NeverAudits(watermark, audited, lake, time.GetUtcNow())) problems.Add(Part.State, NotCompared(new(null, null, true)));
         var leftOut = state is null ? 0 : problems.Try(Part.State, state.LeftOut);
         var partitions = await topic.JoinAsync(observed, lake?.Positions, answerTimeout, cancellationToken);
 
@@ -308,10 +310,16 @@ public sealed class StatusReader
             yield return $"audit: {(audit.Last is null ? "the first" : "a later")} round was broken off: {failure}";
     }
 
+    /// <summary>Whoever captures leaves nothing of an audit, long after the lake was begun.</summary>
+    private bool NeverAudits(Watermark? watermark, AuditReport? audited, LakeObservation? lake, DateTimeOffset now) =>
+        options.Audit.IsEnabled && audited is null && watermark is { Horizon: not null, Rows: > 0 } && lake?.BegunAt is { } begun
+        && now - begun > TimeSpan.FromSeconds(options.Audit.Interval) + FirstAuditMax;
+
     private static PipelineException NotCompared(AuditReport audit) => new(FailureAction.Retry,
         $"Lake and table were {(audit.Last is { } last ? $"last compared at {Clock(last.ComparedAt)}" : "never compared")}: "
-        + $"each round of the audit is broken off. {audit.Failure}",
-        "'verify' compares them now; the log of the process that captures says what to do.");
+        + $"no round of the audit has come to its end since. {audit.Failure}",
+        "'verify' compares them now. The log of the process that captures says what breaks rounds off, if that does; else see that "
+        + "audit.enabled is true there, and that it runs for as long as a round takes (audit.share).");
 
     private static PipelineException BeginsLate(LateBegin begin) => new(FailureAction.Retry,
         $"This lake begins at offset {begin.Offset} of partition {begin.Partition}: rows of before are missing, unless they were captured "

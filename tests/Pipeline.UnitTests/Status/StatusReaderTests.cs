@@ -1,3 +1,4 @@
+using OrdersStream.Capture;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
@@ -5,6 +6,7 @@ using OrdersStream.Kafka;
 using OrdersStream.Lake;
 using OrdersStream.Lake.Files;
 using OrdersStream.Status;
+using OrdersStream.UnitTests.Postgres;
 
 namespace OrdersStream.UnitTests.Status;
 
@@ -62,6 +64,25 @@ public sealed class StatusReaderTests : IDisposable
         static AuditReport Compared(DateTimeOffset at) => new(new(at, 0, 1, 0, 0, 0, 0, 0, 0, 0, null), null, IsOverdue: false);
     }
 
+    /// <summary>As where the process that captures has audit.enabled false: it leaves nothing of an audit.</summary>
+    [Fact]
+    public async Task a_lake_that_is_never_compared_is_not_well_for_ever()
+    {
+        const string problem = "Lake and table were never compared: no round of the audit has come to its end since.";
+        Begin(0, 0);
+        var captured = Watermark.Start(Horizons.Source, Horizons.Topic) with { Horizon = Horizons.At(100, 105, Horizons.Noon), Rows = 10 };
+        new WatermarkFile(Options()).Write(captured, CrashPoints.None);
+        Assert.DoesNotContain(problem, await ProblemsAsync());
+
+        File.SetLastWriteTimeUtc(Path.Combine(folder["lake"], LakeOwner.FileName), TimeProvider.System.GetUtcNow().UtcDateTime.AddDays(-15));
+
+        Assert.Contains(problem, await ProblemsAsync());
+        audit = new(null, null, IsOverdue: false);
+        Assert.DoesNotContain(problem, await ProblemsAsync());
+        audit = new(null, null, IsOverdue: true);
+        Assert.Contains(problem, await ProblemsAsync());
+    }
+
     private void Begin(params long[] begins) => Open(folder["lake"]).TryCreate(
         LakeOwner.FileName, OwnerFile.Write(new TopicIdentity("", "orders", null), "id", begins), CrashPoint.LakeOwnerWritten);
 
@@ -69,19 +90,20 @@ public sealed class StatusReaderTests : IDisposable
 
     private Task<PipelineStatus> ReadAsync(Func<string, ILakeFiles> open)
     {
-        var time = TimeProvider.System;
-        var options = new PipelineOptions
-        {
-            Postgres = new() { Host = "127.0.0.1", Port = 1, Db = "food", User = "u", Table = "orders" },
-            Kafka = new() { Brokers = "127.0.0.1:1", Topic = "orders" },
-            Datalake = new() { Path = folder["lake"] },
-            Streaming = new() { CheckpointLocation = folder["checkpoint"], LastProcessedTimestampLocation = folder["lastprocess"] },
-        };
+        var (time, options) = (TimeProvider.System, Options());
         var reader = new StatusReader(
             options, new TopicAdmin(options), new TopicReader(options), open, new ProcessStatus("test", default, []), () => [], () => audit,
             new FlowHistory(), new FailureJournal("orders", time, metrics), time);
         return reader.ReadAsync(AnswerTimeout, Token).WaitAsync(Patience, Token);
     }
+
+    private PipelineOptions Options() => new()
+    {
+        Postgres = new() { Host = "127.0.0.1", Port = 1, Db = "food", User = "u", Table = "orders" },
+        Kafka = new() { Brokers = "127.0.0.1:1", Topic = "orders" },
+        Datalake = new() { Path = folder["lake"] },
+        Streaming = new() { CheckpointLocation = folder["checkpoint"], LastProcessedTimestampLocation = folder["lastprocess"] },
+    };
 
     private static LakeFolder Open(string path) => new(path, CrashPoints.None);
 }
