@@ -96,12 +96,12 @@ internal sealed class AuditRound(
                 "It is there once KafkaToLake has stored something. Where that has a folder of its own, compare there (verify), and set "
                 + "audit.enabled to false here.");
         await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
-        var table = await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken);
+        var table = await ComparedTable.ReadAsync(connection, options, cancellationToken);
         (IsGuarded, HasTombstones) = (table.Trigger.Counts, table.Tombstones is not null);
         using var index = LakeIndex.Of(options, lake, table.Schema, VersionsMax);
         await foreach (var _ in index.BuildByFileAsync(cancellationToken)) yield return TimeSpan.Zero;
 
-        var ranges = new TableRanges(connection, options.Postgres, table.Schema) { RowsMax = RangeRows };
+        var ranges = new TableRanges(connection, options.Postgres, table.Schema) { RowsMax = RangeRows, Oid = table.Oid };
         for (var number = 0; number < ranges.Count; number++)
             await foreach (var wait in CompareAsync(number, ranges, index, cancellationToken)) yield return wait;
         if (index.NeverFound().Any())

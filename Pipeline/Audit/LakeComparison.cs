@@ -65,12 +65,12 @@ public sealed class LakeComparison(
         // An empty folder where the lake should be says nothing of the lake (invariant 6).
         await LakeOwner.CheckAsync(lake, openFiles(options.Streaming.CheckpointLocation), options.Kafka.Topic, cancellationToken);
         await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
-        var table = await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken);
+        var table = await ComparedTable.ReadAsync(connection, options, cancellationToken);
         var begun = await BegunAsync(connection, table, cancellationToken);
         using var index = LakeIndex.Of(options, lake, table.Schema, VersionsMax);
         await index.BuildAsync(progress, cancellationToken);
 
-        var ranges = new TableRanges(connection, options.Postgres, table.Schema) { RowsMax = RangeRows, Only = only };
+        var ranges = new TableRanges(connection, options.Postgres, table.Schema) { RowsMax = RangeRows, Only = only, Oid = table.Oid };
         var tally = new Tally(index, isPart: only is not null, table.IsOrderInDoubt);
         IReadOnlySet<int>? open = null;
         for (var round = 1; ; round++)

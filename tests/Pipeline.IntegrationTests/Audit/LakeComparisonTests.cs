@@ -3,6 +3,8 @@ using Microsoft.Extensions.DependencyInjection;
 using OrdersStream.Audit;
 using OrdersStream.Capture;
 using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
 using OrdersStream.Hosting.Loops;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
@@ -290,6 +292,40 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
         var comparing = CompareAsync(pipeline);
         await storing.OnceAsync(PipelineHalf.KafkaToLake, Token);
         Assert.Equal(24, (await comparing).Equal);
+    }
+
+    /// <summary>Its rows are the same, row by row.</summary>
+    [Fact]
+    public async Task a_table_that_was_made_anew_under_the_name_is_not_compared()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        await pipeline.Database.ExecuteAsync(
+            """
+            ALTER TABLE t_orders RENAME TO t_orders_old;
+            CREATE TABLE t_orders (LIKE t_orders_old INCLUDING ALL);
+            INSERT INTO t_orders OVERRIDING SYSTEM VALUE SELECT * FROM t_orders_old
+            """);
+
+        var compared = await Assert.ThrowsAsync<PipelineException>(() => CompareAsync(pipeline));
+        Assert.Contains("The position of this stream belongs to", compared.Message);
+        await using var run = pipeline.Run();
+        var audited = await Assert.ThrowsAsync<PipelineException>(() => run.Stream.Repair.FindAsync(isDry: true, Token));
+        Assert.Contains("The position of this stream belongs to", audited.Message);
+    }
+
+    /// <summary>As a copy that was restored and goes on by itself has it; and as a server that was promoted, which capture will see.</summary>
+    [Fact]
+    public async Task a_server_of_another_timeline_is_not_compared_before_capture_has_seen_it()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        var file = new WatermarkFile(pipeline.Options);
+        var captured = file.Read()!;
+        file.Write(captured with { Source = captured.Source with { Timeline = "0000000F" } }, CrashPoints.None);
+
+        var compared = await Assert.ThrowsAsync<PipelineException>(() => CompareAsync(pipeline));
+        Assert.Contains("is of timeline 0000000F, and the server is on timeline 00000001", compared.Message);
     }
 
     private static async Task<(string File, long Rows)> FirstFileAsync(TestPipeline pipeline)

@@ -74,7 +74,8 @@ public sealed class StatusReaderTests : IDisposable
         new WatermarkFile(Options()).Write(captured, CrashPoints.None);
         Assert.DoesNotContain(problem, await ProblemsAsync());
 
-        File.SetLastWriteTimeUtc(Path.Combine(folder["lake"], LakeOwner.FileName), TimeProvider.System.GetUtcNow().UtcDateTime.AddDays(-15));
+        var begun = TimeProvider.System.GetUtcNow().UtcDateTime.AddDays(-15);
+        File.SetLastWriteTimeUtc(Path.Combine(folder["lake"], LakeOwner.FileName), begun);
 
         Assert.Contains(problem, await ProblemsAsync());
         audit = new(null, null, IsOverdue: false);
