@@ -45,6 +45,7 @@ public static class VerifyVerb
         if (c.IsPart) Say($"extra           not asked   of a part of the table it cannot be told what is in the lake and not in the table");
         else Say($"extra       {c.Extra,15:N0}   in the lake and not in the table{cause}");
         Say($"stored twice{c.StoredTwice,15:N0}   topic offsets that are in the lake more than once");
+        Say($"lost        {c.Lost,15:N0}   versions that the commit log has and the lake's files have not: {Gone(c)}");
         var leftOut = string.Join(", ", c.ColumnsLeftOut);
         if (leftOut != "") Say($"not compared, where an older schema has them not or as another type: {leftOut}");
         foreach (var row in c.Examples.Where(r => showKeys || r.Partition is not null)) Say($"  {Describe(row, showKeys)}");
@@ -52,8 +53,15 @@ public static class VerifyVerb
         Say($"{Sentence(c)}");
     }
 
+    private static string Gone(ComparisonResult c) =>
+        (c.Lost > 0 ? "files of the lake are gone" : "none")
+        + (c.LostAccepted > 0 ? string.Create(CultureInfo.InvariantCulture, $" but {c.LostAccepted:N0} that were accepted as lost") : "");
+
     private static string Sentence(ComparisonResult c) => c.Verdict switch
     {
+        ComparisonVerdict.Different when c.OfPresentRows == ComparisonVerdict.Equal =>
+            "FILES OF THE LAKE ARE GONE, with versions of rows that newer ones supersede: put them back from a backup, or accept the loss "
+            + "(repair --accept-lost). The newest versions and the table agree",
         ComparisonVerdict.Equal when c.IsPart => "lake and table agree in this part",
         ComparisonVerdict.Equal => "lake and table agree",
         ComparisonVerdict.Different => "LAKE AND TABLE DIFFER",
@@ -92,6 +100,8 @@ public static class VerifyVerb
             if (c.IsPart) json.WriteNull("extra");
             else json.WriteNumber("extra", c.Extra);
             json.WriteNumber("storedTwice", c.StoredTwice);
+            json.WriteNumber("lost", c.Lost);
+            json.WriteNumber("lostAccepted", c.LostAccepted);
             json.WriteStartArray("columnsLeftOut");
             foreach (var column in c.ColumnsLeftOut) json.WriteStringValue(column);
             json.WriteEndArray();

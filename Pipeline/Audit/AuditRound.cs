@@ -37,6 +37,9 @@ internal sealed class AuditRound(
     /// <summary>Keys of the lake that the table has not, and offsets that it has more than once.</summary>
     private long extra, storedTwice;
 
+    /// <summary>Versions that the commit log has and the lake's files have not.</summary>
+    private long lost;
+
     /// <summary>Rows that were asked for, and those that were not, since that was of no use the last time.</summary>
     private long requested, unmended;
 
@@ -57,6 +60,9 @@ internal sealed class AuditRound(
 
     /// <summary>Rows that were published again since the round before, as they were then: they are not asked for again.</summary>
     public IReadOnlySet<(UInt128 Key, ulong Digest)> AskedBefore { get; init; } = ImmutableHashSet<(UInt128, ulong)>.Empty;
+
+    /// <summary>Versions that are lost, and known to be.</summary>
+    public long LostAccepted { get; init; }
 
     /// <summary>Those that this one asks for.</summary>
     public AskedRows Asked { get; } = new();
@@ -79,7 +85,10 @@ internal sealed class AuditRound(
     /// <summary>What it found, once it is over.</summary>
     public AuditFindings FindingsOf(DateTimeOffset begunAt, DateTimeOffset endedAt) => new(
         begunAt, endedAt, counts.Rows, counts.Equal, counts.OnTheWay, counts.Missing, counts.Stale, extra, storedTwice, requested,
-        unmended);
+        unmended)
+    {
+        Lost = Math.Max(0, lost - LostAccepted),
+    };
 
     /// <summary>The round, step by step.</summary>
     /// <returns>After each step, how long to wait at least before the next.</returns>
@@ -98,6 +107,8 @@ internal sealed class AuditRound(
         await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
         var table = await ComparedTable.ReadAsync(connection, options, cancellationToken);
         (IsGuarded, HasTombstones) = (table.Trigger.Counts, table.Tombstones is not null);
+        // First: what it counts is in the files that are read next, or gone.
+        var logged = LoggedVersions.Read(checkpoint, options.Kafka.Topic);
         using var index = LakeIndex.Of(options, lake, table.Schema, VersionsMax);
         await foreach (var _ in index.BuildByFileAsync(cancellationToken)) yield return TimeSpan.Zero;
 
@@ -124,7 +135,13 @@ internal sealed class AuditRound(
                 await foreach (var wait in DeleteAsync(index, IsGone, table, cancellationToken)) yield return wait;
             }
         }
-        storedTwice = index.StoredTwice;
+        if (logged.NotIn(index) > 0)
+        {
+            // Files that were committed and had no names yet have them by the time the lake has what is in the topic now.
+            await foreach (var wait in ArrivalAsync(cancellationToken)) yield return wait;
+            await index.UpdateAsync(cancellationToken);
+        }
+        (storedTwice, lost) = (index.StoredTwice, logged.NotIn(index));
     }
 
     /// <summary>

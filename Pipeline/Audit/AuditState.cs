@@ -20,6 +20,12 @@ public sealed record AuditFindings(
     DateTimeOffset BegunAt, DateTimeOffset EndedAt, long Rows, long Equal, long OnTheWay, long Missing, long Stale, long Extra,
     long StoredTwice, long Requested, long Unmended)
 {
+    /// <summary>
+    /// Versions that the commit log has and the lake's files have not, and that nobody has accepted as lost. Those that were superseded
+    /// nothing mends, so they are no difference of lake and table.
+    /// </summary>
+    public long Lost { get; init; }
+
     /// <summary>Rows, or offsets, that are not as they should be.</summary>
     public long Differences => Missing + Stale + Extra + StoredTwice;
 
@@ -43,6 +49,9 @@ public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, Da
     /// <summary>Why the last round did not publish as deleted what is extra, though it may; null: it did, or there was none.</summary>
     public string? DeletesHeld { get; init; }
 
+    /// <summary>Versions that the lake's files have lost, and that a human has accepted as lost.</summary>
+    public long LostAccepted { get; init; }
+
     /// <summary>
     /// When the round began that is under way, or was when its process ended; null: the last one came to its end, or was broken off.
     /// </summary>
@@ -64,6 +73,7 @@ public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, Da
     {
         DifferingRounds = found.Missing + found.Stale > 0 ? DifferingRounds + 1 : 0,
         DeletesHeld = deletesHeld,
+        LostAccepted = LostAccepted,
     };
 
     /// <summary>So much longer than it should take a round may, so that an outage of a night is none of the audit.</summary>
@@ -131,6 +141,7 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
         DifferingRounds = root.TryGetProperty("differingRounds", out var rounds) ? rounds.GetInt32() : 0,
         DeletesHeld = root.TryGetProperty("deletesHeld", out var held) ? held.GetString() : null,
         RoundBegunAt = root.TryGetProperty("roundBegunAt", out var begun) ? begun.GetDateTimeOffset() : null,
+        LostAccepted = root.TryGetProperty("lostAccepted", out var accepted) ? accepted.GetInt64() : 0,
         AwaitedSince = root.TryGetProperty("awaitedSince", out var since) ? since.GetDateTimeOffset() : null,
         RowsAbout = root.TryGetProperty("rowsAbout", out var about) ? about.GetInt64() : null,
     };
@@ -141,7 +152,13 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
         return new(
             last.GetProperty("begunAt").GetDateTimeOffset(), last.GetProperty("endedAt").GetDateTimeOffset(), Number("rows"),
             Number("equal"), Number("onTheWay"), Number("missing"), Number("stale"), Number("extra"), Number("storedTwice"),
-            Number("requested"), Number("unmended"));
+            Number("requested"), Number("unmended"))
+        {
+            Lost = Later("lost"),
+        };
+
+        // What earlier versions did not look for.
+        long Later(string name) => last.TryGetProperty(name, out var number) ? number.GetInt64() : 0;
     }
 
     private static void WriteTo(Utf8JsonWriter json, AuditState state)
@@ -154,6 +171,7 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
         if (state.RowsAbout is { } about) json.WriteNumber("rowsAbout", about);
         json.WriteNumber("differingRounds", state.DifferingRounds);
         if (state.DeletesHeld is { } held) json.WriteString("deletesHeld", held);
+        if (state.LostAccepted > 0) json.WriteNumber("lostAccepted", state.LostAccepted);
         if (state.Last is not { } last) return;
         json.WriteStartObject("last");
         json.WriteString("begunAt", last.BegunAt);
@@ -167,6 +185,7 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
         json.WriteNumber("storedTwice", last.StoredTwice);
         json.WriteNumber("requested", last.Requested);
         json.WriteNumber("unmended", last.Unmended);
+        json.WriteNumber("lost", last.Lost);
         json.WriteEndObject();
     }
 }

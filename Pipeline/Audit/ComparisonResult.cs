@@ -67,6 +67,15 @@ public sealed record ComparisonResult
     /// <summary>Topic offsets that are in the lake more than once.</summary>
     public long StoredTwice { get; init; }
 
+    /// <summary>
+    /// Versions that the commit log has and the lake's files have not, without those that were accepted as lost: files are gone. Where a
+    /// newer version of the row is there, the table does not show it.
+    /// </summary>
+    public long Lost { get; init; }
+
+    /// <summary>Versions that are lost, too, and accepted.</summary>
+    public long LostAccepted { get; init; }
+
     /// <summary>Columns that were left out because an older schema has them not, or as another type.</summary>
     public ImmutableSortedSet<string> ColumnsLeftOut { get; init; } = [];
 
@@ -79,7 +88,10 @@ public sealed record ComparisonResult
     /// <summary>The table has rows, and not one was due: nothing was seen to be equal.</summary>
     private bool ComparedNothing => TableRows > 0 && Equal == 0 && OnTheWay > 0;
 
-    public ComparisonVerdict Verdict =>
+    public ComparisonVerdict Verdict => Lost > 0 ? ComparisonVerdict.Different : OfPresentRows;
+
+    /// <summary>The verdict on the newest version of each row alone.</summary>
+    public ComparisonVerdict OfPresentRows =>
         Missing > 0 || Stale > 0 || (Extra > 0 && !IsOrderInDoubt) || StoredTwice > 0 ? ComparisonVerdict.Different
         : HasSettled && !HasNothing && !ComparedNothing && !IsOrderInDoubt ? ComparisonVerdict.Equal
         : ComparisonVerdict.Unknown;

@@ -5,6 +5,7 @@ using Npgsql;
 using OrdersStream.Capture;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
 using OrdersStream.Lake.Files;
@@ -67,6 +68,8 @@ public sealed class LakeComparison(
         await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
         var table = await ComparedTable.ReadAsync(connection, options, cancellationToken);
         var begun = await BegunAsync(connection, table, cancellationToken);
+        // First: what it counts is in the files that are read next, or gone.
+        var logged = LoggedVersions.Read(openFiles(options.Streaming.CheckpointLocation), options.Kafka.Topic);
         using var index = LakeIndex.Of(options, lake, table.Schema, VersionsMax);
         await index.BuildAsync(progress, cancellationToken);
 
@@ -83,13 +86,26 @@ public sealed class LakeComparison(
             open = tally.OpenRanges;
             var isDeleting = await tally.LookForDeletesAsync(
                 () => PendingDeletes.ReadAsync(connection, options.Postgres, horizon, cancellationToken));
-            if (open.Count == 0 && !isDeleting) return tally.End(hasSettled: position?.Horizon is not null);
-            if (round == RoundsMax) return tally.End(await IsAllSinceAsync(isDeleting ? tally : null));
+            if (open.Count == 0 && !isDeleting) return await EndAsync(position?.Horizon is not null);
+            if (round == RoundsMax) return await EndAsync(await IsAllSinceAsync(isDeleting ? tally : null));
             // What was not due is looked at again when capture has published it and it is stored.
-            if (await LaterThanAsync(connection, horizon, cancellationToken) is not { } later) return tally.End(hasSettled: false);
+            if (await LaterThanAsync(connection, horizon, cancellationToken) is not { } later) return await EndAsync(hasSettled: false);
             horizon = later;
             await arrival.WaitAsync(Patience, cancellationToken);
             await index.UpdateAsync(cancellationToken);
+        }
+
+        async Task<ComparisonResult> EndAsync(bool hasSettled)
+        {
+            // Files that were committed and had no names yet have them by the time the lake has what is in the topic now.
+            if (logged.NotIn(index) > 0)
+            {
+                await arrival.WaitAsync(Patience, cancellationToken);
+                await index.UpdateAsync(cancellationToken);
+            }
+            var lost = logged.NotIn(index);
+            var accepted = Math.Min(lost, new AuditStateFile(options, CrashPoints.None).Read()?.LostAccepted ?? 0);
+            return tally.End(hasSettled) with { Lost = lost - accepted, LostAccepted = accepted };
         }
 
         // A busy table always has something on its way: what was there when the comparison began must not be.

@@ -34,6 +34,7 @@ internal sealed class LakeIndex : IDisposable
     private readonly Dictionary<string, short> shapeOf = [];
     private readonly List<ComparedShape> shapes = [];
     private readonly Dictionary<(int Partition, int? Generation), OffsetSet> offsets = [];
+    private readonly Dictionary<int, long> versions = [];
     private readonly List<DifferingRow> twice = [];
     private BitArray matched = new(0);
 
@@ -70,6 +71,9 @@ internal sealed class LakeIndex : IDisposable
 
     /// <summary>Row versions in the lake.</summary>
     public long Rows { get; private set; }
+
+    /// <summary>Different versions of one partition of the topic: what is stored twice counts once.</summary>
+    public long VersionsOf(int partition) => versions.GetValueOrDefault(partition);
 
     /// <summary>Different keys, when it was built.</summary>
     public long Keys => runs[0].Count;
@@ -217,7 +221,8 @@ internal sealed class LakeIndex : IDisposable
     private void Take(string file, LakeRow row, int? generation)
     {
         Rows++;
-        if (!TryAdd(row, generation)) TakeAgain(file, row);
+        if (TryAdd(row, generation)) versions[row.Partition] = VersionsOf(row.Partition) + 1;
+        else TakeAgain(file, row);
 
         var number = ShapeOf(row.Row.Schema);
         var shape = shapes[number];

@@ -61,6 +61,7 @@ public sealed class LakeRepair
         var round = new AuditRound(options, arrival, openFiles, isDry ? null : Ask)
         {
             Reason = "repair", IsOfAllDeletes = true, IsCaptured = await PollerAsync(cancellationToken) is not null,
+            LostAccepted = state.Read()?.LostAccepted ?? 0,
         };
         await foreach (var pause in round.StepsAsync(cancellationToken)) await Task.Delay(pause, time, cancellationToken);
         DeletesHeld = round.DeletesHeld;
@@ -112,14 +113,21 @@ public sealed class LakeRepair
     /// <param name="compared">A comparison of the whole table.</param>
     /// <param name="begunAt">When it began.</param>
     /// <param name="requested">Rows that were published again before it.</param>
-    public void Keep(ComparisonResult compared, DateTimeOffset begunAt, long requested)
+    /// <param name="acceptsLost">From now on it is known that the lake's files have lost what they have.</param>
+    /// <returns>What is known now.</returns>
+    public ComparisonResult Keep(ComparisonResult compared, DateTimeOffset begunAt, long requested, bool acceptsLost)
     {
-        if (compared is not { Verdict: ComparisonVerdict.Equal, IsPart: false }) return;
+        if (compared is not { OfPresentRows: ComparisonVerdict.Equal, IsPart: false }) return compared;
+        if (acceptsLost) compared = compared with { Lost = 0, LostAccepted = compared.Lost + compared.LostAccepted };
         var found = new AuditFindings(
-            begunAt, time.GetUtcNow(), compared.TableRows, compared.Equal, compared.OnTheWay, 0, 0, 0, 0, 0, 0);
+            begunAt, time.GetUtcNow(), compared.TableRows, compared.Equal, compared.OnTheWay, 0, 0, 0, 0, 0, 0)
+        {
+            Lost = compared.Lost,
+        };
         var before = state.Read() ?? new(null);
-        if (!found.ComparedNothing)
-            state.Write((before with { RequestedInAll = before.RequestedInAll + requested }).Next(found, deletesHeld: null));
+        before = before with { RequestedInAll = before.RequestedInAll + requested, LostAccepted = compared.LostAccepted };
+        if (!found.ComparedNothing) state.Write(before.Next(found, deletesHeld: null));
+        return compared;
     }
 
     /// <summary>Of what was asked for here, the requests that the poller could not do, where they are kept.</summary>

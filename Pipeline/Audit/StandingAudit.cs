@@ -85,6 +85,7 @@ public sealed class StandingAudit
             new(last.Stale, [.. metrics.StreamTags, new("kind", "stale")]),
             new(last.Extra, [.. metrics.StreamTags, new("kind", "extra")]),
             new(last.StoredTwice, [.. metrics.StreamTags, new("kind", "stored_twice")]),
+            new(last.Lost, [.. metrics.StreamTags, new("kind", "lost")]),
         ];
     }
 
@@ -167,7 +168,10 @@ public sealed class StandingAudit
         var since = awaited.AwaitedSince is { } first && first <= begunAt ? first : begunAt;
         file.Write(awaited with { RoundBegunAt = begunAt, AwaitedSince = since, RowsAbout = about });
         Func<RepairRequest, string>? ask = options.Audit.MayRepair ? request => requests.Add(request, time.GetUtcNow()) : null;
-        var round = new AuditRound(options, arrival, openFiles, ask) { AskedBefore = asked.Published() };
+        var round = new AuditRound(options, arrival, openFiles, ask)
+        {
+            AskedBefore = asked.Published(), LostAccepted = awaited.LostAccepted,
+        };
         await using (var steps = round.StepsAsync(cancellationToken).GetAsyncEnumerator(cancellationToken))
         {
             for (var begun = time.GetTimestamp(); await steps.MoveNextAsync(); begun = time.GetTimestamp())
@@ -187,6 +191,7 @@ public sealed class StandingAudit
         file.Write(before.Next(found, round.DeletesHeld));
         Say(found, before.Last, AuditCause.Of(found, round.IsGuarded, round.HasTombstones));
         // Once, and again when there are more.
+        if (found.Lost > (before.Last?.Lost ?? 0)) logger.AuditLost(found.Lost);
         if (round.DeletesHeld is { } why && found.Extra > (before.Last?.Extra ?? 0)) logger.AuditDeletesHeld(found.Extra, why);
     }
 
@@ -269,7 +274,8 @@ internal static class AuditCause
         var causes = new List<string>();
         if (found.Missing + found.Stale > 0)
             causes.Add(
-                isGuarded ? "missing and stale: files of the lake may be gone, or rows were written past the trigger"
+                found.Lost > 0 ? "missing and stale: files of the lake are gone, as its commit log tells"
+                : isGuarded ? "missing and stale: files of the lake may be gone, or rows were written past the trigger"
                 : "missing and stale: no trigger sets the ordering column for every writer, so rows may be dated back");
         if (found.Extra > 0)
             causes.Add(

@@ -180,6 +180,9 @@ public sealed record AuditStatus(
     DateTimeOffset ComparedAt, double AgeSeconds, long Rows, long OnTheWay, long Missing, long Stale, long Extra, long StoredTwice,
     long Requested, long Unmended, string? Failure, int DifferingRounds = 0, string? DeletesHeld = null)
 {
+    /// <summary>Row versions that the commit log has and the lake's files have not, and that nobody has accepted as lost.</summary>
+    public long Lost { get; init; }
+
     /// <summary>Rows, or offsets, that were not as they should be. Deleted rows that no trigger wrote down are none of them.</summary>
     public long Differences => Missing + Stale + StoredTwice;
 

@@ -306,6 +306,10 @@ public sealed class StatusReader
         if (audit?.Last is { Differences: > 0, NeedsHelp: false } last)
             yield return $"audit: {last.Says}; what was missing or stale is published again, and the next round says "
                 + "whether it was of use";
+        if (audit?.Last is { Lost: > 0 and var lost })
+            yield return string.Create(CultureInfo.InvariantCulture,
+                $"audit: {lost:N0} row versions that the commit log has are in no file of the lake: files are gone. Put them back from a "
+                + $"backup, or 'repair --accept-lost' accepts it");
         if (audit is { Failure: { } failure, IsOverdue: false })
             yield return $"audit: {(audit.Last is null ? "the first" : "a later")} round was broken off: {failure}";
     }

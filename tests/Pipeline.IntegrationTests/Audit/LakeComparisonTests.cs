@@ -206,6 +206,53 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
         Assert.Equal(rows, (await CompareAsync(pipeline)).Missing);
     }
 
+    /// <summary>Each row has a newer version, which is there: the table does not show it, the commit log does.</summary>
+    [Fact]
+    public async Task a_lost_file_of_superseded_versions_is_noticed_until_the_loss_is_accepted()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        var first = LakeReader.Files(new LakeFolder(pipeline.Options.Datalake.Path)).ToList();
+        await pipeline.Database.ExecuteAsync("UPDATE t_orders SET amount = amount + 1");
+        await pipeline.OnceAsync();
+        var whole = await CompareAsync(pipeline);
+        Assert.Equal((ComparisonVerdict.Equal, 0), (whole.Verdict, whole.Lost));
+        foreach (var file in first) File.Delete(Path.Combine(pipeline.Options.Datalake.Path, file));
+
+        var compared = await CompareAsync(pipeline);
+        Assert.Equal((ComparisonVerdict.Different, 24), (compared.Verdict, compared.Lost));
+        Assert.Equal((24, 0, 0, ComparisonVerdict.Equal), (compared.Equal, compared.Missing, compared.Stale, compared.OfPresentRows));
+        await using var run = pipeline.Run();
+        var found = await run.Stream.Repair.FindAsync(isDry: true, Token);
+        Assert.Equal((24, 0), (found.Lost, found.Differences));
+
+        run.Stream.Repair.Keep(compared, DateTimeOffset.UnixEpoch, requested: 0, acceptsLost: true);
+        compared = await CompareAsync(pipeline);
+        Assert.Equal((ComparisonVerdict.Equal, 0, 24), (compared.Verdict, compared.Lost, compared.LostAccepted));
+        Assert.Equal(0, (await run.Stream.Repair.FindAsync(isDry: true, Token)).Lost);
+    }
+
+    /// <summary>The log goes on counting what the files held that a human says were removed on purpose.</summary>
+    [Fact]
+    public async Task files_that_were_removed_on_purpose_are_not_called_lost()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        var lake = new LakeFolder(pipeline.Options.Datalake.Path);
+        var first = LakeReader.Files(lake).ToList();
+        await pipeline.Database.ExecuteAsync("UPDATE t_orders SET amount = amount + 1");
+        await pipeline.OnceAsync();
+        foreach (var file in first) File.Delete(lake.Locate(file));
+        Assert.Equal(24, (await CompareAsync(pipeline)).Lost);
+
+        var logs = Directory.GetFiles(
+            Path.Combine(pipeline.Options.Streaming.CheckpointLocation, "commits"), "*1.json", SearchOption.AllDirectories);
+        foreach (var entry in logs) await File.WriteAllTextAsync(entry.Replace(".json", ".accept-missing"), "", Token);
+
+        var compared = await CompareAsync(pipeline);
+        Assert.Equal((ComparisonVerdict.Equal, 0), (compared.Verdict, compared.Lost));
+    }
+
     [Theory]
     [InlineData(1, 1)]
     [InlineData(7, 5)]

@@ -175,7 +175,7 @@ public sealed class RepairTests(PostgresServer postgres, KafkaServer kafka)
         await running;
 
         Task<int> RepairAsync(bool isDry, bool once) =>
-            RepairVerbs.RepairAsync(new RepairOptions(stream.Options, isDry, once, LogLevel.Warning), Token);
+            RepairVerbs.RepairAsync(new RepairOptions(stream.Options, isDry, once, LogLevel.Warning, AcceptsLost: once), Token);
     }
 
     /// <summary>Who waits sees no request any more, as where it was done.</summary>
