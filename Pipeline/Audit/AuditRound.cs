@@ -115,6 +115,7 @@ internal sealed class AuditRound(
         var ranges = new TableRanges(connection, options.Postgres, table.Schema) { RowsMax = RangeRows, Oid = table.Oid };
         for (var number = 0; number < ranges.Count; number++)
             await foreach (var wait in CompareAsync(number, ranges, index, cancellationToken)) yield return wait;
+        counts = counts with { OnTheWay = counts.OnTheWay + index.CameSince() };
         if (index.NeverFound().Any())
         {
             // What was deleted meanwhile, and is not in the lake yet, is on the way.

@@ -202,7 +202,7 @@ public sealed class LakeComparison(
                 IsPart = isPart,
                 TableRows = TableRows,
                 Equal = counted.Values.Sum(c => c.Equal),
-                OnTheWay = counted.Values.Sum(c => c.OnTheWay) + deleting,
+                OnTheWay = counted.Values.Sum(c => c.OnTheWay) + deleting + (isPart ? 0 : index.CameSince()),
                 Stale = counted.Values.Sum(c => c.Stale),
                 Missing = counted.Values.Sum(c => c.Missing),
                 Extra = extra,

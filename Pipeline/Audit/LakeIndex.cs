@@ -136,16 +136,22 @@ internal sealed class LakeIndex : IDisposable
     }
 
     /// <summary>
-    /// Of the versions that were there when it was built, those of keys that nobody asked for, and that were not deleted since.
+    /// Of the versions that were there when it was built, those of keys that nobody asked for, and that have no version since: a row that
+    /// was deleted and inserted again while the table was read is in it, though no range had it.
     /// </summary>
-    public IEnumerable<IndexedVersion> NeverFound() =>
-        runs[0].ReadAll().Where((version, place) => !matched[place] && !version.Deleted && !IsDeletedSince(version));
+    public IEnumerable<IndexedVersion> NeverFound() => Unmatched().Where(version => NewestSince(version) is null);
 
-    private bool IsDeletedSince(IndexedVersion newest)
+    /// <summary>Keys that nobody asked for, and whose rows came since: they are on the way.</summary>
+    public long CameSince() => Unmatched().LongCount(version => NewestSince(version) is { Deleted: false });
+
+    private IEnumerable<IndexedVersion> Unmatched() => runs[0].ReadAll().Where((version, place) => !matched[place] && !version.Deleted);
+
+    private IndexedVersion? NewestSince(IndexedVersion than)
     {
+        IndexedVersion? newest = null;
         foreach (var run in runs.Skip(1))
-            if (run.Find(newest.Key, out var later) >= 0 && IndexedVersion.Compare(later, newest) < 0) newest = later;
-        return newest.Deleted;
+            if (run.Find(than.Key, out var later) >= 0 && IndexedVersion.Compare(later, newest ?? than) < 0) newest = later;
+        return newest;
     }
 
     /// <summary>Keys of the lake as texts that Postgres reads back, by their digests; all files are read once more.</summary>
