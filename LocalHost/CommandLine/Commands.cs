@@ -147,7 +147,8 @@ internal static partial class Commands
         };
         return WithConfiguration(command, (arguments, pipeline, cancellationToken) => RepairVerbs.RepairAsync(
             new RepairOptions(
-                pipeline, arguments.GetValue(dry), arguments.GetValue(once), arguments.GetValue(LogLevelOption), arguments.GetValue(accept)),
+                pipeline, arguments.GetValue(dry), arguments.GetValue(once), arguments.GetValue(LogLevelOption),
+                arguments.GetValue(accept)),
             cancellationToken));
     }
 

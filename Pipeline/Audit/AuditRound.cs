@@ -40,6 +40,9 @@ internal sealed class AuditRound(
     /// <summary>Versions that the commit log has and the lake's files have not.</summary>
     private long lost;
 
+    /// <summary>Of the extra ones, those that this round asks to be published as deleted, one before did, or the next will.</summary>
+    private long extraAsked;
+
     /// <summary>Rows that were asked for, and those that were not, since that was of no use the last time.</summary>
     private long requested, unmended;
 
@@ -88,6 +91,7 @@ internal sealed class AuditRound(
         unmended)
     {
         Lost = Math.Max(0, lost - LostAccepted),
+        ExtraUnasked = options.Postgres.Deletes != "off" && (HasTombstones || IsOfAllDeletes) ? extra - extraAsked : 0,
     };
 
     /// <summary>The round, step by step.</summary>
@@ -161,6 +165,7 @@ internal sealed class AuditRound(
         else if (gone * 100 > options.Postgres.DeletesShareMax * (counts.Rows + gone))
             DeletesHeld = $"they are more than {options.Postgres.DeletesShareMax}% of all (postgres.deletes_share_max)";
         if (DeletesHeld is not null) yield break;
+        extraAsked = gone;
         var wanted = new Dictionary<UInt128, ulong>();
         foreach (var version in index.NeverFound().Where(isGone).Take(DeletesMax))
         {

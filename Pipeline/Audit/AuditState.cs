@@ -26,6 +26,9 @@ public sealed record AuditFindings(
     /// </summary>
     public long Lost { get; init; }
 
+    /// <summary>Extra rows that nobody asked to be published as deleted, though deletes of the table are captured.</summary>
+    public long ExtraUnasked { get; init; }
+
     /// <summary>Rows, or offsets, that are not as they should be.</summary>
     public long Differences => Missing + Stale + Extra + StoredTwice;
 
@@ -154,7 +157,7 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
             Number("equal"), Number("onTheWay"), Number("missing"), Number("stale"), Number("extra"), Number("storedTwice"),
             Number("requested"), Number("unmended"))
         {
-            Lost = Later("lost"),
+            Lost = Later("lost"), ExtraUnasked = Later("extraUnasked"),
         };
 
         // What earlier versions did not look for.
@@ -186,6 +189,7 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
         json.WriteNumber("requested", last.Requested);
         json.WriteNumber("unmended", last.Unmended);
         json.WriteNumber("lost", last.Lost);
+        json.WriteNumber("extraUnasked", last.ExtraUnasked);
         json.WriteEndObject();
     }
 }

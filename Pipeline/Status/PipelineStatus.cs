@@ -183,6 +183,9 @@ public sealed record AuditStatus(
     /// <summary>Row versions that the commit log has and the lake's files have not, and that nobody has accepted as lost.</summary>
     public long Lost { get; init; }
 
+    /// <summary>Extra rows that are not published as deleted, though deletes of the table are captured: these went past.</summary>
+    public long ExtraUnasked { get; init; }
+
     /// <summary>Rows, or offsets, that were not as they should be. Deleted rows that no trigger wrote down are none of them.</summary>
     public long Differences => Missing + Stale + StoredTwice;
 
@@ -201,7 +204,7 @@ public sealed record AuditStatus(
     /// It was seen, and nobody mends it; or what was published again was of no use, or not for long, since the next round found rows, too.
     /// </summary>
     internal bool NeedsHelp =>
-        StoredTwice + Unmended > 0 || Missing + Stale > Requested || DifferingRounds >= 2 || DeletesHeld is not null;
+        StoredTwice + Unmended + ExtraUnasked > 0 || Missing + Stale > Requested || DifferingRounds >= 2 || DeletesHeld is not null;
 }
 
 /// <summary>What the standing audit has left of itself.</summary>

@@ -303,9 +303,12 @@ public sealed class StatusReader
 
     private static IEnumerable<string> WarningsOf(AuditReport? audit)
     {
-        if (audit?.Last is { Differences: > 0, NeedsHelp: false } last)
-            yield return $"audit: {last.Says}; what was missing or stale is published again, and the next round says "
-                + "whether it was of use";
+        if (audit?.Last is { NeedsHelp: false } last && last.Differences + last.Extra > 0)
+            yield return $"audit: {last.Says}"
+                + (last.Differences > 0
+                    ? "; what was missing or stale is published again, and the next round says whether it was of use" : "")
+                + (last.Extra > 0 ? "; what is extra was deleted, unless the lake or the table is another's: 'verify' tells, and 'repair' "
+                    + "publishes it as deleted (see postgres.deletes)" : "");
         if (audit?.Last is { Lost: > 0 and var lost })
             yield return string.Create(CultureInfo.InvariantCulture,
                 $"audit: {lost:N0} row versions that the commit log has are in no file of the lake: files are gone. Put them back from a "
@@ -341,7 +344,8 @@ public sealed class StatusReader
                 + "missing or stale again, and compares.",
             (_, not null) => "Where they were deleted, raise postgres.deletes_share_max and start again; a table that is empty on purpose "
                 + "needs a lake that is begun anew.",
-            _ => "'verify' compares them now; 'repair' publishes what is missing or stale again, and compares."
+            _ => "'verify' compares them now; 'repair' publishes what is missing or stale again, as deleted what only the lake has, "
+                + "and compares."
                 + (audit.DifferingRounds >= 2 ? " Find what the log gives as the cause: it goes on." : ""),
         });
 

@@ -361,7 +361,7 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
         Assert.Contains("The position of this stream belongs to", audited.Message);
     }
 
-    /// <summary>As a copy that was restored and goes on by itself has it; and as a server that was promoted, which capture will see.</summary>
+    /// <summary>As a copy that was restored has it, and a server that was promoted, which capture will see.</summary>
     [Fact]
     public async Task a_server_of_another_timeline_is_not_compared_before_capture_has_seen_it()
     {

@@ -50,8 +50,7 @@ public sealed class LakeIndexTests : IDisposable
     }
 
     /// <summary>
-    /// Of three rows that no range had, one was deleted since the lake was read, one was deleted and inserted again, and the table never had
-    /// the third.
+    /// Of three rows that no range had, one was deleted since the lake was read, one also inserted again, and the third is extra.
     /// </summary>
     [Fact]
     public async Task a_row_that_came_again_since_is_on_the_way_and_not_extra()

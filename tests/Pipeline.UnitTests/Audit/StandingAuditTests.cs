@@ -108,6 +108,8 @@ public sealed class StandingAuditTests : IDisposable
         // Extra is no difference, unless it is to be published as deleted.
         Assert.False(Of(state.Next(Found(equal: 10) with { Extra = 5 }, null)).NeedsHelp);
         Assert.True(Of(state.Next(Found(equal: 10) with { Extra = 5 }, "they are too many")).NeedsHelp);
+        // Or its deletes are captured, and these were not.
+        Assert.True((Of(state.Next(Found(equal: 10) with { Extra = 5 }, null)) with { ExtraUnasked = 5 }).NeedsHelp);
 
         static AuditStatus Of(AuditState s) => new(
             Noon, 0, s.Last!.Rows, 0, s.Last.Missing, s.Last.Stale, s.Last.Extra, 0, s.Last.Requested, 0, null, s.DifferingRounds,

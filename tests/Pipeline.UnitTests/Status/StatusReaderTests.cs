@@ -64,6 +64,21 @@ public sealed class StatusReaderTests : IDisposable
         static AuditReport Compared(DateTimeOffset at) => new(new(at, 0, 1, 0, 0, 0, 0, 0, 0, 0, null), null, IsOverdue: false);
     }
 
+    [Fact]
+    public async Task rows_that_only_the_lake_has_are_warned_of_and_wrong_where_deletes_are_captured()
+    {
+        var found = new AuditStatus(default, 0, 10, 0, Missing: 0, Stale: 0, Extra: 5, 0, 0, 0, null);
+        audit = new(found, null, IsOverdue: false);
+        var status = await ReadAsync(Open);
+        Assert.Contains(status.Warnings, w => w.Contains("5 were extra", StringComparison.Ordinal));
+        Assert.DoesNotContain(status.Problems, p => p.Contains("5 were extra", StringComparison.Ordinal));
+
+        audit = new(found with { ExtraUnasked = 5 }, null, IsOverdue: false);
+        status = await ReadAsync(Open);
+        Assert.DoesNotContain(status.Warnings, w => w.Contains("5 were extra", StringComparison.Ordinal));
+        Assert.Contains(status.Problems, p => p.Contains("5 were extra", StringComparison.Ordinal));
+    }
+
     /// <summary>As where the process that captures has audit.enabled false: it leaves nothing of an audit.</summary>
     [Fact]
     public async Task a_lake_that_is_never_compared_is_not_well_for_ever()
