@@ -41,6 +41,7 @@ public static class RepairVerbs
         var found = await stream.Repair.FindAsync(options.IsDry, cancellationToken);
         Say($"of {found.Rows:N0} rows {found.Missing:N0} are missing and {found.Stale:N0} stale; {found.OnTheWay:N0} are on the way");
         if (found.Extra > 0) Say($"{found.Extra:N0} are in the lake and not in the table");
+        if (found.Misplaced > 0) Say($"{found.Misplaced:N0} versions are in files that lie in a wrong folder: verify names them");
         if (found.Lost > 0) Say($"{found.Lost:N0} versions that the commit log has are in no file of the lake: files of it are gone");
         if (stream.Repair.DeletesHeld is { } why) Say($"they are not published as deleted, since {why}");
         if (options.IsDry)

@@ -34,8 +34,8 @@ internal sealed class AuditRound(
 
     private RangeCounts counts;
 
-    /// <summary>Keys of the lake that the table has not, and offsets that it has more than once.</summary>
-    private long extra, storedTwice;
+    /// <summary>Keys of the lake that the table has not, offsets that it has more than once, and versions in a wrong folder.</summary>
+    private long extra, storedTwice, misplaced;
 
     /// <summary>Versions that the commit log has and the lake's files have not.</summary>
     private long lost;
@@ -90,7 +90,7 @@ internal sealed class AuditRound(
         begunAt, endedAt, counts.Rows, counts.Equal, counts.OnTheWay, counts.Missing, counts.Stale, extra, storedTwice, requested,
         unmended)
     {
-        Lost = Math.Max(0, lost - LostAccepted),
+        Lost = Math.Max(0, lost - LostAccepted), Misplaced = misplaced,
         ExtraUnasked = options.Postgres.Deletes != "off" && (HasTombstones || IsOfAllDeletes) ? extra - extraAsked : 0,
     };
 
@@ -146,7 +146,7 @@ internal sealed class AuditRound(
             await foreach (var wait in ArrivalAsync(cancellationToken)) yield return wait;
             await index.UpdateAsync(cancellationToken);
         }
-        (storedTwice, lost) = (index.StoredTwice, logged.NotIn(index));
+        (storedTwice, misplaced, lost) = (index.StoredTwice, index.Misplaced, logged.NotIn(index));
     }
 
     /// <summary>

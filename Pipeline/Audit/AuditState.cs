@@ -29,8 +29,11 @@ public sealed record AuditFindings(
     /// <summary>Extra rows that nobody asked to be published as deleted, though deletes of the table are captured.</summary>
     public long ExtraUnasked { get; init; }
 
+    /// <summary>Row versions in files that lie in another folder than their rows belong in.</summary>
+    public long Misplaced { get; init; }
+
     /// <summary>Rows, or offsets, that are not as they should be.</summary>
-    public long Differences => Missing + Stale + Extra + StoredTwice;
+    public long Differences => Missing + Stale + Extra + StoredTwice + Misplaced;
 
     /// <summary>The table has rows, and not one was due: nothing was seen to be equal.</summary>
     public bool ComparedNothing => Rows > 0 && Compared == 0 && Differences == 0;
@@ -157,7 +160,7 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
             Number("equal"), Number("onTheWay"), Number("missing"), Number("stale"), Number("extra"), Number("storedTwice"),
             Number("requested"), Number("unmended"))
         {
-            Lost = Later("lost"), ExtraUnasked = Later("extraUnasked"),
+            Lost = Later("lost"), ExtraUnasked = Later("extraUnasked"), Misplaced = Later("misplaced"),
         };
 
         // What earlier versions did not look for.
@@ -190,6 +193,7 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
         json.WriteNumber("unmended", last.Unmended);
         json.WriteNumber("lost", last.Lost);
         json.WriteNumber("extraUnasked", last.ExtraUnasked);
+        json.WriteNumber("misplaced", last.Misplaced);
         json.WriteEndObject();
     }
 }

@@ -210,8 +210,9 @@ public sealed class LakeComparison(
                 LakeKeys = index.Keys,
                 LakeFiles = index.Files,
                 StoredTwice = index.StoredTwice,
+                Misplaced = index.Misplaced,
                 ColumnsLeftOut = [.. index.Shapes.SelectMany(s => s.LeftOut)],
-                Examples = [.. index.TwiceStored, .. examples],
+                Examples = [.. index.TwiceStored, .. index.MisplacedFiles, .. examples],
                 HasSettled = hasSettled,
                 IsOrderInDoubt = isOrderInDoubt,
             };

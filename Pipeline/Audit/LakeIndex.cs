@@ -19,8 +19,8 @@ internal sealed class LakeIndex : IDisposable
     /// <summary>Runs of what came after it was built, until they are made one.</summary>
     private const int LaterRunsMax = 8;
 
-    /// <summary>Files that are named.</summary>
-    private const int TwiceMax = 5;
+    /// <summary>Files that are named, of each kind.</summary>
+    private const int NamedMax = 5;
 
     private readonly ILakeFiles lake;
     private readonly string topic;
@@ -35,7 +35,7 @@ internal sealed class LakeIndex : IDisposable
     private readonly List<ComparedShape> shapes = [];
     private readonly Dictionary<(int Partition, int? Generation), OffsetSet> offsets = [];
     private readonly Dictionary<int, long> versions = [];
-    private readonly List<DifferingRow> twice = [];
+    private readonly List<DifferingRow> twice = [], misplaced = [];
     private BitArray matched = new(0);
 
     /// <summary>That of a stream: its own files lie beside the commit log.</summary>
@@ -49,6 +49,7 @@ internal sealed class LakeIndex : IDisposable
         return new(lake, options.Kafka.Topic, table, new SchemaStore(checkpoint).Read, Path.Combine(checkpoint, "audit"), versionsMax)
         {
             LeavesMissing = options.Postgres.ChangedValues == "leave",
+            Folders = LakeFolders.Of(options.Datalake, lake),
         };
     }
 
@@ -69,6 +70,9 @@ internal sealed class LakeIndex : IDisposable
     /// <summary>Columns that a version has not, or as another type, are not compared.</summary>
     public bool LeavesMissing { get; init; }
 
+    /// <summary>In which folder a file belongs; null: it is not looked at.</summary>
+    public LakeFolders? Folders { get; init; }
+
     /// <summary>Row versions in the lake.</summary>
     public long Rows { get; private set; }
 
@@ -83,6 +87,12 @@ internal sealed class LakeIndex : IDisposable
 
     /// <summary>The first few of them, one a file: those that have them again.</summary>
     public IReadOnlyList<DifferingRow> TwiceStored => twice;
+
+    /// <summary>Row versions in files of a folder that is not their rows' own: who reads by folders does not find them.</summary>
+    public long Misplaced { get; private set; }
+
+    /// <summary>The first few of those files.</summary>
+    public IReadOnlyList<DifferingRow> MisplacedFiles => misplaced;
 
     /// <summary>The ways in which the table's rows are digested, to be compared with versions of some schema.</summary>
     public IReadOnlyList<ComparedShape> Shapes => shapes;
@@ -211,7 +221,13 @@ internal sealed class LakeIndex : IDisposable
     {
         try
         {
-            await foreach (var row in reader.ReadAsync(file, cancellationToken)) Take(file, row, generation);
+            bool? isMisplaced = null;
+            await foreach (var row in reader.ReadAsync(file, cancellationToken))
+            {
+                Take(file, row, generation);
+                // All rows of a file are of one folder.
+                if (isMisplaced ??= Folders?.IsMisplaced(file, row.Row) is true) TakeMisplaced(file, row);
+            }
         }
         catch (FormatException e)
         {
@@ -256,8 +272,16 @@ internal sealed class LakeIndex : IDisposable
     {
         StoredTwice++;
         var shown = LakePath.WithoutValues(file);
-        if (twice.Count < TwiceMax && twice.TrueForAll(t => t.File != shown))
+        if (twice.Count < NamedMax && twice.TrueForAll(t => t.File != shown))
             twice.Add(new(RowDifference.StoredTwice, null, row.Partition, row.Offset, shown));
+    }
+
+    private void TakeMisplaced(string file, LakeRow row)
+    {
+        Misplaced++;
+        var shown = LakePath.WithoutValues(file);
+        if (misplaced.Count < NamedMax && misplaced.TrueForAll(m => m.File != shown))
+            misplaced.Add(new(RowDifference.Misplaced, null, row.Partition, row.Offset, shown));
     }
 
     private short ShapeOf(TableSchema schema)

@@ -85,6 +85,7 @@ public sealed class StandingAudit
             new(last.Stale, [.. metrics.StreamTags, new("kind", "stale")]),
             new(last.Extra, [.. metrics.StreamTags, new("kind", "extra")]),
             new(last.StoredTwice, [.. metrics.StreamTags, new("kind", "stored_twice")]),
+            new(last.Misplaced, [.. metrics.StreamTags, new("kind", "misplaced")]),
             new(last.Lost, [.. metrics.StreamTags, new("kind", "lost")]),
         ];
     }
@@ -281,6 +282,10 @@ internal static class AuditCause
             causes.Add(
                 hasTombstones ? "extra: files of the lake that held deletes may be gone, or rows were deleted past the triggers"
                 : "extra: deleted in the table, and no trigger wrote it down");
+        if (found.Misplaced > 0)
+            causes.Add(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{found.Misplaced:N0} versions are in files that lie in another folder than their rows belong in: 'verify' names them"));
         if (found.StoredTwice > 0) causes.Add("stored twice: a file of the lake was copied, or put back");
         return causes.Count == 0 ? "" : $" ({string.Join("; ", causes)})";
     }

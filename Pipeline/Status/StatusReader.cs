@@ -338,10 +338,10 @@ public sealed class StatusReader
         $"Lake and table differed when they were compared at {Clock(audit.ComparedAt)}: {audit.Says}"
         + (audit.DifferingRounds >= 2 ? $", in {audit.DifferingRounds} rounds one after the other" : "")
         + (audit.DeletesHeld is { } why ? $"; extra rows are not published as deleted, since {why}" : "") + ".",
-        (audit.StoredTwice, audit.DeletesHeld) switch
+        (audit.StoredTwice + audit.Misplaced, audit.DeletesHeld) switch
         {
-            (> 0, _) => "'verify' names files whose rows are stored twice: move the copy away. Then 'repair', which publishes what is "
-                + "missing or stale again, and compares.",
+            (> 0, _) => "'verify' names files whose rows are stored twice, and those that lie in a wrong folder: move the copy away, the "
+                + "others back. Then 'repair', which publishes what is missing or stale again, and compares.",
             (_, not null) => "Where they were deleted, raise postgres.deletes_share_max and start again; a table that is empty on purpose "
                 + "needs a lake that is begun anew.",
             _ => "'verify' compares them now; 'repair' publishes what is missing or stale again, as deleted what only the lake has, "

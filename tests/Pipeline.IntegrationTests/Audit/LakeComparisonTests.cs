@@ -196,6 +196,31 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
         Assert.Equal(ComparisonVerdict.Equal, (await CompareAsync(pipeline)).Verdict);
     }
 
+    /// <summary>Readers that prune by folders do not find its rows.</summary>
+    [Fact]
+    public async Task a_file_in_a_folder_of_another_value_is_noticed()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        Assert.Equal(0, (await CompareAsync(pipeline)).Misplaced);
+        var (file, rows) = await FirstFileAsync(pipeline);
+        var folder = Directory.CreateDirectory(Path.Combine(pipeline.Options.Datalake.Path, "by_order_date=1999-12-31"));
+        var moved = Path.Combine(folder.FullName, Path.GetFileName(file));
+        File.Move(file, moved);
+
+        var compared = await CompareAsync(pipeline);
+        Assert.Equal((ComparisonVerdict.Different, rows, 24), (compared.Verdict, compared.Misplaced, compared.Equal));
+        var named = Assert.Single(compared.Examples);
+        Assert.Equal((RowDifference.Misplaced, Path.GetFileName(file)), (named.Difference, Path.GetFileName(named.File)));
+        await using var run = pipeline.Run();
+        var found = await run.Stream.Repair.FindAsync(isDry: true, Token);
+        Assert.Equal((rows, rows), (found.Misplaced, found.Differences));
+
+        // The remedy, followed.
+        File.Move(moved, file);
+        Assert.Equal(ComparisonVerdict.Equal, (await CompareAsync(pipeline)).Verdict);
+    }
+
     [Fact]
     public async Task a_lost_file_is_noticed()
     {
