@@ -64,8 +64,9 @@ public static class RepairVerbs
     {
         await using var stream = Open(options.Pipeline, options.LogLevel);
         if (!await MayPublishAsync(stream, options.Once, cancellationToken)) return ExitCode.Unknown;
-        await stream.Repair.RecaptureAsync(options.First, options.Last, options.From, options.To, cancellationToken);
+        var hasMarked = await stream.Repair.RecaptureAsync(options.First, options.Last, options.From, options.To, cancellationToken);
         if (!await PublishedAsync(stream, options.Once, cancellationToken)) return ExitCode.Unknown;
+        if (hasMarked) Say($"rows that count as deleted were left out: repair publishes as deleted those of them that the lake has");
         Say($"what was asked for was published again; verify tells when it is in the lake");
         return ExitCode.Ok;
     }

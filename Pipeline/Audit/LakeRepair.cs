@@ -74,8 +74,9 @@ public sealed class LakeRepair
     /// <param name="from">Least value of the ordering column; null: any.</param>
     /// <param name="to">The ordering column is below it; null: any.</param>
     /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>Some rows of this part count as deleted (<c>postgres.deleted_when</c>), and are not published.</returns>
     /// <exception cref="PipelineException">These are no keys of the table, or it has none of these rows.</exception>
-    public async Task RecaptureAsync(
+    public async Task<bool> RecaptureAsync(
         ImmutableArray<string>? first, ImmutableArray<string>? last, DateTime? from, DateTime? to, CancellationToken cancellationToken)
     {
         await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
@@ -83,11 +84,24 @@ public sealed class LakeRepair
         foreach (var key in (ImmutableArray<string>?[])[first, last])
             if (key is { } texts) await CheckAsync(connection, table, texts, cancellationToken);
         var rows = new RowSelection { FirstKey = first, LastKey = last, From = from, To = to };
-        if (!await HasAnyAsync(connection, table, rows, cancellationToken))
+        var hasMarked = table.DeletedWhen is not null && await HasAnyAsync(table.IsMarked);
+        // What is published again are rows that count: of others nothing would be, and it would be said that they were.
+        if (!await HasAnyAsync(table.IsLiving))
             throw new PipelineException(
                 FailureAction.Stop, $"No row of {table.QualifiedName} is in this part: nothing was asked for.",
-                "Give keys, or times of its ordering column, that the table has.");
+                hasMarked
+                    ? "Its rows there count as deleted (postgres.deleted_when): 'repair' publishes as deleted those that the lake has."
+                    : "Give keys, or times of its ordering column, that the table has.");
         Ask(new RepairRequest("recapture", rows, table.Order));
+        return hasMarked;
+
+        async Task<bool> HasAnyAsync(string only)
+        {
+            var conditions = string.Join(" AND ", rows.Conditions(table).Prepend(only));
+            await using var command = new NpgsqlCommand(
+                $"SELECT EXISTS (SELECT FROM {table.QualifiedName} WHERE {conditions})", connection);
+            return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
+        }
     }
 
     /// <summary>Waits until the poller has published all that is asked for.</summary>
@@ -141,15 +155,6 @@ public sealed class LakeRepair
         var file = requests.Add(request, time.GetUtcNow());
         asked.Add(file);
         return file;
-    }
-
-    private static async Task<bool> HasAnyAsync(
-        NpgsqlConnection connection, SourceTable table, RowSelection rows, CancellationToken cancellationToken)
-    {
-        var conditions = string.Join(" AND ", rows.Conditions(table).Prepend("true"));
-        await using var command = new NpgsqlCommand(
-            $"SELECT EXISTS (SELECT FROM {table.QualifiedName} WHERE {conditions})", connection);
-        return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
     private async Task CheckAsync(
