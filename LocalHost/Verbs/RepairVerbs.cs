@@ -47,6 +47,11 @@ public static class RepairVerbs
         if (options.IsDry)
         {
             Say($"nothing was published: without --dry-run those missing and stale would be, and those only the lake has as deleted");
+            if (found.CannotBeTold && found.Lost == 0)
+            {
+                Say($"it cannot be told whether lake and table agree: a collation of the key is of another version than its indexes");
+                return ExitCode.Unknown;
+            }
             return found.Differences + found.Lost > 0 ? ExitCode.Failure : found.OnTheWay > 0 ? ExitCode.Unknown : ExitCode.Ok;
         }
         if (!await PublishedAsync(stream, options.Once, cancellationToken)) return ExitCode.Unknown;

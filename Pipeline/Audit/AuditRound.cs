@@ -79,6 +79,9 @@ internal sealed class AuditRound(
     /// <summary>A trigger sets the ordering column for every writer: no row can be dated back.</summary>
     public bool IsGuarded { get; private set; }
 
+    /// <summary>The key's indexes may be in another order than is searched by.</summary>
+    private bool isOrderInDoubt;
+
     /// <summary>Triggers write down what is deleted.</summary>
     public bool HasTombstones { get; private set; }
 
@@ -90,7 +93,7 @@ internal sealed class AuditRound(
         begunAt, endedAt, counts.Rows, counts.Equal, counts.OnTheWay, counts.Missing, counts.Stale, extra, storedTwice, requested,
         unmended)
     {
-        Lost = Math.Max(0, lost - LostAccepted), Misplaced = misplaced,
+        Lost = Math.Max(0, lost - LostAccepted), Misplaced = misplaced, IsOrderInDoubt = isOrderInDoubt,
         ExtraUnasked = options.Postgres.Deletes != "off" && (HasTombstones || IsOfAllDeletes) ? extra - extraAsked : 0,
     };
 
@@ -110,7 +113,7 @@ internal sealed class AuditRound(
                 + "audit.enabled to false here.");
         await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
         var table = await ComparedTable.ReadAsync(connection, options, cancellationToken);
-        (IsGuarded, HasTombstones) = (table.Trigger.Counts, table.Tombstones is not null);
+        (IsGuarded, HasTombstones, isOrderInDoubt) = (table.Trigger.Counts, table.Tombstones is not null, table.IsOrderInDoubt);
         // First: what it counts is in the files that are read next, or gone.
         var logged = LoggedVersions.Read(checkpoint, options.Kafka.Topic);
         using var index = LakeIndex.Of(options, lake, table.Schema, VersionsMax);

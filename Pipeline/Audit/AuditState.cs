@@ -29,6 +29,12 @@ public sealed record AuditFindings(
     /// <summary>Extra rows that nobody asked to be published as deleted, though deletes of the table are captured.</summary>
     public long ExtraUnasked { get; init; }
 
+    /// <summary>The key's indexes may be in another order than is searched by: rows may have been passed over.</summary>
+    public bool IsOrderInDoubt { get; init; }
+
+    /// <summary>Nothing but what may be extra differs, and rows may have been passed over: whether all are equal was not seen.</summary>
+    public bool CannotBeTold => IsOrderInDoubt && Differences == Extra;
+
     /// <summary>Row versions in files that lie in another folder than their rows belong in.</summary>
     public long Misplaced { get; init; }
 
@@ -161,6 +167,7 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
             Number("requested"), Number("unmended"))
         {
             Lost = Later("lost"), ExtraUnasked = Later("extraUnasked"), Misplaced = Later("misplaced"),
+            IsOrderInDoubt = last.TryGetProperty("isOrderInDoubt", out var inDoubt) && inDoubt.GetBoolean(),
         };
 
         // What earlier versions did not look for.
@@ -194,6 +201,7 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
         json.WriteNumber("lost", last.Lost);
         json.WriteNumber("extraUnasked", last.ExtraUnasked);
         json.WriteNumber("misplaced", last.Misplaced);
+        if (last.IsOrderInDoubt) json.WriteBoolean("isOrderInDoubt", true);
         json.WriteEndObject();
     }
 }

@@ -187,7 +187,7 @@ public sealed class StandingAudit
             NoneCompared();
             return;
         }
-        (asked, announced) = (round.Asked, null);
+        asked = round.Asked;
         var before = file.Read() ?? new(null);
         file.Write(before.Next(found, round.DeletesHeld));
         Say(found, before.Last, AuditCause.Of(found, round.IsGuarded, round.HasTombstones));
@@ -195,6 +195,10 @@ public sealed class StandingAudit
         if (found.Lost > (before.Last?.Lost ?? 0)) logger.AuditLost(found.Lost);
         if (round.DeletesHeld is { } why && found.Extra > (before.Last?.Extra ?? 0)) logger.AuditDeletesHeld(found.Extra, why);
     }
+
+    private static PipelineException InDoubt => new(FailureAction.Retry,
+        "Whether lake and table are equal cannot be told: a collation of the key is of another version than its indexes.",
+        "REINDEX the table as check says; the next round tells.");
 
     // Of a small table, of which all rows change all the time, none is ever due: that is no failure, and says nothing of the lake.
     private void NoneCompared()
@@ -217,6 +221,14 @@ public sealed class StandingAudit
     private void Say(AuditFindings found, AuditFindings? before, string cause)
     {
         var seconds = (found.EndedAt - found.BegunAt).TotalSeconds;
+        if (found.CannotBeTold)
+        {
+            var inDoubt = InDoubt.Verdict;
+            if (announced != inDoubt.Problem) logger.AuditBrokenOff(inDoubt.Problem, inDoubt.Remedy);
+            announced = inDoubt.Problem;
+            return;
+        }
+        announced = null;
         if (found.Differences == 0)
         {
             logger.AuditEqual(found.Compared, found.OnTheWay, seconds);

@@ -178,7 +178,7 @@ public sealed class PipelineStream : IAsyncDisposable
             l.BegunAt, (now - l.BegunAt).TotalSeconds, l.Compared, l.OnTheWay, l.Missing, l.Stale, l.Extra, l.StoredTwice,
             l.Requested, l.Unmended, state.Failure, state.DifferingRounds, state.DeletesHeld)
         {
-            Lost = l.Lost, ExtraUnasked = l.ExtraUnasked, Misplaced = l.Misplaced,
+            Lost = l.Lost, ExtraUnasked = l.ExtraUnasked, Misplaced = l.Misplaced, CannotBeTold = l.CannotBeTold,
         };
         return new AuditReport(last, state.Failure, state.IsOverdue(now, TimeSpan.FromSeconds(Options.Audit.Interval)));
     }

@@ -183,6 +183,12 @@ public sealed record AuditStatus(
     /// <summary>Row versions that the commit log has and the lake's files have not, and that nobody has accepted as lost.</summary>
     public long Lost { get; init; }
 
+    /// <summary>
+    /// Rows may have been passed over, by indexes that are in another order than is searched by, and nothing else differs: whether all are
+    /// equal was not seen.
+    /// </summary>
+    public bool CannotBeTold { get; init; }
+
     /// <summary>Row versions in files that lie in another folder than their rows belong in.</summary>
     public long Misplaced { get; init; }
 
@@ -195,6 +201,7 @@ public sealed record AuditStatus(
     /// <summary>What it found, in words.</summary>
     public string Says => (Differences + Extra, Rows, OnTheWay) switch
     {
+        _ when CannotBeTold => "whether lake and table are equal cannot be told",
         (0, 0, > 0) => "no row could be compared",
         (0, _, _) => string.Create(CultureInfo.InvariantCulture, $"{Rows:N0} rows were compared, and lake and table are equal"),
         _ => string.Create(
@@ -208,8 +215,9 @@ public sealed record AuditStatus(
     /// <summary>
     /// It was seen, and nobody mends it; or what was published again was of no use, or not for long, since the next round found rows, too.
     /// </summary>
-    internal bool NeedsHelp =>
-        StoredTwice + Misplaced + Unmended + ExtraUnasked > 0 || Missing + Stale > Requested || DifferingRounds >= 2 || DeletesHeld is not null;
+    internal bool NeedsHelp => !CannotBeTold
+        && (StoredTwice + Misplaced + Unmended + ExtraUnasked > 0 || Missing + Stale > Requested || DifferingRounds >= 2
+            || DeletesHeld is not null);
 }
 
 /// <summary>What the standing audit has left of itself.</summary>

@@ -93,6 +93,7 @@ public sealed class StatusReader
         var compared = options.Audit.IsEnabled ? audited : null;
         if (compared is { Last: { NeedsHelp: true } differs }) problems.Add(Part.Audit, Differ(differs));
         if (compared is { IsOverdue: true }) problems.Add(Part.State, NotCompared(compared));
+        if (compared is { Last.CannotBeTold: true }) problems.Add(Part.State, OrderInDoubt());
         if (NeverAudits(watermark, audited, lake, time.GetUtcNow())) problems.Add(Part.State, NotCompared(new(null, null, true)));
         var leftOut = state is null ? 0 : problems.Try(Part.State, state.LeftOut);
         var partitions = await topic.JoinAsync(observed, lake?.Positions, answerTimeout, cancellationToken);
@@ -303,7 +304,7 @@ public sealed class StatusReader
 
     private static IEnumerable<string> WarningsOf(AuditReport? audit)
     {
-        if (audit?.Last is { NeedsHelp: false } last && last.Differences + last.Extra > 0)
+        if (audit?.Last is { NeedsHelp: false, CannotBeTold: false } last && last.Differences + last.Extra > 0)
             yield return $"audit: {last.Says}"
                 + (last.Differences > 0
                     ? "; what was missing or stale is published again, and the next round says whether it was of use" : "")
@@ -327,6 +328,11 @@ public sealed class StatusReader
         + $"no round of the audit has come to its end since. {audit.Failure}",
         "'verify' compares them now. The log of the process that captures says what breaks rounds off, if that does; else see that "
         + "audit.enabled is true there, and that it runs for as long as a round takes (audit.share).");
+
+    private static PipelineException OrderInDoubt() => new(FailureAction.Retry,
+        "Whether lake and table are equal cannot be told: a collation of the key is of another version than its indexes, by which the "
+        + "audit's last round may have passed rows over.",
+        "REINDEX the table as check says; the next round tells, or 'repair', which compares now.");
 
     private static PipelineException BeginsLate(LateBegin begin) => new(FailureAction.Retry,
         $"This lake begins at offset {begin.Offset} of partition {begin.Partition}: rows of before are missing, unless they were captured "

@@ -88,12 +88,18 @@ public sealed class RepairVerbTests(KafkaServer kafka)
         var equal = await run.Stream.Comparison.CompareAsync(Token);
         Assert.Equal((ComparisonVerdict.Unknown, 30), (equal.Verdict, equal.Equal));
 
+        Assert.Equal(2, await DryAsync());
+
         await stream.ExecuteAsync("DELETE FROM items WHERE id = 'k7'");
         await stream.PollAndStoreAsync();
+        Assert.Equal(2, await DryAsync());
         var gone = await run.Stream.Comparison.CompareAsync(Token);
         Assert.Equal((ComparisonVerdict.Unknown, 1), (gone.Verdict, gone.Extra));
         var found = await run.Stream.Repair.FindAsync(isDry: false, Token);
         Assert.Equal((1, 0), (found.Extra, found.Requested));
         Assert.Contains("a collation of the key", run.Stream.Repair.DeletesHeld, StringComparison.Ordinal);
+
+        Task<int> DryAsync() =>
+            RepairVerbs.RepairAsync(new RepairOptions(stream.Options, IsDry: true, Once: false, LogLevel.Warning), Token);
     }
 }

@@ -1,3 +1,4 @@
+using OrdersStream.Audit;
 using OrdersStream.Capture;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
@@ -77,6 +78,19 @@ public sealed class StatusReaderTests : IDisposable
         status = await ReadAsync(Open);
         Assert.DoesNotContain(status.Warnings, w => w.Contains("5 were extra", StringComparison.Ordinal));
         Assert.Contains(status.Problems, p => p.Contains("5 were extra", StringComparison.Ordinal));
+    }
+
+    /// <summary>As verify: rows may have been passed over.</summary>
+    [Fact]
+    public async Task a_round_by_indexes_whose_order_is_in_doubt_has_seen_nothing_to_be_equal()
+    {
+        Assert.True((Round() with { IsOrderInDoubt = true }).CannotBeTold);
+        Assert.True((Round(extra: 3) with { IsOrderInDoubt = true }).CannotBeTold);
+        Assert.False((Round(stale: 1) with { IsOrderInDoubt = true }).CannotBeTold);
+        audit = new(new(default, 0, 10, 0, 0, 0, Extra: 3, 0, 0, 0, null) { CannotBeTold = true }, null, IsOverdue: false);
+        Assert.Contains("Whether lake and table are equal cannot be told: a collation of the key", await ProblemsAsync());
+
+        static AuditFindings Round(long stale = 0, long extra = 0) => new(default, default, 10, 10, 0, 0, stale, extra, 0, 0, 0);
     }
 
     /// <summary>As where the process that captures has audit.enabled false: it leaves nothing of an audit.</summary>
