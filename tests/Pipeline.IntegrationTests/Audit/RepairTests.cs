@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Audit;
@@ -477,6 +478,41 @@ public sealed class RepairTests(PostgresServer postgres, KafkaServer kafka)
         var repair = new RepairOptions(stream.Options, IsDry: false, Once: true, LogLevel.Warning);
         Assert.Equal(0, await RepairVerbs.RepairAsync(repair, Token));
         Assert.Equal(keys.Length, stream.Lake.Rows($"SELECT 1 FROM {stream.Lake.Source} WHERE _op = 'delete'").Count);
+    }
+
+    /// <summary>As of an enum whose label was renamed. The audit asks again, round after round.</summary>
+    [Fact]
+    public async Task a_key_that_the_server_does_not_read_keeps_no_other_delete_back()
+    {
+        await using var server = await PostgresServer.StartOwnAsync();
+        await using var stream = await TestStream.CreateAsync(server, kafka);
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'n' FROM generate_series(1, 9) i");
+        await stream.PollAndStoreAsync();
+        await stream.ExecuteAsync("DELETE FROM items WHERE id <= 5");
+        var order = await OrderAsync(stream);
+
+        for (var round = 0; round < 2; round++)
+        {
+            Ask([["1"], ["gone"], ["2"], ["3"], ["4"], ["also gone"], ["5"]]);
+            await stream.PollAndStoreAsync();
+            var failed = Assert.Single(Directory.GetFiles(RepairsOf(stream)));
+            Assert.Equal(
+                [["gone"], ["also gone"]], RepairRequest.FromStateFile(File.ReadAllBytes(failed), stream.Options.StreamName).Only.Keys);
+        }
+        await stream.NewestShouldEqualTableAsync();
+
+        // Of others, a file each.
+        Ask([["something else"]]);
+        await stream.PollAsync();
+        Assert.Equal(2, Directory.GetFiles(RepairsOf(stream)).Length);
+
+        void Ask(params string[][] keys) => new RepairRequests(stream.Options, CrashPoints.None).Add(
+            new RepairRequest("the test", new RowSelection { Keys = [.. keys.Select(k => k.ToImmutableArray())] }, order)
+            {
+                IsDeletes = true,
+            }, TimeProvider.System.GetUtcNow());
+
+        static string RepairsOf(TestStream stream) => Path.Combine(stream.Options.Streaming.LastProcessedTimestampLocation, "repairs");
     }
 
     private static void RemoveOneFile(TestStream stream)
