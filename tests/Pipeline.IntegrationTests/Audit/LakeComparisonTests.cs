@@ -376,6 +376,7 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
             """
             ALTER TABLE t_orders RENAME TO t_orders_old;
             CREATE TABLE t_orders (LIKE t_orders_old INCLUDING ALL);
+            GRANT SELECT ON t_orders TO PUBLIC;
             INSERT INTO t_orders OVERRIDING SYSTEM VALUE SELECT * FROM t_orders_old
             """);
 
