@@ -134,13 +134,22 @@ internal static partial class Commands
     private static Command Repair()
     {
         var dry = new Option<bool>("--dry-run") { Description = "Say what differs, and publish nothing" };
+        var accept = new Option<bool>("--accept-lost")
+        {
+            Description = "Where files of the lake are gone: versions that nobody has any more are known to be lost from now on",
+        };
         var once = OnceOption();
         var command = new Command(
             RepairName,
-            "Has rows that the lake lacks published again by the process that captures, and compares; ends as verify does") { dry, once };
+            "Has rows that the lake lacks published again by the process that captures, and compares; ends as verify does")
+        {
+            dry, once, accept,
+        };
         return WithConfiguration(command, (arguments, pipeline, cancellationToken) => RepairVerbs.RepairAsync(
             new RepairOptions(
-                pipeline, arguments.GetValue(dry), arguments.GetValue(once), arguments.GetValue(LogLevelOption)), cancellationToken));
+                pipeline, arguments.GetValue(dry), arguments.GetValue(once), arguments.GetValue(LogLevelOption),
+                arguments.GetValue(accept)),
+            cancellationToken));
     }
 
     private static Command Recapture()

@@ -14,7 +14,8 @@ namespace OrdersStream.LocalHost.Verbs;
 /// <param name="IsDry">Say what differs, and publish nothing.</param>
 /// <param name="Once">Where nobody captures the table, publish and store here.</param>
 /// <param name="LogLevel">Least severe line to show.</param>
-public sealed record RepairOptions(PipelineOptions Pipeline, bool IsDry, bool Once, LogLevel LogLevel);
+/// <param name="AcceptsLost">What the lake's files have lost, and nobody has any more, is known from now on.</param>
+public sealed record RepairOptions(PipelineOptions Pipeline, bool IsDry, bool Once, LogLevel LogLevel, bool AcceptsLost = false);
 
 /// <summary>What <c>recapture</c> was asked to publish again.</summary>
 /// <param name="Pipeline">The configuration in force, checked.</param>
@@ -40,18 +41,25 @@ public static class RepairVerbs
         var found = await stream.Repair.FindAsync(options.IsDry, cancellationToken);
         Say($"of {found.Rows:N0} rows {found.Missing:N0} are missing and {found.Stale:N0} stale; {found.OnTheWay:N0} are on the way");
         if (found.Extra > 0) Say($"{found.Extra:N0} are in the lake and not in the table");
+        if (found.Misplaced > 0) Say($"{found.Misplaced:N0} versions are in files that lie in a wrong folder: verify names them");
+        if (found.Lost > 0) Say($"{found.Lost:N0} versions that the commit log has are in no file of the lake: files of it are gone");
         if (stream.Repair.DeletesHeld is { } why) Say($"they are not published as deleted, since {why}");
         if (options.IsDry)
         {
             Say($"nothing was published: without --dry-run those missing and stale would be, and those only the lake has as deleted");
-            return found.Differences > 0 ? ExitCode.Failure : found.OnTheWay > 0 ? ExitCode.Unknown : ExitCode.Ok;
+            if (found.CannotBeTold && found.Lost == 0)
+            {
+                Say($"it cannot be told whether lake and table agree: a collation of the key is of another version than its indexes");
+                return ExitCode.Unknown;
+            }
+            return found.Differences + found.Lost > 0 ? ExitCode.Failure : found.OnTheWay > 0 ? ExitCode.Unknown : ExitCode.Ok;
         }
         if (!await PublishedAsync(stream, options.Once, cancellationToken)) return ExitCode.Unknown;
         Say($"{found.Requested:N0} rows were published again; comparing once more");
         var begunAt = stream.Process.Time.GetUtcNow();
         var compared = await stream.Comparison.CompareAsync(null, null, new VerifyVerb.ProgressLines(), cancellationToken);
+        compared = stream.Repair.Keep(compared, begunAt, found.Requested, options.AcceptsLost);
         VerifyVerb.Print(compared, showKeys: false);
-        stream.Repair.Keep(compared, begunAt, found.Requested);
         return (int)compared.Verdict;
     }
 
@@ -61,8 +69,9 @@ public static class RepairVerbs
     {
         await using var stream = Open(options.Pipeline, options.LogLevel);
         if (!await MayPublishAsync(stream, options.Once, cancellationToken)) return ExitCode.Unknown;
-        await stream.Repair.RecaptureAsync(options.First, options.Last, options.From, options.To, cancellationToken);
+        var hasMarked = await stream.Repair.RecaptureAsync(options.First, options.Last, options.From, options.To, cancellationToken);
         if (!await PublishedAsync(stream, options.Once, cancellationToken)) return ExitCode.Unknown;
+        if (hasMarked) Say($"rows that count as deleted were left out: repair publishes as deleted those of them that the lake has");
         Say($"what was asked for was published again; verify tells when it is in the lake");
         return ExitCode.Ok;
     }

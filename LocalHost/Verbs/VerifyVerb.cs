@@ -45,15 +45,24 @@ public static class VerifyVerb
         if (c.IsPart) Say($"extra           not asked   of a part of the table it cannot be told what is in the lake and not in the table");
         else Say($"extra       {c.Extra,15:N0}   in the lake and not in the table{cause}");
         Say($"stored twice{c.StoredTwice,15:N0}   topic offsets that are in the lake more than once");
+        if (c.Misplaced > 0) Say($"misplaced   {c.Misplaced,15:N0}   versions in files of a folder that is not their rows' own");
+        if (!c.IsPart) Say($"lost        {c.Lost,15:N0}   versions that the commit log has and the lake's files have not: {Gone(c)}");
         var leftOut = string.Join(", ", c.ColumnsLeftOut);
         if (leftOut != "") Say($"not compared, where an older schema has them not or as another type: {leftOut}");
         foreach (var row in c.Examples.Where(r => showKeys || r.Partition is not null)) Say($"  {Describe(row, showKeys)}");
-        if (!showKeys && c.Examples.Any(e => e.Difference != RowDifference.StoredTwice)) Say($"--show-keys names rows by their keys");
+        if (!showKeys && c.Examples.Any(e => e.File is null)) Say($"--show-keys names rows by their keys");
         Say($"{Sentence(c)}");
     }
 
+    private static string Gone(ComparisonResult c) =>
+        (c.Lost > 0 ? "files of the lake are gone" : "none")
+        + (c.LostAccepted > 0 ? string.Create(CultureInfo.InvariantCulture, $" but {c.LostAccepted:N0} that were accepted as lost") : "");
+
     private static string Sentence(ComparisonResult c) => c.Verdict switch
     {
+        ComparisonVerdict.Different when c.OfPresentRows == ComparisonVerdict.Equal =>
+            "FILES OF THE LAKE ARE GONE, with versions of rows that newer ones supersede: put them back from a backup, or accept the loss "
+            + "(repair --accept-lost). The newest versions and the table agree",
         ComparisonVerdict.Equal when c.IsPart => "lake and table agree in this part",
         ComparisonVerdict.Equal => "lake and table agree",
         ComparisonVerdict.Different => "LAKE AND TABLE DIFFER",
@@ -68,7 +77,12 @@ public static class VerifyVerb
         Word(row.Difference).Replace('_', ' ')
         + (showKeys && row.Key is { } key ? $" key {key}" : "")
         + (row.Partition is { } partition ? $" partition {partition} offset {row.Offset}" : "")
-        + (row.File is { } file ? $" again in {file}: move the copy of it away" : "");
+        + row switch
+        {
+            { File: null } => "",
+            { Difference: RowDifference.Misplaced } => $" in {row.File}: move it into the folder of its rows' own value",
+            _ => $" again in {row.File}: move the copy of it away",
+        };
 
     private static string Word(RowDifference difference) =>
         difference == RowDifference.StoredTwice ? "stored_twice" : difference.ToString().ToLowerInvariant();
@@ -92,6 +106,9 @@ public static class VerifyVerb
             if (c.IsPart) json.WriteNull("extra");
             else json.WriteNumber("extra", c.Extra);
             json.WriteNumber("storedTwice", c.StoredTwice);
+            json.WriteNumber("misplaced", c.Misplaced);
+            json.WriteNumber("lost", c.Lost);
+            json.WriteNumber("lostAccepted", c.LostAccepted);
             json.WriteStartArray("columnsLeftOut");
             foreach (var column in c.ColumnsLeftOut) json.WriteStringValue(column);
             json.WriteEndArray();

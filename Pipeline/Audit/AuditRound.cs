@@ -34,8 +34,14 @@ internal sealed class AuditRound(
 
     private RangeCounts counts;
 
-    /// <summary>Keys of the lake that the table has not, and offsets that it has more than once.</summary>
-    private long extra, storedTwice;
+    /// <summary>Keys of the lake that the table has not, offsets that it has more than once, and versions in a wrong folder.</summary>
+    private long extra, storedTwice, misplaced;
+
+    /// <summary>Versions that the commit log has and the lake's files have not.</summary>
+    private long lost;
+
+    /// <summary>Of the extra ones, those that this round asks to be published as deleted, one before did, or the next will.</summary>
+    private long extraAsked;
 
     /// <summary>Rows that were asked for, and those that were not, since that was of no use the last time.</summary>
     private long requested, unmended;
@@ -58,6 +64,9 @@ internal sealed class AuditRound(
     /// <summary>Rows that were published again since the round before, as they were then: they are not asked for again.</summary>
     public IReadOnlySet<(UInt128 Key, ulong Digest)> AskedBefore { get; init; } = ImmutableHashSet<(UInt128, ulong)>.Empty;
 
+    /// <summary>Versions that are lost, and known to be.</summary>
+    public long LostAccepted { get; init; }
+
     /// <summary>Those that this one asks for.</summary>
     public AskedRows Asked { get; } = new();
 
@@ -70,6 +79,9 @@ internal sealed class AuditRound(
     /// <summary>A trigger sets the ordering column for every writer: no row can be dated back.</summary>
     public bool IsGuarded { get; private set; }
 
+    /// <summary>The key's indexes may be in another order than is searched by.</summary>
+    private bool isOrderInDoubt;
+
     /// <summary>Triggers write down what is deleted.</summary>
     public bool HasTombstones { get; private set; }
 
@@ -79,7 +91,11 @@ internal sealed class AuditRound(
     /// <summary>What it found, once it is over.</summary>
     public AuditFindings FindingsOf(DateTimeOffset begunAt, DateTimeOffset endedAt) => new(
         begunAt, endedAt, counts.Rows, counts.Equal, counts.OnTheWay, counts.Missing, counts.Stale, extra, storedTwice, requested,
-        unmended);
+        unmended)
+    {
+        Lost = Math.Max(0, lost - LostAccepted), Misplaced = misplaced, IsOrderInDoubt = isOrderInDoubt,
+        ExtraUnasked = options.Postgres.Deletes != "off" && (HasTombstones || IsOfAllDeletes) ? extra - extraAsked : 0,
+    };
 
     /// <summary>The round, step by step.</summary>
     /// <returns>After each step, how long to wait at least before the next.</returns>
@@ -96,14 +112,17 @@ internal sealed class AuditRound(
                 "It is there once KafkaToLake has stored something. Where that has a folder of its own, compare there (verify), and set "
                 + "audit.enabled to false here.");
         await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
-        var table = await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken);
-        (IsGuarded, HasTombstones) = (table.Trigger.Counts, table.Tombstones is not null);
+        var table = await ComparedTable.ReadAsync(connection, options, cancellationToken);
+        (IsGuarded, HasTombstones, isOrderInDoubt) = (table.Trigger.Counts, table.Tombstones is not null, table.IsOrderInDoubt);
+        // First: what it counts is in the files that are read next, or gone.
+        var logged = LoggedVersions.Read(checkpoint, options.Kafka.Topic);
         using var index = LakeIndex.Of(options, lake, table.Schema, VersionsMax);
         await foreach (var _ in index.BuildByFileAsync(cancellationToken)) yield return TimeSpan.Zero;
 
-        var ranges = new TableRanges(connection, options.Postgres, table.Schema) { RowsMax = RangeRows };
+        var ranges = new TableRanges(connection, options.Postgres, table.Schema) { RowsMax = RangeRows, Oid = table.Oid };
         for (var number = 0; number < ranges.Count; number++)
             await foreach (var wait in CompareAsync(number, ranges, index, cancellationToken)) yield return wait;
+        counts = counts with { OnTheWay = counts.OnTheWay + index.CameSince() };
         if (index.NeverFound().Any())
         {
             // What was deleted meanwhile, and is not in the lake yet, is on the way.
@@ -124,7 +143,13 @@ internal sealed class AuditRound(
                 await foreach (var wait in DeleteAsync(index, IsGone, table, cancellationToken)) yield return wait;
             }
         }
-        storedTwice = index.StoredTwice;
+        if (logged.NotIn(index) > 0)
+        {
+            // Files that were committed and had no names yet have them by the time the lake has what is in the topic now.
+            await foreach (var wait in ArrivalAsync(cancellationToken)) yield return wait;
+            await index.UpdateAsync(cancellationToken);
+        }
+        (storedTwice, misplaced, lost) = (index.StoredTwice, index.Misplaced, logged.NotIn(index));
     }
 
     /// <summary>
@@ -143,6 +168,7 @@ internal sealed class AuditRound(
         else if (gone * 100 > options.Postgres.DeletesShareMax * (counts.Rows + gone))
             DeletesHeld = $"they are more than {options.Postgres.DeletesShareMax}% of all (postgres.deletes_share_max)";
         if (DeletesHeld is not null) yield break;
+        extraAsked = gone;
         var wanted = new Dictionary<UInt128, ulong>();
         foreach (var version in index.NeverFound().Where(isGone).Take(DeletesMax))
         {

@@ -20,8 +20,26 @@ public sealed record AuditFindings(
     DateTimeOffset BegunAt, DateTimeOffset EndedAt, long Rows, long Equal, long OnTheWay, long Missing, long Stale, long Extra,
     long StoredTwice, long Requested, long Unmended)
 {
+    /// <summary>
+    /// Versions that the commit log has and the lake's files have not, and that nobody has accepted as lost. Those that were superseded
+    /// nothing mends, so they are no difference of lake and table.
+    /// </summary>
+    public long Lost { get; init; }
+
+    /// <summary>Extra rows that nobody asked to be published as deleted, though deletes of the table are captured.</summary>
+    public long ExtraUnasked { get; init; }
+
+    /// <summary>The key's indexes may be in another order than is searched by: rows may have been passed over.</summary>
+    public bool IsOrderInDoubt { get; init; }
+
+    /// <summary>Nothing but what may be extra differs, and rows may have been passed over: whether all are equal was not seen.</summary>
+    public bool CannotBeTold => IsOrderInDoubt && Differences == Extra;
+
+    /// <summary>Row versions in files that lie in another folder than their rows belong in.</summary>
+    public long Misplaced { get; init; }
+
     /// <summary>Rows, or offsets, that are not as they should be.</summary>
-    public long Differences => Missing + Stale + Extra + StoredTwice;
+    public long Differences => Missing + Stale + Extra + StoredTwice + Misplaced;
 
     /// <summary>The table has rows, and not one was due: nothing was seen to be equal.</summary>
     public bool ComparedNothing => Rows > 0 && Compared == 0 && Differences == 0;
@@ -43,10 +61,22 @@ public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, Da
     /// <summary>Why the last round did not publish as deleted what is extra, though it may; null: it did, or there was none.</summary>
     public string? DeletesHeld { get; init; }
 
+    /// <summary>Versions that the lake's files have lost, and that a human has accepted as lost.</summary>
+    public long LostAccepted { get; init; }
+
     /// <summary>
     /// When the round began that is under way, or was when its process ended; null: the last one came to its end, or was broken off.
     /// </summary>
     public DateTimeOffset? RoundBegunAt { get; init; }
+
+    /// <summary>
+    /// Since when it has been tried to bring a round to its end, whatever processes came and went: the first one is waited for since the
+    /// audit first ran, a later one since it began first. Null: none is due.
+    /// </summary>
+    public DateTimeOffset? AwaitedSince { get; init; }
+
+    /// <summary>About how many rows the table had when that round began; null: the server did not know.</summary>
+    public long? RowsAbout { get; init; }
 
     /// <summary>What is to be kept when a round has come to its end.</summary>
     /// <param name="found">What it found.</param>
@@ -55,23 +85,35 @@ public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, Da
     {
         DifferingRounds = found.Missing + found.Stale > 0 ? DifferingRounds + 1 : 0,
         DeletesHeld = deletesHeld,
+        LostAccepted = LostAccepted,
     };
 
-    /// <summary>So long rounds may be broken off, beyond the time that one takes.</summary>
-    private static readonly TimeSpan FailingMax = TimeSpan.FromDays(1);
+    /// <summary>So much longer than it should take a round may, so that an outage of a night is none of the audit.</summary>
+    private static readonly TimeSpan Grace = TimeSpan.FromDays(1);
+
+    /// <summary>How long the first one takes nobody knows.</summary>
     private static readonly TimeSpan FirstRoundMax = TimeSpan.FromDays(14);
 
-    /// <summary>Rounds are broken off, and for so long none has come to its end: what was found tells nothing any more.</summary>
+    /// <summary>
+    /// For so long no round has come to its end that what was found tells nothing any more, whatever the reason: rounds that are broken
+    /// off, that hang, or that no process lives long enough for (invariant 11).
+    /// </summary>
     /// <param name="now">The clock.</param>
     /// <param name="interval">Between two rounds.</param>
     public bool IsOverdue(DateTimeOffset now, TimeSpan interval)
     {
-        if (Failure is null || (Last?.EndedAt ?? FailedAt) is not { } since) return false;
-        var took = Last is { } last ? last.EndedAt - last.BegunAt : (TimeSpan?)null;
-        // How long the first one takes nobody knows.
-        if (RoundBegunAt is { } begun && now - begun < interval + (took + FailingMax ?? FirstRoundMax)) return false;
-        return now - since > interval + FailingMax + (took ?? TimeSpan.Zero);
+        if (Last is { } last)
+        {
+            // While nobody captured, none was due.
+            var due = last.EndedAt + interval;
+            return now - (AwaitedSince > due ? AwaitedSince.Value : due) > Grace + 2 * Growth(last) * (last.EndedAt - last.BegunAt);
+        }
+        if (FailedAt is { } failed && RoundBegunAt is null && now - failed > interval + Grace) return true;
+        return AwaitedSince is { } since && now - since > interval + FirstRoundMax;
     }
+
+    /// <summary>A table that has grown since takes longer.</summary>
+    private double Growth(AuditFindings last) => Math.Max(1, (RowsAbout ?? 0) / Math.Max(1.0, last.Rows));
 }
 
 /// <summary>
@@ -111,6 +153,9 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
         DifferingRounds = root.TryGetProperty("differingRounds", out var rounds) ? rounds.GetInt32() : 0,
         DeletesHeld = root.TryGetProperty("deletesHeld", out var held) ? held.GetString() : null,
         RoundBegunAt = root.TryGetProperty("roundBegunAt", out var begun) ? begun.GetDateTimeOffset() : null,
+        LostAccepted = root.TryGetProperty("lostAccepted", out var accepted) ? accepted.GetInt64() : 0,
+        AwaitedSince = root.TryGetProperty("awaitedSince", out var since) ? since.GetDateTimeOffset() : null,
+        RowsAbout = root.TryGetProperty("rowsAbout", out var about) ? about.GetInt64() : null,
     };
 
     private static AuditFindings FindingsOf(JsonElement last)
@@ -119,7 +164,14 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
         return new(
             last.GetProperty("begunAt").GetDateTimeOffset(), last.GetProperty("endedAt").GetDateTimeOffset(), Number("rows"),
             Number("equal"), Number("onTheWay"), Number("missing"), Number("stale"), Number("extra"), Number("storedTwice"),
-            Number("requested"), Number("unmended"));
+            Number("requested"), Number("unmended"))
+        {
+            Lost = Later("lost"), ExtraUnasked = Later("extraUnasked"), Misplaced = Later("misplaced"),
+            IsOrderInDoubt = last.TryGetProperty("isOrderInDoubt", out var inDoubt) && inDoubt.GetBoolean(),
+        };
+
+        // What earlier versions did not look for.
+        long Later(string name) => last.TryGetProperty(name, out var number) ? number.GetInt64() : 0;
     }
 
     private static void WriteTo(Utf8JsonWriter json, AuditState state)
@@ -128,8 +180,11 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
         if (state.FailedAt is { } failedAt) json.WriteString("failedAt", failedAt);
         if (state.Failure is { } failure) json.WriteString("failure", failure);
         if (state.RoundBegunAt is { } begun) json.WriteString("roundBegunAt", begun);
+        if (state.AwaitedSince is { } since) json.WriteString("awaitedSince", since);
+        if (state.RowsAbout is { } about) json.WriteNumber("rowsAbout", about);
         json.WriteNumber("differingRounds", state.DifferingRounds);
         if (state.DeletesHeld is { } held) json.WriteString("deletesHeld", held);
+        if (state.LostAccepted > 0) json.WriteNumber("lostAccepted", state.LostAccepted);
         if (state.Last is not { } last) return;
         json.WriteStartObject("last");
         json.WriteString("begunAt", last.BegunAt);
@@ -143,6 +198,10 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
         json.WriteNumber("storedTwice", last.StoredTwice);
         json.WriteNumber("requested", last.Requested);
         json.WriteNumber("unmended", last.Unmended);
+        json.WriteNumber("lost", last.Lost);
+        json.WriteNumber("extraUnasked", last.ExtraUnasked);
+        json.WriteNumber("misplaced", last.Misplaced);
+        if (last.IsOrderInDoubt) json.WriteBoolean("isOrderInDoubt", true);
         json.WriteEndObject();
     }
 }

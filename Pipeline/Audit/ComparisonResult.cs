@@ -7,7 +7,7 @@ namespace OrdersStream.Audit;
 /// <param name="Key">Its key; null where only the lake has the row.</param>
 /// <param name="Partition">Partition of the lake's newest version; null where the lake has none.</param>
 /// <param name="Offset">Offset of that version.</param>
-/// <param name="File">File of the lake that has a version again; null: the row is not stored twice.</param>
+/// <param name="File">File of the lake that has a version again, or lies in the wrong folder; null: it is about the row.</param>
 public sealed record DifferingRow(RowDifference Difference, string? Key, int? Partition, long? Offset, string? File = null);
 
 public enum RowDifference
@@ -20,6 +20,8 @@ public enum RowDifference
     Extra,
     /// <summary>A version is in more than one file of the lake, or more than once in one.</summary>
     StoredTwice,
+    /// <summary>A file lies in another folder than its rows belong in.</summary>
+    Misplaced,
 }
 
 /// <summary>What a comparison found; also the exit code of <c>verify</c>.</summary>
@@ -67,6 +69,18 @@ public sealed record ComparisonResult
     /// <summary>Topic offsets that are in the lake more than once.</summary>
     public long StoredTwice { get; init; }
 
+    /// <summary>Row versions in files that lie in another folder than their rows belong in.</summary>
+    public long Misplaced { get; init; }
+
+    /// <summary>
+    /// Versions that the commit log has and the lake's files have not, without those that were accepted as lost: files are gone. Where a
+    /// newer version of the row is there, the table does not show it.
+    /// </summary>
+    public long Lost { get; init; }
+
+    /// <summary>Versions that are lost, too, and accepted.</summary>
+    public long LostAccepted { get; init; }
+
     /// <summary>Columns that were left out because an older schema has them not, or as another type.</summary>
     public ImmutableSortedSet<string> ColumnsLeftOut { get; init; } = [];
 
@@ -79,8 +93,11 @@ public sealed record ComparisonResult
     /// <summary>The table has rows, and not one was due: nothing was seen to be equal.</summary>
     private bool ComparedNothing => TableRows > 0 && Equal == 0 && OnTheWay > 0;
 
-    public ComparisonVerdict Verdict =>
-        Missing > 0 || Stale > 0 || (Extra > 0 && !IsOrderInDoubt) || StoredTwice > 0 ? ComparisonVerdict.Different
+    public ComparisonVerdict Verdict => Lost > 0 ? ComparisonVerdict.Different : OfPresentRows;
+
+    /// <summary>The verdict on the newest version of each row alone.</summary>
+    public ComparisonVerdict OfPresentRows =>
+        Missing > 0 || Stale > 0 || (Extra > 0 && !IsOrderInDoubt) || StoredTwice + Misplaced > 0 ? ComparisonVerdict.Different
         : HasSettled && !HasNothing && !ComparedNothing && !IsOrderInDoubt ? ComparisonVerdict.Equal
         : ComparisonVerdict.Unknown;
 }

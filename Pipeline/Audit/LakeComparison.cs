@@ -5,6 +5,7 @@ using Npgsql;
 using OrdersStream.Capture;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
 using OrdersStream.Lake.Files;
@@ -65,12 +66,14 @@ public sealed class LakeComparison(
         // An empty folder where the lake should be says nothing of the lake (invariant 6).
         await LakeOwner.CheckAsync(lake, openFiles(options.Streaming.CheckpointLocation), options.Kafka.Topic, cancellationToken);
         await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
-        var table = await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken);
+        var table = await ComparedTable.ReadAsync(connection, options, cancellationToken);
         var begun = await BegunAsync(connection, table, cancellationToken);
+        // First: what it counts is in the files that are read next, or gone.
+        var logged = LoggedVersions.Read(openFiles(options.Streaming.CheckpointLocation), options.Kafka.Topic);
         using var index = LakeIndex.Of(options, lake, table.Schema, VersionsMax);
         await index.BuildAsync(progress, cancellationToken);
 
-        var ranges = new TableRanges(connection, options.Postgres, table.Schema) { RowsMax = RangeRows, Only = only };
+        var ranges = new TableRanges(connection, options.Postgres, table.Schema) { RowsMax = RangeRows, Only = only, Oid = table.Oid };
         var tally = new Tally(index, isPart: only is not null, table.IsOrderInDoubt);
         IReadOnlySet<int>? open = null;
         for (var round = 1; ; round++)
@@ -83,13 +86,27 @@ public sealed class LakeComparison(
             open = tally.OpenRanges;
             var isDeleting = await tally.LookForDeletesAsync(
                 () => PendingDeletes.ReadAsync(connection, options.Postgres, horizon, cancellationToken));
-            if (open.Count == 0 && !isDeleting) return tally.End(hasSettled: position?.Horizon is not null);
-            if (round == RoundsMax) return tally.End(await IsAllSinceAsync(isDeleting ? tally : null));
+            if (open.Count == 0 && !isDeleting) return await EndAsync(position?.Horizon is not null);
+            if (round == RoundsMax) return await EndAsync(await IsAllSinceAsync(isDeleting ? tally : null));
             // What was not due is looked at again when capture has published it and it is stored.
-            if (await LaterThanAsync(connection, horizon, cancellationToken) is not { } later) return tally.End(hasSettled: false);
+            if (await LaterThanAsync(connection, horizon, cancellationToken) is not { } later) return await EndAsync(hasSettled: false);
             horizon = later;
             await arrival.WaitAsync(Patience, cancellationToken);
             await index.UpdateAsync(cancellationToken);
+        }
+
+        async Task<ComparisonResult> EndAsync(bool hasSettled)
+        {
+            if (only is not null) return tally.End(hasSettled);
+            // Files that were committed and had no names yet have them by the time the lake has what is in the topic now.
+            if (logged.NotIn(index) > 0)
+            {
+                await arrival.WaitAsync(Patience, cancellationToken);
+                await index.UpdateAsync(cancellationToken);
+            }
+            var lost = logged.NotIn(index);
+            var accepted = Math.Min(lost, new AuditStateFile(options, CrashPoints.None).Read()?.LostAccepted ?? 0);
+            return tally.End(hasSettled) with { Lost = lost - accepted, LostAccepted = accepted };
         }
 
         // A busy table always has something on its way: what was there when the comparison began must not be.
@@ -186,7 +203,7 @@ public sealed class LakeComparison(
                 IsPart = isPart,
                 TableRows = TableRows,
                 Equal = counted.Values.Sum(c => c.Equal),
-                OnTheWay = counted.Values.Sum(c => c.OnTheWay) + deleting,
+                OnTheWay = counted.Values.Sum(c => c.OnTheWay) + deleting + (isPart ? 0 : index.CameSince()),
                 Stale = counted.Values.Sum(c => c.Stale),
                 Missing = counted.Values.Sum(c => c.Missing),
                 Extra = extra,
@@ -194,8 +211,9 @@ public sealed class LakeComparison(
                 LakeKeys = index.Keys,
                 LakeFiles = index.Files,
                 StoredTwice = index.StoredTwice,
+                Misplaced = index.Misplaced,
                 ColumnsLeftOut = [.. index.Shapes.SelectMany(s => s.LeftOut)],
-                Examples = [.. index.TwiceStored, .. examples],
+                Examples = [.. index.TwiceStored, .. index.MisplacedFiles, .. examples],
                 HasSettled = hasSettled,
                 IsOrderInDoubt = isOrderInDoubt,
             };

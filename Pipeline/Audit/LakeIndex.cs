@@ -19,8 +19,8 @@ internal sealed class LakeIndex : IDisposable
     /// <summary>Runs of what came after it was built, until they are made one.</summary>
     private const int LaterRunsMax = 8;
 
-    /// <summary>Files that are named.</summary>
-    private const int TwiceMax = 5;
+    /// <summary>Files that are named, of each kind.</summary>
+    private const int NamedMax = 5;
 
     private readonly ILakeFiles lake;
     private readonly string topic;
@@ -34,7 +34,8 @@ internal sealed class LakeIndex : IDisposable
     private readonly Dictionary<string, short> shapeOf = [];
     private readonly List<ComparedShape> shapes = [];
     private readonly Dictionary<(int Partition, int? Generation), OffsetSet> offsets = [];
-    private readonly List<DifferingRow> twice = [];
+    private readonly Dictionary<int, long> versions = [];
+    private readonly List<DifferingRow> twice = [], misplaced = [];
     private BitArray matched = new(0);
 
     /// <summary>That of a stream: its own files lie beside the commit log.</summary>
@@ -48,6 +49,7 @@ internal sealed class LakeIndex : IDisposable
         return new(lake, options.Kafka.Topic, table, new SchemaStore(checkpoint).Read, Path.Combine(checkpoint, "audit"), versionsMax)
         {
             LeavesMissing = options.Postgres.ChangedValues == "leave",
+            Folders = LakeFolders.Of(options.Datalake, lake),
         };
     }
 
@@ -68,8 +70,14 @@ internal sealed class LakeIndex : IDisposable
     /// <summary>Columns that a version has not, or as another type, are not compared.</summary>
     public bool LeavesMissing { get; init; }
 
+    /// <summary>In which folder a file belongs; null: it is not looked at.</summary>
+    public LakeFolders? Folders { get; init; }
+
     /// <summary>Row versions in the lake.</summary>
     public long Rows { get; private set; }
+
+    /// <summary>Different versions of one partition of the topic: what is stored twice counts once.</summary>
+    public long VersionsOf(int partition) => versions.GetValueOrDefault(partition);
 
     /// <summary>Different keys, when it was built.</summary>
     public long Keys => runs[0].Count;
@@ -79,6 +87,12 @@ internal sealed class LakeIndex : IDisposable
 
     /// <summary>The first few of them, one a file: those that have them again.</summary>
     public IReadOnlyList<DifferingRow> TwiceStored => twice;
+
+    /// <summary>Row versions in files of a folder that is not their rows' own: who reads by folders does not find them.</summary>
+    public long Misplaced { get; private set; }
+
+    /// <summary>The first few of those files.</summary>
+    public IReadOnlyList<DifferingRow> MisplacedFiles => misplaced;
 
     /// <summary>The ways in which the table's rows are digested, to be compared with versions of some schema.</summary>
     public IReadOnlyList<ComparedShape> Shapes => shapes;
@@ -132,16 +146,22 @@ internal sealed class LakeIndex : IDisposable
     }
 
     /// <summary>
-    /// Of the versions that were there when it was built, those of keys that nobody asked for, and that were not deleted since.
+    /// Of the versions that were there when it was built, those of keys that nobody asked for, and that have no version since: a row that
+    /// was deleted and inserted again while the table was read is in it, though no range had it.
     /// </summary>
-    public IEnumerable<IndexedVersion> NeverFound() =>
-        runs[0].ReadAll().Where((version, place) => !matched[place] && !version.Deleted && !IsDeletedSince(version));
+    public IEnumerable<IndexedVersion> NeverFound() => Unmatched().Where(version => NewestSince(version) is null);
 
-    private bool IsDeletedSince(IndexedVersion newest)
+    /// <summary>Keys that nobody asked for, and whose rows came since: they are on the way.</summary>
+    public long CameSince() => Unmatched().LongCount(version => NewestSince(version) is { Deleted: false });
+
+    private IEnumerable<IndexedVersion> Unmatched() => runs[0].ReadAll().Where((version, place) => !matched[place] && !version.Deleted);
+
+    private IndexedVersion? NewestSince(IndexedVersion than)
     {
+        IndexedVersion? newest = null;
         foreach (var run in runs.Skip(1))
-            if (run.Find(newest.Key, out var later) >= 0 && IndexedVersion.Compare(later, newest) < 0) newest = later;
-        return newest.Deleted;
+            if (run.Find(than.Key, out var later) >= 0 && IndexedVersion.Compare(later, newest ?? than) < 0) newest = later;
+        return newest;
     }
 
     /// <summary>Keys of the lake as texts that Postgres reads back, by their digests; all files are read once more.</summary>
@@ -201,7 +221,13 @@ internal sealed class LakeIndex : IDisposable
     {
         try
         {
-            await foreach (var row in reader.ReadAsync(file, cancellationToken)) Take(file, row, generation);
+            bool? isMisplaced = null;
+            await foreach (var row in reader.ReadAsync(file, cancellationToken))
+            {
+                Take(file, row, generation);
+                // All rows of a file are of one folder.
+                if (isMisplaced ??= Folders?.IsMisplaced(file, row.Row) is true) TakeMisplaced(file, row);
+            }
         }
         catch (FormatException e)
         {
@@ -217,7 +243,8 @@ internal sealed class LakeIndex : IDisposable
     private void Take(string file, LakeRow row, int? generation)
     {
         Rows++;
-        if (!TryAdd(row, generation)) TakeAgain(file, row);
+        if (TryAdd(row, generation)) versions[row.Partition] = VersionsOf(row.Partition) + 1;
+        else TakeAgain(file, row);
 
         var number = ShapeOf(row.Row.Schema);
         var shape = shapes[number];
@@ -245,8 +272,16 @@ internal sealed class LakeIndex : IDisposable
     {
         StoredTwice++;
         var shown = LakePath.WithoutValues(file);
-        if (twice.Count < TwiceMax && twice.TrueForAll(t => t.File != shown))
+        if (twice.Count < NamedMax && twice.TrueForAll(t => t.File != shown))
             twice.Add(new(RowDifference.StoredTwice, null, row.Partition, row.Offset, shown));
+    }
+
+    private void TakeMisplaced(string file, LakeRow row)
+    {
+        Misplaced++;
+        var shown = LakePath.WithoutValues(file);
+        if (misplaced.Count < NamedMax && misplaced.TrueForAll(m => m.File != shown))
+            misplaced.Add(new(RowDifference.Misplaced, null, row.Partition, row.Offset, shown));
     }
 
     private short ShapeOf(TableSchema schema)

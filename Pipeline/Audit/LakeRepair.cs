@@ -61,6 +61,7 @@ public sealed class LakeRepair
         var round = new AuditRound(options, arrival, openFiles, isDry ? null : Ask)
         {
             Reason = "repair", IsOfAllDeletes = true, IsCaptured = await PollerAsync(cancellationToken) is not null,
+            LostAccepted = state.Read()?.LostAccepted ?? 0,
         };
         await foreach (var pause in round.StepsAsync(cancellationToken)) await Task.Delay(pause, time, cancellationToken);
         DeletesHeld = round.DeletesHeld;
@@ -73,8 +74,9 @@ public sealed class LakeRepair
     /// <param name="from">Least value of the ordering column; null: any.</param>
     /// <param name="to">The ordering column is below it; null: any.</param>
     /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>Some rows of this part count as deleted (<c>postgres.deleted_when</c>), and are not published.</returns>
     /// <exception cref="PipelineException">These are no keys of the table, or it has none of these rows.</exception>
-    public async Task RecaptureAsync(
+    public async Task<bool> RecaptureAsync(
         ImmutableArray<string>? first, ImmutableArray<string>? last, DateTime? from, DateTime? to, CancellationToken cancellationToken)
     {
         await using var connection = await SourceConnection.OpenAsync(options.Postgres, cancellationToken);
@@ -82,11 +84,24 @@ public sealed class LakeRepair
         foreach (var key in (ImmutableArray<string>?[])[first, last])
             if (key is { } texts) await CheckAsync(connection, table, texts, cancellationToken);
         var rows = new RowSelection { FirstKey = first, LastKey = last, From = from, To = to };
-        if (!await HasAnyAsync(connection, table, rows, cancellationToken))
+        var hasMarked = table.DeletedWhen is not null && await HasAnyAsync(table.IsMarked);
+        // What is published again are rows that count: of others nothing would be, and it would be said that they were.
+        if (!await HasAnyAsync(table.IsLiving))
             throw new PipelineException(
                 FailureAction.Stop, $"No row of {table.QualifiedName} is in this part: nothing was asked for.",
-                "Give keys, or times of its ordering column, that the table has.");
+                hasMarked
+                    ? "Its rows there count as deleted (postgres.deleted_when): 'repair' publishes as deleted those that the lake has."
+                    : "Give keys, or times of its ordering column, that the table has.");
         Ask(new RepairRequest("recapture", rows, table.Order));
+        return hasMarked;
+
+        async Task<bool> HasAnyAsync(string only)
+        {
+            var conditions = string.Join(" AND ", rows.Conditions(table).Prepend(only));
+            await using var command = new NpgsqlCommand(
+                $"SELECT EXISTS (SELECT FROM {table.QualifiedName} WHERE {conditions})", connection);
+            return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
+        }
     }
 
     /// <summary>Waits until the poller has published all that is asked for.</summary>
@@ -112,14 +127,21 @@ public sealed class LakeRepair
     /// <param name="compared">A comparison of the whole table.</param>
     /// <param name="begunAt">When it began.</param>
     /// <param name="requested">Rows that were published again before it.</param>
-    public void Keep(ComparisonResult compared, DateTimeOffset begunAt, long requested)
+    /// <param name="acceptsLost">From now on it is known that the lake's files have lost what they have.</param>
+    /// <returns>What is known now.</returns>
+    public ComparisonResult Keep(ComparisonResult compared, DateTimeOffset begunAt, long requested, bool acceptsLost)
     {
-        if (compared is not { Verdict: ComparisonVerdict.Equal, IsPart: false }) return;
+        if (compared is not { OfPresentRows: ComparisonVerdict.Equal, IsPart: false }) return compared;
+        if (acceptsLost) compared = compared with { Lost = 0, LostAccepted = compared.Lost + compared.LostAccepted };
         var found = new AuditFindings(
-            begunAt, time.GetUtcNow(), compared.TableRows, compared.Equal, compared.OnTheWay, 0, 0, 0, 0, 0, 0);
+            begunAt, time.GetUtcNow(), compared.TableRows, compared.Equal, compared.OnTheWay, 0, 0, 0, 0, 0, 0)
+        {
+            Lost = compared.Lost,
+        };
         var before = state.Read() ?? new(null);
-        if (!found.ComparedNothing)
-            state.Write((before with { RequestedInAll = before.RequestedInAll + requested }).Next(found, deletesHeld: null));
+        before = before with { RequestedInAll = before.RequestedInAll + requested, LostAccepted = compared.LostAccepted };
+        if (!found.ComparedNothing) state.Write(before.Next(found, deletesHeld: null));
+        return compared;
     }
 
     /// <summary>Of what was asked for here, the requests that the poller could not do, where they are kept.</summary>
@@ -133,15 +155,6 @@ public sealed class LakeRepair
         var file = requests.Add(request, time.GetUtcNow());
         asked.Add(file);
         return file;
-    }
-
-    private static async Task<bool> HasAnyAsync(
-        NpgsqlConnection connection, SourceTable table, RowSelection rows, CancellationToken cancellationToken)
-    {
-        var conditions = string.Join(" AND ", rows.Conditions(table).Prepend("true"));
-        await using var command = new NpgsqlCommand(
-            $"SELECT EXISTS (SELECT FROM {table.QualifiedName} WHERE {conditions})", connection);
-        return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
     private async Task CheckAsync(

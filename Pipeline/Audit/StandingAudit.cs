@@ -7,6 +7,7 @@ using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 using OrdersStream.Kafka;
 using OrdersStream.Lake.Files;
+using OrdersStream.Postgres;
 
 namespace OrdersStream.Audit;
 
@@ -37,6 +38,7 @@ public sealed class StandingAudit
     private readonly TimeSpan interval;
     private (long Since, TimeSpan For) waits;
     private string? announced;
+    private bool isAwaited;
     private AskedRows asked = new();
 
     /// <param name="options">The stream's configuration.</param>
@@ -61,7 +63,7 @@ public sealed class StandingAudit
             "orders_stream.audit.differences", Differences, "{row}", "Rows that it found not to be as they should, by kind.");
 
         metrics.Meter.CreateObservableGauge(
-            "orders_stream.audit.overdue", Overdue, null, "1: its rounds are broken off, and none has come to its end for too long.");
+            "orders_stream.audit.overdue", Overdue, null, "1: none of its rounds has come to its end for too long.");
         metrics.Meter.CreateObservableGauge(
             "orders_stream.audit.differing_rounds", DifferingRounds, "{round}",
             "How many of the last rounds, one after the other, found rows missing or stale.");
@@ -83,6 +85,8 @@ public sealed class StandingAudit
             new(last.Stale, [.. metrics.StreamTags, new("kind", "stale")]),
             new(last.Extra, [.. metrics.StreamTags, new("kind", "extra")]),
             new(last.StoredTwice, [.. metrics.StreamTags, new("kind", "stored_twice")]),
+            new(last.Misplaced, [.. metrics.StreamTags, new("kind", "misplaced")]),
+            new(last.Lost, [.. metrics.StreamTags, new("kind", "lost")]),
         ];
     }
 
@@ -116,13 +120,23 @@ public sealed class StandingAudit
     private bool IsDue()
     {
         // Before anything was published there is nothing to compare with.
-        if (time.GetElapsedTime(waits.Since) < waits.For || position() is not { Horizon: not null, Rows: > 0 }
-            || requests.Waiting().Count > 0) return false;
+        if (time.GetElapsedTime(waits.Since) < waits.For || position() is not { Horizon: not null, Rows: > 0 }) return false;
+        AwaitFirst();
+        if (requests.Waiting().Count > 0) return false;
         // Of a process before, or of another that captured meanwhile. A clock that was set back since must not silence it.
         var age = file.Read()?.Last is { } last ? time.GetUtcNow() - last.EndedAt : interval;
         if (age >= interval || age < TimeSpan.Zero) return true;
         Wait(interval - age);
         return false;
+    }
+
+    /// <summary>Before the round itself: this process may end in it, and so may the next.</summary>
+    private void AwaitFirst()
+    {
+        if (isAwaited) return;
+        var state = file.Read() ?? new(null);
+        if (state is { Last: null, AwaitedSince: null }) file.Write(state with { AwaitedSince = time.GetUtcNow() });
+        isAwaited = true;
     }
 
     /// <summary>As time goes by, whatever the clock is set to.</summary>
@@ -148,10 +162,17 @@ public sealed class StandingAudit
     private async Task RoundAsync(CancellationToken cancellationToken)
     {
         var begunAt = time.GetUtcNow();
-        // Who looks at what broke off the one before sees that another is under way.
-        if (file.Read() is { Failure: not null } failed) file.Write(failed with { RoundBegunAt = begunAt });
+        // Who looks sees that a round is under way, and for how long none has come to its end.
+        var about = await RowEstimate.OfAsync(options.Postgres, cancellationToken);
+        var awaited = file.Read() ?? new(null);
+        // A clock that was ahead says nothing.
+        var since = awaited.AwaitedSince is { } first && first <= begunAt ? first : begunAt;
+        file.Write(awaited with { RoundBegunAt = begunAt, AwaitedSince = since, RowsAbout = about });
         Func<RepairRequest, string>? ask = options.Audit.MayRepair ? request => requests.Add(request, time.GetUtcNow()) : null;
-        var round = new AuditRound(options, arrival, openFiles, ask) { AskedBefore = asked.Published() };
+        var round = new AuditRound(options, arrival, openFiles, ask)
+        {
+            AskedBefore = asked.Published(), LostAccepted = awaited.LostAccepted,
+        };
         await using (var steps = round.StepsAsync(cancellationToken).GetAsyncEnumerator(cancellationToken))
         {
             for (var begun = time.GetTimestamp(); await steps.MoveNextAsync(); begun = time.GetTimestamp())
@@ -166,13 +187,18 @@ public sealed class StandingAudit
             NoneCompared();
             return;
         }
-        (asked, announced) = (round.Asked, null);
+        asked = round.Asked;
         var before = file.Read() ?? new(null);
         file.Write(before.Next(found, round.DeletesHeld));
         Say(found, before.Last, AuditCause.Of(found, round.IsGuarded, round.HasTombstones));
         // Once, and again when there are more.
+        if (found.Lost > (before.Last?.Lost ?? 0)) logger.AuditLost(found.Lost);
         if (round.DeletesHeld is { } why && found.Extra > (before.Last?.Extra ?? 0)) logger.AuditDeletesHeld(found.Extra, why);
     }
+
+    private static PipelineException InDoubt => new(FailureAction.Retry,
+        "Whether lake and table are equal cannot be told: a collation of the key is of another version than its indexes.",
+        "REINDEX the table as check says; the next round tells.");
 
     // Of a small table, of which all rows change all the time, none is ever due: that is no failure, and says nothing of the lake.
     private void NoneCompared()
@@ -183,6 +209,11 @@ public sealed class StandingAudit
             "Where it comes again, see what PostgresToKafka says: rows that are held back, or a transaction that does not end.");
         if (isHeldBack) throw nothing;
         Wait(interval);
+        // It has come to its end, and the next is awaited from now on.
+        file.Write((file.Read() ?? new(null)) with
+        {
+            RoundBegunAt = null, AwaitedSince = time.GetUtcNow(), FailedAt = null, Failure = nothing.Verdict.Problem,
+        });
         if (announced != nothing.Verdict.Problem) logger.AuditBrokenOff(nothing.Verdict.Problem, nothing.Verdict.Remedy);
         announced = nothing.Verdict.Problem;
     }
@@ -190,6 +221,14 @@ public sealed class StandingAudit
     private void Say(AuditFindings found, AuditFindings? before, string cause)
     {
         var seconds = (found.EndedAt - found.BegunAt).TotalSeconds;
+        if (found.CannotBeTold)
+        {
+            var inDoubt = InDoubt.Verdict;
+            if (announced != inDoubt.Problem) logger.AuditBrokenOff(inDoubt.Problem, inDoubt.Remedy);
+            announced = inDoubt.Problem;
+            return;
+        }
+        announced = null;
         if (found.Differences == 0)
         {
             logger.AuditEqual(found.Compared, found.OnTheWay, seconds);
@@ -248,12 +287,17 @@ internal static class AuditCause
         var causes = new List<string>();
         if (found.Missing + found.Stale > 0)
             causes.Add(
-                isGuarded ? "missing and stale: files of the lake may be gone, or rows were written past the trigger"
+                found.Lost > 0 ? "missing and stale: files of the lake are gone, as its commit log tells"
+                : isGuarded ? "missing and stale: files of the lake may be gone, or rows were written past the trigger"
                 : "missing and stale: no trigger sets the ordering column for every writer, so rows may be dated back");
         if (found.Extra > 0)
             causes.Add(
                 hasTombstones ? "extra: files of the lake that held deletes may be gone, or rows were deleted past the triggers"
                 : "extra: deleted in the table, and no trigger wrote it down");
+        if (found.Misplaced > 0)
+            causes.Add(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{found.Misplaced:N0} versions are in files that lie in another folder than their rows belong in: 'verify' names them"));
         if (found.StoredTwice > 0) causes.Add("stored twice: a file of the lake was copied, or put back");
         return causes.Count == 0 ? "" : $" ({string.Join("; ", causes)})";
     }

@@ -83,6 +83,9 @@ internal sealed class TableRanges(NpgsqlConnection connection, PostgresOptions o
     private readonly List<ImmutableArray<string>> ends = [];
     private bool hasLast;
 
+    /// <summary>Which table it is, whatever has its name by now; null: none was read.</summary>
+    public uint? Oid { get; init; }
+
     /// <summary>Rows of a range, about.</summary>
     public int RowsMax { get; init; } = 100_000;
 
@@ -130,9 +133,9 @@ internal sealed class TableRanges(NpgsqlConnection connection, PostgresOptions o
         await using var transaction = await connection.BeginTransactionAsync(
             System.Data.IsolationLevel.RepeatableRead, cancellationToken);
         var table = await SourceCatalog.LockAsync(connection, options, withTombstones: false, cancellationToken);
-        if (table.Schema.Fingerprint != expected.Fingerprint)
+        if (table.Schema.Fingerprint != expected.Fingerprint || (Oid is { } oid && table.Oid != oid))
             throw new PipelineException(
-                FailureAction.Stop, "The table's columns changed while it was being compared.", "Compare again.");
+                FailureAction.Stop, "The table, or its columns, became another while it was being compared.", "Compare again.");
         range.Order = table.Order;
         if (number == ends.Count && !hasLast) await FindEndAsync(table, BoundsOf(number).Behind, cancellationToken);
         var (behind, last) = BoundsOf(number);

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Data;
 using Npgsql;
 using OrdersStream.Diagnostics;
@@ -97,7 +98,7 @@ internal sealed partial class CaptureSession
             }
         }
         // Its own values are no values of the key: to try again would change nothing, and stop all else.
-        catch (PostgresException e) when (e.SqlState.StartsWith("22", StringComparison.Ordinal))
+        catch (PostgresException e) when (IsOfValues(e))
         {
             Drop(file, $"the server refuses its keys ({e.SqlState})");
             return rows;
@@ -116,17 +117,58 @@ internal sealed partial class CaptureSession
         isPublishing = false;
     }
 
-    /// <summary>Says of its keys that they are gone, as far as they are in the snapshot that is taken now.</summary>
+    /// <summary>
+    /// Says of its keys that they are gone, as far as they are in the snapshot that is taken now. One that the server does not read, as a
+    /// label that its type has no more, must not keep the others back: it is looked for by halves, and set aside alone.
+    /// </summary>
     private async Task<long> DeleteAsync(string file, RepairRequest request, CancellationToken cancellationToken)
     {
-        var page = await pages.ReadGoneAsync(request.Only.Keys ?? [], Watermark.Source, cancellationToken);
+        var (rows, numbers, refusal) = (0L, 0, "");
+        var unreadable = new List<ImmutableArray<string>>();
+        var parts = new Stack<ImmutableArray<ImmutableArray<string>>>([request.Only.Keys ?? []]);
+        while (parts.TryPop(out var keys))
+        {
+            try
+            {
+                var count = await DeleteAsync(keys, cancellationToken);
+                (rows, numbers) = (rows + count, numbers + (count > 0 ? 1 : 0));
+            }
+            catch (PostgresException e) when (IsOfValues(e))
+            {
+                refusal = e.SqlState;
+                if (keys.Length < 2)
+                {
+                    unreadable.AddRange(keys);
+                    continue;
+                }
+                parts.Push(keys[(keys.Length / 2)..]);
+                parts.Push(keys[..(keys.Length / 2)]);
+            }
+        }
+        if (unreadable.Count == 0) context.Repairs.Remove(file);
+        else SetAside(file, request with { Only = request.Only with { Keys = [.. unreadable] } }, refusal);
+        context.Metrics.Repaired(rows);
+        context.Logger.Repaired($"{request.Reason}, as deleted", rows, numbers, "");
+        return rows;
+    }
+
+    private async Task<int> DeleteAsync(ImmutableArray<ImmutableArray<string>> keys, CancellationToken cancellationToken)
+    {
+        var page = await pages.ReadGoneAsync(keys, Watermark.Source, cancellationToken);
         var count = page.Records.Length;
         if (count > 0) await PublishBesideAsync(page, cancellationToken);
-        context.Repairs.Remove(file);
-        context.Metrics.Repaired(count);
-        context.Logger.Repaired($"{request.Reason}, as deleted", count, count > 0 ? 1 : 0, "");
         return count;
     }
+
+    private void SetAside(string file, RepairRequest unreadable, string refusal)
+    {
+        context.Repairs.Write(file, unreadable);
+        Drop(file, $"the server refuses its keys ({refusal})");
+        context.Repairs.RemoveOlder(file, unreadable);
+    }
+
+    // Of values that are none of a type: to try again would change nothing.
+    private static bool IsOfValues(PostgresException failure) => failure.SqlState.StartsWith("22", StringComparison.Ordinal);
 
     /// <summary>
     /// It is asked for beside the windows, and must not end them: what fails in a way that does not pass, or again and again, is set

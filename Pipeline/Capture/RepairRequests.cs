@@ -78,6 +78,37 @@ public sealed class RepairRequests(PipelineOptions options, CrashPoints crashPoi
         return true;
     }
 
+    /// <summary>Whoever asks for the same keys again, round after round, leaves one file of them, and not one each time.</summary>
+    /// <param name="file">A request that was set aside.</param>
+    /// <param name="request">What it asks for.</param>
+    internal void RemoveOlder(string file, RepairRequest request)
+    {
+        var keys = KeysOf(request);
+        try
+        {
+            foreach (var older in Directory.GetFiles(folder, "*" + Extension + FailedExtension))
+                if (older != file + FailedExtension && IsOf(older)) Remove(older);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // It is there twice, and is removed the next time.
+        }
+
+        bool IsOf(string older)
+        {
+            try
+            {
+                return Read(older) is { IsDeletes: true } other && KeysOf(other).IsSubsetOf(keys);
+            }
+            catch (FormatException)
+            {
+                return false;
+            }
+        }
+    }
+
+    private static HashSet<string> KeysOf(RepairRequest request) => [.. (request.Only.Keys ?? []).Select(key => string.Join('\0', key))];
+
     /// <exception cref="FormatException">It cannot be used.</exception>
     internal RepairRequest Read(string path) => RepairRequest.FromStateFile(File.ReadAllBytes(path), options.StreamName);
 

@@ -269,6 +269,11 @@ public static partial class Log
         + "set postgres.deletes_share_max so that they may be, and start again; else see whose the table and the lake are")]
     public static partial void AuditDeletesHeld(this ILogger logger, long extra, string why);
 
+    [LoggerMessage(4005, LogLevel.Warning,
+        "audit: {Lost:N0} row versions that the commit log has are in no file of the lake: files are gone. Put them back from a backup; "
+        + "what is missing or stale is published again, and 'repair --accept-lost' accepts the loss of the others")]
+    public static partial void AuditLost(this ILogger logger, long lost);
+
     // 9xxx: the host
     [LoggerMessage(9001, LogLevel.Information, "stopping: {Reason}")]
     public static partial void Stopping(this ILogger logger, string reason);

@@ -21,6 +21,8 @@ internal sealed class CommitLog(
     /// <summary>Entries are kept for this long: a writer that slept for less still finds its number taken.</summary>
     public static readonly TimeSpan KeptFor = TimeSpan.FromDays(1);
 
+    private const string Accepted = ".accept-missing";
+
     // Those up to it were looked at: the last one of each day, which stays.
     private long keptUpTo;
 
@@ -47,7 +49,10 @@ internal sealed class CommitLog(
     /// <summary>A human said that files of this entry were removed on purpose.</summary>
     /// <param name="markerPath">The file whose existence says so.</param>
     public bool AcceptsMissing(long sequence, out string markerPath) =>
-        HasMarker(PathOf(sequence)[..^".json".Length] + ".accept-missing", out markerPath);
+        HasMarker(PathOf(sequence)[..^".json".Length] + Accepted, out markerPath);
+
+    /// <summary>A human said that of some entry, which may be pruned by now.</summary>
+    public bool AcceptsAnyMissing => checkpoint.List(folder).Any(f => f.EndsWith(Accepted, StringComparison.Ordinal));
 
     /// <summary>A human said to go on although Kafka has lost what begins at <paramref name="offset"/>.</summary>
     /// <param name="markerPath">The file whose existence says so.</param>

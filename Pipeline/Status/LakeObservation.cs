@@ -25,6 +25,9 @@ internal sealed record LakeObservation(
 {
     private const int CommitsRead = 5, FilesShown = 10;
 
+    /// <summary>When the lake was begun; null: it does not say.</summary>
+    public DateTimeOffset? BegunAt { get; init; }
+
     /// <summary>Nothing was stored yet.</summary>
     public bool IsEmpty => Positions.IsEmpty;
 
@@ -55,7 +58,10 @@ internal sealed record LakeObservation(
             options.Datalake.Path, Reachable: true, newest.Sum(e => e.State.Rows), newest.Sum(e => e.State.Files), quarantined,
             [.. files.Take(FilesShown)], quarantined > 0 ? causes.Read(lake) : [], newest.Sum(e => e.State.Dropped));
         return new LakeObservation(
-            status, newest.ToImmutableSortedDictionary(e => e.Partition, StoredPosition.Of), LateBeginOf(lake, options.Kafka.Topic));
+            status, newest.ToImmutableSortedDictionary(e => e.Partition, StoredPosition.Of), LateBeginOf(lake, options.Kafka.Topic))
+        {
+            BegunAt = lake.Find(LakeOwner.FileName)?.WrittenAt,
+        };
     }
 
     private static LateBegin? LateBeginOf(ILakeFiles lake, string topic)

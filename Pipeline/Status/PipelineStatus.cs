@@ -180,25 +180,44 @@ public sealed record AuditStatus(
     DateTimeOffset ComparedAt, double AgeSeconds, long Rows, long OnTheWay, long Missing, long Stale, long Extra, long StoredTwice,
     long Requested, long Unmended, string? Failure, int DifferingRounds = 0, string? DeletesHeld = null)
 {
+    /// <summary>Row versions that the commit log has and the lake's files have not, and that nobody has accepted as lost.</summary>
+    public long Lost { get; init; }
+
+    /// <summary>
+    /// Rows may have been passed over, by indexes that are in another order than is searched by, and nothing else differs: whether all are
+    /// equal was not seen.
+    /// </summary>
+    public bool CannotBeTold { get; init; }
+
+    /// <summary>Row versions in files that lie in another folder than their rows belong in.</summary>
+    public long Misplaced { get; init; }
+
+    /// <summary>Extra rows that are not published as deleted, though deletes of the table are captured: these went past.</summary>
+    public long ExtraUnasked { get; init; }
+
     /// <summary>Rows, or offsets, that were not as they should be. Deleted rows that no trigger wrote down are none of them.</summary>
-    public long Differences => Missing + Stale + StoredTwice;
+    public long Differences => Missing + Stale + StoredTwice + Misplaced;
 
     /// <summary>What it found, in words.</summary>
     public string Says => (Differences + Extra, Rows, OnTheWay) switch
     {
+        _ when CannotBeTold => "whether lake and table are equal cannot be told",
         (0, 0, > 0) => "no row could be compared",
         (0, _, _) => string.Create(CultureInfo.InvariantCulture, $"{Rows:N0} rows were compared, and lake and table are equal"),
         _ => string.Create(
             CultureInfo.InvariantCulture,
             $"of {Rows:N0} rows {Missing:N0} were missing and {Stale:N0} stale in the lake, {Extra:N0} were extra, "
-            + $"{StoredTwice:N0} stored twice"),
+            + $"{StoredTwice:N0} stored twice{Wrongly}"),
     };
+
+    private string Wrongly => Misplaced == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $", {Misplaced:N0} in a wrong folder");
 
     /// <summary>
     /// It was seen, and nobody mends it; or what was published again was of no use, or not for long, since the next round found rows, too.
     /// </summary>
-    internal bool NeedsHelp =>
-        StoredTwice + Unmended > 0 || Missing + Stale > Requested || DifferingRounds >= 2 || DeletesHeld is not null;
+    internal bool NeedsHelp => !CannotBeTold
+        && (StoredTwice + Misplaced + Unmended + ExtraUnasked > 0 || Missing + Stale > Requested || DifferingRounds >= 2
+            || DeletesHeld is not null);
 }
 
 /// <summary>What the standing audit has left of itself.</summary>

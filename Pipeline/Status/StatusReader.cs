@@ -18,6 +18,7 @@ public sealed class StatusReader
 {
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(4);
     private static readonly TimeSpan ClocksDifferMax = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan FirstAuditMax = TimeSpan.FromDays(14);
 
     private readonly PipelineOptions options;
     private readonly Func<string, ILakeFiles> openFiles;
@@ -92,6 +93,8 @@ public sealed class StatusReader
         var compared = options.Audit.IsEnabled ? audited : null;
         if (compared is { Last: { NeedsHelp: true } differs }) problems.Add(Part.Audit, Differ(differs));
         if (compared is { IsOverdue: true }) problems.Add(Part.State, NotCompared(compared));
+        if (compared is { Last.CannotBeTold: true }) problems.Add(Part.State, OrderInDoubt());
+        if (NeverAudits(watermark, audited, lake, time.GetUtcNow())) problems.Add(Part.State, NotCompared(new(null, null, true)));
         var leftOut = state is null ? 0 : problems.Try(Part.State, state.LeftOut);
         var partitions = await topic.JoinAsync(observed, lake?.Positions, answerTimeout, cancellationToken);
 
@@ -301,17 +304,35 @@ public sealed class StatusReader
 
     private static IEnumerable<string> WarningsOf(AuditReport? audit)
     {
-        if (audit?.Last is { Differences: > 0, NeedsHelp: false } last)
-            yield return $"audit: {last.Says}; what was missing or stale is published again, and the next round says "
-                + "whether it was of use";
+        if (audit?.Last is { NeedsHelp: false, CannotBeTold: false } last && last.Differences + last.Extra > 0)
+            yield return $"audit: {last.Says}"
+                + (last.Differences > 0
+                    ? "; what was missing or stale is published again, and the next round says whether it was of use" : "")
+                + (last.Extra > 0 ? "; what is extra was deleted, unless the lake or the table is another's: 'verify' tells, and 'repair' "
+                    + "publishes it as deleted (see postgres.deletes)" : "");
+        if (audit?.Last is { Lost: > 0 and var lost })
+            yield return string.Create(CultureInfo.InvariantCulture,
+                $"audit: {lost:N0} row versions that the commit log has are in no file of the lake: files are gone. Put them back from a "
+                + $"backup, or 'repair --accept-lost' accepts it");
         if (audit is { Failure: { } failure, IsOverdue: false })
             yield return $"audit: {(audit.Last is null ? "the first" : "a later")} round was broken off: {failure}";
     }
 
+    /// <summary>Whoever captures leaves nothing of an audit, long after the lake was begun.</summary>
+    private bool NeverAudits(Watermark? watermark, AuditReport? audited, LakeObservation? lake, DateTimeOffset now) =>
+        options.Audit.IsEnabled && audited is null && watermark is { Horizon: not null, Rows: > 0 } && lake?.BegunAt is { } begun
+        && now - begun > TimeSpan.FromSeconds(options.Audit.Interval) + FirstAuditMax;
+
     private static PipelineException NotCompared(AuditReport audit) => new(FailureAction.Retry,
         $"Lake and table were {(audit.Last is { } last ? $"last compared at {Clock(last.ComparedAt)}" : "never compared")}: "
-        + $"each round of the audit is broken off. {audit.Failure}",
-        "'verify' compares them now; the log of the process that captures says what to do.");
+        + $"no round of the audit has come to its end since. {audit.Failure}",
+        "'verify' compares them now. The log of the process that captures says what breaks rounds off, if that does; else see that "
+        + "audit.enabled is true there, and that it runs for as long as a round takes (audit.share).");
+
+    private static PipelineException OrderInDoubt() => new(FailureAction.Retry,
+        "Whether lake and table are equal cannot be told: a collation of the key is of another version than its indexes, by which the "
+        + "audit's last round may have passed rows over.",
+        "REINDEX the table as check says; the next round tells, or 'repair', which compares now.");
 
     private static PipelineException BeginsLate(LateBegin begin) => new(FailureAction.Retry,
         $"This lake begins at offset {begin.Offset} of partition {begin.Partition}: rows of before are missing, unless they were captured "
@@ -323,13 +344,14 @@ public sealed class StatusReader
         $"Lake and table differed when they were compared at {Clock(audit.ComparedAt)}: {audit.Says}"
         + (audit.DifferingRounds >= 2 ? $", in {audit.DifferingRounds} rounds one after the other" : "")
         + (audit.DeletesHeld is { } why ? $"; extra rows are not published as deleted, since {why}" : "") + ".",
-        (audit.StoredTwice, audit.DeletesHeld) switch
+        (audit.StoredTwice + audit.Misplaced, audit.DeletesHeld) switch
         {
-            (> 0, _) => "'verify' names files whose rows are stored twice: move the copy away. Then 'repair', which publishes what is "
-                + "missing or stale again, and compares.",
+            (> 0, _) => "'verify' names files whose rows are stored twice, and those that lie in a wrong folder: move the copy away, the "
+                + "others back. Then 'repair', which publishes what is missing or stale again, and compares.",
             (_, not null) => "Where they were deleted, raise postgres.deletes_share_max and start again; a table that is empty on purpose "
                 + "needs a lake that is begun anew.",
-            _ => "'verify' compares them now; 'repair' publishes what is missing or stale again, and compares."
+            _ => "'verify' compares them now; 'repair' publishes what is missing or stale again, as deleted what only the lake has, "
+                + "and compares."
                 + (audit.DifferingRounds >= 2 ? " Find what the log gives as the cause: it goes on." : ""),
         });
 

@@ -60,6 +60,23 @@ public sealed class MarkedRowsTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Equal(ComparisonVerdict.Equal, (await CompareAsync(stream)).Verdict);
     }
 
+    /// <summary>Nothing would be published, and it would be said that it was.</summary>
+    [Fact]
+    public async Task rows_that_count_as_deleted_are_not_said_to_be_captured_again()
+    {
+        await using var stream = await StreamAsync(Table);
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'n' || i, i <= 5 FROM generate_series(1, 10) i");
+        await stream.PollAndStoreAsync();
+        await using var run = stream.NewRun();
+
+        var nothing = await Assert.ThrowsAsync<PipelineException>(
+            () => run.Stream.Repair.RecaptureAsync(["1"], ["5"], null, null, Token));
+        Assert.Contains("count as deleted", nothing.Verdict.Remedy);
+        Assert.Empty(new RepairRequests(stream.Options, CrashPoints.None).Waiting());
+        Assert.True(await run.Stream.Repair.RecaptureAsync(["1"], ["6"], null, null, Token));
+        Assert.False(await run.Stream.Repair.RecaptureAsync(["6"], ["7"], null, null, Token));
+    }
+
     [Fact]
     public async Task tombstones_and_marks_tell_of_the_same_keys()
     {

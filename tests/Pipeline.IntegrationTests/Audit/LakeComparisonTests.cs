@@ -3,6 +3,8 @@ using Microsoft.Extensions.DependencyInjection;
 using OrdersStream.Audit;
 using OrdersStream.Capture;
 using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
 using OrdersStream.Hosting.Loops;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
@@ -194,6 +196,31 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
         Assert.Equal(ComparisonVerdict.Equal, (await CompareAsync(pipeline)).Verdict);
     }
 
+    /// <summary>Readers that prune by folders do not find its rows.</summary>
+    [Fact]
+    public async Task a_file_in_a_folder_of_another_value_is_noticed()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        Assert.Equal(0, (await CompareAsync(pipeline)).Misplaced);
+        var (file, rows) = await FirstFileAsync(pipeline);
+        var folder = Directory.CreateDirectory(Path.Combine(pipeline.Options.Datalake.Path, "by_order_date=1999-12-31"));
+        var moved = Path.Combine(folder.FullName, Path.GetFileName(file));
+        File.Move(file, moved);
+
+        var compared = await CompareAsync(pipeline);
+        Assert.Equal((ComparisonVerdict.Different, rows, 24), (compared.Verdict, compared.Misplaced, compared.Equal));
+        var named = Assert.Single(compared.Examples);
+        Assert.Equal((RowDifference.Misplaced, Path.GetFileName(file)), (named.Difference, Path.GetFileName(named.File)));
+        await using var run = pipeline.Run();
+        var found = await run.Stream.Repair.FindAsync(isDry: true, Token);
+        Assert.Equal((rows, rows), (found.Misplaced, found.Differences));
+
+        // The remedy, followed.
+        File.Move(moved, file);
+        Assert.Equal(ComparisonVerdict.Equal, (await CompareAsync(pipeline)).Verdict);
+    }
+
     [Fact]
     public async Task a_lost_file_is_noticed()
     {
@@ -202,6 +229,53 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
         var (file, rows) = await FirstFileAsync(pipeline);
         File.Delete(file);
         Assert.Equal(rows, (await CompareAsync(pipeline)).Missing);
+    }
+
+    /// <summary>Each row has a newer version, which is there: the table does not show it, the commit log does.</summary>
+    [Fact]
+    public async Task a_lost_file_of_superseded_versions_is_noticed_until_the_loss_is_accepted()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        var first = LakeReader.Files(new LakeFolder(pipeline.Options.Datalake.Path)).ToList();
+        await pipeline.Database.ExecuteAsync("UPDATE t_orders SET amount = amount + 1");
+        await pipeline.OnceAsync();
+        var whole = await CompareAsync(pipeline);
+        Assert.Equal((ComparisonVerdict.Equal, 0), (whole.Verdict, whole.Lost));
+        foreach (var file in first) File.Delete(Path.Combine(pipeline.Options.Datalake.Path, file));
+
+        var compared = await CompareAsync(pipeline);
+        Assert.Equal((ComparisonVerdict.Different, 24), (compared.Verdict, compared.Lost));
+        Assert.Equal((24, 0, 0, ComparisonVerdict.Equal), (compared.Equal, compared.Missing, compared.Stale, compared.OfPresentRows));
+        await using var run = pipeline.Run();
+        var found = await run.Stream.Repair.FindAsync(isDry: true, Token);
+        Assert.Equal((24, 0), (found.Lost, found.Differences));
+
+        run.Stream.Repair.Keep(compared, DateTimeOffset.UnixEpoch, requested: 0, acceptsLost: true);
+        compared = await CompareAsync(pipeline);
+        Assert.Equal((ComparisonVerdict.Equal, 0, 24), (compared.Verdict, compared.Lost, compared.LostAccepted));
+        Assert.Equal(0, (await run.Stream.Repair.FindAsync(isDry: true, Token)).Lost);
+    }
+
+    /// <summary>The log goes on counting what the files held that a human says were removed on purpose.</summary>
+    [Fact]
+    public async Task files_that_were_removed_on_purpose_are_not_called_lost()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        var lake = new LakeFolder(pipeline.Options.Datalake.Path);
+        var first = LakeReader.Files(lake).ToList();
+        await pipeline.Database.ExecuteAsync("UPDATE t_orders SET amount = amount + 1");
+        await pipeline.OnceAsync();
+        foreach (var file in first) File.Delete(lake.Locate(file));
+        Assert.Equal(24, (await CompareAsync(pipeline)).Lost);
+
+        var logs = Directory.GetFiles(
+            Path.Combine(pipeline.Options.Streaming.CheckpointLocation, "commits"), "*1.json", SearchOption.AllDirectories);
+        foreach (var entry in logs) await File.WriteAllTextAsync(entry.Replace(".json", ".accept-missing"), "", Token);
+
+        var compared = await CompareAsync(pipeline);
+        Assert.Equal((ComparisonVerdict.Equal, 0), (compared.Verdict, compared.Lost));
     }
 
     [Theory]
@@ -290,6 +364,41 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
         var comparing = CompareAsync(pipeline);
         await storing.OnceAsync(PipelineHalf.KafkaToLake, Token);
         Assert.Equal(24, (await comparing).Equal);
+    }
+
+    /// <summary>Its rows are the same, row by row.</summary>
+    [Fact]
+    public async Task a_table_that_was_made_anew_under_the_name_is_not_compared()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        await pipeline.Database.ExecuteAsync(
+            """
+            ALTER TABLE t_orders RENAME TO t_orders_old;
+            CREATE TABLE t_orders (LIKE t_orders_old INCLUDING ALL);
+            GRANT SELECT ON t_orders TO PUBLIC;
+            INSERT INTO t_orders OVERRIDING SYSTEM VALUE SELECT * FROM t_orders_old
+            """);
+
+        var compared = await Assert.ThrowsAsync<PipelineException>(() => CompareAsync(pipeline));
+        Assert.Contains("The position of this stream belongs to", compared.Message);
+        await using var run = pipeline.Run();
+        var audited = await Assert.ThrowsAsync<PipelineException>(() => run.Stream.Repair.FindAsync(isDry: true, Token));
+        Assert.Contains("The position of this stream belongs to", audited.Message);
+    }
+
+    /// <summary>As a copy that was restored has it, and a server that was promoted, which capture will see.</summary>
+    [Fact]
+    public async Task a_server_of_another_timeline_is_not_compared_before_capture_has_seen_it()
+    {
+        await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
+        await pipeline.OnceAsync();
+        var file = new WatermarkFile(pipeline.Options);
+        var captured = file.Read()!;
+        file.Write(captured with { Source = captured.Source with { Timeline = "0000000F" } }, CrashPoints.None);
+
+        var compared = await Assert.ThrowsAsync<PipelineException>(() => CompareAsync(pipeline));
+        Assert.Contains("is of timeline 0000000F, and the server is on timeline 00000001", compared.Message);
     }
 
     private static async Task<(string File, long Rows)> FirstFileAsync(TestPipeline pipeline)

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Confluent.Kafka;
 using Microsoft.Extensions.Logging;
 using OrdersStream.Audit;
@@ -175,7 +176,7 @@ public sealed class RepairTests(PostgresServer postgres, KafkaServer kafka)
         await running;
 
         Task<int> RepairAsync(bool isDry, bool once) =>
-            RepairVerbs.RepairAsync(new RepairOptions(stream.Options, isDry, once, LogLevel.Warning), Token);
+            RepairVerbs.RepairAsync(new RepairOptions(stream.Options, isDry, once, LogLevel.Warning, AcceptsLost: once), Token);
     }
 
     /// <summary>Who waits sees no request any more, as where it was done.</summary>
@@ -234,6 +235,25 @@ public sealed class RepairTests(PostgresServer postgres, KafkaServer kafka)
         await stream.ExecuteAsync("DELETE FROM items WHERE id = 3");
 
         Assert.Equal(2, await RepairVerbs.RepairAsync(options, Token));
+    }
+
+    /// <summary>Deletes are captured, and these went past the triggers: nobody but 'repair' publishes them.</summary>
+    [Fact]
+    public async Task rows_that_only_the_lake_has_count_apart_as_long_as_nobody_asks_for_them()
+    {
+        await using var server = await PostgresServer.StartOwnAsync();
+        await using var stream = await TestStream.CreateAsync(server, kafka, TestStream.ItemsAndDeletes);
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'n' || i FROM generate_series(1, 50) i");
+        await stream.PollAndStoreAsync();
+        await stream.ExecuteAsync(
+            "ALTER TABLE items DISABLE TRIGGER deletes; DELETE FROM items WHERE id = 3; ALTER TABLE items ENABLE ALWAYS TRIGGER deletes");
+        await stream.PollAndStoreAsync();
+        await using var run = stream.NewRun();
+
+        var found = await run.Stream.Repair.FindAsync(isDry: true, Token);
+        Assert.Equal((1, 1), (found.Extra, found.ExtraUnasked));
+        found = await run.Stream.Repair.FindAsync(isDry: false, Token);
+        Assert.Equal((1, 0, 1), (found.Extra, found.ExtraUnasked, found.Requested));
     }
 
     /// <summary>Readers of the lake see NULL in a column that its files have not.</summary>
@@ -458,6 +478,41 @@ public sealed class RepairTests(PostgresServer postgres, KafkaServer kafka)
         var repair = new RepairOptions(stream.Options, IsDry: false, Once: true, LogLevel.Warning);
         Assert.Equal(0, await RepairVerbs.RepairAsync(repair, Token));
         Assert.Equal(keys.Length, stream.Lake.Rows($"SELECT 1 FROM {stream.Lake.Source} WHERE _op = 'delete'").Count);
+    }
+
+    /// <summary>As of an enum whose label was renamed. The audit asks again, round after round.</summary>
+    [Fact]
+    public async Task a_key_that_the_server_does_not_read_keeps_no_other_delete_back()
+    {
+        await using var server = await PostgresServer.StartOwnAsync();
+        await using var stream = await TestStream.CreateAsync(server, kafka);
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'n' FROM generate_series(1, 9) i");
+        await stream.PollAndStoreAsync();
+        await stream.ExecuteAsync("DELETE FROM items WHERE id <= 5");
+        var order = await OrderAsync(stream);
+
+        for (var round = 0; round < 2; round++)
+        {
+            Ask([["1"], ["gone"], ["2"], ["3"], ["4"], ["also gone"], ["5"]]);
+            await stream.PollAndStoreAsync();
+            var failed = Assert.Single(Directory.GetFiles(RepairsOf(stream)));
+            Assert.Equal(
+                [["gone"], ["also gone"]], RepairRequest.FromStateFile(File.ReadAllBytes(failed), stream.Options.StreamName).Only.Keys);
+        }
+        await stream.NewestShouldEqualTableAsync();
+
+        // Of others, a file each.
+        Ask([["something else"]]);
+        await stream.PollAsync();
+        Assert.Equal(2, Directory.GetFiles(RepairsOf(stream)).Length);
+
+        void Ask(params string[][] keys) => new RepairRequests(stream.Options, CrashPoints.None).Add(
+            new RepairRequest("the test", new RowSelection { Keys = [.. keys.Select(k => k.ToImmutableArray())] }, order)
+            {
+                IsDeletes = true,
+            }, TimeProvider.System.GetUtcNow());
+
+        static string RepairsOf(TestStream stream) => Path.Combine(stream.Options.Streaming.LastProcessedTimestampLocation, "repairs");
     }
 
     private static void RemoveOneFile(TestStream stream)

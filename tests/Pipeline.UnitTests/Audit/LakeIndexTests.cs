@@ -49,6 +49,27 @@ public sealed class LakeIndexTests : IDisposable
         Assert.Contains("copy.parquet', which this program has not written for topic 'others'", failure.Message);
     }
 
+    /// <summary>
+    /// Of three rows that no range had, one was deleted since the lake was read, one also inserted again, and the third is extra.
+    /// </summary>
+    [Fact]
+    public async Task a_row_that_came_again_since_is_on_the_way_and_not_extra()
+    {
+        await WriteAsync(lake, Batch(Orders, [[1L, "a"], [2L, "a"], [3L, "a"]]), "part-3-100-102.parquet");
+        using var index = await BuildAsync("orders");
+        Assert.Equal(3, index.NeverFound().Count());
+
+        var later = Empty(Orders);
+        later.Append(Row(Orders, 1L, null), 3, 103, "delete", 2);
+        later.Append(Row(Orders, 2L, null), 3, 104, "delete", 2);
+        later.Append(Row(Orders, 2L, "b"), 3, 105, "upsert", 3);
+        await WriteAsync(lake, later, "part-3-103-105.parquet");
+        await index.UpdateAsync(TestContext.Current.CancellationToken);
+
+        Assert.Equal(102, Assert.Single(index.NeverFound()).Offset);
+        Assert.Equal(1, index.CameSince());
+    }
+
     private async Task<LakeIndex> BuildAsync(string topic)
     {
         var index = new LakeIndex(new LakeFolder(lake.Path), topic, Orders, _ => Orders, own.Path, 100);

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using OrdersStream.Audit;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
@@ -5,6 +6,7 @@ using OrdersStream.Durable;
 using OrdersStream.Kafka;
 using OrdersStream.Lake.Files;
 using OrdersStream.Status;
+using OrdersStream.UnitTests.Postgres;
 
 namespace OrdersStream.UnitTests.Audit;
 
@@ -18,22 +20,63 @@ public sealed class StandingAuditTests : IDisposable
 
     public void Dispose() => folder.Dispose();
 
-    /// <summary>The last whole round took an hour, and the interval is one.</summary>
+    /// <summary>
+    /// The last whole round took an hour, and the interval is one. Nothing failed: rounds hang, or no process lives as long as one takes,
+    /// or the one that captures compares nothing.
+    /// </summary>
     [Theory]
     [InlineData(0, false)]
     [InlineData(1, true)]
-    public void what_was_found_tells_nothing_any_more_once_rounds_were_broken_off_for_a_day(int minutes, bool isOverdue)
+    public void what_was_found_tells_nothing_any_more_once_no_round_has_come_to_its_end_for_too_long(int minutes, bool isOverdue)
     {
-        var state = new AuditState(Found(equal: 10), FailedAt: Noon.AddHours(1), Failure: "The lake stays behind.");
-        var now = Noon + 26 * Hour + TimeSpan.FromMinutes(minutes);
+        var state = new AuditState(Found(equal: 10));
+        var now = Noon + 27 * Hour + TimeSpan.FromMinutes(minutes);
         Assert.Equal(isOverdue, state.IsOverdue(now, Hour));
-        // Where there was none, since the first was broken off.
-        Assert.Equal(isOverdue, (state with { Last = null, FailedAt = Noon + Hour }).IsOverdue(now, Hour));
-        // Another round is under way, which may take as long as the last one, and a day.
-        Assert.False((state with { RoundBegunAt = now - Hour }).IsOverdue(now, Hour));
-        Assert.Equal(isOverdue, (state with { RoundBegunAt = Noon - 4 * Hour }).IsOverdue(now, Hour));
-        // A round that lasts for days is no failure.
-        Assert.False((state with { Failure = null, FailedAt = null }).IsOverdue(now, Hour));
+        Assert.Equal(isOverdue, (state with { FailedAt = Noon + Hour, Failure = "The lake stays behind." }).IsOverdue(now, Hour));
+        Assert.Equal(isOverdue, (state with { AwaitedSince = Noon + Hour, RoundBegunAt = now - Hour }).IsOverdue(now, Hour));
+        // Nobody captured in between.
+        Assert.False((state with { AwaitedSince = now - 24 * Hour }).IsOverdue(now, Hour));
+        // A table that has grown to thirty times as much takes two days, at twice the pace.
+        Assert.False((state with { RowsAbout = 300 }).IsOverdue(now + 24 * Hour, Hour));
+    }
+
+    [Theory]
+    [InlineData(0, false)]
+    [InlineData(1, true)]
+    public void a_first_round_is_not_waited_for_for_ever(int minutes, bool isOverdue)
+    {
+        var late = TimeSpan.FromMinutes(minutes);
+        var state = new AuditState(null) { AwaitedSince = Noon };
+        Assert.Equal(isOverdue, state.IsOverdue(Noon + 14 * 24 * Hour + Hour + late, Hour));
+        // Where it is broken off each time, a day is enough; but not while it is tried once more.
+        var failing = state with { FailedAt = Noon, Failure = "The lake stays behind." };
+        Assert.Equal(isOverdue, failing.IsOverdue(Noon + 25 * Hour + late, Hour));
+        Assert.False((failing with { RoundBegunAt = Noon + 25 * Hour }).IsOverdue(Noon + 25 * Hour + late, Hour));
+        // Nothing is known to be waited for.
+        Assert.False(new AuditState(null).IsOverdue(Noon + 365 * 24 * Hour, Hour));
+    }
+
+    [Fact]
+    public async Task a_round_is_awaited_since_it_began_first_whatever_processes_come_and_go()
+    {
+        var time = new TwoClocks { Now = Noon };
+        for (var process = 0; process < 2; process++)
+        {
+            var line = new FirstLine();
+            using var stop = new CancellationTokenSource();
+            var running = NewAudit(time, Captured, line).RunAsync(stop.Token);
+            await line.Said.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+            await stop.CancelAsync();
+            await running;
+            time.Now += Hour;
+        }
+        var state = NewAudit(time, Captured, new TestLog()).Read();
+        Assert.Equal(Noon, state?.AwaitedSince);
+
+        static OrdersStream.Capture.Watermark Captured() => OrdersStream.Capture.Watermark.Start(Horizons.Source, Horizons.Topic) with
+        {
+            Horizon = Horizons.At(100, 105, Horizons.Noon), Rows = 10,
+        };
     }
 
     [Fact]
@@ -65,6 +108,8 @@ public sealed class StandingAuditTests : IDisposable
         // Extra is no difference, unless it is to be published as deleted.
         Assert.False(Of(state.Next(Found(equal: 10) with { Extra = 5 }, null)).NeedsHelp);
         Assert.True(Of(state.Next(Found(equal: 10) with { Extra = 5 }, "they are too many")).NeedsHelp);
+        // Or its deletes are captured, and these were not.
+        Assert.True((Of(state.Next(Found(equal: 10) with { Extra = 5 }, null)) with { ExtraUnasked = 5 }).NeedsHelp);
 
         static AuditStatus Of(AuditState s) => new(
             Noon, 0, s.Last!.Rows, 0, s.Last.Missing, s.Last.Stale, s.Last.Extra, 0, s.Last.Requested, 0, null, s.DifferingRounds,
@@ -82,7 +127,7 @@ public sealed class StandingAuditTests : IDisposable
         {
             due.TrySetResult();
             return null;
-        }).RunAsync(stop.Token);
+        }, new TestLog()).RunAsync(stop.Token);
 
         time.Now = Noon;
 
@@ -96,17 +141,34 @@ public sealed class StandingAuditTests : IDisposable
 
     private static AuditStatus Said(long rows, long onTheWay) => new(Noon, 0, rows, onTheWay, 0, 0, 0, 0, 0, 0, null);
 
-    private StandingAudit NewAudit(TimeProvider time, Func<OrdersStream.Capture.Watermark?> position)
+    private StandingAudit NewAudit(TimeProvider time, Func<OrdersStream.Capture.Watermark?> position, ILogger logger)
     {
         var options = new PipelineOptions
         {
+            Postgres = new() { Host = "127.0.0.1", Port = 1, Db = "food", User = "u", Table = "orders" },
             Kafka = new() { Brokers = "127.0.0.1:1", Topic = "orders" },
             Streaming = new() { CheckpointLocation = folder["checkpoint"], LastProcessedTimestampLocation = folder["lastprocess"] },
         };
         Func<string, ILakeFiles> open = path => new LakeFolder(path, CrashPoints.None);
         return new(
             options, position, new LakeArrival(options, new TopicAdmin(options), new TopicReader(options), open, time), open,
-            CrashPoints.None, new PipelineMetrics(options, null), time, new TestLog());
+            CrashPoints.None, new PipelineMetrics(options, null), time, logger);
+    }
+
+    /// <summary>Tells when something is logged.</summary>
+    private sealed class FirstLine : ILogger
+    {
+        private readonly TaskCompletionSource said = new();
+
+        public Task Said => said.Task;
+
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            said.TrySetResult();
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
     }
 
     /// <summary>The time of day, which is set, and the time that goes by, which goes by fast.</summary>

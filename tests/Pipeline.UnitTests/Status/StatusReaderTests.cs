@@ -1,3 +1,5 @@
+using OrdersStream.Audit;
+using OrdersStream.Capture;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
@@ -5,6 +7,7 @@ using OrdersStream.Kafka;
 using OrdersStream.Lake;
 using OrdersStream.Lake.Files;
 using OrdersStream.Status;
+using OrdersStream.UnitTests.Postgres;
 
 namespace OrdersStream.UnitTests.Status;
 
@@ -62,6 +65,54 @@ public sealed class StatusReaderTests : IDisposable
         static AuditReport Compared(DateTimeOffset at) => new(new(at, 0, 1, 0, 0, 0, 0, 0, 0, 0, null), null, IsOverdue: false);
     }
 
+    [Fact]
+    public async Task rows_that_only_the_lake_has_are_warned_of_and_wrong_where_deletes_are_captured()
+    {
+        var found = new AuditStatus(default, 0, 10, 0, Missing: 0, Stale: 0, Extra: 5, 0, 0, 0, null);
+        audit = new(found, null, IsOverdue: false);
+        var status = await ReadAsync(Open);
+        Assert.Contains(status.Warnings, w => w.Contains("5 were extra", StringComparison.Ordinal));
+        Assert.DoesNotContain(status.Problems, p => p.Contains("5 were extra", StringComparison.Ordinal));
+
+        audit = new(found with { ExtraUnasked = 5 }, null, IsOverdue: false);
+        status = await ReadAsync(Open);
+        Assert.DoesNotContain(status.Warnings, w => w.Contains("5 were extra", StringComparison.Ordinal));
+        Assert.Contains(status.Problems, p => p.Contains("5 were extra", StringComparison.Ordinal));
+    }
+
+    /// <summary>As verify: rows may have been passed over.</summary>
+    [Fact]
+    public async Task a_round_by_indexes_whose_order_is_in_doubt_has_seen_nothing_to_be_equal()
+    {
+        Assert.True((Round() with { IsOrderInDoubt = true }).CannotBeTold);
+        Assert.True((Round(extra: 3) with { IsOrderInDoubt = true }).CannotBeTold);
+        Assert.False((Round(stale: 1) with { IsOrderInDoubt = true }).CannotBeTold);
+        audit = new(new(default, 0, 10, 0, 0, 0, Extra: 3, 0, 0, 0, null) { CannotBeTold = true }, null, IsOverdue: false);
+        Assert.Contains("Whether lake and table are equal cannot be told: a collation of the key", await ProblemsAsync());
+
+        static AuditFindings Round(long stale = 0, long extra = 0) => new(default, default, 10, 10, 0, 0, stale, extra, 0, 0, 0);
+    }
+
+    /// <summary>As where the process that captures has audit.enabled false: it leaves nothing of an audit.</summary>
+    [Fact]
+    public async Task a_lake_that_is_never_compared_is_not_well_for_ever()
+    {
+        const string problem = "Lake and table were never compared: no round of the audit has come to its end since.";
+        Begin(0, 0);
+        var captured = Watermark.Start(Horizons.Source, Horizons.Topic) with { Horizon = Horizons.At(100, 105, Horizons.Noon), Rows = 10 };
+        new WatermarkFile(Options()).Write(captured, CrashPoints.None);
+        Assert.DoesNotContain(problem, await ProblemsAsync());
+
+        var begun = TimeProvider.System.GetUtcNow().UtcDateTime.AddDays(-15);
+        File.SetLastWriteTimeUtc(Path.Combine(folder["lake"], LakeOwner.FileName), begun);
+
+        Assert.Contains(problem, await ProblemsAsync());
+        audit = new(null, null, IsOverdue: false);
+        Assert.DoesNotContain(problem, await ProblemsAsync());
+        audit = new(null, null, IsOverdue: true);
+        Assert.Contains(problem, await ProblemsAsync());
+    }
+
     private void Begin(params long[] begins) => Open(folder["lake"]).TryCreate(
         LakeOwner.FileName, OwnerFile.Write(new TopicIdentity("", "orders", null), "id", begins), CrashPoint.LakeOwnerWritten);
 
@@ -69,19 +120,20 @@ public sealed class StatusReaderTests : IDisposable
 
     private Task<PipelineStatus> ReadAsync(Func<string, ILakeFiles> open)
     {
-        var time = TimeProvider.System;
-        var options = new PipelineOptions
-        {
-            Postgres = new() { Host = "127.0.0.1", Port = 1, Db = "food", User = "u", Table = "orders" },
-            Kafka = new() { Brokers = "127.0.0.1:1", Topic = "orders" },
-            Datalake = new() { Path = folder["lake"] },
-            Streaming = new() { CheckpointLocation = folder["checkpoint"], LastProcessedTimestampLocation = folder["lastprocess"] },
-        };
+        var (time, options) = (TimeProvider.System, Options());
         var reader = new StatusReader(
             options, new TopicAdmin(options), new TopicReader(options), open, new ProcessStatus("test", default, []), () => [], () => audit,
             new FlowHistory(), new FailureJournal("orders", time, metrics), time);
         return reader.ReadAsync(AnswerTimeout, Token).WaitAsync(Patience, Token);
     }
+
+    private PipelineOptions Options() => new()
+    {
+        Postgres = new() { Host = "127.0.0.1", Port = 1, Db = "food", User = "u", Table = "orders" },
+        Kafka = new() { Brokers = "127.0.0.1:1", Topic = "orders" },
+        Datalake = new() { Path = folder["lake"] },
+        Streaming = new() { CheckpointLocation = folder["checkpoint"], LastProcessedTimestampLocation = folder["lastprocess"] },
+    };
 
     private static LakeFolder Open(string path) => new(path, CrashPoints.None);
 }
