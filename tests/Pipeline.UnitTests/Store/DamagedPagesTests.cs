@@ -28,6 +28,34 @@ public sealed class DamagedPagesTests : IDisposable
         Assert.Empty(lake.Quarantined());
     }
 
+    /// <summary>A publisher whose page was not acknowledged sends no other: it was whole, though the next page tells of another.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task so_does_one_where_whole_pages_behind_it_are_gone_too(bool isNamed)
+    {
+        var page = Topic.Framed(0, 1, [1, 2, 3], isNamed: isNamed);
+        var between = Topic.Framed(0, 2, [4], previous: 1, isNamed: isNamed);
+        Topic.Framed(0, 3, [5], previous: 2, isNamed: isNamed);
+        Topic.Compact(0, page[2].Offset);
+        Topic.Compact(0, between[0].Offset);
+        await AcceptAsync("begins at offset 0 and has 3 records; Kafka has only 2 of them");
+        await lake.StoreAsync(Topic.All);
+        Assert.Equal([(1, 1), (2, 1), (5, 3)], await VersionsAsync());
+        Assert.Empty(lake.Quarantined());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task a_page_that_its_publisher_did_not_finish_is_none_that_was_whole(bool isNamed)
+    {
+        Topic.Framed(0, 1, [1, 2, 3], isNamed: isNamed, sent: 2);
+        Topic.Framed(0, 2, [1, 2, 3], isNamed: isNamed, publisher: "b");
+        await lake.StoreAsync(Topic.All);
+        Assert.Equal([(1, 2), (2, 2), (3, 2)], await VersionsAsync());
+    }
+
     /// <summary>Page after page lacks what newer versions superseded: nobody is to be asked for each.</summary>
     [Fact]
     public async Task what_compaction_took_of_any_page_is_accepted_once_for_all_by_the_configuration()
@@ -83,7 +111,7 @@ public sealed class DamagedPagesTests : IDisposable
     public async Task the_first_record_of_a_page_that_is_not_sent_again_is_kept_as_the_others_are()
     {
         Topic.Framed(0, 1, [1, 2, 3], sent: 2);
-        Topic.Framed(0, 2, [4]);
+        Topic.Framed(0, 2, [4], publisher: "b");
         await lake.StoreAsync(Topic.All);
         Assert.Equal([(4, 2)], await VersionsAsync());
         Assert.Equal([0, 1], lake.Quarantined().Select(q => q.GetProperty("offset").GetInt64()));
