@@ -160,6 +160,11 @@ public static class FailurePolicy
                 $"A record does not fit the topic ({e.Error.Code}{TopicOf(e)}).",
                 "Raise the topic's max.message.bytes (kafka-configs --alter --entity-type topics --add-config max.message.bytes=...).")
             { Kind = $"{e.Error.Code}" },
+        ErrorCode.InvalidTimestamp =>
+            Retry(
+                $"By the brokers' clocks the time of a record lies too far ahead, or back ({e.Error.Code}{TopicOf(e)})",
+                "Set this machine's clock. How far is taken say message.timestamp.after.max.ms and .before.max.ms of the topic.")
+                with { Kind = $"{e.Error.Code}" },
         ErrorCode.InvalidTransactionTimeout =>
             new(FailureAction.Stop,
                 "The brokers allow no transaction as long as kafka.transaction_timeout.",
