@@ -39,6 +39,7 @@ public sealed class FailurePolicyTests
         { Kafka(ErrorCode.InvalidTransactionTimeout), FailureAction.Stop },
         { Kafka(ErrorCode.MsgSizeTooLarge), FailureAction.Stop },
         { Kafka(ErrorCode.InvalidTimestamp), FailureAction.Retry },
+        { Kafka(ErrorCode.Local_BadMsg), FailureAction.Stop },
         { Kafka(ErrorCode.OffsetOutOfRange), FailureAction.Retry },
         { new IOException("full", 28), FailureAction.Retry },
         { new UnauthorizedAccessException(), FailureAction.Stop },
