@@ -276,7 +276,7 @@ public sealed class LakeBatch
     // False when another instance stored the partition meanwhile: the gap is another one now.
     private async Task<bool> AddRangeAsync(PartitionBatch batch, OffsetRange range, CancellationToken cancellationToken)
     {
-        await foreach (var record in context.Topic.ReadRangeAsync(batch.Partition, range.From, range.To, cancellationToken))
+        await foreach (var record in context.Topic.ReadDeliveredAsync(batch.Partition, range.From, range.To, cancellationToken))
         {
             await pages.AddAsync(batch, record, cancellationToken);
             if (!IsFull) continue;

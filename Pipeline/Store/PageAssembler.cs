@@ -181,7 +181,8 @@ internal sealed class PageAssembler(StoreContext context, PartitionBatches parti
         context.Logger.GapRead(batch.Partition, part.FirstOffset, toExclusive);
         try
         {
-            await foreach (var record in context.Topic.ReadRangeAsync(batch.Partition, part.FirstOffset, toExclusive, cancellationToken))
+            await foreach (var record in context.Topic.ReadDeliveredAsync(
+                batch.Partition, part.FirstOffset, toExclusive, cancellationToken))
             {
                 var frames = batch.Receiver.FramesOf(in record);
                 if (frames.Fence is not null || batch.Receiver.IsLate(frames)) continue;

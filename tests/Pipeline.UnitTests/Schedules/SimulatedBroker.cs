@@ -36,7 +36,8 @@ internal sealed class SimulatedBroker(int partitions)
 
     public static TopicIdentity Identity { get; } = new("cluster-1", "orders", "topic-id-1");
 
-    public TopicAccess Access => new(Identity, (p, _) => Task.FromResult((0L, StableEnd(p))), ReadAsync);
+    public TopicAccess Access => 
+        new(Identity, (p, _) => Task.FromResult((0L, StableEnd(p))), (p, _) => Task.FromResult(End(p)), ReadAsync, ReadAsync);
 
     public int Partitions => logs.Count;
 
