@@ -42,12 +42,20 @@ internal sealed class TopicBounds(
             await Task.Delay(TopicReader.EndRetryDelay, time, cancellationToken);
             (_, high) = await topic.OffsetsAsync(stored.Partition, cancellationToken);
         }
+        if (await HiddenAsync(stored.Partition, stored.State, high, cancellationToken) is { } hidden)
+            throw new PipelineException(hidden.ToVerdict(topic.Identity.Topic));
         if (high < stored.State.NextOffset && stored.State.Page == 0 && topic.Identity.TopicId is null) throw TopicShrank(stored, high);
         if (await lostEnd.FindAsync(stored.Partition, stored.State, low, high, cancellationToken) is { } begun)
             BeginAgain(stored, begun, writerId);
         await BeginInsideAsync(stored, low, high, cancellationToken);
         return low;
     }
+
+    // Behind an unclean election another's transaction may stand open below what the lake has: what lies behind it is there, and nobody can
+    // tell yet whether it is what the lake knows.
+    private async Task<HiddenEnd?> HiddenAsync(int partition, PartitionState state, long high, CancellationToken cancellationToken) =>
+        high < state.NextOffset && await topic.EndAsync(partition, cancellationToken) is var end && end >= state.NextOffset
+            ? new(partition, high, end) : null;
 
     // Retention may have taken the beginning of a page: its rows are as new as the page is, which its other frames tell.
     private async Task BeginInsideAsync(StoredPartition stored, long low, long high, CancellationToken cancellationToken)
@@ -75,7 +83,9 @@ internal sealed class TopicBounds(
     public async Task<bool> HasLostEndAsync(int partition, PartitionState state, CancellationToken cancellationToken)
     {
         var (low, high) = await topic.OffsetsAsync(partition, cancellationToken);
-        return await lostEnd.FindAsync(partition, state, low, high, cancellationToken) is not null;
+        // What is hidden is looked at once it can be: its pages tell that they lie below what the lake has.
+        return await HiddenAsync(partition, state, high, cancellationToken) is null
+            && await lostEnd.FindAsync(partition, state, low, high, cancellationToken) is not null;
     }
 
     /// <summary>
