@@ -86,6 +86,10 @@ internal sealed class StoredPartition(int partition, CommitLog log, FinalNames n
     /// <param name="markerPath">The file whose existence says so.</param>
     public bool AcceptsLoss(long offset, out string markerPath) => log.AcceptsLoss(offset, out markerPath);
 
+    /// <summary>A human knows of so many places at which pages are missing.</summary>
+    /// <param name="markerPath">The file whose existence says so.</param>
+    public bool AcceptsMissingPages(long places, out string markerPath) => log.AcceptsMissingPages(places, out markerPath);
+
     // An entry of an earlier version says it of its own files only.
     private NewestFile? NewestFiled() =>
         log.ReadRecent(CommitLog.EntriesKept).Select(e => e.NewestFile).FirstOrDefault(file => file is not null);

@@ -37,6 +37,8 @@ internal sealed class TopicBounds(
             await BeginInsideAsync(stored, low, high, cancellationToken);
             return low;
         }
+        if (stored.State.Missing is > 0 and var places && !stored.AcceptsMissingPages(places, out var known))
+            logger.PagesMissing(stored.Partition, places, known);
         for (var retry = 0; high < stored.State.NextOffset && retry < TopicReader.EndRetries; retry++)
         {
             await Task.Delay(TopicReader.EndRetryDelay, time, cancellationToken);
@@ -107,7 +109,10 @@ internal sealed class TopicBounds(
         var (low, offset) = await FindNewBelowAsync(batch, cancellationToken);
         if (offset is { } newPageAt) throw ReadAgain(batch.Stored, newPageAt, writerId);
         // Before the first page that the lake has there may have been any, unless it has all from the partition's first record on.
-        if (batch.Page > 0 || (low == 0 && BeginsAt(batch.Partition) == 0)) logger.PageMissing(batch.Partition, missing, batch.Page);
+        if (batch.HasPassedOver || (batch.Page == 0 && (low > 0 || BeginsAt(batch.Partition) != 0))) return;
+        logger.PageMissing(batch.Partition, missing, batch.Page);
+        // It does not stop: what the brokers lost capture sends again. But it is not forgotten with the line (invariant 11).
+        batch.LacksPages = compacted != "warn";
     }
 
     /// <summary>
@@ -155,7 +160,7 @@ internal sealed class TopicBounds(
         var lost = stored.State.NextOffset;
         var state = stored.State with
         {
-            NextOffset = offset, PageEnded = false, Generation = stored.State.Generation + 1, RestOf = 0,
+            NextOffset = offset, PageEnded = false, Generation = stored.State.Generation + 1, RestOf = 0, PassedOver = false,
         };
         Append(stored, offset, state, writerId);
         logger.TopicEndLost(stored.Partition, lost, offset);
@@ -163,7 +168,7 @@ internal sealed class TopicBounds(
 
     /// <summary>What is gone before an offset is passed over, as was accepted.</summary>
     public void PassOver(StoredPartition stored, long offset, string writerId) =>
-        Append(stored, offset, stored.State with { NextOffset = offset, PageEnded = false }, writerId);
+        Append(stored, offset, stored.State with { NextOffset = offset, PageEnded = false, PassedOver = true }, writerId);
 
     private void Append(StoredPartition stored, long offset, PartitionState state, string writerId)
     {
@@ -188,6 +193,7 @@ internal sealed class TopicBounds(
     {
         if (low > batch.NextRecord)
         {
+            batch.HasPassedOver = true;
             if (!batch.Stored.AcceptsLoss(batch.NextRecord, out var markerPath))
                 throw LostRecords.Of(topic.Identity.Topic, batch.Partition, batch.NextRecord, low, markerPath);
             logger.LossAccepted(batch.Partition, low - batch.NextRecord, batch.NextRecord, low, markerPath);

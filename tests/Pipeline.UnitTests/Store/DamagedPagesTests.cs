@@ -253,6 +253,48 @@ public sealed class DamagedPagesTests : IDisposable
         Assert.Single(lake.Log.Lines, l => l.Text.Contains("page 3 was published and is nowhere in the topic", StringComparison.Ordinal));
     }
 
+    /// <summary>Nothing but the next page's frame tells of them, and one line is soon forgotten.</summary>
+    [Fact]
+    public async Task whole_pages_that_are_gone_are_said_at_each_start_until_somebody_knows_of_them()
+    {
+        await lake.StoreAsync(Topic.Framed(0, 1, [1]));
+        var gone = Topic.Framed(0, 2, [2], previous: 1);
+        Topic.Framed(0, 3, [3], previous: 2);
+        Topic.Compact(0, gone[0].Offset);
+        await lake.StoreAsync(Topic.All);
+        Assert.Empty(StartLines());
+        await lake.StoreAsync(Topic.Framed(0, 4, [4], previous: 3));
+        var line = Assert.Single(StartLines());
+        Assert.Contains("places so far: 1.", line, StringComparison.Ordinal);
+
+        File.WriteAllText(line.Split('\'')[1], "");
+        await lake.StoreAsync(Topic.Framed(0, 5, [5], previous: 4));
+        Assert.Single(StartLines());
+        Assert.Equal([(1, 1), (3, 3), (4, 4), (5, 5)], await VersionsAsync());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task a_loss_that_was_accepted_is_none_of_them(bool isOpen)
+    {
+        using var instance = lake.NewInstance();
+        await instance.StoreAsync(Topic.Framed(0, 1, [1]), CancellationToken.None);
+        Topic.Framed(0, 2, [2], previous: 1);
+        Topic.Remove(0, below: 4);
+        Topic.Framed(0, 3, [3], previous: 2);
+        await AcceptAsync("no longer has");
+        if (!isOpen) await lake.NextOffsetAsync(0);
+        if (isOpen) await instance.StoreAsync(Topic.All, CancellationToken.None);
+        else await lake.StoreAsync(Topic.All);
+        await lake.StoreAsync(Topic.Framed(0, 4, [4], previous: 3));
+        Assert.Empty(StartLines());
+        Assert.DoesNotContain(lake.Log.Lines, l => l.Text.Contains("nowhere in the topic", StringComparison.Ordinal));
+    }
+
+    private IEnumerable<string> StartLines() => lake.Log.Lines.Select(l => l.Text)
+        .Where(t => t.Contains("whole pages that were published are nowhere in the topic", StringComparison.Ordinal));
+
     [Fact]
     public async Task a_page_before_the_first_may_be_anywhere_where_the_partition_began_before_the_lake()
     {
