@@ -272,7 +272,8 @@ internal sealed class Network(SimulatedBroker broker)
         var batch = batches.Dequeue();
         if (batches.Count == 0) queues.RemoveAt(i);
         broker.Produce(client, partition, batch, random);
-        return $"{batch.Count} records of {client.Name} arrive in {partition}, end {broker.End(partition)} {client.Refused ?? client.Failed}";
+        var why = client.Refused ?? client.Failed;
+        return $"{batch.Count} records of {client.Name} arrive in {partition}, end {broker.End(partition)} {why}";
     }
 
     // Between two pages it does nothing: mostly it comes in the middle of one.
