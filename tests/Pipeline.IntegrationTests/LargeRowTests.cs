@@ -40,7 +40,7 @@ public abstract class LargeRows(PostgresServer postgres, KafkaServer kafka, stri
         Assert.Contains("A row of public.items (its key: \"id\") is too large for a record", failure.Problem);
         Assert.Contains("and the limit is 16,777,216", failure.Problem);
         Assert.DoesNotContain("25", failure.Problem.Replace(stream.Options.Kafka.Topic, "", StringComparison.Ordinal));
-        Assert.Empty(stream.TakeNewRecords());
+        AssertNoRow(stream);
 
         await kafka.FollowAsync(stream.Options.Kafka.Topic, failure.Remedy);
         await stream.PollAndStoreAsync();
@@ -83,7 +83,7 @@ public abstract class LargeRows(PostgresServer postgres, KafkaServer kafka, stri
         };
         await Assert.ThrowsAsync<IOException>(stream.PollAsync);
         Assert.Single(Kept(stream));
-        Assert.Empty(stream.TakeNewRecords());
+        AssertNoRow(stream);
 
         stream.OnReached = null;
         await stream.RestartAsync();
@@ -155,6 +155,9 @@ public abstract class LargeRows(PostgresServer postgres, KafkaServer kafka, stri
         await stream.PollAndStoreAsync();
         await stream.LakeShouldEqualTableAsync();
     }
+
+    /// <summary>Without transactions there are fences, which have no key.</summary>
+    private static void AssertNoRow(TestStream stream) => Assert.DoesNotContain(stream.TakeNewRecords(), r => r.Key is not null);
 
     private static PipelineOptions Quarantine(PipelineOptions options) =>
         options with { Postgres = options.Postgres with { TooLarge = "quarantine" } };

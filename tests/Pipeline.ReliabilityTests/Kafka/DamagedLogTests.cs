@@ -20,8 +20,10 @@ public sealed class DamagedLogTests(PostgresServer postgres, PutBackBroker broke
         Assert.Equal(1, broker.ChangeLogs(stream, "as it was written", "as it was wrItten"));
 
         await using (var run = stream.NewRun())
-            await Assert.ThrowsAsync<HalfStoppedException>(() => run.OnceAsync(PipelineHalf.KafkaToLake, Cancellation));
-        Assert.Contains(stream.Log.Lines, l => l.Message.Contains("What a broker keeps of the topic is damaged", StringComparison.Ordinal));
+        {
+            var stopped = await Assert.ThrowsAsync<HalfStoppedException>(() => run.OnceAsync(PipelineHalf.KafkaToLake, Cancellation));
+            Assert.Contains("What a broker keeps of the topic is damaged", stopped.Problem, StringComparison.Ordinal);
+        }
         Assert.Equal(PutBackBroker.Rows, stream.Lake.Count());
 
         // The remedy: the broker's log is restored.

@@ -76,7 +76,8 @@ public sealed class HoleInBatchTests(PostgresServer postgres, KafkaServer kafka)
             last = range.Current;
         }
         while (last.Offset < end - 1);
-        var next = range.MoveNextAsync();
+        // It waits by blocking.
+        var next = Task.Run(() => range.MoveNextAsync().AsTask(), Cancellation);
         await WriteForeignAsync(stream, 2);
         Assert.True(await next);
         Assert.Equal(end, range.Current.Offset);
