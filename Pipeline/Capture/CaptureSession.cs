@@ -265,6 +265,8 @@ internal sealed partial class CaptureSession : IDisposable
         publisher = PagePublisher.Connect(context.Options, context.CrashPoints);
         // A page says by how many partitions its rows were cut. Where there are more by now, another's newest page may stand in those.
         var topic = await publisher.OpenAsync(partitions, cancellationToken);
+        // One that was made anew meanwhile may have as many records by now.
+        WatermarkRecovery.CheckTopic(context.File.Path, Watermark.Topic, topic.Identity);
         if (topic.Partitions > partitions)
             throw new PipelineException(FailureAction.Retry,
                 $"Topic '{context.Options.Kafka.Topic}' got more partitions while its publisher was made anew.",

@@ -147,11 +147,14 @@ internal sealed class PagePublisher : IDisposable
         try
         {
             var sending = await thread.RunAsync(() => new PageSending(sender!, outgoing, options, Incarnation));
-            if (await thread.RunAsync(() => sending.SendPosition(cancellationToken)))
-                await CheckSentAsync(outgoing.After, sending.Counts, p => p == sending.Carrier, cancellationToken);
-            var counts = await thread.RunAsync(() => sending.SendRest(cancellationToken));
-            await CheckSentAsync(outgoing.After, counts, p => p != sending.Carrier, cancellationToken);
-            return counts;
+            foreach (var turn in sending.Turns)
+            {
+                if (!await thread.RunAsync(() => sending.Send(turn, cancellationToken)) || !turn.IsWaitedFor) continue;
+                await AcknowledgedAsync(cancellationToken);
+                if (!options.Kafka.IsTransactional && turn.IsEnd)
+                    await CheckCountsAsync(outgoing.After, sending.Counts, turn, cancellationToken);
+            }
+            return sending.Counts;
         }
         catch (OperationCanceledException)
         {
@@ -160,14 +163,7 @@ internal sealed class PagePublisher : IDisposable
         }
     }
 
-    // Each page by itself: without a transaction, what is not acknowledged may be lost, and what is may be late.
-    private async Task CheckSentAsync(Watermark page, int[] counts, Func<int, bool> isTurn, CancellationToken cancellationToken)
-    {
-        if (options.Kafka.IsTransactional) return;
-        await AcknowledgedAsync(cancellationToken);
-        await CheckCountsAsync(page, counts, isTurn, cancellationToken);
-    }
-
+    // Without a transaction, what is not acknowledged may be lost, and what is may be late.
     private async Task AcknowledgedAsync(CancellationToken cancellationToken)
     {
         await KafkaClients.AskAsync(
@@ -203,11 +199,11 @@ internal sealed class PagePublisher : IDisposable
     /// The page counts in each partition: nobody's fence lies between what this publisher knew of it and the page's end. A publisher that
     /// slept, and was replaced, learns it here, before it says that the page is published (invariant 5).
     /// </summary>
-    private async Task CheckCountsAsync(Watermark page, int[] counts, Func<int, bool> isTurn, CancellationToken cancellationToken)
+    private async Task CheckCountsAsync(Watermark page, int[] counts, PageTurn turn, CancellationToken cancellationToken)
     {
         for (var p = 0; p < counts.Length; p++)
         {
-            if (counts[p] == 0 || !isTurn(p)) continue;
+            if (counts[p] == 0 || !turn.IsOf(p)) continue;
             var from = Math.Max(page.Offsets.GetValueOrDefault(p), reached.GetValueOrDefault(p));
             var end = sender!.TakeEnd(p);
             if (end != from + counts[p]) end = await FindEndAsync(p, from, page.PageNumber, cancellationToken);

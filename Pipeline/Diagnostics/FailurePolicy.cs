@@ -160,6 +160,18 @@ public static class FailurePolicy
                 $"A record does not fit the topic ({e.Error.Code}{TopicOf(e)}).",
                 "Raise the topic's max.message.bytes (kafka-configs --alter --entity-type topics --add-config max.message.bytes=...).")
             { Kind = $"{e.Error.Code}" },
+        ErrorCode.Local_BadMsg or ErrorCode.Local_BadCompression =>
+            new(FailureAction.Stop,
+                $"What a broker keeps of the topic is damaged ({e.Error.Code}: {e.Error.Reason}{TopicOf(e)}).",
+                "Nothing of it is stored. Where the topic has replicas, let another broker lead the partition (kafka-reassign-partitions), "
+                + "or restore the broker's log, and start again. What no broker has whole, delete up to behind it (kafka-delete-records): "
+                + "storing then names what is gone, and how to go on without it.")
+            { Kind = $"{e.Error.Code}" },
+        ErrorCode.InvalidTimestamp =>
+            Retry(
+                $"By the brokers' clocks the time of a record lies too far ahead, or back ({e.Error.Code}{TopicOf(e)})",
+                "Set this machine's clock. How far is taken say message.timestamp.after.max.ms and .before.max.ms of the topic.")
+                with { Kind = $"{e.Error.Code}" },
         ErrorCode.InvalidTransactionTimeout =>
             new(FailureAction.Stop,
                 "The brokers allow no transaction as long as kafka.transaction_timeout.",

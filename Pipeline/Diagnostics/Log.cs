@@ -197,6 +197,12 @@ public static partial class Log
         + "the brokers lost it, or retention did; capture sends again what the brokers had acknowledged and lost")]
     public static partial void PageMissing(this ILogger logger, int partition, long missing, long newest);
 
+    [LoggerMessage(3023, LogLevel.Warning,
+        "partition {Partition}: whole pages that were published are nowhere in the topic; places so far: {Places}. "
+        + "verify says whether the lake lacks rows by it, and the audit brings those that are still in the table. "
+        + "To hear no more of these places, create the empty file '{Path}'")]
+    public static partial void PagesMissing(this ILogger logger, int partition, long places, string path);
+
     [LoggerMessage(3010, LogLevel.Warning, "temporary files that crashed writers left could not be removed; it is tried again in a day")]
     public static partial void TemporaryFilesNotRemoved(this ILogger logger, Exception cause);
 

@@ -39,6 +39,10 @@ public sealed class TopicReader(PipelineOptions options)
         IReadOnlyList<int> partitions, TimeSpan patience, CancellationToken cancellationToken) =>
         OffsetsAsync(IsolationLevel.ReadCommitted, partitions, patience, cancellationToken);
 
+    /// <summary>The end of all that was sent to one partition.</summary>
+    public async Task<long> EndAsync(int partition, CancellationToken cancellationToken) =>
+        (await OffsetsAsync(IsolationLevel.ReadUncommitted, [partition], KafkaClients.AnswerTimeout, cancellationToken))[0].High;
+
     /// <summary>The same of each of so many partitions; empty where there is no topic yet.</summary>
     public async Task<ImmutableArray<TopicPartitionEnds>> PartitionEndsAsync(
         int partitions, TimeSpan patience, CancellationToken cancellationToken)
@@ -135,8 +139,20 @@ public sealed class TopicReader(PipelineOptions options)
     /// The records of one partition with offsets in [<paramref name="from"/>, <paramref name="toExclusive"/>). Ends early at the
     /// partition's end. Offsets that no record has (transaction markers, aborted records) are passed over.
     /// </summary>
-    public async IAsyncEnumerable<StreamRecord> ReadRangeAsync(
-        int partition, long from, long toExclusive, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public IAsyncEnumerable<StreamRecord> ReadRangeAsync(int partition, long from, long toExclusive, CancellationToken cancellationToken) =>
+        ReadRangeAsync(partition, from, toExclusive, mustReach: false, cancellationToken);
+
+    /// <summary>
+    /// The same of a range behind which a record was delivered: a leader that is only just elected may know of less for a moment, and that
+    /// is not the partition's end (invariant 3).
+    /// </summary>
+    /// <exception cref="KafkaException">Nothing more came for long.</exception>
+    public IAsyncEnumerable<StreamRecord> ReadDeliveredAsync(
+        int partition, long from, long toExclusive, CancellationToken cancellationToken) =>
+        ReadRangeAsync(partition, from, toExclusive, mustReach: true, cancellationToken);
+
+    private async IAsyncEnumerable<StreamRecord> ReadRangeAsync(
+        int partition, long from, long toExclusive, bool mustReach, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await Task.Yield();
         var errors = new ClientErrors(options.Kafka);
@@ -146,7 +162,8 @@ public sealed class TopicReader(PipelineOptions options)
         while (true)
         {
             var result = client.Next(cancellationToken);
-            if (result.IsPartitionEOF || result.Offset.Value >= toExclusive) yield break;
+            if (result.Offset.Value >= toExclusive || (result.IsPartitionEOF && !mustReach)) yield break;
+            if (result.IsPartitionEOF) continue;
             yield return StreamRecord.From(result);
             if (result.Offset.Value + 1 >= toExclusive) yield break;
         }

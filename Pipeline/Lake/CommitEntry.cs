@@ -32,10 +32,12 @@ public sealed record CommittedFile(string Path, string TemporaryPath, long Rows,
 /// <param name="Replayed">Quarantined records, of whichever partition, that came again by records of this one so far.</param>
 /// <param name="Began">The day of the log's first entry, of UTC; null: an earlier version wrote that, or it was lost.</param>
 /// <param name="Bytes">Size of the Parquet files written so far, without those of versions that did not count it.</param>
+/// <param name="Missing">Places so far at which whole pages that were published are nowhere, and nobody has accepted that.</param>
+/// <param name="PassedOver">What is missing right behind it was accepted.</param>
 public sealed record PartitionState(
     long NextOffset, string? Fingerprint, bool FingerprintAssumed, bool PageEnded, long Rows, long Quarantined, long Files, long Page = 0,
     int Generation = 0, long Dropped = 0, long GivenUp = 0, long RestOf = 0, NewestFile? NewestFile = null,
-    long Replayed = 0, long Bytes = 0, DateOnly? Began = null)
+    long Replayed = 0, long Bytes = 0, DateOnly? Began = null, long Missing = 0, bool PassedOver = false)
 {
     /// <summary>Nothing was stored yet.</summary>
     public static PartitionState Empty { get; } = new(0, null, false, false, 0, 0, 0);

@@ -54,6 +54,11 @@ internal sealed class CommitLog(
     /// <summary>A human said that of some entry, which may be pruned by now.</summary>
     public bool AcceptsAnyMissing => checkpoint.List(folder).Any(f => f.EndsWith(Accepted, StringComparison.Ordinal));
 
+    /// <summary>A human said that it is known of so many places at which pages are missing.</summary>
+    /// <param name="markerPath">The file whose existence says so.</param>
+    public bool AcceptsMissingPages(long places, out string markerPath) =>
+        HasMarker(string.Create(CultureInfo.InvariantCulture, $"{folder}/accept-missing-pages-{places}"), out markerPath);
+
     /// <summary>A human said to go on although Kafka has lost what begins at <paramref name="offset"/>.</summary>
     /// <param name="markerPath">The file whose existence says so.</param>
     public bool AcceptsLoss(long offset, out string markerPath) =>

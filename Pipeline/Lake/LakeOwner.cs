@@ -16,6 +16,12 @@ internal sealed class LakeOwner(ILakeFiles lake, ILakeFiles checkpoint, TimeProv
 {
     public const string FileName = "_orders_stream.json";
 
+    /// <summary>Beside it: by which commit log the lake is filled. By two of them it would get each record twice (invariant 3).</summary>
+    public const string LogFileName = "_orders_stream_log.json";
+
+    // The commit log by which this process fills the lake.
+    private string? logId;
+
     // The owner file as this process found it.
     private byte[]? known;
     private long checkedAt;
@@ -39,6 +45,7 @@ internal sealed class LakeOwner(ILakeFiles lake, ILakeFiles checkpoint, TimeProv
             known = file;
             Begins = OwnerFile.ReadBegins(file);
             LakeId = OwnerFile.ReadLakeId(file);
+            ClaimLog(TopicCommits.Open(checkpoint, topic));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -52,6 +59,7 @@ internal sealed class LakeOwner(ILakeFiles lake, ILakeFiles checkpoint, TimeProv
     {
         checkedAt = time.GetTimestamp();
         if (known is { } before && !(Read() ?? throw Away()).AsSpan().SequenceEqual(before)) throw Replaced();
+        if (logId is not null && ReadLogId() != logId) throw TakenOver();
     }
 
     /// <summary>The same where the last look is so long ago: that a lake is away is news also while nothing is to be stored.</summary>
@@ -92,6 +100,31 @@ internal sealed class LakeOwner(ILakeFiles lake, ILakeFiles checkpoint, TimeProv
         if (await HasFilesAsync(topic, cancellationToken) || commits?.HaveFiles is not true) return null;
         // Another storer may have begun the lake, and stored, since the first look.
         return Checked(Read() ?? throw Away(), topic);
+    }
+
+    /// <summary>
+    /// The lake is filled by one commit log. Where that was lost, its successor has none of its entries: then the lake says so first, which
+    /// ends a storer that still has it before its next commit, and the log is brought up to the lake.
+    /// </summary>
+    private void ClaimLog(TopicCommits commits)
+    {
+        var own = commits.FindId();
+        if (ReadLogId() is { } other && other != own)
+        {
+            if (commits.HaveEntries) throw AnotherLog();
+            lake.Remove(LogFileName);
+        }
+        // Of two that try, one wins; and the other looks again when it is opened again.
+        _ = lake.TryCreate(LogFileName, OwnerFile.Write(commits.Topic, logId: own), CrashPoint.LakeOwnerWritten);
+        if (ReadLogId() != own) throw TakenOver();
+        logId = own;
+    }
+
+    private string? ReadLogId()
+    {
+        if (ReadFile(LogFileName) is not { } file) return null;
+        _ = OwnerFile.Read(file, lake.Locate(LogFileName));
+        return OwnerFile.ReadLogId(file);
     }
 
     private byte[] Create(TopicIdentity topic, IReadOnlyList<long> begins)
@@ -149,11 +182,13 @@ internal sealed class LakeOwner(ILakeFiles lake, ILakeFiles checkpoint, TimeProv
 
     private static bool IsDataFile(string path) => LakePath.TryParse(path, out var name) && name.Kind == LakeFileKind.Data;
 
-    private byte[]? Read()
+    private byte[]? Read() => ReadFile(FileName);
+
+    private byte[]? ReadFile(string name)
     {
         try
         {
-            return lake.Read(FileName);
+            return lake.Read(name);
         }
         catch (FileNotFoundException)
         {
@@ -164,6 +199,16 @@ internal sealed class LakeOwner(ILakeFiles lake, ILakeFiles checkpoint, TimeProv
     private static PipelineException Anothers(string evidence, TopicIdentity owner, TopicIdentity topic) => new(FailureAction.Stop,
         $"The lake's folder belongs to another stream, '{owner.Topic}', and this is '{topic.Topic}': {evidence}.",
         "Give each stream a datalake.path of its own. Nothing was changed there.");
+
+    private PipelineException AnotherLog() => new(FailureAction.Stop,
+        $"The lake is filled by another commit log than this storer's, which has entries of its own: '{lake.Locate(LogFileName)}' names "
+        + "it. Both would store what the topic has.",
+        "Give all storers of a stream one streaming.checkpoint_location. If no other runs, and this one's folder is to count from now on "
+        + "(a backup was put back, or the lake), remove that file and start again: what the lake has beyond it is found in its files.");
+
+    private PipelineException TakenOver() => new(new FailureVerdict(FailureAction.Retry,
+        $"The lake is filled by another commit log since: '{lake.Locate(LogFileName)}' does not name this storer's any more.",
+        "Nothing is committed by this one meanwhile; both are looked at anew.", SeesItself: true));
 
     private PipelineException Away() => new(new FailureVerdict(FailureAction.Retry,
         $"The lake's volume went away: '{lake.Locate(FileName)}' is not there, though this stream has stored files; or datalake.path was "

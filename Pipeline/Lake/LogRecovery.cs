@@ -24,6 +24,12 @@ internal sealed class LogRecovery(
 {
     private Dictionary<int, (int Generation, long Offset)>? lastOffsets;
 
+    /// <summary>
+    /// Partitions are to be opened: what the lake has is listed once for all of them, and not for those that come later. Their log may have
+    /// been lost, or put back, since, and the lake have what others stored meanwhile.
+    /// </summary>
+    public void ListAnew() => lastOffsets = null;
+
     /// <summary>Reads the partition's log, and mends it where the lake is ahead of it.</summary>
     public async Task OpenAsync(StoredPartition stored, string writerId, CancellationToken cancellationToken)
     {

@@ -17,13 +17,15 @@ internal static class OwnerFile
     /// <param name="topic">The owner.</param>
     /// <param name="lakeId">Tells a lake from any other of the topic; null: the folder is no lake.</param>
     /// <param name="begins">Of a lake: the first offset that Kafka kept of each partition when it was begun; null: not known.</param>
-    public static byte[] Write(TopicIdentity topic, string? lakeId = null, IReadOnlyList<long>? begins = null) =>
+    /// <param name="logId">Tells a commit log from any other of the topic; null: the file names none.</param>
+    public static byte[] Write(TopicIdentity topic, string? lakeId = null, IReadOnlyList<long>? begins = null, string? logId = null) =>
         StateEnvelope.Seal(FormatVersion, topic.Topic, json =>
         {
             json.WriteString("clusterId", topic.ClusterId);
             json.WriteString("topic", topic.Topic);
             json.WriteString("topicId", topic.TopicId);
             if (lakeId is not null) json.WriteString("lakeId", lakeId);
+            if (logId is not null) json.WriteString("logId", logId);
             if (begins is null) return;
             json.WriteStartArray("begins");
             foreach (var offset in begins) json.WriteNumberValue(offset);
@@ -42,10 +44,16 @@ internal static class OwnerFile
 
     /// <summary>What tells the lake from any other; null: the folder is none.</summary>
     /// <param name="content">All of a file that <see cref="Read"/> has read.</param>
-    public static string? ReadLakeId(ReadOnlySpan<byte> content)
+    public static string? ReadLakeId(ReadOnlySpan<byte> content) => ReadText(content, "lakeId");
+
+    /// <summary>Which commit log the file names; null: none.</summary>
+    /// <param name="content">All of a file that <see cref="Read"/> has read.</param>
+    public static string? ReadLogId(ReadOnlySpan<byte> content) => ReadText(content, "logId");
+
+    private static string? ReadText(ReadOnlySpan<byte> content, string name)
     {
         using var document = StateEnvelope.Open(content, FormatVersion);
-        return document.RootElement.TryGetProperty("lakeId", out var id) ? id.GetString() : null;
+        return document.RootElement.TryGetProperty(name, out var text) ? text.GetString() : null;
     }
 
     /// <param name="content">All of the file.</param>

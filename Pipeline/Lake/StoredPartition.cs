@@ -23,9 +23,12 @@ internal sealed class StoredPartition(int partition, CommitLog log, FinalNames n
     public long NextSequence => newest + 1;
 
     /// <summary>Reads the log again and rolls its newest entry forward; false when it stands where it stood.</summary>
+    /// <exception cref="PipelineException">It has less than it had: it is another, and is not gone on with unseen.</exception>
     public bool Reload()
     {
-        if (log.ReadNewest() is not { } entry || entry.Sequence == newest) return false;
+        var entry = log.ReadNewest();
+        if (!IsNew && (entry is null || IsBehind(entry))) throw PutBack($"entry {newest} of its commit log");
+        if (entry is null || entry.Sequence == newest) return false;
         crashPoints.Reached(CrashPoint.RollForwardBegun);
         Name(entry);
         names.Sync(entry, log.AcceptsMissing(entry.Sequence, out _));
@@ -47,13 +50,25 @@ internal sealed class StoredPartition(int partition, CommitLog log, FinalNames n
     /// </exception>
     public bool TryAppend(CommitEntry entry)
     {
+        Check();
+        return log.TryAppend(entry);
+    }
+
+    /// <summary>What was committed last is still there.</summary>
+    /// <exception cref="PipelineException">It is not.</exception>
+    public void Check()
+    {
         // A volume that is put back in its place to what it was earlier has the same owner, and none of what was committed since.
-        if (newest > 0 && (log.WriterOf(newest) is { } own ? own != writer : !log.HasBeyond(newest)))
+        if (!IsNew && (log.WriterOf(newest) is { } own ? own != writer : !log.HasBeyond(newest)))
             throw PutBack($"entry {newest} of its commit log");
         if (State.NewestFile is { } file && !names.Has(file.File.Path) && !log.AcceptsMissing(file.Sequence, out _))
             throw PutBack($"'{LakePath.WithoutValues(file.File.Path)}'");
-        return log.TryAppend(entry);
     }
+
+    // Offsets only ascend but where another generation of them begins.
+    private bool IsBehind(CommitEntry entry) =>
+        entry.Sequence < newest || (entry.Sequence == newest && entry.Writer != writer)
+        || (entry.State.Generation, entry.State.NextOffset).CompareTo((State.Generation, State.NextOffset)) < 0;
 
     /// <summary>The log has an entry of this number, whoever's it is.</summary>
     public bool Has(CommitEntry entry) => log.Has(entry.Sequence);
@@ -70,6 +85,10 @@ internal sealed class StoredPartition(int partition, CommitLog log, FinalNames n
     /// <summary>A human lets the partition go on although Kafka has lost what begins at <paramref name="offset"/>.</summary>
     /// <param name="markerPath">The file whose existence says so.</param>
     public bool AcceptsLoss(long offset, out string markerPath) => log.AcceptsLoss(offset, out markerPath);
+
+    /// <summary>A human knows of so many places at which pages are missing.</summary>
+    /// <param name="markerPath">The file whose existence says so.</param>
+    public bool AcceptsMissingPages(long places, out string markerPath) => log.AcceptsMissingPages(places, out markerPath);
 
     // An entry of an earlier version says it of its own files only.
     private NewestFile? NewestFiled() =>

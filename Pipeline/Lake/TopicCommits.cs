@@ -26,6 +26,9 @@ internal sealed class TopicCommits
 
     private const string OwnerFileName = "topic.json";
 
+    /// <summary>Beside it: what tells these commit logs from any other storer's.</summary>
+    private const string IdFileName = "log.json";
+
     private readonly ILakeFiles checkpoint;
     private readonly string folder;
 
@@ -40,6 +43,21 @@ internal sealed class TopicCommits
 
     /// <summary>The folder's name, which no other topic's folder has.</summary>
     public string Name => LakeFilesReading.NameOf(folder);
+
+    /// <summary>They say that something was stored.</summary>
+    public bool HaveEntries => HasEntries(checkpoint, folder);
+
+    /// <summary>What tells them from those of any other folder, wherever it is moved; written here where there is none.</summary>
+    public string FindId()
+    {
+        var path = $"{folder}/{IdFileName}";
+        if (!checkpoint.Has(path))
+            _ = checkpoint.TryCreate(
+                path, OwnerFile.Write(Topic, logId: Guid.NewGuid().ToString("N")), CrashPoint.TopicOwnerWritten);
+        var file = checkpoint.Read(path);
+        _ = OwnerFile.Read(file, checkpoint.Locate(path));
+        return OwnerFile.ReadLogId(file) ?? throw OwnerFile.Unusable(checkpoint.Locate(path), "it names no commit log");
+    }
 
     /// <summary>The log of one partition.</summary>
     public CommitLog LogOf(int partition, TimeProvider time, CrashPoints crashPoints) => new(

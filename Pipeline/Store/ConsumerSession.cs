@@ -73,7 +73,7 @@ internal sealed class ConsumerSession(
     {
         // What was read is stored before the end, though the token is cancelled: it is little, and reading it again costs more.
         using var gracePeriod = new GracePeriod(cancellationToken, StopPatience);
-        using var consumer = new LakeConsumer(options, GroupWatch.ClientIdOf(lake.LakeId), NextOffset, Revoke);
+        using var consumer = new LakeConsumer(options, GroupWatch.ClientIdOf(lake.LakeId), batch.PartitionsCome, NextOffset, Revoke);
         if (partitions is null) consumer.JoinGroup();
         else consumer.Take(partitions);
 
@@ -111,6 +111,7 @@ internal sealed class ConsumerSession(
             else if (came) EndReached(consumer);
             ReportHealth(consumer, came);
             lake.CheckWhenDue(interval);
+            batch.CheckWhenDue(interval);
             endWatch.Look(consumer.TakeDisturbance() || IsStandingStill(came), gracePeriod.Token);
             hiddenEnds.Look(collected.AtEnds, consumer.EndOf, gracePeriod.Token);
             group.Look(lake.LakeId, consumer.TakeMove(), gracePeriod.Token);

@@ -109,6 +109,8 @@ public sealed class KafkaToLake(
         try
         {
             delivered ??= await OpenBatchAsync(cancellationToken);
+            delivered.PartitionsCome();
+            delivered.CheckWhenDue(TimeSpan.FromSeconds(options.Streaming.BatchInterval));
             var stored = await DeliveredBatch.StoreAsync(delivered, records, time, cancellationToken);
             if (stored.Rows > 0) last = stored;
             LookAtTopic(cancellationToken);

@@ -32,6 +32,7 @@ public sealed class LakeBatch
     private readonly OffsetGap gap;
     private readonly Dictionary<int, long> superseded = [];
     private PartitionBatch? last;
+    private long checkedAt;
     private BatchResult done = BatchResult.Nothing;
 
     /// <param name="context">Topic, lake, commit log.</param>
@@ -46,6 +47,7 @@ public sealed class LakeBatch
         pages = new PageAssembler(context, partitions, totals);
         filesLimit = new FilesLimit(context, partitions);
         gap = new OffsetGap(context, partitions);
+        checkedAt = context.Time.GetTimestamp();
     }
 
     /// <summary>Rows and quarantined records that wait for the commit.</summary>
@@ -56,6 +58,28 @@ public sealed class LakeBatch
 
     /// <summary>A limit is reached: commit before more is added (invariant 7).</summary>
     public bool IsFull => Bytes >= options.BatchBytes || Records >= options.BatchRows || filesLimit.IsReached(totals.Files);
+
+    /// <summary>To be called before partitions are opened that were not there so far.</summary>
+    public void PartitionsCome() => context.Recovery.ListAnew();
+
+    /// <summary>
+    /// What was committed last of each partition is still there, where the last look is so long ago: a lake or a log that was put back is
+    /// news also while nothing is to be committed.
+    /// </summary>
+    /// <exception cref="PipelineException">It is not.</exception>
+    public void CheckWhenDue(TimeSpan interval)
+    {
+        if (context.Time.GetElapsedTime(checkedAt) < interval) return;
+        checkedAt = context.Time.GetTimestamp();
+        try
+        {
+            foreach (var batch in partitions.All) batch.Stored.Check();
+        }
+        catch (Exception e) when (NamesPath(e))
+        {
+            throw context.WithoutValues(e);
+        }
+    }
 
     /// <summary>Where a consumer of the partition begins: everything below is in the lake, or waits in this batch.</summary>
     /// <exception cref="PipelineException">Kafka no longer has what comes next.</exception>
@@ -276,7 +300,7 @@ public sealed class LakeBatch
     // False when another instance stored the partition meanwhile: the gap is another one now.
     private async Task<bool> AddRangeAsync(PartitionBatch batch, OffsetRange range, CancellationToken cancellationToken)
     {
-        await foreach (var record in context.Topic.ReadRangeAsync(batch.Partition, range.From, range.To, cancellationToken))
+        await foreach (var record in context.Topic.ReadDeliveredAsync(batch.Partition, range.From, range.To, cancellationToken))
         {
             await pages.AddAsync(batch, record, cancellationToken);
             if (!IsFull) continue;

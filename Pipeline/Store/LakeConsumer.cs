@@ -20,6 +20,7 @@ internal sealed class LakeConsumer : IDisposable
     private readonly IConsumer<byte[], byte[]> consumer;
     private readonly RecordReader records;
     private readonly string topic;
+    private readonly Action assigning;
     private readonly Func<int, long> nextOffset;
     private readonly ClientErrors errors;
     private Error? error;
@@ -30,12 +31,14 @@ internal sealed class LakeConsumer : IDisposable
 
     /// <param name="options">The pipeline's.</param>
     /// <param name="clientId">What the brokers and the group are to call it; null: as every client.</param>
+    /// <param name="assigning">Called before it is asked where partitions begin.</param>
     /// <param name="nextOffset">The lake's next offset of a partition.</param>
     /// <param name="revoking">Called before partitions go to another instance.</param>
     public LakeConsumer(
-        PipelineOptions options, string? clientId, Func<int, long> nextOffset, Action<LakeConsumer, IReadOnlyList<int>> revoking)
+        PipelineOptions options, string? clientId, Action assigning, Func<int, long> nextOffset,
+        Action<LakeConsumer, IReadOnlyList<int>> revoking)
     {
-        this.nextOffset = nextOffset;
+        (this.assigning, this.nextOffset) = (assigning, nextOffset);
         topic = options.Kafka.Topic;
         errors = new ClientErrors(options.Kafka);
         consumer = new ConsumerBuilder<byte[], byte[]>(ConfigOf(options, clientId))
@@ -50,7 +53,7 @@ internal sealed class LakeConsumer : IDisposable
             {
                 hasMoved = true;
                 var begins = partitions.Select(p => new TopicPartitionOffset(p, Confluent.Kafka.Offset.Unset)).ToList();
-                Try(() => begins = [.. partitions.Select(StartOf)]);
+                Try(() => begins = StartsOf(partitions));
                 return begins;
             })
             .SetPartitionsRevokedHandler((_, partitions) =>
@@ -88,7 +91,7 @@ internal sealed class LakeConsumer : IDisposable
 
     /// <summary>Takes these partitions, whoever else reads them: the lake stores each record once all the same.</summary>
     public void Take(IEnumerable<int> partitions) =>
-        consumer.Assign(partitions.Select(p => StartOf(new TopicPartition(topic, p))).ToList());
+        consumer.Assign(StartsOf(partitions.Select(p => new TopicPartition(topic, p))));
 
     /// <summary>Steps to the next record or end of a partition, where it has been received already.</summary>
     /// <exception cref="KafkaException">The client reported a failure.</exception>
@@ -207,8 +210,11 @@ internal sealed class LakeConsumer : IDisposable
         }
     }
 
-    private TopicPartitionOffset StartOf(TopicPartition partition) =>
-        new(partition, nextOffset(partition.Partition.Value));
+    private List<TopicPartitionOffset> StartsOf(IEnumerable<TopicPartition> partitions)
+    {
+        assigning();
+        return [.. partitions.Select(p => new TopicPartitionOffset(p, nextOffset(p.Partition.Value)))];
+    }
 
     private static bool MendsItself(Error e) => !e.IsFatal && e.Code == ErrorCode.Local_AllBrokersDown;
 

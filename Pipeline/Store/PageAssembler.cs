@@ -103,10 +103,12 @@ internal sealed class PageAssembler(StoreContext context, PartitionBatches parti
         context.Bounds.BeginningIsGone(batch, end, offset, context.NewWriterId());
     }
 
-    // Who published the page that begins here knows that the one that is open was whole: what lacks of that is lost.
+    // Who published the page that begins here knows that the one that is open was whole: what lacks of that is lost. Its own publisher
+    // does, too, though parts between are gone: one whose page was not acknowledged sends no other.
     private static bool WasWhole(PartitionBatch batch, in RecordFrames frames, long offset) =>
         frames is { Start: { } next, IsMisplaced: false } && offset >= batch.NextOffset && batch.Receiver.Open is { } part
-        && next.Previous == part.Start.Page && !batch.Receiver.IsMisplaced(part) && !batch.Receiver.IsLate(frames);
+        && (next.Previous == part.Start.Page || (next.Publisher == part.Start.Publisher && next.Page > part.Start.Page))
+        && !batch.Receiver.IsMisplaced(part) && !batch.Receiver.IsLate(frames);
 
     /// <summary>The part that arrived has its end mark; or it had one, which is lost, where the next page begins.</summary>
     private async ValueTask CompletePageAsync(PartitionBatch batch, long? nextPageAt, CancellationToken cancellationToken)
@@ -179,7 +181,8 @@ internal sealed class PageAssembler(StoreContext context, PartitionBatches parti
         context.Logger.GapRead(batch.Partition, part.FirstOffset, toExclusive);
         try
         {
-            await foreach (var record in context.Topic.ReadRangeAsync(batch.Partition, part.FirstOffset, toExclusive, cancellationToken))
+            await foreach (var record in context.Topic.ReadDeliveredAsync(
+                batch.Partition, part.FirstOffset, toExclusive, cancellationToken))
             {
                 var frames = batch.Receiver.FramesOf(in record);
                 if (frames.Fence is not null || batch.Receiver.IsLate(frames)) continue;

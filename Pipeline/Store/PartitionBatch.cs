@@ -25,6 +25,7 @@ internal sealed class PartitionBatch
     private byte[] lastOpBytes = [];
     private string lastOp = "";
     private bool assumed;
+    private long missing;
 
     public PartitionBatch(StoredPartition stored, string topic, DatalakeOptions options, FileBufferPool pool, BlockPool blocks)
     {
@@ -88,6 +89,12 @@ internal sealed class PartitionBatch
     /// <summary>Records that do not count, since the last commit.</summary>
     public long Dropped { get; set; }
 
+    /// <summary>The next page that is whole stands behind others that are nowhere.</summary>
+    public bool LacksPages { get; set; }
+
+    /// <summary>What is missing before the next page was accepted.</summary>
+    public bool HasPassedOver { get; set; }
+
     /// <summary>Its first record was found to be the next one.</summary>
     public bool IsBegun { get; set; }
 
@@ -114,8 +121,9 @@ internal sealed class PartitionBatch
         Empty();
         Receiver.Clear();
         Replayed = null;
-        Dropped = 0;
-        IsBegun = false;
+        Dropped = missing = 0;
+        LacksPages = IsBegun = false;
+        HasPassedOver = Before.PassedOver;
         Shape = shape;
         (NextOffset, DecidedOffset, PageEnded) = (Before.NextOffset, Before.NextOffset, Before.PageEnded);
         (Page, GivenUp, assumed) = (Before.Page, Before.GivenUp, Before.FingerprintAssumed);
@@ -124,7 +132,7 @@ internal sealed class PartitionBatch
     /// <summary>What was decided is in the lake: goes on with what was not, which stays in memory.</summary>
     public void Continue()
     {
-        Dropped = 0;
+        Dropped = missing = 0;
         Empty();
     }
 
@@ -139,7 +147,7 @@ internal sealed class PartitionBatch
         DecidedOffset, Shape?.Schema.Fingerprint ?? Before.Fingerprint, assumed, PageEnded && DecidedOffset == NextOffset,
         Before.Rows + Rows, Before.Quarantined + Quarantine.Records, Before.Files + files.Count, Page, Before.Generation,
         Before.Dropped + Dropped, GivenUp, RestOf, Before.NewestFile,
-        Before.Replayed + Replays.Count);
+        Before.Replayed + Replays.Count, Missing: Before.Missing + missing, PassedOver: HasPassedOver);
 
     /// <summary>
     /// Adds a record as a row; the schema in force is known. Otherwise returns why it is none, and the record is still to be added by
@@ -227,7 +235,13 @@ internal sealed class PartitionBatch
         (NextOffset, DecidedOffset, PageEnded) = (offset + 1, offset + 1, endsTransaction);
 
     /// <summary>A page is whole here.</summary>
-    public void PageDecided(long page) => Page = Math.Max(Page, page);
+    public void PageDecided(long page)
+    {
+        if (page <= Page) return;
+        Page = page;
+        if (LacksPages) missing++;
+        LacksPages = HasPassedOver = false;
+    }
 
     /// <summary>Nobody ends a page here, and others' records behind its beginning are decided without it.</summary>
     public void PageGivenUp(long page) => GivenUp = Math.Max(GivenUp, page);

@@ -37,17 +37,27 @@ internal sealed class TopicBounds(
             await BeginInsideAsync(stored, low, high, cancellationToken);
             return low;
         }
+        if (stored.State.Missing is > 0 and var places && !stored.AcceptsMissingPages(places, out var known))
+            logger.PagesMissing(stored.Partition, places, known);
         for (var retry = 0; high < stored.State.NextOffset && retry < TopicReader.EndRetries; retry++)
         {
             await Task.Delay(TopicReader.EndRetryDelay, time, cancellationToken);
             (_, high) = await topic.OffsetsAsync(stored.Partition, cancellationToken);
         }
+        if (await HiddenAsync(stored.Partition, stored.State, high, cancellationToken) is { } hidden)
+            throw new PipelineException(hidden.ToVerdict(topic.Identity.Topic));
         if (high < stored.State.NextOffset && stored.State.Page == 0 && topic.Identity.TopicId is null) throw TopicShrank(stored, high);
         if (await lostEnd.FindAsync(stored.Partition, stored.State, low, high, cancellationToken) is { } begun)
             BeginAgain(stored, begun, writerId);
         await BeginInsideAsync(stored, low, high, cancellationToken);
         return low;
     }
+
+    // Behind an unclean election another's transaction may stand open below what the lake has: what lies behind it is there, and nobody can
+    // tell yet whether it is what the lake knows.
+    private async Task<HiddenEnd?> HiddenAsync(int partition, PartitionState state, long high, CancellationToken cancellationToken) =>
+        high < state.NextOffset && await topic.EndAsync(partition, cancellationToken) is var end && end >= state.NextOffset
+            ? new(partition, high, end) : null;
 
     // Retention may have taken the beginning of a page: its rows are as new as the page is, which its other frames tell.
     private async Task BeginInsideAsync(StoredPartition stored, long low, long high, CancellationToken cancellationToken)
@@ -75,7 +85,9 @@ internal sealed class TopicBounds(
     public async Task<bool> HasLostEndAsync(int partition, PartitionState state, CancellationToken cancellationToken)
     {
         var (low, high) = await topic.OffsetsAsync(partition, cancellationToken);
-        return await lostEnd.FindAsync(partition, state, low, high, cancellationToken) is not null;
+        // What is hidden is looked at once it can be: its pages tell that they lie below what the lake has.
+        return await HiddenAsync(partition, state, high, cancellationToken) is null
+            && await lostEnd.FindAsync(partition, state, low, high, cancellationToken) is not null;
     }
 
     /// <summary>
@@ -97,7 +109,10 @@ internal sealed class TopicBounds(
         var (low, offset) = await FindNewBelowAsync(batch, cancellationToken);
         if (offset is { } newPageAt) throw ReadAgain(batch.Stored, newPageAt, writerId);
         // Before the first page that the lake has there may have been any, unless it has all from the partition's first record on.
-        if (batch.Page > 0 || (low == 0 && BeginsAt(batch.Partition) == 0)) logger.PageMissing(batch.Partition, missing, batch.Page);
+        if (batch.HasPassedOver || (batch.Page == 0 && (low > 0 || BeginsAt(batch.Partition) != 0))) return;
+        logger.PageMissing(batch.Partition, missing, batch.Page);
+        // It does not stop: what the brokers lost capture sends again. But it is not forgotten with the line (invariant 11).
+        batch.LacksPages = compacted != "warn";
     }
 
     /// <summary>
@@ -145,7 +160,7 @@ internal sealed class TopicBounds(
         var lost = stored.State.NextOffset;
         var state = stored.State with
         {
-            NextOffset = offset, PageEnded = false, Generation = stored.State.Generation + 1, RestOf = 0,
+            NextOffset = offset, PageEnded = false, Generation = stored.State.Generation + 1, RestOf = 0, PassedOver = false,
         };
         Append(stored, offset, state, writerId);
         logger.TopicEndLost(stored.Partition, lost, offset);
@@ -153,7 +168,7 @@ internal sealed class TopicBounds(
 
     /// <summary>What is gone before an offset is passed over, as was accepted.</summary>
     public void PassOver(StoredPartition stored, long offset, string writerId) =>
-        Append(stored, offset, stored.State with { NextOffset = offset, PageEnded = false }, writerId);
+        Append(stored, offset, stored.State with { NextOffset = offset, PageEnded = false, PassedOver = true }, writerId);
 
     private void Append(StoredPartition stored, long offset, PartitionState state, string writerId)
     {
@@ -178,6 +193,7 @@ internal sealed class TopicBounds(
     {
         if (low > batch.NextRecord)
         {
+            batch.HasPassedOver = true;
             if (!batch.Stored.AcceptsLoss(batch.NextRecord, out var markerPath))
                 throw LostRecords.Of(topic.Identity.Topic, batch.Partition, batch.NextRecord, low, markerPath);
             logger.LossAccepted(batch.Partition, low - batch.NextRecord, batch.NextRecord, low, markerPath);

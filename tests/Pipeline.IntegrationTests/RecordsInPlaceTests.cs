@@ -66,7 +66,7 @@ public sealed partial class RecordsInPlaceTests(PostgresServer postgres, KafkaSe
             postgres, kafka, configure: o => o with { Kafka = o.Kafka with { RecordsInPlace = inPlace } });
         await InsertAsync(stream, 1, 100);
         await stream.PollAsync();
-        using var consumer = new LakeConsumer(stream.Options, clientId: null, _ => 0, (_, _) => { });
+        using var consumer = new LakeConsumer(stream.Options, clientId: null, () => { }, _ => 0, (_, _) => { });
         consumer.Take([0]);
         Next();
         var first = consumer.Offset;

@@ -66,9 +66,6 @@ internal sealed class RecordSender : IDisposable
     /// <exception cref="KafkaException">A record was refused.</exception>
     public void Flush() => outgoing?.Flush();
 
-    /// <summary>On return the brokers have all records so far.</summary>
-    public void WaitUntilAcknowledged(CancellationToken cancellationToken) => producer.Flush(cancellationToken);
-
     /// <summary>Why a record was not acknowledged, where no transaction says so; null: each was, or is waited for.</summary>
     public Error? TakeFailure() => Interlocked.Exchange(ref failure, null);
 

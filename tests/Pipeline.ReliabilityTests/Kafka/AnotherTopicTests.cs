@@ -1,6 +1,7 @@
 using Confluent.Kafka;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
 using OrdersStream.Status;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Servers;
@@ -11,7 +12,7 @@ namespace OrdersStream.ReliabilityTests.Kafka;
 /// The topic has no memory of what was sent: retention emptied it, or it was deleted and made anew. Nothing of it may be taken for what the
 /// lake has, nor a place in it for one in the other.
 /// </summary>
-public sealed class AnotherTopicTests(PostgresServer postgres, KafkaServer kafka)
+public sealed class AnotherTopicTests(PostgresServer postgres, KafkaServer kafka, ProxiedStreams streams) : IClassFixture<ProxiedStreams>
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -60,6 +61,21 @@ public sealed class AnotherTopicTests(PostgresServer postgres, KafkaServer kafka
         await stream.RestartAsync();
         await ProxiedStreams.OnceAsync(stream);
         await stream.NewestShouldEqualTableAsync();
+    }
+
+    /// <summary>An answer is lost, and so its publisher is made anew: it finds another topic, and not one that lost its end.</summary>
+    [Fact]
+    public async Task a_topic_that_is_made_anew_under_an_open_session_is_told_as_that()
+    {
+        await using var stream = await streams.CreateAsync(postgres, rows: 100);
+        streams.Proxy.CutAnswer(KafkaApi.EndTxn);
+        stream.OnReached = point =>
+        {
+            if (point == CrashPoint.PageCommitted)
+                streams.Server.RecreateTopicAsync(stream.Options.Kafka.Topic).GetAwaiter().GetResult();
+        };
+        var told = await Assert.ThrowsAsync<PipelineException>(stream.DrainAsync);
+        Assert.Contains("but kafka.topic is now", told.Problem, StringComparison.Ordinal);
     }
 
     /// <summary>Long before the client's own patience with brokers that come back is at its end.</summary>

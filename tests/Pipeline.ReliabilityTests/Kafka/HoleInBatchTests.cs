@@ -57,6 +57,32 @@ public sealed class HoleInBatchTests(PostgresServer postgres, KafkaServer kafka)
         await stream.NewestShouldEqualTableAsync();
     }
 
+    /// <summary>A leader that is only just elected may know of less than was delivered, for a moment.</summary>
+    [Fact]
+    public async Task an_end_before_what_was_delivered_is_not_the_partitions_end()
+    {
+        await using var stream = await TestStream.CreateAsync(
+            postgres, kafka, configure: options => options with { Kafka = options.Kafka with { Partitions = 1 } });
+        await stream.DrainAsync();
+        await WriteForeignAsync(stream, 1);
+        var reader = new TopicReader(stream.Options);
+        var end = (await reader.EndsAsync(1, Cancellation))[0];
+
+        await using var range = reader.ReadDeliveredAsync(0, 0, end + 1, Cancellation).GetAsyncEnumerator(Cancellation);
+        StreamRecord last;
+        do
+        {
+            Assert.True(await range.MoveNextAsync());
+            last = range.Current;
+        }
+        while (last.Offset < end - 1);
+        // It waits by blocking.
+        var next = Task.Run(() => range.MoveNextAsync().AsTask(), Cancellation);
+        await WriteForeignAsync(stream, 2);
+        Assert.True(await next);
+        Assert.Equal(end, range.Current.Offset);
+    }
+
     private static (int From, int Count) PlaceOf(Hole hole, IReadOnlyList<StreamRecord> records)
     {
         var begins = Places(records, r => Has(r, StreamHeader.Page));

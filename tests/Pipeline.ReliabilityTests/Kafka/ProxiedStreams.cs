@@ -17,6 +17,8 @@ public sealed class ProxiedStreams : IAsyncLifetime
 
     internal KafkaProxy Proxy => broker!.Proxy;
 
+    internal KafkaServer Server => broker!.Server;
+
     internal LaunchedBroker Broker => broker!.Server.Own;
 
     public ValueTask InitializeAsync() => ValueTask.CompletedTask;

@@ -46,6 +46,9 @@ public sealed class PutBackBroker : IAsyncLifetime
         await server.Own.PutBackDataAsync();
     }
 
+    /// <summary>The broker's disk changes what it keeps of a stream's topic.</summary>
+    internal int ChangeLogs(TestStream stream, string from, string to) => server!.Own.ChangeLogs(stream.Options.Kafka.Topic, from, to);
+
     /// <summary>The end of each partition.</summary>
     internal static Task<IReadOnlyList<long>> EndsAsync(TestStream stream) =>
         new TopicReader(stream.Options).EndsAsync(stream.Options.Kafka.Partitions, Cancellation);

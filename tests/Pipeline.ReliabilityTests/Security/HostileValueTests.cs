@@ -96,7 +96,7 @@ public sealed class HostileValueTests(PostgresServer postgres, KafkaServer kafka
         Assert.False(Path.Exists(Path.Combine(Path.GetTempPath(), "escaped")));
         Assert.All(
             Directory.EnumerateFileSystemEntries(lake),
-            folder => Assert.Matches(@"\A(by_city=[A-Za-z0-9_.%-]+|_quarantine|_orders_stream\.json)\z", Path.GetFileName(folder)));
+            folder => Assert.Matches(@"\A(by_city=[A-Za-z0-9_.%-]+|_quarantine|_orders_stream(_log)?\.json)\z", Path.GetFileName(folder)));
         Assert.All(FoldersOf(lake), folder => Assert.Empty(Directory.EnumerateDirectories(folder)));
         Assert.All(
             Directory.EnumerateFileSystemEntries(root, "*", SearchOption.AllDirectories),

@@ -38,6 +38,8 @@ public sealed class FailurePolicyTests
         { Kafka(ErrorCode.TopicAuthorizationFailed), FailureAction.Stop },
         { Kafka(ErrorCode.InvalidTransactionTimeout), FailureAction.Stop },
         { Kafka(ErrorCode.MsgSizeTooLarge), FailureAction.Stop },
+        { Kafka(ErrorCode.InvalidTimestamp), FailureAction.Retry },
+        { Kafka(ErrorCode.Local_BadMsg), FailureAction.Stop },
         { Kafka(ErrorCode.OffsetOutOfRange), FailureAction.Retry },
         { new IOException("full", 28), FailureAction.Retry },
         { new UnauthorizedAccessException(), FailureAction.Stop },
@@ -85,6 +87,7 @@ public sealed class FailurePolicyTests
     [InlineData(ErrorCode.SaslAuthenticationFailed, "Kafka refused the login (SaslAuthenticationFailed, at b1:9092).")]
     [InlineData(ErrorCode.TopicAuthorizationFailed, "a permission (TopicAuthorizationFailed, topic 'orders', at b1:9092).")]
     [InlineData(ErrorCode.MsgSizeTooLarge, "does not fit the topic (MsgSizeTooLarge, topic 'orders', at b1:9092).")]
+    [InlineData(ErrorCode.InvalidTimestamp, "lies too far ahead, or back (InvalidTimestamp, topic 'orders', at b1:9092).")]
     [InlineData(ErrorCode.UnknownTopicOrPart, "The topic is not there (UnknownTopicOrPart, topic 'orders', at b1:9092).")]
     [InlineData(ErrorCode.OffsetOutOfRange, "next for the lake (OffsetOutOfRange, topic 'orders', at b1:9092).")]
     [InlineData(ErrorCode.InvalidTransactionTimeout, "as long as kafka.transaction_timeout (at b1:9092).")]

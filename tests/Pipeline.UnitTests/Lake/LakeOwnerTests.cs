@@ -35,6 +35,64 @@ public sealed class LakeOwnerTests : IDisposable
         Assert.DoesNotContain(LakeReader.Files(new LakeFolder(lake.Root)), f => f.Contains("orders_stream"));
     }
 
+    /// <summary>Each with a commit log of its own, which by offsets and files would say that it has all to store.</summary>
+    [Fact]
+    public async Task a_second_commit_log_with_entries_of_its_own_is_refused()
+    {
+        await lake.StoreAsync(Topic.Page(0, 3));
+        using var copy = new TempFolder();
+        TestLake.CopyFolder(lake.Checkpoint, copy.Path);
+        foreach (var id in Directory.GetFiles(copy.Path, "log.json", SearchOption.AllDirectories)) File.Delete(id);
+        Topic.Page(0, 2);
+        using var first = lake.NewInstance();
+        await first.StoreAsync(Topic.All, Token);
+        using var own = new TempFolder();
+        Swap(own, copy);
+
+        var refused = await Assert.ThrowsAsync<PipelineException>(() => lake.StoreAsync(Topic.All));
+        Assert.Equal(FailureAction.Stop, refused.Action);
+        Assert.Contains("The lake is filled by another commit log than this storer's", refused.Problem, StringComparison.Ordinal);
+
+        // The remedy, where this one is to count.
+        var named = Path.Combine(lake.Root, LakeOwner.LogFileName);
+        Assert.Contains($"'{named}' names it", refused.Problem, StringComparison.Ordinal);
+        File.Delete(named);
+        await lake.StoreAsync(Topic.All);
+        await lake.AssertStoredOnceAsync();
+    }
+
+    /// <summary>The log was lost, and another took its place: who still has the old one does not commit by it any more.</summary>
+    [Fact]
+    public async Task a_storer_whose_commit_log_was_given_up_commits_nothing_more()
+    {
+        Topic.Page(0, 3);
+        Topic.Page(0, 3);
+        using var first = lake.NewInstance();
+        await first.StoreAsync([.. Topic.All.Take(3)], Token);
+        using var own = new TempFolder();
+        using var empty = new TempFolder();
+        TestLake.CopyFolder(Path.Combine(lake.Checkpoint, "schemas"), Path.Combine(empty.Path, "schemas"));
+        Swap(own, empty);
+        await lake.StoreAsync([.. Topic.All.Take(4)]);
+        Swap(empty, own);
+
+        var ended = await Assert.ThrowsAsync<PipelineException>(() => first.StoreAsync(Topic.All, Token));
+        Assert.Equal(FailureAction.Retry, ended.Action);
+        var refused = await Assert.ThrowsAsync<PipelineException>(() => first.StoreAsync(Topic.All, Token));
+        Assert.Contains("by another commit log than this storer's", refused.Problem, StringComparison.Ordinal);
+        Swap(own, empty);
+        await lake.StoreAsync(Topic.All);
+        await lake.AssertStoredOnceAsync();
+    }
+
+    /// <summary>What lies in the checkpoint's place is kept in one folder, and the other's content put there.</summary>
+    private void Swap(TempFolder kept, TempFolder next)
+    {
+        TestLake.CopyFolder(lake.Checkpoint, kept.Path);
+        Directory.Delete(lake.Checkpoint, recursive: true);
+        TestLake.CopyFolder(next.Path, lake.Checkpoint);
+    }
+
     [Fact]
     public async Task of_two_storers_that_begin_a_lake_one_names_it_and_both_store_in_it()
     {

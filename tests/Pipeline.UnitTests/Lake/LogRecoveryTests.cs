@@ -47,6 +47,85 @@ public sealed class LogRecoveryTests : IDisposable
         await lake.AssertStoredOnceAsync();
     }
 
+    /// <summary>By a storer that has the partition open, and is about to ask where to begin.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task a_log_that_is_put_back_under_a_running_storer_is_not_taken_for_what_the_lake_has(bool isEmpty)
+    {
+        using var copy = new TempFolder();
+        if (!isEmpty) await lake.StoreAsync(Topic.Page(0, 3));
+        TestLake.CopyFolder(lake.Checkpoint, copy.Path);
+        using var instance = lake.NewInstance();
+        Topic.Page(0, 3);
+        await instance.StoreAsync(Topic.All, Token);
+        var batch = await instance.OpenBatchAsync(Token, readsInOrder: true);
+        var next = await batch.NextOffsetAsync(0, Token);
+        PutBack(copy);
+
+        var refused = await Assert.ThrowsAsync<PipelineException>(() => batch.NextOffsetAsync(0, Token));
+        Assert.Equal(FailureAction.Retry, refused.Action);
+        Assert.Contains("was put back to an earlier state", refused.Problem, StringComparison.Ordinal);
+        Assert.Equal(next, await lake.NextOffsetAsync(0));
+        await lake.StoreAsync(Topic.All);
+        await lake.AssertStoredOnceAsync();
+    }
+
+    /// <summary>What others stored since this one listed the lake is in the lake, and no longer in their log.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task a_partition_that_comes_later_is_opened_by_what_the_lake_has_then(bool isDelivered)
+    {
+        await lake.StoreAsync([.. Topic.Page(0, 3), .. Topic.Page(1, 3)]);
+        using var copy = new TempFolder();
+        TestLake.CopyFolder(lake.Checkpoint, copy.Path);
+        using var instance = lake.NewInstance();
+        Topic.Page(0, 3);
+        var batch = await instance.OpenBatchAsync(Token, readsInOrder: true);
+        if (isDelivered) await instance.StoreAsync([.. Topic[0]], Token);
+        else await batch.NextOffsetAsync(0, Token);
+
+        await lake.StoreAsync(Topic.Page(1, 3));
+        Directory.Delete(lake.PartitionLog(1), recursive: true);
+        TestLake.CopyFolder(Path.Combine(copy.Path, Path.GetRelativePath(lake.Checkpoint, lake.PartitionLog(1))), lake.PartitionLog(1));
+        batch.PartitionsCome();
+        if (!isDelivered) Assert.Equal(7, await batch.NextOffsetAsync(1, Token));
+        else await instance.StoreAsync([.. Topic[1]], Token);
+        await lake.StoreAsync(Topic.All);
+        await lake.AssertStoredOnceAsync();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task within_an_interval_it_is_noticed_that_lake_or_log_were_put_back_though_nothing_comes(bool isLake)
+    {
+        await lake.StoreAsync(Topic.Page(0, 3));
+        using var copy = new TempFolder();
+        var place = isLake ? lake.Root : lake.Checkpoint;
+        TestLake.CopyFolder(place, copy.Path);
+        await lake.StoreAsync(Topic.Page(0, 3));
+        using var instance = lake.NewInstance();
+        var batch = await instance.OpenBatchAsync(Token, readsInOrder: true);
+        await batch.NextOffsetAsync(0, Token);
+        PutBack(copy, place);
+
+        batch.CheckWhenDue(TimeSpan.FromSeconds(10));
+        lake.Time.Advance(TimeSpan.FromSeconds(10));
+        var noticed = Assert.Throws<PipelineException>(() => batch.CheckWhenDue(TimeSpan.FromSeconds(10)));
+        Assert.Contains("What was committed of partition 0 is not there any more", noticed.Problem, StringComparison.Ordinal);
+    }
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    private void PutBack(TempFolder copy, string? place = null)
+    {
+        place ??= lake.Checkpoint;
+        Directory.Delete(place, recursive: true);
+        TestLake.CopyFolder(copy.Path, place);
+    }
+
     /// <summary>In a lake that earlier versions let two streams share; names of quarantine files tell no topic.</summary>
     [Theory]
     [InlineData(false)]

@@ -36,7 +36,8 @@ internal sealed class SimulatedBroker(int partitions)
 
     public static TopicIdentity Identity { get; } = new("cluster-1", "orders", "topic-id-1");
 
-    public TopicAccess Access => new(Identity, (p, _) => Task.FromResult((0L, StableEnd(p))), ReadAsync);
+    public TopicAccess Access => 
+        new(Identity, (p, _) => Task.FromResult((0L, StableEnd(p))), (p, _) => Task.FromResult(End(p)), ReadAsync, ReadAsync);
 
     public int Partitions => logs.Count;
 
@@ -113,12 +114,17 @@ internal sealed class SimulatedBroker(int partitions)
     }
 
     /// <summary>A batch arrives. Brokers verify that its partition belongs to the transaction.</summary>
-    public void Produce(PublisherClient client, int partition, IReadOnlyList<Message> batch)
+    public void Produce(PublisherClient client, int partition, IReadOnlyList<Message> batch, Random random)
     {
         if (client.Broken.Contains(partition)) client.Refused = "out of order sequence";
         else if (client.IsTransactional && client.Epoch != epoch) client.Refused = "fenced";
         else if (client.IsTransactional && !begun.Contains(partition) && !HasOpen(partition)) client.Refused = "invalid transaction state";
         if (client.Refused is not null) return;
+        if (!client.IsTransactional && RefusesRecord(batch, random))
+        {
+            client.Failed ??= "a record is too large";
+            return;
+        }
         client.Wrote.Add(partition);
         foreach (var message in batch) Append(partition, message, client.IsTransactional ? ours : null);
         client.Ends[partition] = End(partition);
@@ -171,6 +177,9 @@ internal sealed class SimulatedBroker(int partitions)
             (entry.Fate, entry.DecidedAt) = (Fate.Open, -1);
     }
 
+    // Those that it sent behind it the client then numbers anew, and sends again. A fence is small.
+    private static bool RefusesRecord(IReadOnlyList<Message> batch, Random random) => batch[0].Key is not null && random.Next(60) == 0;
+
     private bool HasOpen(int partition) => logs[partition].Any(e => e.Fate == Fate.Open && ReferenceEquals(e.Producer, ours));
 
     private void Decide(bool commit)
@@ -205,6 +214,9 @@ internal sealed class PublisherClient(string name, bool isTransactional)
 
     /// <summary>Why a request was refused; null: none was.</summary>
     public string? Refused { get; set; }
+
+    /// <summary>Why a record of it was refused, while what it sends behind that is taken; null: none was.</summary>
+    public string? Failed { get; set; }
 
     /// <summary>Something out of the ordinary was seen.</summary>
     public bool IsInDoubt { get; set; }
@@ -259,8 +271,9 @@ internal sealed class Network(SimulatedBroker broker)
         var (client, partition, batches) = queues[i];
         var batch = batches.Dequeue();
         if (batches.Count == 0) queues.RemoveAt(i);
-        broker.Produce(client, partition, batch);
-        return $"{batch.Count} records of {client.Name} arrive in {partition}, end {broker.End(partition)} {client.Refused}";
+        broker.Produce(client, partition, batch, random);
+        var why = client.Refused ?? client.Failed;
+        return $"{batch.Count} records of {client.Name} arrive in {partition}, end {broker.End(partition)} {why}";
     }
 
     // Between two pages it does nothing: mostly it comes in the middle of one.

@@ -266,19 +266,13 @@ internal sealed class SimulatedPublisher(ScheduleWorld world, string name)
 
     private IEnumerable<string> Send(OutgoingPage outgoing, PageHeaders headers)
     {
-        if (headers.Carrier >= 0)
+        foreach (var turn in PageTurn.Of(headers, world.IsTransactional))
         {
-            foreach (var step in SendRecords(outgoing, headers, p => p == headers.Carrier)) yield return step;
+            foreach (var step in SendRecords(outgoing, headers, turn)) yield return step;
             foreach (var step in Acknowledged()) yield return step;
-            if (!world.IsTransactional) CheckCounts(outgoing.After, headers.Counts, p => p == headers.Carrier);
+            if (!world.IsTransactional && turn.IsEnd) CheckCounts(outgoing.After, headers.Counts, turn);
         }
-        foreach (var step in SendRecords(outgoing, headers, p => p != headers.Carrier)) yield return step;
-        foreach (var step in Acknowledged()) yield return step;
-        if (!world.IsTransactional)
-        {
-            CheckCounts(outgoing.After, headers.Counts, p => p != headers.Carrier);
-            yield break;
-        }
+        if (!world.IsTransactional) yield break;
 
         var epoch = Client!.Epoch;
         yield return "asks for the commit";
@@ -293,13 +287,14 @@ internal sealed class SimulatedPublisher(ScheduleWorld world, string name)
         yield return $"page {outgoing.After.PageNumber} is committed";
     }
 
-    private IEnumerable<string> SendRecords(OutgoingPage outgoing, PageHeaders headers, Func<int, bool> isTurn)
+    private IEnumerable<string> SendRecords(OutgoingPage outgoing, PageHeaders headers, PageTurn turn)
     {
         var batches = new Dictionary<int, List<Message>>();
+        var passed = new int[headers.Counts.Length];
         for (var i = 0; i < outgoing.Page.Records.Length; i++)
         {
             var record = outgoing.Page.Records[i];
-            if (!isTurn(record.Partition)) continue;
+            if (!turn.Has(record.Partition, passed[record.Partition]++)) continue;
             if (!batches.TryGetValue(record.Partition, out var batch)) batches[record.Partition] = batch = [];
             batch.Add(new Message(
                 outgoing.Page.Key(record).ToArray(), outgoing.Page.Value(record).ToArray(), HeadersIn(headers.Next(record.Partition))));
@@ -335,7 +330,7 @@ internal sealed class SimulatedPublisher(ScheduleWorld world, string name)
 
     private void CheckRefused()
     {
-        if (Client!.Refused is { } why) throw new SessionEndedException(why);
+        if ((Client!.Refused ?? Client.Failed) is { } why) throw new SessionEndedException(why);
     }
 
     private void AskTable()
@@ -344,11 +339,11 @@ internal sealed class SimulatedPublisher(ScheduleWorld world, string name)
     }
 
     // Before it says that the page is published: nobody's fence lies between what it knew and the page's end.
-    private void CheckCounts(Watermark page, int[] counts, Func<int, bool> isTurn)
+    private void CheckCounts(Watermark page, int[] counts, PageTurn turn)
     {
         for (var p = 0; p < counts.Length; p++)
         {
-            if (counts[p] == 0 || !isTurn(p)) continue;
+            if (counts[p] == 0 || !turn.IsOf(p)) continue;
             var from = Math.Max(page.Offsets.GetValueOrDefault(p), reached.GetValueOrDefault(p));
             reached[p] = Client!.Ends[p] == from + counts[p] ? Client.Ends[p] : FindEnd(p, from, page.PageNumber);
         }

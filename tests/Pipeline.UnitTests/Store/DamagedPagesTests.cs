@@ -28,6 +28,34 @@ public sealed class DamagedPagesTests : IDisposable
         Assert.Empty(lake.Quarantined());
     }
 
+    /// <summary>A publisher whose page was not acknowledged sends no other: it was whole, though the next page tells of another.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task so_does_one_where_whole_pages_behind_it_are_gone_too(bool isNamed)
+    {
+        var page = Topic.Framed(0, 1, [1, 2, 3], isNamed: isNamed);
+        var between = Topic.Framed(0, 2, [4], previous: 1, isNamed: isNamed);
+        Topic.Framed(0, 3, [5], previous: 2, isNamed: isNamed);
+        Topic.Compact(0, page[2].Offset);
+        Topic.Compact(0, between[0].Offset);
+        await AcceptAsync("begins at offset 0 and has 3 records; Kafka has only 2 of them");
+        await lake.StoreAsync(Topic.All);
+        Assert.Equal([(1, 1), (2, 1), (5, 3)], await VersionsAsync());
+        Assert.Empty(lake.Quarantined());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task a_page_that_its_publisher_did_not_finish_is_none_that_was_whole(bool isNamed)
+    {
+        Topic.Framed(0, 1, [1, 2, 3], isNamed: isNamed, sent: 2);
+        Topic.Framed(0, 2, [1, 2, 3], isNamed: isNamed, publisher: "b");
+        await lake.StoreAsync(Topic.All);
+        Assert.Equal([(1, 2), (2, 2), (3, 2)], await VersionsAsync());
+    }
+
     /// <summary>Page after page lacks what newer versions superseded: nobody is to be asked for each.</summary>
     [Fact]
     public async Task what_compaction_took_of_any_page_is_accepted_once_for_all_by_the_configuration()
@@ -83,7 +111,7 @@ public sealed class DamagedPagesTests : IDisposable
     public async Task the_first_record_of_a_page_that_is_not_sent_again_is_kept_as_the_others_are()
     {
         Topic.Framed(0, 1, [1, 2, 3], sent: 2);
-        Topic.Framed(0, 2, [4]);
+        Topic.Framed(0, 2, [4], publisher: "b");
         await lake.StoreAsync(Topic.All);
         Assert.Equal([(4, 2)], await VersionsAsync());
         Assert.Equal([0, 1], lake.Quarantined().Select(q => q.GetProperty("offset").GetInt64()));
@@ -224,6 +252,48 @@ public sealed class DamagedPagesTests : IDisposable
         await lake.StoreAsync(Topic.All);
         Assert.Single(lake.Log.Lines, l => l.Text.Contains("page 3 was published and is nowhere in the topic", StringComparison.Ordinal));
     }
+
+    /// <summary>Nothing but the next page's frame tells of them, and one line is soon forgotten.</summary>
+    [Fact]
+    public async Task whole_pages_that_are_gone_are_said_at_each_start_until_somebody_knows_of_them()
+    {
+        await lake.StoreAsync(Topic.Framed(0, 1, [1]));
+        var gone = Topic.Framed(0, 2, [2], previous: 1);
+        Topic.Framed(0, 3, [3], previous: 2);
+        Topic.Compact(0, gone[0].Offset);
+        await lake.StoreAsync(Topic.All);
+        Assert.Empty(StartLines());
+        await lake.StoreAsync(Topic.Framed(0, 4, [4], previous: 3));
+        var line = Assert.Single(StartLines());
+        Assert.Contains("places so far: 1.", line, StringComparison.Ordinal);
+
+        File.WriteAllText(line.Split('\'')[1], "");
+        await lake.StoreAsync(Topic.Framed(0, 5, [5], previous: 4));
+        Assert.Single(StartLines());
+        Assert.Equal([(1, 1), (3, 3), (4, 4), (5, 5)], await VersionsAsync());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task a_loss_that_was_accepted_is_none_of_them(bool isOpen)
+    {
+        using var instance = lake.NewInstance();
+        await instance.StoreAsync(Topic.Framed(0, 1, [1]), CancellationToken.None);
+        Topic.Framed(0, 2, [2], previous: 1);
+        Topic.Remove(0, below: 4);
+        Topic.Framed(0, 3, [3], previous: 2);
+        await AcceptAsync("no longer has");
+        if (!isOpen) await lake.NextOffsetAsync(0);
+        if (isOpen) await instance.StoreAsync(Topic.All, CancellationToken.None);
+        else await lake.StoreAsync(Topic.All);
+        await lake.StoreAsync(Topic.Framed(0, 4, [4], previous: 3));
+        Assert.Empty(StartLines());
+        Assert.DoesNotContain(lake.Log.Lines, l => l.Text.Contains("nowhere in the topic", StringComparison.Ordinal));
+    }
+
+    private IEnumerable<string> StartLines() => lake.Log.Lines.Select(l => l.Text)
+        .Where(t => t.Contains("whole pages that were published are nowhere in the topic", StringComparison.Ordinal));
 
     [Fact]
     public async Task a_page_before_the_first_may_be_anywhere_where_the_partition_began_before_the_lake()

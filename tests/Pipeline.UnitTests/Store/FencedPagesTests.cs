@@ -1,5 +1,6 @@
 using OrdersStream.Diagnostics;
 using OrdersStream.Kafka;
+using OrdersStream.Lake;
 using OrdersStream.Rows;
 using static OrdersStream.UnitTests.Store.FramedTopic;
 
@@ -101,6 +102,13 @@ public sealed class FencedPagesTests : IDisposable
         }
         Directory.Delete(lake.Root, recursive: true);
         TestLake.CopyFolder(backup["lake"], lake.Root);
+        if (isLogLost)
+        {
+            // The lake of then names the log of then.
+            var another = await Assert.ThrowsAsync<PipelineException>(() => lake.StoreAsync(Topic.All));
+            Assert.Contains("The lake is filled by another commit log", another.Problem, StringComparison.Ordinal);
+            File.Delete(Path.Combine(lake.Root, LakeOwner.LogFileName));
+        }
         var e = await Assert.ThrowsAsync<PipelineException>(() => lake.StoreAsync(Topic.All));
         Assert.Equal(FailureAction.Stop, e.Action);
         Assert.Contains("at least 3 records, offsets 2 to 4", e.Problem, StringComparison.Ordinal);

@@ -10,7 +10,7 @@ public sealed class LakeConsumerTests
     public void to_go_on_elsewhere_in_a_partition_that_is_gone_is_no_failure()
     {
         var options = new PipelineOptions { Kafka = new KafkaOptions { Brokers = "127.0.0.1:1", Topic = "orders" } };
-        using var consumer = new LakeConsumer(options, clientId: null, _ => 0, (_, _) => { });
+        using var consumer = new LakeConsumer(options, clientId: null, () => { }, _ => 0, (_, _) => { });
         consumer.Take([1]);
         Assert.Null(Record.Exception(() => consumer.Seek(0, 5)));
     }

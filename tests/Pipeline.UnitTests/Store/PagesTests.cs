@@ -251,6 +251,37 @@ public sealed class PagesTests : IDisposable
         Assert.Contains(lake.Log.Lines, l => l.Text.Contains("the brokers lost the end of the topic", StringComparison.Ordinal));
     }
 
+    /// <summary>The end of what is committed lies below what the lake has: another's transaction is open there.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task what_another_transaction_hides_is_not_lost(bool isOpen)
+    {
+        Topic.Framed(0, 1, [1, 2]);
+        Topic.Framed(0, 2, [3], previous: 1);
+        for (var i = 4; i < 8; i++) Topic.Produce(0, TestTopic.Row(i));
+        using var instance = lake.NewInstance();
+        await instance.StoreAsync(Topic.All, CancellationToken.None);
+        Topic.HiddenFrom[0] = 5;
+        if (isOpen)
+        {
+            var batch = await instance.OpenBatchAsync(CancellationToken.None);
+            Topic.HiddenFrom.Clear();
+            await batch.NextOffsetAsync(0, CancellationToken.None);
+            Topic.HiddenFrom[0] = 5;
+            Assert.Null(await batch.FindLostEndAsync(CancellationToken.None));
+        }
+        else
+        {
+            var hidden = await Assert.ThrowsAsync<PipelineException>(() => lake.NextOffsetAsync(0));
+            Assert.Equal(FailureAction.Retry, hidden.Action);
+            Assert.Contains("A transaction is open in topic 'orders', partition 0, since offset 5", hidden.Problem);
+        }
+        Topic.HiddenFrom.Clear();
+        await lake.StoreAsync(Topic.All);
+        await lake.AssertStoredOnceAsync();
+    }
+
     [Theory]
     [InlineData(2)]
     [InlineData(3)]

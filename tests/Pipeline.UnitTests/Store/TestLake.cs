@@ -115,7 +115,7 @@ internal sealed class TestLake : IDisposable
     /// <summary>Relative paths of the lake's files but for that one, hidden ones too.</summary>
     public List<string> Files() => Directory.Exists(Root)
         ? [.. new DirectoryInfo(Root).EnumerateFiles("*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 })
-            .Where(f => f.FullName != OwnerFile)
+            .Where(f => f.FullName != OwnerFile && f.Name != LakeOwner.LogFileName)
             .Select(f => Path.GetRelativePath(Root, f.FullName).Replace('\\', '/')).Order(StringComparer.Ordinal)]
         : [];
 

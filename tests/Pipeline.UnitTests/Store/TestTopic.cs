@@ -28,7 +28,14 @@ internal sealed class TestTopic
     public List<(int Partition, long From, long ToExclusive)> Read { get; } = [];
 
     public TopicAccess Access =>
-        new(Identity, (p, _) => Task.FromResult((low.GetValueOrDefault(p), next.GetValueOrDefault(p))), ReadRangeAsync);
+        new(Identity, (p, _) => Task.FromResult((low.GetValueOrDefault(p), StableEnd(p))),
+            (p, _) => Task.FromResult(next.GetValueOrDefault(p)), ReadRangeAsync, ReadRangeAsync);
+
+    /// <summary>Where somebody's transaction is open, by partition: readers of committed records see nothing from there on.</summary>
+    public Dictionary<int, long> HiddenFrom { get; } = [];
+
+    private long StableEnd(int partition) =>
+        Math.Min(next.GetValueOrDefault(partition), HiddenFrom.GetValueOrDefault(partition, long.MaxValue));
 
     /// <summary>The end of each partition that has had records, and of those before it.</summary>
     public IReadOnlyList<long> Ends =>
@@ -168,7 +175,7 @@ internal sealed class TestTopic
         foreach (var record in partitions.GetValueOrDefault(partition) ?? [])
         {
             cancellationToken.ThrowIfCancellationRequested();
-            if (record.Offset >= from && record.Offset < toExclusive) yield return record;
+            if (record.Offset >= from && record.Offset < Math.Min(toExclusive, StableEnd(partition))) yield return record;
         }
     }
 

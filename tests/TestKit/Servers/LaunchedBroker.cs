@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text;
 using OrdersStream.Demo.Servers;
 
 namespace OrdersStream.TestKit.Servers;
@@ -82,6 +83,23 @@ public sealed class LaunchedBroker : IAsyncDisposable
         await StartAgainAsync();
     }
 
+    /// <summary>Its disk changes some bytes of what it keeps of a topic; it stands still meanwhile, and knows nothing of it.</summary>
+    /// <returns>So many times.</returns>
+    public int ChangeLogs(string topic, string from, string to)
+    {
+        Pause();
+        try
+        {
+            return Directory.EnumerateFiles(Path.Combine(folder, "data"), "*.log", SearchOption.AllDirectories)
+                .Where(f => Path.GetFileName(Path.GetDirectoryName(f)!).StartsWith($"{topic}-", StringComparison.Ordinal))
+                .Sum(file => Change(file, Encoding.ASCII.GetBytes(from), Encoding.ASCII.GetBytes(to)));
+        }
+        finally
+        {
+            Continue();
+        }
+    }
+
     /// <summary>SIGSTOP: it does nothing more, and all that is sent to it waits.</summary>
     public void Pause() => Signal("STOP");
 
@@ -140,6 +158,20 @@ public sealed class LaunchedBroker : IAsyncDisposable
                 $"{TestEnvironment.KafkaLauncher}={launcher}: {arguments[0]} failed (exit code {process.ExitCode}): "
                 + $"{await process.StandardError.ReadToEndAsync(timeout.Token)}\nthe broker's last lines:\n{EndOfLog()}");
         return answer.Trim();
+    }
+
+    private static int Change(string file, byte[] from, byte[] to)
+    {
+        using var log = new FileStream(file, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+        var content = new byte[log.Length];
+        log.ReadExactly(content);
+        var changes = 0;
+        for (var at = 0; content.AsSpan(at).IndexOf(from) is >= 0 and var next; at += next + 1, changes++)
+        {
+            log.Position = at + next;
+            log.Write(to);
+        }
+        return changes;
     }
 
     private async Task CopyAsync(string from, string to)
