@@ -24,7 +24,7 @@ internal static class Floors
         new("Postgres", "Configuration", "Memory", "Diagnostics", "Identity", "Rows"),
         new("ParquetFormat", "Configuration", "Memory", "Diagnostics", "Rows"),
         new("Lake.Files", "Durable"),
-        new("Lake", "Memory", "Diagnostics", "Durable", "Kafka", "Rows", "ParquetFormat", "Lake.Files"),
+        new("Lake", "Configuration", "Memory", "Diagnostics", "Durable", "Kafka", "Rows", "ParquetFormat", "Lake.Files"),
         new("Capture", [.. Ground, "Kafka", "Kafka.Native", "Rows", "Postgres"]),
         new("Store", [.. Ground, "Kafka", "Kafka.Native", "Rows", "ParquetFormat", "Lake", "Lake.Files"]),
         new("Status", "Configuration", "Diagnostics", "Durable", "Kafka", "Rows", "Postgres", "Lake", "Lake.Files", "Capture", "Store"),
