@@ -25,7 +25,8 @@ public sealed class StreamCheckTests(PostgresServer postgres, KafkaServer kafka)
     private const string Table = "CREATE TABLE items (id bigint PRIMARY KEY, updated_at timestamptz NOT NULL);";
     private const string Index = "CREATE INDEX ON items (updated_at, id);";
     private const string Grants = $"GRANT SELECT ON items TO {PostgresServer.PipelineRole};";
-    private const string Good = Table + Index + Touch + Grants;
+    private const string Good = Table + Index + Touch + Grants + Deletes;
+    private const string Deletes = TestStream.Deletes + $"GRANT SELECT, DELETE ON items_deletes TO {PostgresServer.PipelineRole};";
 
     private readonly TestFolder folder = new();
 
@@ -96,7 +97,6 @@ public sealed class StreamCheckTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Contains(says, finding.Says);
     }
 
-    [Fact]
     /// <summary>Storing would stop at the first row, when all are in the topic.</summary>
     [Theory]
     [InlineData("date", null, "datalake.partition_by is 'date', but the table has no such column", "datalake.folder_name: date")]
@@ -150,6 +150,7 @@ public sealed class StreamCheckTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Single(stream.Log.Warnings, w => w.Contains("so deletes are not captured", StringComparison.Ordinal));
     }
 
+    [Fact]
     public async Task what_a_role_is_set_to_is_told_and_what_limits_it_is_warned_of()
     {
         await using var stream = await CreateAsync(Good);
