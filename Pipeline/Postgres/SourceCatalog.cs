@@ -236,6 +236,10 @@ public static class SourceCatalog
         int Find(string name) => columns.IndexOf(columns.FirstOrDefault(c => c.Name == name)!);
         var configured = options.TimestampColumn;
         var index = configured is { Length: > 0 } ? Find(configured) : Find("updated_at") is >= 0 and var u ? u : Find("created_at");
+        if (index < 0 && configured is { Length: > 0 } && carried.Excluded.Contains(configured))
+            throw Stop(
+                $"Column {configured} of {table}, which postgres.timestamp_column names, is not carried.",
+                "Take it out of postgres.exclude_columns, or into postgres.columns; or name another postgres.timestamp_column.");
         if (index < 0 && configured is { Length: > 0 })
             throw CarriedColumns.NoColumn(configured, "timestamp_column", columns.Select(c => c.Name), table);
         if (index < 0)
@@ -276,10 +280,6 @@ public static class SourceCatalog
         return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
-    private static string KindName(char kind) => kind switch
-    {
-        'v' => "a view",
-        'm' => "a materialized view",
     /// <exception cref="PipelineException">It is no table.</exception>
     internal static void CheckKind(char kind, string name)
     {
@@ -289,6 +289,10 @@ public static class SourceCatalog
                 "Name an ordinary or partitioned table as postgres.table.");
     }
 
+    private static string KindName(char kind) => kind switch
+    {
+        'v' => "a view",
+        'm' => "a materialized view",
         'f' => "a foreign table",
         _ => $"no table (relkind {kind})",
     };
