@@ -122,7 +122,7 @@ public sealed class PostgresToKafka(
             var isConnected = connection is null or { State: ConnectionState.Open };
             // What this process believes may be stale now; the files and the topic are not.
             await DisposeAsync();
-            if (FailurePolicy.OfStatement(e, isConnected) is { } ours) throw ours;
+            if (FailurePolicy.OfStatement(e, isConnected, options.Postgres.Address) is { } ours) throw ours;
             throw;
         }
     }

@@ -50,7 +50,7 @@ internal sealed class SourceCheck(
     private void JudgeFacts(SourceFacts facts)
     {
         findings.Good("postgres",
-            $"version {facts.Version} at {Address}, as {postgres.User}; no pooler between that would take the session away");
+            $"version {facts.Version} at {postgres.Address}, as {postgres.User}; no pooler between that would take the session away");
         if (facts.Encryption is { } encryption) findings.Good("encryption", $"{encryption}, sslmode {postgres.Sslmode}");
         else if (postgres.IsUnixSocket || IsLoopback) findings.Good("encryption", "none, and the server is this machine's own");
         else findings.Warn(new("encryption",
@@ -142,8 +142,6 @@ internal sealed class SourceCheck(
         findings.Good("poller", activity.Poller is { } p
             ? $"session {p.Pid} ({p.Application}) captures the table now" : "nobody captures the table now");
     }
-
-    private string Address => postgres.IsUnixSocket ? postgres.Host : $"{postgres.Host}:{postgres.Port}";
 
     private bool IsLoopback => postgres.Host is "localhost" || (IPAddress.TryParse(postgres.Host, out var ip) && IPAddress.IsLoopback(ip));
 }

@@ -207,7 +207,7 @@ public sealed class PipelineStream : IAsyncDisposable
         // A functions platform logs what it is thrown as a whole.
         catch (PostgresException e)
         {
-            throw FailurePolicy.OfStatement(e, isConnected: true)!;
+            throw FailurePolicy.OfStatement(e, isConnected: true, Options.Postgres.Address)!;
         }
     }
 }
