@@ -37,7 +37,7 @@ internal static class Floors
         ]),
         new("Hosting.Loops", "Configuration", "Diagnostics", "Capture", "Store", "Audit", "Hosting"),
         new("Hosting.Functions", "Configuration", "Diagnostics", "Kafka", "Capture", "Store", "Audit", "Hosting"),
-        new("Site", "Diagnostics", "Hosting", "Status"),
+        new("Site", "Diagnostics", "Doctor", "Hosting", "Status"),
         new("Site.Server", "Diagnostics", "Hosting", "Status", "Site"),
         new("Demo.Servers"),
         new("Demo.Traffic", "Capture", "Store"),
