@@ -2,6 +2,7 @@ using System.Collections.Frozen;
 using System.Collections.Immutable;
 using System.Text;
 using OrdersStream.Diagnostics;
+using OrdersStream.Doctor;
 using OrdersStream.Hosting;
 using OrdersStream.Status;
 
@@ -30,7 +31,10 @@ public sealed class StatusSite : IDisposable
     /// <summary>What may go wrong, and what to do about it.</summary>
     private const string Rows = "/api/runbook";
 
-    private static readonly TimeSpan CacheTime = TimeSpan.FromSeconds(1);
+    /// <summary>What <c>check</c> finds: it asks servers and tries folders, so seldom.</summary>
+    private const string Check = "/api/check";
+
+    private static readonly TimeSpan CacheTime = TimeSpan.FromSeconds(1), CheckCacheTime = TimeSpan.FromMinutes(5);
 
     /// <summary>Nothing from elsewhere, nothing inline: a text with markup in it could do nothing even if it got there.</summary>
     private const string Policy =
@@ -54,22 +58,27 @@ public sealed class StatusSite : IDisposable
     private readonly Func<IEnumerable<string>> hanging;
     private readonly FlowHistory history;
     private readonly MetricsExport export;
-    private readonly TimeProvider time;
     private readonly CancellationTokenSource lifetime = new();
-    private readonly Lock gate = new();
-    private Task<CachedStatus>? cached;
+    private readonly SharedReading<CachedStatus> status;
+    private readonly SharedReading<byte[]> check;
 
     public StatusSite(PipelineStream stream, MetricsExport export)
-        : this(stream.Status.ReadAsync, stream.Hanging, stream.Gauges, export, stream.Process.Time, stream.History)
+        : this(
+            stream.Status.ReadAsync, stream.Hanging, stream.Gauges, export, stream.Process.Time, stream.History,
+            token => stream.CheckAsync(hostFile: null, token))
     {
     }
 
     internal StatusSite(
         Func<CancellationToken, Task<PipelineStatus>> read, Func<IEnumerable<string>> hanging, StatusGauges gauges, MetricsExport export,
-        TimeProvider time, FlowHistory? history = null)
+        TimeProvider time, FlowHistory? history = null, Func<CancellationToken, Task<CheckReport>>? look = null)
     {
-        (this.read, this.hanging, this.gauges, this.export, this.time) = (read, hanging, gauges, export, time);
+        (this.read, this.hanging, this.gauges, this.export) = (read, hanging, gauges, export);
         this.history = history ?? new FlowHistory();
+        status = new(ReadAsync, CacheTime, time);
+        check = new(
+            async () => CheckDocument.ToJson(look is null ? new(time.GetUtcNow(), "", []) : await look(lifetime.Token)), CheckCacheTime,
+            time);
     }
 
     /// <param name="method">GET or HEAD; others are refused.</param>
@@ -85,7 +94,7 @@ public sealed class StatusSite : IDisposable
     }
 
     /// <summary>Reads everything now, as a request for the document does.</summary>
-    public async Task RefreshAsync(CancellationToken cancellationToken) => await SharedStatusAsync(cancellationToken);
+    public async Task RefreshAsync(CancellationToken cancellationToken) => await status.GetAsync(cancellationToken);
 
     public void Dispose()
     {
@@ -94,7 +103,7 @@ public sealed class StatusSite : IDisposable
     }
 
     private static bool IsKnown(string path) =>
-        path is "/api/status" or Day or Rows or "/metrics" or Live or Ready || Assets.ContainsKey(path);
+        path is "/api/status" or Day or Rows or Check or "/metrics" or Live or Ready || Assets.ContainsKey(path);
 
     private async Task<StatusAnswer> AnswerAsync(string path, CancellationToken cancellationToken)
     {
@@ -105,10 +114,12 @@ public sealed class StatusSite : IDisposable
         if (path == Day) return new(200, "application/json; charset=utf-8", StatusDocument.ToJson(history.ReadDay()), Headers("no-store"));
         try
         {
+            if (path == Check)
+                return new(200, "application/json; charset=utf-8", await check.GetAsync(cancellationToken), Headers("no-store"));
             // The gauges, too, tell what is now, not what was when somebody last asked.
-            var status = await SharedStatusAsync(cancellationToken);
-            if (path == Ready) return Probe("Out of reach: ", status.OutOfReach);
-            if (path == "/api/status") return new(200, "application/json; charset=utf-8", status.Document, Headers("no-store"));
+            var now = await status.GetAsync(cancellationToken);
+            if (path == Ready) return Probe("Out of reach: ", now.OutOfReach);
+            if (path == "/api/status") return new(200, "application/json; charset=utf-8", now.Document, Headers("no-store"));
             var (type, text) = await export.ScrapeAsync(cancellationToken);
             return new(200, type, text, Headers("no-store"));
         }
@@ -118,23 +129,11 @@ public sealed class StatusSite : IDisposable
         }
     }
 
-    /// <summary>The reading that is under way, or that ended less than a moment ago; else a new one.</summary>
-    private Task<CachedStatus> SharedStatusAsync(CancellationToken cancellationToken)
-    {
-        lock (gate)
-        {
-            var isFresh = cached is { IsCompletedSuccessfully: true } ended && time.GetElapsedTime(ended.Result.ReadAt) < CacheTime;
-            if (cached is null || (cached.IsCompleted && !isFresh)) cached = Task.Run(ReadAsync, CancellationToken.None);
-            return cached.WaitAsync(cancellationToken);
-        }
-    }
-
-    /// <summary>It belongs to no request: those who ask come and go.</summary>
     private async Task<CachedStatus> ReadAsync()
     {
-        var status = await read(lifetime.Token);
-        gauges.Record(status);
-        return new CachedStatus(StatusDocument.ToJson(status), [.. status.OutOfReach()], time.GetTimestamp());
+        var read = await this.read(lifetime.Token);
+        gauges.Record(read);
+        return new CachedStatus(StatusDocument.ToJson(read), [.. read.OutOfReach()]);
     }
 
     private static StatusAnswer Probe(string heading, IEnumerable<string> wrong)
@@ -155,7 +154,7 @@ public sealed class StatusSite : IDisposable
         new("Cache-Control", cacheControl),
     ];
 
-    private sealed record CachedStatus(byte[] Document, ImmutableArray<string> OutOfReach, long ReadAt);
+    private sealed record CachedStatus(byte[] Document, ImmutableArray<string> OutOfReach);
 
     private sealed record Asset(string Name, string ContentType)
     {

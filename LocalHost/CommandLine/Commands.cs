@@ -245,7 +245,7 @@ internal static partial class Commands
         var word = result.Tokens[0].Value;
         var isName = !char.IsAsciiDigit(word[0]);
         if (isName && Enum.TryParse<LogLevel>(word, ignoreCase: true, out var level) && Enum.IsDefined(level)) return level;
-        result.AddError($"--log-level is none of {LogLevelOption.HelpName}");
+        result.AddError($"--log-level is none of {LogLevelOption.HelpName}{NearestName.Suggestion(word, LogLevelNames)}");
         return default;
     }
 

@@ -58,20 +58,27 @@ internal static partial class Commands
 
     private static Command History()
     {
-        var key = new Argument<string>("key")
+        var key = new Argument<string?>("key")
         {
             Description = "The row's key; one of several columns has commas between its values", HelpName = "key",
+            Arity = ArgumentArity.ZeroOrOne,
         };
+        var named = new Option<string?>("--key") { Description = "The same, as files takes it", HelpName = "key" };
         var values = new Option<bool>("--show-values") { Description = "Print the columns of each version, too" };
         var json = new Option<bool>("--json") { Description = "Print one JSON array" };
         var command = new Command("history", "All versions of one row in the lake, the newest first: when, what, and in which file")
         {
-            key, values, json,
+            key, named, values, json,
         };
+        command.Validators.Add(arguments =>
+        {
+            if (arguments.GetValue(key) is null == arguments.GetValue(named) is null)
+                arguments.AddError("history tells of one row: give its key, once");
+        });
         return WithConfiguration(command, (arguments, pipeline, cancellationToken) => LakeVerbs.HistoryAsync(
             new(
-                pipeline, [.. arguments.GetRequiredValue(key).Split(',')], arguments.GetValue(values), arguments.GetValue(json),
-                arguments.GetValue(LogLevelOption)),
+                pipeline, [.. (arguments.GetValue(key) ?? arguments.GetRequiredValue(named)!).Split(',')], arguments.GetValue(values),
+                arguments.GetValue(json), arguments.GetValue(LogLevelOption)),
             cancellationToken));
     }
 

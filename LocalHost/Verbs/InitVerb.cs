@@ -20,6 +20,9 @@ public static class InitVerb
         await Console.Out.WriteAsync(options.Sql ? proposal.Sql : proposal.Yaml);
         // Where what is printed does not go.
         foreach (var note in proposal.Notes) await Console.Error.WriteLineAsync($"note: {note}");
+        if (!options.Sql && proposal.Variables is { IsEmpty: false } variables)
+            await Console.Error.WriteLineAsync(
+                $"note: the configuration takes secrets from the environment: set {string.Join(" and ", variables)} for whoever reads it");
         return ExitCode.Ok;
     }
 }

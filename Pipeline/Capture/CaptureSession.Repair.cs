@@ -176,7 +176,8 @@ internal sealed partial class CaptureSession
     /// </summary>
     private PipelineException Failed(string file, Exception failure)
     {
-        var verdict = (FailurePolicy.OfStatement(failure, isConnected: true)?.Verdict ?? FailurePolicy.Judge(failure)) with
+        var ours = FailurePolicy.OfStatement(failure, isConnected: true, context.Options.Postgres.Address);
+        var verdict = (ours?.Verdict ?? FailurePolicy.Judge(failure)) with
         {
             SeesItself = true,
         };

@@ -69,6 +69,7 @@ internal sealed partial class CaptureSession : IDisposable
             var server = await SourceServer.ReadAsync(connection, cancellationToken);
             var table = await SourceCatalog.ReadAsync(connection, options.Postgres, cancellationToken);
             var source = server.IdentityOf(options.Postgres, table.Oid);
+            context.CheckStorable?.Invoke(table.Schema);
             context.Infinite ??= await InfiniteValues.FindAsync(connection, table, options.Postgres, cancellationToken);
             Announce(context, server, table, source);
 
@@ -384,6 +385,9 @@ internal sealed record CaptureContext(
 {
     /// <summary>What is asked of the poller beside its windows.</summary>
     public RepairRequests Repairs { get; } = new(Options, CrashPoints);
+
+    /// <summary>Refuses a table whose rows nobody could store.</summary>
+    public Action<TableSchema>? CheckStorable { get; init; }
 
     /// <summary>What was last said of the source.</summary>
     public string? Announced { get; set; }

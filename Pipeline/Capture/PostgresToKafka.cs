@@ -67,15 +67,23 @@ internal sealed record HeldBack(OldestOpen? Holder);
 /// The capturing half: position -> window -> page -> publish -> acknowledged -> position. One instance serves one process,
 /// one poll at a time; it keeps its session between polls, and any failure ends that.
 /// </summary>
+/// <param name="options">The stream's configuration.</param>
+/// <param name="topic">What is known of the topic.</param>
+/// <param name="time">The clock.</param>
+/// <param name="crashPoints">Those of the process.</param>
+/// <param name="metrics">The stream's.</param>
+/// <param name="logger">Of its lines.</param>
+/// <param name="checkStorable">Refuses a table whose rows nobody could store, before any is published.</param>
 public sealed class PostgresToKafka(
-    PipelineOptions options, TopicWatch topic, TimeProvider time, CrashPoints crashPoints, PipelineMetrics metrics, ILogger logger)
+    PipelineOptions options, TopicWatch topic, TimeProvider time, CrashPoints crashPoints, PipelineMetrics metrics, ILogger logger,
+    Action<TableSchema>? checkStorable = null)
     : IAsyncDisposable
 {
     /// <summary>How long one poll goes on publishing before it lets its caller see how far it is.</summary>
     public static readonly TimeSpan PollBudget = TimeSpan.FromMinutes(1);
 
     private readonly CaptureContext context = new(
-        options, new WatermarkFile(options), topic, crashPoints, time, metrics, logger);
+        options, new WatermarkFile(options), topic, crashPoints, time, metrics, logger) { CheckStorable = checkStorable };
 
     private readonly PollLog log = new(options.Postgres.SeenTransactions, time, logger);
     private readonly HiddenWatch hidden = new(time, logger);
@@ -114,7 +122,7 @@ public sealed class PostgresToKafka(
             var isConnected = connection is null or { State: ConnectionState.Open };
             // What this process believes may be stale now; the files and the topic are not.
             await DisposeAsync();
-            if (FailurePolicy.OfStatement(e, isConnected) is { } ours) throw ours;
+            if (FailurePolicy.OfStatement(e, isConnected, options.Postgres.Address) is { } ours) throw ours;
             throw;
         }
     }

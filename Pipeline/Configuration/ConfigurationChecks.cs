@@ -121,6 +121,8 @@ internal sealed class ConfigurationChecks(PipelineOptions options, ResolvedSetti
             var host = colon < 0 ? broker : broker[..colon];
             if (broker.Contains("://", StringComparison.Ordinal))
                 Fault("kafka.brokers", "names a protocol; write host:port, and set kafka.security_protocol");
+            else if (broker.Contains(';', StringComparison.Ordinal))
+                Fault("kafka.brokers", $"holds {ShownValue.Of(broker)}, with a semicolon; part addresses by commas");
             else if (colon < 0 || (host.Contains(':', StringComparison.Ordinal) && !host.EndsWith(']')))
                 Fault("kafka.brokers", $"holds {ShownValue.Of(broker)} without a port; write host:port, comma-separated");
             else if (host == "" || host.Any(c => char.IsWhiteSpace(c) || c is '/' or '@'))
@@ -206,7 +208,7 @@ internal sealed class ConfigurationChecks(PipelineOptions options, ResolvedSetti
     }
 
     private static bool IsDecimal(string shape) =>
-        shape.Split(',') is [var p, var s]
+        shape.Split(',', StringSplitOptions.TrimEntries) is [var p, var s]
         && int.TryParse(p, System.Globalization.NumberStyles.None, null, out var precision) && precision is >= 1 and <= 38
         && int.TryParse(s, System.Globalization.NumberStyles.None, null, out var scale) && scale <= precision;
 

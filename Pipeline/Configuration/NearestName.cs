@@ -11,6 +11,11 @@ internal static class NearestName
         ["username"] = "user",
         ["bootstrapservers"] = "brokers",
         ["url"] = "jdbc_url",
+        ["warn"] = "warning",
+        ["info"] = "information",
+        ["err"] = "error",
+        ["fatal"] = "critical",
+        ["off"] = "none",
     };
 
     /// <summary>The candidate with the fewest edits, or null where more than a third of the name would have to change.</summary>

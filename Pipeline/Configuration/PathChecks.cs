@@ -1,10 +1,12 @@
+using System.Text.RegularExpressions;
+
 namespace OrdersStream.Configuration;
 
 /// <summary>
 /// Files that must be there, and folders that must not lie in one another: a reader that globs the lake would meet state
 /// files, and the pruning of state would meet data (invariant 4).
 /// </summary>
-internal sealed class PathChecks(PipelineOptions options, ResolvedSettings resolved, FaultList faults)
+internal sealed partial class PathChecks(PipelineOptions options, ResolvedSettings resolved, FaultList faults)
 {
     private static readonly StringComparison PathComparison =
         OperatingSystem.IsLinux() ? StringComparison.Ordinal : StringComparison.OrdinalIgnoreCase;
@@ -61,6 +63,8 @@ internal sealed class PathChecks(PipelineOptions options, ResolvedSettings resol
             faults.Add(written,
                 $"{name} is {ShownValue.Of(path)}, and {ShownValue.Of(mark)} stands for nothing here; write the folder out, "
                 + "or ${NAME} for an environment variable, as in ${HOME}/lake");
+        else if (path.Split('/', '\\').Any(part => part.Length > 0 && char.IsWhiteSpace(part[^1])) && resolved.OriginOf(name) is { } blank)
+            faults.Add(blank, $"{name} is {ShownValue.OfPath(path)}, and a folder's name in it ends in a blank; remove the blank");
         else if (FileOnTheWay(path) is { } file && resolved.OriginOf(name) is { } given)
             faults.Add(given,
                 $"{name} needs a folder, but {ShownValue.OfPath(file)} is a file; move it away, or name another folder");
@@ -70,8 +74,12 @@ internal sealed class PathChecks(PipelineOptions options, ResolvedSettings resol
     private static string? NotReplaced(string path)
     {
         if (!OperatingSystem.IsWindows() && (path.Contains('\\') || (path.Length > 1 && path[1] == ':'))) return path;
-        return path.Split('/', '\\').FirstOrDefault(part => part is ['~', ..] or ['$', ..] or ['%', .., '%']);
+        return path.Split('/', '\\').FirstOrDefault(part => part is ['~', ..] || Replaced().IsMatch(part));
     }
+
+    // $NAME, $(command), %NAME%, and the marks of templates.
+    [GeneratedRegex(@"\$[A-Za-z_({]|%[A-Za-z_][A-Za-z0-9_]*%|\{\{|\A\$")]
+    private static partial Regex Replaced();
 
     private static string? FileOnTheWay(string path)
     {

@@ -187,6 +187,9 @@ public sealed record PostgresOptions
     [Setting("Name that the server shows for the pipeline's sessions (pg_stat_activity).")]
     public string ApplicationName { get; init; } = "orders-stream";
 
+    /// <summary>Where the server is, for messages.</summary>
+    public string Address => IsUnixSocket ? Host : $"{Host}:{Port}";
+
     /// <summary>The one that the compiler would make shows the password.</summary>
     public override string ToString() => ConfigurationPrinter.PrintSection("postgres", this);
 }

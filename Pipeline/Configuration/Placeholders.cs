@@ -104,10 +104,20 @@ internal sealed class Placeholders(IReadOnlyDictionary<string, string> environme
     /// <summary>A placeholder that is meant to be the roll number, misspelt, would otherwise become part of the name.</summary>
     private void RefuseNearMiss(GivenValue value, ReadOnlySpan<char> rest)
     {
-        if (value.Setting.Secret || rest[0] != '<' || rest.IndexOf('>') is not (> 1 and < 24 and var close)) return;
+        if (value.Setting.Secret || rest[0] is not ('<' or '{')) return;
+        if (rest.IndexOf(rest[0] == '<' ? '>' : '}') is not (> 1 and < 24 and var close)) return;
         var word = rest[1..close].ToString();
-        if (NearestName.Of(word.Replace(' ', '_').Replace('-', '_'), ["rollnumber"]) is not null)
-            faults.Add(value.Origin.At($"<{word}>"), $"{value.Label} holds {ShownValue.Of($"<{word}>")}; did you mean {RollNumberMark}?");
+        if (!IsRollNumber(word)) return;
+        var given = rest[..(close + 1)].ToString();
+        faults.Add(value.Origin.At(given), $"{value.Label} holds {ShownValue.Of(given)}; did you mean {RollNumberMark}?");
+    }
+
+    /// <summary>In whatever words somebody says it: rollno, roll-nr, your_roll_number.</summary>
+    private static bool IsRollNumber(string word)
+    {
+        var name = word.Replace(' ', '_').Replace('-', '_');
+        return NearestName.Of(name, ["rollnumber"]) is not null
+            || (name.Contains("roll", StringComparison.OrdinalIgnoreCase) && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_'));
     }
 
     /// <summary>One reference that begins at <paramref name="start"/>; returns its length.</summary>

@@ -172,7 +172,9 @@ internal sealed partial class YamlSource
         else if (node is MappingStart && setting.Kind == SettingKind.Map) ReadMap(setting, items);
         else if (node is not Scalar)
         {
-            faults.Add(origin, $"{setting.Name} must be one value, not {Describe(node)}");
+            var several = node is SequenceStart && setting.Meaning.Contains("comma-separated", StringComparison.Ordinal);
+            faults.Add(origin,
+                $"{setting.Name} must be one value, not {Describe(node)}{(several ? "; write them comma-separated in one text" : "")}");
             Skip(node);
         }
         values.Add(new GivenValue(setting, (node as Scalar)?.Value ?? "", origin, node is SequenceStart or MappingStart ? items : null)
@@ -207,7 +209,8 @@ internal sealed partial class YamlSource
                 if (RefuseProperties(key) && RefuseProperties(value)) items.Add($"{name.Value}={text.Value}");
                 continue;
             }
-            faults.Add(Place(key), $"{setting.Name} must hold names, each with one value");
+            faults.Add(Place(key),
+                $"{setting.Name} must hold names, each with one value, in quotes where it has a comma, as in {{amount: \"18,4\"}}");
             Skip(value);
         }
     }

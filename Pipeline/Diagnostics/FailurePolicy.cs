@@ -70,12 +70,18 @@ public static class FailurePolicy
     /// </summary>
     /// <param name="failure">What the driver threw.</param>
     /// <param name="isConnected">Whether the connection still is one.</param>
-    public static PipelineException? OfStatement(Exception failure, bool isConnected) => failure switch
+    /// <param name="address">The server's.</param>
+    public static PipelineException? OfStatement(Exception failure, bool isConnected, string address)
     {
-        PostgresException e => new(Postgres(e)),
-        InvalidOperationException when !isConnected => new(ConnectionBroke(), failure),
-        _ => null,
-    };
+        // Whoever judges it later knows it, too.
+        if (Find<NpgsqlException>(failure) is { } asked) asked.Data[AskedKey] ??= address;
+        return failure switch
+        {
+            PostgresException e => new(Addressed(Postgres(e), e)),
+            InvalidOperationException when !isConnected => new(At(ConnectionBroke(), address), failure),
+            _ => null,
+        };
+    }
 
     /// <summary>What is to be done where policies hide rows, which would be taken for rows that are not there.</summary>
     /// <param name="role">The role's name, or whose it is.</param>
@@ -207,6 +213,11 @@ public static class FailurePolicy
     private static FailureVerdict Addressed(FailureVerdict verdict, Exception failure)
     {
         if (failure is PipelineException or UnreachableBrokerException || Asked(failure, AskedKey) is not { } address) return verdict;
+        return At(verdict, address);
+    }
+
+    private static FailureVerdict At(FailureVerdict verdict, string address)
+    {
         var problem = verdict.Problem.EndsWith(").", StringComparison.Ordinal)
             ? $"{verdict.Problem[..^2]}, at {address})." : $"{verdict.Problem.TrimEnd('.')} (at {address}).";
         return verdict with { Problem = problem, Kind = verdict.Kind };

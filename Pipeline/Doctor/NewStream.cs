@@ -11,7 +11,8 @@ namespace OrdersStream.Doctor;
 /// <param name="Yaml">A configuration.</param>
 /// <param name="Sql">What the table lacks, as statements; what is there already is left out.</param>
 /// <param name="Notes">What somebody should know who takes them, one sentence each.</param>
-public sealed record StreamProposal(string Yaml, string Sql, ImmutableArray<string> Notes);
+/// <param name="Variables">Of the environment, those that the configuration takes secrets from.</param>
+public sealed record StreamProposal(string Yaml, string Sql, ImmutableArray<string> Notes, ImmutableArray<string> Variables);
 
 /// <summary>
 /// Asks Postgres about a table, and writes the configuration of its stream. Servers are taken from the configuration that there is; of the
@@ -38,15 +39,19 @@ public static partial class NewStream
         if (table is { Excluded: { IsEmpty: false } }) postgres = postgres with { OtherTypes = "text" };
         var advice = table?.ColumnWarnings.Where(w => !w.Problem.StartsWith("not carried", StringComparison.Ordinal)).ToList() ?? [];
         var name = TopicName().Replace(options.Postgres.Table, "_");
+        var proposed = options with { Postgres = postgres, Datalake = WithoutTable(options.Datalake) };
         return new StreamProposal(
-            StreamYaml.Of(options with { Postgres = postgres }, name, advice), new StreamSql(options.Postgres, shape, table).Text(),
-            [.. Notes(shape, table), .. advice.Select(a => a.ToString())]);
+            StreamYaml.Of(proposed, name, advice), new StreamSql(options.Postgres, shape, table).Text(),
+            [.. Notes(shape, table), .. advice.Select(a => a.ToString())], StreamYaml.VariablesOf(proposed));
     }
 
     private static IEnumerable<string> Notes(TableShape shape, SourceTable? table)
     {
         if (shape.IsTimeMissing)
-            yield return "no column tells when a row was changed: the configuration takes it that --sql's updated_at was added";
+            yield return $"no column tells when a row was changed: the configuration takes it that --sql's {shape.Time} was added";
+        if (shape.Rights is { Exists: false } rights)
+            yield return $"there is no role {rights.Role}, and --sql makes it"
+                + (rights.Nearest is { } near ? $"; did you mean {near}?" : "");
         if (table is { TimestampHasZone: false })
             yield return $"{shape.Time} has no time zone, and a trigger is not written for it: a column of type timestamptz is better";
         if (table is { Excluded: { IsEmpty: false } excluded })
@@ -56,7 +61,12 @@ public static partial class NewStream
     private static PostgresOptions WithoutTable(PostgresOptions options) => options with
     {
         KeyColumns = [], TimestampColumn = null, Columns = [], ExcludeColumns = [], Mask = [], MaskKey = null,
-        Numeric = ImmutableDictionary<string, string>.Empty, OtherTypes = "refuse",
+        Numeric = ImmutableDictionary<string, string>.Empty, OtherTypes = "refuse", DeletedWhen = null,
+    };
+
+    private static DatalakeOptions WithoutTable(DatalakeOptions options) => options with
+    {
+        PartitionBy = new DatalakeOptions().PartitionBy, FolderName = null,
     };
 
     // What Kafka takes as a topic's name, and every file system as a folder's.
@@ -95,14 +105,25 @@ internal static class StreamYaml
         "streaming.checkpoint_location" => Folder(setting, name, "checkpoints"),
         "streaming.last_processed_timestamp_location" => Folder(setting, name, "lastprocess"),
         _ => setting.Property.GetValue(section) is var value && IsSaid(setting, value)
-            ? $"{setting.Key}: {(setting.Secret ? Variable(setting) : ConfigurationPrinter.Value(setting, value))}" : null,
+            ? $"{setting.Key}: {(setting.Secret ? $"\"${{{Variable(setting)}:-}}\"" : ConfigurationPrinter.Value(setting, value))}" : null,
     };
 
     private static bool IsSaid(SettingInfo setting, object? value) =>
         setting.Required || setting.Name == "postgres.password"
         || ConfigurationPrinter.Value(setting, value) != ConfigurationPrinter.Value(setting, setting.Default);
 
-    private static string Variable(SettingInfo setting) => $"\"${{{setting.Section}_{setting.Key}:-}}\"".ToUpperInvariant();
+    /// <summary>The variables that it takes secrets from, and that must be set.</summary>
+    public static ImmutableArray<string> VariablesOf(PipelineOptions options) =>
+    [
+        .. from section in SettingsReference.Sections
+           let values = section.Property.GetValue(options)!
+           from setting in section.Settings
+           where setting.Secret && IsSaid(setting, setting.Property.GetValue(values))
+           where setting.Name != "postgres.password" || options.Postgres is { PasswordFile: null, UsesTokens: false }
+           select Variable(setting),
+    ];
+
+    private static string Variable(SettingInfo setting) => $"{setting.Section}_{setting.Key}".ToUpperInvariant();
 
     private static string Folder(SettingInfo setting, string name, string what) =>
         $"{setting.Key}: \"${{DATALAKE:-datalake}}/{name}/{what}\"";

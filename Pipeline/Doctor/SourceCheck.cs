@@ -4,12 +4,14 @@ using System.Net;
 using Npgsql;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
+using OrdersStream.Lake.Files;
 using OrdersStream.Postgres;
 
 namespace OrdersStream.Doctor;
 
 /// <summary>The server, the role and the table, by the same reading of them that capture begins with.</summary>
-internal sealed class SourceCheck(PipelineOptions options, TimeProvider time, FindingList findings)
+internal sealed class SourceCheck(
+    PipelineOptions options, Func<string, ILakeFiles> openFiles, TimeProvider time, FindingList findings)
 {
     private static readonly TimeSpan ClocksDifferMax = TimeSpan.FromSeconds(5), OpenTooLong = TimeSpan.FromHours(1);
     private static readonly TimeSpan PasswordEndsSoon = TimeSpan.FromDays(30);
@@ -48,7 +50,7 @@ internal sealed class SourceCheck(PipelineOptions options, TimeProvider time, Fi
     private void JudgeFacts(SourceFacts facts)
     {
         findings.Good("postgres",
-            $"version {facts.Version} at {Address}, as {postgres.User}; no pooler between that would take the session away");
+            $"version {facts.Version} at {postgres.Address}, as {postgres.User}; no pooler between that would take the session away");
         if (facts.Encryption is { } encryption) findings.Good("encryption", $"{encryption}, sslmode {postgres.Sslmode}");
         else if (postgres.IsUnixSocket || IsLoopback) findings.Good("encryption", "none, and the server is this machine's own");
         else findings.Warn(new("encryption",
@@ -80,6 +82,8 @@ internal sealed class SourceCheck(PipelineOptions options, TimeProvider time, Fi
             + $"({order.Type.PostgresName}); row security hides nothing");
         if (table.Trigger.Counts) findings.Good("trigger", $"{table.Trigger.Name} sets {order.Name} from the clock for every writer");
         foreach (var warning in table.Warnings()) findings.Warn(warning);
+        if (findings.Try("folders", () => LakeFolders.Check(options.Datalake, openFiles, table.Schema)))
+            findings.Good("folders", $"rows can be divided by datalake.partition_by {options.Datalake.PartitionBy}");
         if (!await MayReadAsync(connection, table, cancellationToken)) return;
         if (table.HasTimestampIndex && await findings.TryAsync(
             "index", () => WindowIndex.ReadWholeAsync(connection, table, time.GetUtcNow().UtcDateTime, cancellationToken),
@@ -138,8 +142,6 @@ internal sealed class SourceCheck(PipelineOptions options, TimeProvider time, Fi
         findings.Good("poller", activity.Poller is { } p
             ? $"session {p.Pid} ({p.Application}) captures the table now" : "nobody captures the table now");
     }
-
-    private string Address => postgres.IsUnixSocket ? postgres.Host : $"{postgres.Host}:{postgres.Port}";
 
     private bool IsLoopback => postgres.Host is "localhost" || (IPAddress.TryParse(postgres.Host, out var ip) && IPAddress.IsLoopback(ip));
 }

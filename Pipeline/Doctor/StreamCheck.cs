@@ -21,7 +21,7 @@ internal sealed class StreamCheck(
     public async Task<CheckReport> RunAsync(string? hostFile, CancellationToken cancellationToken)
     {
         var findings = new FindingList();
-        var source = await new SourceCheck(options, time, findings).RunAsync(cancellationToken);
+        var source = await new SourceCheck(options, openFiles, time, findings).RunAsync(cancellationToken);
         var cluster = await new TopicCheck(options, admin, findings).RunAsync(cancellationToken);
         await new FolderCheck(options, topic, openFiles, findings).RunAsync(source, cluster, cancellationToken);
         if (hostFile is not null) new HostFileCheck(findings).Run(hostFile);

@@ -49,6 +49,7 @@ public sealed class PipelineStream : IAsyncDisposable
     {
         (Options, Process) = (options, process);
         (admin, topic) = (new TopicAdmin(options), new TopicReader(options));
+        openFiles = location => new LakeFolder(location, process.CrashPoints);
         newLogger = isAlone ? process.NewLogger : category => new StreamLogger(process.NewLogger(category), Name);
         Metrics = new PipelineMetrics(options, isAlone ? null : Name);
         Gauges = new StatusGauges(Metrics, process.Time);
@@ -59,8 +60,8 @@ public sealed class PipelineStream : IAsyncDisposable
         Logger = newLogger("OrdersStream");
         watch = new TopicWatch(options, admin, process.Time, Logger);
         Capture = new PostgresToKafka(
-            options, watch, process.Time, process.CrashPoints, Metrics, newLogger("OrdersStream.PostgresToKafka"));
-        openFiles = location => new LakeFolder(location, process.CrashPoints);
+            options, watch, process.Time, process.CrashPoints, Metrics, newLogger("OrdersStream.PostgresToKafka"),
+            table => LakeFolders.CheckToCapture(options.Datalake, openFiles, table));
         var surroundings = new StoreSurroundings(
             OpenTopicAsync, TopicEndsAsync, PresentSchemaAsync, openFiles, HiddenEndsAsync, watch.LookAgainAsync, admin.GroupMembersAsync);
         Store = new KafkaToLake(options, surroundings, process.Time, process.CrashPoints, Metrics, newLogger("OrdersStream.KafkaToLake"));
@@ -209,7 +210,7 @@ public sealed class PipelineStream : IAsyncDisposable
         // A functions platform logs what it is thrown as a whole.
         catch (PostgresException e)
         {
-            throw FailurePolicy.OfStatement(e, isConnected: true)!;
+            throw FailurePolicy.OfStatement(e, isConnected: true, Options.Postgres.Address)!;
         }
     }
 }

@@ -41,6 +41,14 @@ internal sealed record FolderName(string Text, bool MayShadow = false)
         return name with { Others = [.. names.Where(n => n != PathSegment.Encode(name.Text) && HoldOurs(lake, folders[n]))] };
     }
 
+    /// <summary>What is known of it without the lake, of which an earlier version may have named the folders.</summary>
+    /// <param name="partitionBy"><c>datalake.partition_by</c>.</param>
+    /// <param name="configured"><c>datalake.folder_name</c>.</param>
+    public static FolderName OfAny(string partitionBy, string? configured) =>
+        partitionBy == HivePartitioning.None ? new("")
+        : configured is { Length: > 0 } ? new(configured, MayShadow: configured == partitionBy)
+        : new(Prefix + partitionBy, MayShadow: true);
+
     /// <summary>A column that readers do not see for these folders; null: there is none.</summary>
     public string? ShadowedIn(TableSchema schema) => schema.Columns.FirstOrDefault(c => ReaderNames.AreOne(c.Name, Text))?.Name;
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Rows;
 using Calendar = OrdersStream.Rows.Calendar;
@@ -49,7 +50,7 @@ internal sealed class HivePartitioning
         if (column < 0)
             throw new PipelineException(FailureAction.Stop,
                 $"datalake.partition_by is '{partitionBy}', but the table has no such column.",
-                $"Its columns are {string.Join(", ", schema.Columns.Select(c => c.Name))}; "
+                $"{HintOf(partitionBy, schema)}Its columns are {string.Join(", ", schema.Columns.Select(c => c.Name))}; "
                 + $"'{OrderDate}' and '{None}' work with every table.");
         var type = schema.Columns[column].Type;
         if (!MakesFolders(type))
@@ -62,6 +63,18 @@ internal sealed class HivePartitioning
                 + "readers take a folder's value for the column's.",
                 "Name another datalake.folder_name, which no column has, or leave the column out by postgres.exclude_columns.");
         return new HivePartitioning(name, column, type.Kind);
+    }
+
+    /// <summary>A sentence with a blank behind it, or nothing.</summary>
+    private static string HintOf(string partitionBy, TableSchema schema)
+    {
+        // As other programs call the folders of a day.
+        if (partitionBy.Equals("date", StringComparison.OrdinalIgnoreCase))
+            return $"For folders date=2026-03-01 write datalake.partition_by: {OrderDate} and datalake.folder_name: date. ";
+        string[] names = [.. schema.Columns.Select(c => c.Name), OrderDate, None];
+        return Array.Find(names, n => n.Equals(partitionBy, StringComparison.OrdinalIgnoreCase)) is { } folded
+            ? $"There is {folded}: capitals and small letters count. "
+            : NearestName.Of(partitionBy, names) is { } near ? $"Did you mean {near}? " : "";
     }
 
     /// <summary>The row's folder relative to the lake's; the same string for the same value.</summary>

@@ -28,7 +28,7 @@ internal static class NearestTable
     internal static string Of(string schema, string table, IReadOnlyList<(string Schema, string? Table)> found)
     {
         var here = found.Where(f => f.Schema == schema).Select(f => f.Table).OfType<string>().ToList();
-        if (found.FirstOrDefault(f => $"{f.Schema}.{f.Table}" == table) is { Table: not null } dotted)
+        if (Dotted(table, found) is { } dotted)
             return $"Write the schema as postgres.schema: {dotted.Schema}, and {dotted.Table} as postgres.table. ";
         if (here.Find(t => t.Equals(table, StringComparison.OrdinalIgnoreCase)) is { } folded)
             return $"There is {folded}: Postgres makes small letters of a name that is written without quotes, and here it is taken as it "
@@ -41,5 +41,18 @@ internal static class NearestTable
                 ? $"There is no schema {schema}; did you mean {like}? "
                 : $"There is no schema {schema}. ";
         return NearestName.Of(table, here) is { } near ? $"Did you mean {near}? " : "";
+    }
+
+    /// <summary>The one that a name with its schema before it means: as it is written, else in other capitals, else the nearest.</summary>
+    private static (string Schema, string Table)? Dotted(string name, IReadOnlyList<(string Schema, string? Table)> found)
+    {
+        foreach (var comparison in (StringComparison[])[StringComparison.Ordinal, StringComparison.OrdinalIgnoreCase])
+            if (found.FirstOrDefault(f => $"{f.Schema}.{f.Table}".Equals(name, comparison)) is { Table: { } table } one)
+                return (one.Schema, table);
+        var dot = name.IndexOf('.', StringComparison.Ordinal);
+        if (dot <= 0) return null;
+        var there = found.Where(f => f.Schema.Equals(name[..dot], StringComparison.OrdinalIgnoreCase)).ToList();
+        return NearestName.Of(name[(dot + 1)..], there.Select(f => f.Table).OfType<string>()) is { } near
+            ? (there.First(f => f.Table == near).Schema, near) : null;
     }
 }

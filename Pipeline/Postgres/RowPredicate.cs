@@ -107,7 +107,13 @@ internal static class RowPredicate
         if (end < text.Length && text[end] == '\'') throw Refused($"{word}'...'", "texts are in single quotes alone");
         if (Words.Contains(word)) return;
         if (text.AsSpan(end).TrimStart() is ['(', ..]) throw Refused(word, "a function may change though the row does not");
-        CheckColumn(word.ToLowerInvariant(), columns, excluded, table);
+        var folded = word.ToLowerInvariant();
+        if (!columns.Contains(folded) && columns.FirstOrDefault(c => c.Equals(word, StringComparison.OrdinalIgnoreCase)) is { } capital)
+            throw new PipelineException(FailureAction.Stop,
+                $"Table {table} has no column {folded}, which postgres.deleted_when names.",
+                $"There is {capital}: write it in double quotes, as in deleted_when: '\"{capital}\"', since small letters are made of a "
+                + "name without them.");
+        CheckColumn(folded, columns, excluded, table);
     }
 
     private static void CheckColumn(

@@ -49,10 +49,7 @@ public static class SourceCatalog
     {
         var name = $"{Sql.Identifier(options.Schema)}.{Sql.Identifier(options.Table)}";
         var (oid, kind, hidesRows) = await FindAsync(connection, options, cancellationToken);
-        if (kind is not ('r' or 'p'))
-            throw Stop(
-                $"{name} is {KindName(kind)}, and row versions cannot be told apart there.",
-                "Name an ordinary or partitioned table as postgres.table.");
+        CheckKind(kind, name);
         if (hidesRows)
             throw Stop(
                 $"Row security of table {name} hides rows from role {options.User}: they would be missing without a word.",
@@ -72,6 +69,9 @@ public static class SourceCatalog
                 "Detach it, or capture another table.");
         var (tombstones, tombstoneWarnings) = options.Deletes == "off" ? (null, [])
             : await TombstoneTable.ReadAsync(connection, options.Schema, options.Table, oid, schema, cancellationToken);
+        // Where the audit finds them, or a column tells, there need be none.
+        if (tombstones is null && tombstoneWarnings.IsEmpty && options is { Deletes: "trigger", DeletedWhen: null or "" })
+            tombstoneWarnings = [TombstoneTable.IsMissing(options.Schema, options.Table)];
         return new SourceTable(
             schema, oid, name,
             columns[timestamp].Type.Kind == ColumnKind.TimestampTz,
@@ -195,14 +195,16 @@ public static class SourceCatalog
         var key = numbers.Select(n => attributes.FindIndex(a => a.Number == n)).ToImmutableArray();
         if (key.IndexOf(-1) is >= 0 and var missing)
             throw Stop(
-                $"Column {all.First(a => a.Number == numbers[missing]).Name} of {table} is part of the key and is not carried.",
-                "Take it out of postgres.exclude_columns, or into postgres.columns; or name other postgres.key_columns.");
+                $"Column {all.First(a => a.Number == numbers[missing]).Name} of {table} is part of the key and is not carried (its type is "
+                + $"{all.First(a => a.Number == numbers[missing]).Format}).",
+                "Take it out of postgres.exclude_columns, or into postgres.columns; or name other postgres.key_columns, where its type is "
+                + "not known (docs/types.md lists those that are).");
         foreach (var k in key)
         {
             if (!carried.IsAsItIs(k))
                 throw Stop(
-                    $"Column {attributes[k].Name} of {table} is part of the key and is not carried as it is, but masked or as text: "
-                    + "rows could not be ordered by it.",
+                    $"Column {attributes[k].Name} of {table} is part of the key and is not carried as it is, but masked or as text "
+                    + $"(its type is {attributes[k].Format}): rows could not be ordered by it.",
                     "Name other postgres.key_columns, or take it out of postgres.mask.");
             if (!attributes[k].NotNull)
                 throw Stop(
@@ -238,6 +240,10 @@ public static class SourceCatalog
         int Find(string name) => columns.IndexOf(columns.FirstOrDefault(c => c.Name == name)!);
         var configured = options.TimestampColumn;
         var index = configured is { Length: > 0 } ? Find(configured) : Find("updated_at") is >= 0 and var u ? u : Find("created_at");
+        if (index < 0 && configured is { Length: > 0 } && carried.Excluded.Contains(configured))
+            throw Stop(
+                $"Column {configured} of {table}, which postgres.timestamp_column names, is not carried.",
+                "Take it out of postgres.exclude_columns, or into postgres.columns; or name another postgres.timestamp_column.");
         if (index < 0 && configured is { Length: > 0 })
             throw CarriedColumns.NoColumn(configured, "timestamp_column", columns.Select(c => c.Name), table);
         if (index < 0)
@@ -276,6 +282,15 @@ public static class SourceCatalog
         await using var command = new NpgsqlCommand(sql, connection);
         foreach (var value in values) command.Parameters.Add(new() { Value = value });
         return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
+    }
+
+    /// <exception cref="PipelineException">It is no table.</exception>
+    internal static void CheckKind(char kind, string name)
+    {
+        if (kind is not ('r' or 'p'))
+            throw Stop(
+                $"{name} is {KindName(kind)}, and row versions cannot be told apart there.",
+                "Name an ordinary or partitioned table as postgres.table.");
     }
 
     private static string KindName(char kind) => kind switch

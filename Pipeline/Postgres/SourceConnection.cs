@@ -39,6 +39,11 @@ public static class SourceConnection
             throw new PipelineException(
                 verdict with { Check = await NearestDatabase.OfAsync(options, login, cancellationToken) + verdict.Check }, e);
         }
+        catch (PostgresException e) when (IsRefusal(e) && e.File is not null && SourceLogin.HintOf(options) is { Length: > 0 } hint)
+        {
+            var verdict = FailurePolicy.Judge(e);
+            throw new PipelineException(verdict with { Check = hint + verdict.Check }, e);
+        }
         catch (PostgresException e) when (e.File is null)
         {
             // No server: a pooler, and many refuse options. It goes without: the types are asked for again where that fails.
@@ -46,6 +51,8 @@ public static class SourceConnection
             return await ConnectAsync(options, login, cancellationToken);
         }
     }
+
+    private static bool IsRefusal(PostgresException e) => e.SqlState.StartsWith("28", StringComparison.Ordinal);
 
     private static async Task<NpgsqlConnection> ConnectAsync(
         PostgresOptions options, NpgsqlConnectionStringBuilder login, CancellationToken cancellationToken)

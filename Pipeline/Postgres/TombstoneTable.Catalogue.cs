@@ -18,7 +18,7 @@ public sealed partial record TombstoneTable
     /// <param name="oid">Its oid.</param>
     /// <param name="columns">Its columns.</param>
     /// <param name="cancellationToken">Ends the asking.</param>
-    /// <returns>Null: there is none that can be read; and what an operator should know of it.</returns>
+    /// <returns>Null: there is none that can be read; and what an operator should know of one that is there.</returns>
     internal static async Task<(TombstoneTable? Table, ImmutableArray<Advice> Warnings)> ReadAsync(
         NpgsqlConnection connection, string schema, string table, uint oid, TableSchema columns, CancellationToken cancellationToken)
     {
@@ -52,6 +52,13 @@ public sealed partial record TombstoneTable
             reader.IsDBNull(3) ? null : reader.GetString(3), isUnlogged: reader.GetBoolean(6),
             reader.IsDBNull(7) ? null : reader.GetString(7))]);
     }
+
+    /// <summary>What an operator should know of a table that has none.</summary>
+    internal static Advice IsMissing(string schema, string table) => new("deletes",
+        $"there is no table {Sql.Identifier(schema)}.{Sql.Identifier(table + Suffix)}, so deletes are not captured: the lake keeps each "
+        + "row that is deleted",
+        "make it and its triggers, as 'init --sql' prints them for the table; or set postgres.deletes to audit, which finds them later, "
+        + "or to off, if it is to be so");
 
     /// <summary>1 and 1.00, 0 and -0 are equal to Postgres. Of texts their collation says it.</summary>
     private static bool HasEqualsThatReadOtherwise(ColumnType type) =>

@@ -19,8 +19,8 @@ public sealed partial record TombstoneTable(uint Oid, string QualifiedName, Tabl
     /// <summary>Its name is the source table's with this behind it, in the same schema.</summary>
     public const string Suffix = "_deletes";
 
-    private const string Number = "delete_id";
-    private const string Time = "deleted_at";
+    internal const string Number = "delete_id";
+    internal const string Time = "deleted_at";
 
     /// <summary>The role may remove what is published and old.</summary>
     public bool IsRemovable { get; init; } = true;

@@ -56,6 +56,7 @@ document.addEventListener('visibilitychange', () => {
   if (document.hidden) asking?.abort();
   else ask();
 });
+$('check').addEventListener('toggle', () => { if ($('check').open) askForCheck(); });
 setInterval(() => { if (lostSince !== null) showContact(); }, 1_000);
 $('ranges').addEventListener('click', e => {
   if (!e.target.dataset.minutes) return;
@@ -237,10 +238,12 @@ function isOfOnePlace(one, other) {
   return a === undefined || b === undefined || a === b;
 }
 
+const plain = { remedy: '', halves: [], when: '', where: '' };
+
 /** What is wrong, each cause once: who met it stands beside it, and what to do stands first. */
 function findingsOf({ findings, warnings, failures, halves, source, topic, lake, at }) {
   const addresses = { source: `Postgres at ${source.address}`, topic: `Kafka at ${topic.brokers}`, lake: `The lake at ${lake.path}` };
-  const causes = [], plain = { remedy: '', halves: [], when: '', where: '' };
+  const causes = [];
   const add = (remedy, cause, more) => {
     const known = causes.find(c => c.remedy === remedy && isOfOnePlace(c.cause, cause));
     if (!known) return void causes.push({ level: 'problem', remedy, cause, halves: [], when: '', where: '', ...more });
@@ -260,12 +263,16 @@ function findingsOf({ findings, warnings, failures, halves, source, topic, lake,
   return [
     ...causes.map(c => ({ ...c, where: isNamed(c) ? '' : c.where })),
     ...halves.filter(h => h.health === 'unknown').map(h => ({ ...plain, level: 'unknown', ...saidOf(h) })),
+    ...lake.quarantine_causes.map(c => ({ ...plain, level: 'warning', remedy: replay, cause: quarantined(c) })),
     ...warnings.map(cause => ({ ...plain, level: 'warning', cause })),
     ...failures.filter(f => f.over).toReversed().map(f => ({
       ...plain, level: 'past', remedy: remedyOf(f), cause: f.problem, halves: [f.half], when: `${times(f, at)}; it works again`,
     })),
   ];
 }
+
+const replay = "'quarantine list' tells where they lie: correct them, and 'quarantine replay' sends them again.";
+const quarantined = ({ records, reason }) => `quarantined ${number(records)} of the topic's records: ${reason}`;
 
 /** Of what is tried again by itself that is said first, which is nothing to do. */
 const remedyOf = f => f.remedy.replace(/^It is tried again .*?; nothing is lost meanwhile\. /, '');
@@ -300,7 +307,8 @@ function showList(id, findings) {
     cells(element, ['span', 'strong', 'span', 'span', 'a'], [
       f.level === 'past' ? 'over' : f.level, f.remedy, f.cause, joined(f.where, f.halves.join(' and '), f.when), '',
     ]);
-    const found = rowOf(f.cause);
+    // What is told of the source has a row for all of it, as the log says it.
+    const found = rowOf(f.cause) ?? (f.level === 'warning' ? rowOf(`source: ${f.cause}`) : null);
     const link = element.lastElementChild;
     link.hidden = found === null;
     if (found === null) return;
@@ -336,6 +344,27 @@ async function askForDay() {
   } catch {
     // Lost contact is told by whoever asks for the status.
     day.askedAt = -Infinity;
+  }
+}
+
+const grades = { failure: 'problem', warning: 'warning', unknown: 'unknown', good: 'ok' };
+
+/** Whoever opens it asks: it takes the servers' time, and what others were told minutes ago is told again. */
+async function askForCheck() {
+  set('check-says', 'Looking …');
+  try {
+    const answer = await fetch('api/check', { cache: 'no-store' });
+    if (!answer.ok) throw new Error(`check ${answer.status}`);
+    const { at, findings } = await answer.json();
+    const count = grade => findings.filter(f => f.grade === grade).length;
+    set('check-says', `As of ${clock(at, at)} UTC: ${joined(
+      plural(count('failure'), 'thing') + ' would stop the stream or lose rows', plural(count('warning'), 'warning'),
+      count('unknown') > 0 && `${plural(count('unknown'), 'thing')} could not be looked at`)}.`);
+    showList('check-findings', findings.map(({ subject, grade, says, remedy }) => (
+      { ...plain, level: grades[grade], remedy: remedy ?? '', cause: `${subject}: ${says}` })));
+  } catch {
+    set('check-says', 'It cannot be told now: close this and open it again.');
+    showList('check-findings', []);
   }
 }
 

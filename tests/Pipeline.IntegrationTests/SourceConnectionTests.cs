@@ -49,6 +49,26 @@ public sealed class SourceConnectionTests(PostgresServer postgres)
             string.Format(CultureInfo.InvariantCulture, check, database.Name), refused.Verdict.Check, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("Test_Pipeline ", "x", "postgres.user is 'Test_Pipeline ', in which capitals and blanks count")]
+    [InlineData("test_pipeline", "$POSTGRES_PASSWORD", "Where postgres.password is to come from the environment, write ${NAME}.")]
+    [InlineData("test_pipeline", "x", "Check postgres.user and postgres.password")]
+    public async Task what_may_be_wrong_with_a_login_that_is_refused_is_told(string user, string password, string check)
+    {
+        await using var database = await postgres.CreateDatabaseAsync();
+        var options = new PostgresOptions
+        {
+            Host = database.Host, Port = database.Port, Db = database.Name, User = user, Password = password, Table = "none",
+        };
+        var refused = await Assert.ThrowsAnyAsync<Exception>(
+            () => SourceConnection.OpenAsync(options, TestContext.Current.CancellationToken));
+        var verdict = FailurePolicy.Judge(refused);
+        Assert.Contains("refused the login", verdict.Problem, StringComparison.Ordinal);
+        Assert.StartsWith(check, verdict.Check, StringComparison.Ordinal);
+        Assert.EndsWith("pg_hba.conf on the server.", verdict.Check, StringComparison.Ordinal);
+        Assert.DoesNotContain("POSTGRES_PASSWORD", verdict.ToString(), StringComparison.Ordinal);
+    }
+
     private static string TimerOfConnectionTo(int port)
     {
         var remote = port.ToString("X4", CultureInfo.InvariantCulture);

@@ -36,6 +36,18 @@ public sealed class SourceTableTests(PostgresServer postgres, KafkaServer kafka)
     }
 
     [Fact]
+    public async Task an_ordering_column_that_is_left_out_is_told_as_such()
+    {
+        await using var stream = await TestStream.CreateAsync(postgres, kafka, TestStream.Items, configure: o => o with
+        {
+            Postgres = o.Postgres with { TimestampColumn = "updated_at", ExcludeColumns = ["updated_at"] },
+        });
+        var refused = await Assert.ThrowsAsync<PipelineException>(stream.PollAsync);
+        Assert.Equal(
+            "Column updated_at of \"public\".\"items\", which postgres.timestamp_column names, is not carried.", refused.Problem);
+    }
+
+    [Fact]
     public async Task a_text_key_may_hold_any_character()
     {
         await using var stream = await TestStream.CreateAsync(postgres, kafka,

@@ -1,4 +1,5 @@
 using Microsoft.Playwright;
+using OrdersStream.Doctor;
 using OrdersStream.Status;
 
 namespace OrdersStream.Site.Tests;
@@ -53,7 +54,17 @@ public sealed class PageTests(Browser browser)
                 "docs/operations.md: Kafka failed",
             ],
             await watched.Page.Locator("#findings li").First.Locator("> *").AllTextContentsAsync());
-        Assert.Equal(["problem", "warning"], await watched.Page.Locator("#findings li > :first-child").AllTextContentsAsync());
+        Assert.Equal(
+            ["problem", "warning", "warning", "warning"],
+            await watched.Page.Locator("#findings li > :first-child").AllTextContentsAsync());
+        // What is in quarantine is wrong, too; what is said of the source has a row for all of it.
+        Assert.Equal(
+            "warning'quarantine list' tells where they lie: correct them, and 'quarantine replay' sends them again."
+            + "quarantined 2 of the topic's records: amount is no numberdocs/operations.md: quarantined ... records",
+            await watched.Page.Locator("#findings li").Nth(1).TextContentAsync());
+        Assert.Equal(
+            "warningno index begins with updated_at: every poll reads the whole tabledocs/operations.md: source: ...",
+            await watched.Page.Locator("#findings li").Nth(3).TextContentAsync());
         Assert.StartsWith("Needs help: Kafka failed (Local_Transport: broker transport failure).", await watched.TextAsync("summary"));
         Assert.Equal(
             ["2amount is no number", "1the value is no JSON object"], await watched.Page.Locator("#causes li").AllTextContentsAsync());
@@ -72,6 +83,28 @@ public sealed class PageTests(Browser browser)
         await watched.Page.Locator("#past summary").ClickAsync();
         Assert.True(await past.IsVisibleAsync());
         Assert.Contains("it works again", await past.TextContentAsync());
+    }
+
+    [Fact]
+    public async Task what_check_finds_is_asked_for_where_somebody_opens_it()
+    {
+        await using var served = await ServedStatus.StartAsync(() => Statuses.Well());
+        served.Report = new(Statuses.Well().At, "s",
+        [
+            new("postgres", Grade.Good, "version 15", null),
+            new("index", Grade.Warning, "no index begins with updated_at, so every poll reads the whole table", "CREATE INDEX ..."),
+            new("folders", Grade.Failure, "datalake.partition_by is 'date'", "Choose another."),
+        ]);
+        await using var watched = await browser.OpenAsync(served.Address);
+        await watched.ShownAsync();
+        Assert.DoesNotContain(watched.Requests, r => r.EndsWith("/api/check", StringComparison.Ordinal));
+        await watched.Page.Locator("#check summary").ClickAsync();
+        await watched.SaysAsync(
+            "check-says", "As of 12:00:00 UTC: 1 thing would stop the stream or lose rows · 1 warning.");
+        Assert.Equal(
+            ["ok", "warning", "problem"], await watched.Page.Locator("#check-findings li > :first-child").AllTextContentsAsync());
+        Assert.Contains("problemChoose another.folders: datalake.partition_by is 'date'", await watched.TextAsync("check-findings"));
+        NothingWentElsewhere(watched, served.Address);
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using System.Net;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
+using OrdersStream.Doctor;
 using OrdersStream.Site.Server;
 using OrdersStream.Status;
 
@@ -19,10 +20,14 @@ public sealed class ServedStatus : IAsyncDisposable
         Status = status;
         export = new MetricsExport();
         site = new StatusSite(
-            _ => Task.FromResult(Status()), () => [], new StatusGauges(metrics, TimeProvider.System), export, TimeProvider.System, History);
+            _ => Task.FromResult(Status()), () => [], new StatusGauges(metrics, TimeProvider.System), export, TimeProvider.System, History,
+            _ => Task.FromResult(Report));
     }
 
     public Func<PipelineStatus> Status { get; set; }
+
+    /// <summary>What a check finds.</summary>
+    public CheckReport Report { get; set; } = new(DateTimeOffset.UnixEpoch, "s", []);
 
     /// <summary>Of the last day.</summary>
     public FlowHistory History { get; } = new();

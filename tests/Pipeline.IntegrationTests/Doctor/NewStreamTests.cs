@@ -25,6 +25,9 @@ public sealed class NewStreamTests(PostgresServer postgres, KafkaServer kafka) :
     [InlineData("(a int NOT NULL, \"B c\" text NOT NULL, name text, updated_at timestamptz NOT NULL DEFAULT now(), UNIQUE (\"B c\", a))",
         "key_columns: [\"B c\", \"a\"]")]
     [InlineData("(id bigint PRIMARY KEY, name text, created_at timestamptz DEFAULT now())", "table: ")]
+    [InlineData("(id text COLLATE \"C\" PRIMARY KEY, name text, updated_at timestamptz NOT NULL DEFAULT now())", "table: ")]
+    [InlineData("(id numeric PRIMARY KEY, name text, updated_at timestamptz NOT NULL DEFAULT now())", "table: ")]
+    [InlineData("(id bigint PRIMARY KEY, name text, updated_at date)", "timestamp_column: \"row_updated_at\"")]
     [InlineData("(id bigint PRIMARY KEY, name text, address inet, price numeric, updated_at timestamptz NOT NULL DEFAULT now())",
         "other_types: \"text\"")]
     public async Task a_table_of_any_shape_is_captured_by_what_is_proposed(string columns, string expected)
@@ -42,7 +45,7 @@ public sealed class NewStreamTests(PostgresServer postgres, KafkaServer kafka) :
         await using var run = stream.NewRun(_ => options);
         var found = await run.Stream.CheckAsync(null, Token);
         Assert.DoesNotContain(
-            found.Findings, f => f is { Grade: not Grade.Good, Subject: "table" or "trigger" or "index" or "privileges" });
+            found.Findings, f => f is { Grade: not Grade.Good, Subject: "table" or "trigger" or "index" or "privileges" or "deletes" });
 
         var key = options.Postgres.KeyColumns.Count > 0 ? "a, \"B c\"" : "id";
         var values = options.Postgres.KeyColumns.Count > 0 ? "i, i::text" : columns.Contains("uuid") ? "gen_random_uuid()" : "i";
@@ -53,6 +56,54 @@ public sealed class NewStreamTests(PostgresServer postgres, KafkaServer kafka) :
         var compared = await run.Stream.Comparison.CompareAsync(Token);
         Assert.Equal((ComparisonVerdict.Equal, 20), (compared.Verdict, compared.Equal));
         Assert.Equal(40, compared.LakeRows);
+
+        await stream.ExecuteAsync($"DELETE FROM \"{table}\" WHERE ctid IN (SELECT ctid FROM \"{table}\" LIMIT 5)");
+        Assert.True(await run.OnceAsync(null, Token));
+        compared = await run.Stream.Comparison.CompareAsync(Token);
+        Assert.Equal((ComparisonVerdict.Equal, 15), (compared.Verdict, compared.Equal));
+        await stream.ExecuteAsync($"TRUNCATE \"{table}\"");
+        Assert.True(await run.OnceAsync(null, Token));
+        compared = await run.Stream.Comparison.CompareAsync(Token);
+        Assert.Equal((ComparisonVerdict.Equal, 0, 0), (compared.Verdict, compared.Equal, compared.Extra));
+    }
+
+    [Theory]
+    [InlineData("t123456789012345678901234567890123456789012345678901234567", "id", "would have 66 bytes, and Postgres allows 63")]
+    [InlineData("t_short", "delete_id", "the key's column delete_id has the name of one of its own")]
+    public async Task deletes_that_no_table_can_take_are_told_of(string name, string key, string why)
+    {
+        await using var stream = await CreateAsync($"CREATE TABLE {name} ({key} bigint PRIMARY KEY, updated_at timestamptz NOT NULL)");
+        var options = stream.Options with { Postgres = stream.Options.Postgres with { Table = name } };
+        var sql = (await NewStream.ProposeAsync(options, null, Token)).Sql;
+        Assert.Contains(why, sql);
+        Assert.DoesNotContain("CREATE TABLE", sql);
+        await stream.ExecuteAsync(sql);
+    }
+
+    /// <summary>What the configuration that there is says of its own table.</summary>
+    [Fact]
+    public async Task another_tables_settings_are_not_taken_along()
+    {
+        await using var stream = await CreateAsync($"CREATE TABLE \"{table}\" (id bigint PRIMARY KEY, updated_at timestamptz NOT NULL)");
+        var others = stream.Options with
+        {
+            Postgres = stream.Options.Postgres with { DeletedWhen = "is_deleted" },
+            Datalake = stream.Options.Datalake with { PartitionBy = "city", FolderName = "town" },
+        };
+        var yaml = (await NewStream.ProposeAsync(others, null, Token)).Yaml;
+        Assert.All(["deleted_when", "partition_by", "folder_name"], key => Assert.DoesNotContain(key, yaml));
+    }
+
+    [Fact]
+    public async Task what_is_no_table_is_named_and_so_is_a_keys_type_that_is_not_known()
+    {
+        await using var stream = await CreateAsync(
+            $"CREATE VIEW \"{table}\" AS SELECT 1 AS id; CREATE TABLE hosts (address inet PRIMARY KEY, updated_at timestamptz NOT NULL)");
+        var view = await Assert.ThrowsAsync<PipelineException>(() => NewStream.ProposeAsync(stream.Options, null, Token));
+        Assert.Contains("is a view, and row versions cannot be told apart there", view.Problem);
+        var hosts = stream.Options with { Postgres = stream.Options.Postgres with { Table = "hosts" } };
+        var key = await Assert.ThrowsAsync<PipelineException>(() => NewStream.ProposeAsync(hosts, null, Token));
+        Assert.Contains("Column address of \"public\".\"hosts\" is part of the key and is not carried (its type is inet)", key.Problem);
     }
 
     [Fact]
@@ -76,6 +127,8 @@ public sealed class NewStreamTests(PostgresServer postgres, KafkaServer kafka) :
         var sql = (await NewStream.ProposeAsync(stream.Options, "no such role", Token)).Sql;
         Assert.Contains("CREATE ROLE \"no such role\" LOGIN;", sql);
         Assert.Contains("GRANT pg_read_all_stats TO \"no such role\";", sql);
+        var mistyped = await NewStream.ProposeAsync(stream.Options, PostgresServer.PipelineRole.ToUpperInvariant(), Token);
+        Assert.Contains(mistyped.Notes, n => n.EndsWith($"did you mean {PostgresServer.PipelineRole}?", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -99,7 +152,10 @@ public sealed class NewStreamTests(PostgresServer postgres, KafkaServer kafka) :
         var yaml = await RunAsync(configuration, "--table", table);
         Assert.Equal(0, yaml.ExitCode);
         Assert.StartsWith("note: numeric without a scale is text in the lake", yaml.Error);
-        await stream.ExecuteAsync((await RunAsync(configuration, "--table", table, "--sql")).Output);
+        Assert.Contains("note: the configuration takes secrets from the environment: set POSTGRES_PASSWORD for", yaml.Error);
+        var sql = await RunAsync(configuration, "--table", table, "--sql");
+        Assert.DoesNotContain("POSTGRES_PASSWORD", sql.Error);
+        await stream.ExecuteAsync(sql.Output);
         Assert.Equal(stream.Options.Postgres.Db, Load(yaml.Output, stream).Postgres.Db);
 
         var mistyped = await RunAsync(configuration, "--table", table + "x");

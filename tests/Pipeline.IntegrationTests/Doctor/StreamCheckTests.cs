@@ -25,7 +25,8 @@ public sealed class StreamCheckTests(PostgresServer postgres, KafkaServer kafka)
     private const string Table = "CREATE TABLE items (id bigint PRIMARY KEY, updated_at timestamptz NOT NULL);";
     private const string Index = "CREATE INDEX ON items (updated_at, id);";
     private const string Grants = $"GRANT SELECT ON items TO {PostgresServer.PipelineRole};";
-    private const string Good = Table + Index + Touch + Grants;
+    private const string Good = Table + Index + Touch + Grants + Deletes;
+    private const string Deletes = TestStream.Deletes + $"GRANT SELECT, DELETE ON items_deletes TO {PostgresServer.PipelineRole};";
 
     private readonly TestFolder folder = new();
 
@@ -94,6 +95,59 @@ public sealed class StreamCheckTests(PostgresServer postgres, KafkaServer kafka)
         var finding = Assert.Single((await CheckAsync(stream)).Findings, f => f.Subject == "trigger");
         Assert.Equal(Grade.Warning, finding.Grade);
         Assert.Contains(says, finding.Says);
+    }
+
+    /// <summary>Storing would stop at the first row, when all are in the topic.</summary>
+    [Theory]
+    [InlineData("date", null, "datalake.partition_by is 'date', but the table has no such column", "datalake.folder_name: date")]
+    [InlineData("ID", null, "datalake.partition_by is 'ID', but the table has no such column", "There is id: capitals")]
+    [InlineData("id", "updated_at", "The table has a column updated_at, and folders of the lake are named updated_at=", "folder_name")]
+    [InlineData("id", "id", "The table has a column id, and folders of the lake are named id=", "folder_name")]
+    public async Task folders_that_storing_would_refuse_are_found_and_no_row_is_published(
+        string partitionBy, string? folderName, string says, string remedy)
+    {
+        await using var stream = await CreateAsync(Good);
+        var options = stream.Options with
+        {
+            Datalake = stream.Options.Datalake with { PartitionBy = partitionBy, FolderName = folderName },
+        };
+        var report = await CheckAsync(stream, options);
+        Assert.Equal(Readiness.NotReady, report.Verdict);
+        var finding = Assert.Single(report.Findings, f => f.Subject == "folders");
+        Assert.Contains(says, finding.Says);
+        Assert.Contains(remedy, finding.Remedy);
+        Assert.Contains((await CheckAsync(stream)).Findings, f => f is { Subject: "folders", Grade: Grade.Good });
+
+        await stream.ExecuteAsync("INSERT INTO items SELECT generate_series(1, 10)");
+        var capture = stream.NewInstance(options);
+        var refused = await Assert.ThrowsAsync<PipelineException>(capture.PollAsync);
+        Assert.Contains(says, refused.Problem);
+        // What it would have made is not there.
+        Assert.Empty(stream.StateFiles());
+        Assert.False(Directory.Exists(options.Datalake.Path));
+    }
+
+    [Fact]
+    public async Task a_table_without_one_of_deletes_is_told_where_nothing_else_tells_of_them()
+    {
+        await using var stream = await CreateAsync(Table + Index + Touch + Grants);
+        var report = await CheckAsync(stream);
+        Assert.Equal(Readiness.Ready, report.Verdict);
+        var finding = Assert.Single(report.Findings, f => f.Subject == "deletes");
+        Assert.Equal(Grade.Warning, finding.Grade);
+        Assert.Contains("there is no table \"public\".\"items_deletes\", so deletes are not captured", finding.Says);
+        Assert.Contains("'init --sql'", finding.Remedy);
+        var source = stream.Options.Postgres;
+        foreach (var other in (PostgresOptions[])[
+            source with { Deletes = "off" }, source with { Deletes = "audit" }, source with { DeletedWhen = "id < 0" }])
+            Assert.DoesNotContain(
+                (await CheckAsync(stream, stream.Options with { Postgres = other })).Findings, f => f.Subject == "deletes");
+
+        await stream.ExecuteAsync("INSERT INTO items SELECT generate_series(1, 10)");
+        await stream.PollAsync();
+        await stream.ExecuteAsync("INSERT INTO items SELECT generate_series(11, 20)");
+        await stream.PollAsync();
+        Assert.Single(stream.Log.Warnings, w => w.Contains("so deletes are not captured", StringComparison.Ordinal));
     }
 
     [Fact]

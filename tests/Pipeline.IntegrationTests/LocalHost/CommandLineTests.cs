@@ -159,6 +159,10 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("run --sett postgres.password=" + Secret, "unknown option '--sett'; did you mean '--set'?")]
     [InlineData("run --password " + Secret, "unknown option '--password'")]
     [InlineData("run --only both", "Argument 'both' not recognized. Must be one of: 'postgres-to-kafka' 'kafka-to-lake'")]
+    [InlineData(
+        "run --log-level warn", "--log-level is none of trace|debug|information|warning|error|critical|none; did you mean 'warning'?")]
+    [InlineData("history", "history tells of one row: give its key, once")]
+    [InlineData("history 5 --key 5", "history tells of one row: give its key, once")]
     [InlineData("run --log-level loud", "--log-level is none of trace|debug|information|warning|error|critical|none")]
     [InlineData(
         "run --ui example:1", "--ui is 'example:1', which is no port and no address:port of this machine (8081, 0.0.0.0:8080, [::1]:8080)")]

@@ -28,11 +28,21 @@ public sealed class ColumnSettingsTests
         Assert.Empty(file.Load(["postgres.numeric="]).Postgres.Numeric);
     }
 
+    [Fact]
+    public void blanks_about_a_comma_do_not_count()
+    {
+        using var file = ConfigurationFile.PlanWith(Table, $"{Table}\n  numeric: {{amount: \"18, 4\"}}");
+        Assert.Equal("18, 4", file.Load().Postgres.Numeric["amount"]);
+    }
+
     public static TheoryData<string, string> Faults => new()
     {
         { "numeric: {amount: \"39,4\"}", "postgres.numeric gives 'amount' the shape '39,4'; it must be \"precision,scale\"" },
         { "numeric: {amount: \"4,5\"}", "postgres.numeric gives 'amount' the shape '4,5'" },
-        { "numeric: {amount: 18,4}", "postgres.numeric must hold names, each with one value" },
+        {
+            "numeric: {amount: 18,4}",
+            "postgres.numeric must hold names, each with one value, in quotes where it has a comma, as in {amount: \"18,4\"}"
+        },
         { "numeric: {amount: [18]}", "postgres.numeric must hold names, each with one value" },
         { "numeric: {[a]: b}", "postgres.numeric must hold names, each with one value" },
         { "numeric: 18", "postgres.numeric holds '18'; it must be name=value" },
@@ -66,6 +76,10 @@ public sealed class ColumnSettingsTests
     [InlineData("$HOME/lake", "'$HOME'")]
     [InlineData("/srv/$USER/lake", "'$USER'")]
     [InlineData("%USERPROFILE%/lake", "'%USERPROFILE%'")]
+    [InlineData("/srv/lake-$USER", "'lake-$USER'")]
+    [InlineData("/srv/lake-%USERNAME%-1", "'lake-%USERNAME%-1'")]
+    [InlineData("/srv/{{ env }}/lake", "'{{ env }}'")]
+    [InlineData("/srv/$(hostname)/lake", "'$(hostname)'")]
     [InlineData("C:\\data\\lake", "'C:\\data\\lake'")]
     public void what_a_shell_would_replace_is_no_folder(string path, string mark)
     {
@@ -80,6 +94,21 @@ public sealed class ColumnSettingsTests
         // As the remedy says.
         using var mended = ConfigurationFile.PlanWith("/datalake/food/<rollnumber>/output/orders", "${HOME}/lake");
         Assert.Equal("/home/student/lake", mended.Load(environment: new() { ["HOME"] = "/home/student" }).Datalake.Path);
+    }
+
+    [Theory]
+    [InlineData("/srv/lake ")]
+    [InlineData("/srv/my /lake")]
+    public void a_folders_name_does_not_end_in_a_blank(string path)
+    {
+        foreach (var key in (string[])["datalake.path", "streaming.checkpoint_location", "streaming.last_processed_timestamp_location"])
+        {
+            using var file = new ConfigurationFile(ConfigurationFile.Plan);
+            Assert.Contains(
+                $"--set {key}: {key} is '{path}', and a folder's name in it ends in a blank; remove the blank",
+                file.Faults([$"{key}={path}"]));
+            Assert.Empty(file.Faults([$"{key}=/srv/my lake/{key}"]));
+        }
     }
 
     [Theory]

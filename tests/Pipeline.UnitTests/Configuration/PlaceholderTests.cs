@@ -139,9 +139,13 @@ public class PlaceholderTests
     [InlineData("<rolnumber>")]
     [InlineData("<roll_number>")]
     [InlineData("<roll number>")]
+    [InlineData("<rollno>")]
+    [InlineData("<your-roll-nr>")]
+    [InlineData("{rollnumber}")]
+    [InlineData("{ROLL_NO}")]
     public void a_misspelt_placeholder_does_not_become_a_name(string placeholder)
     {
-        using var file = ConfigurationFile.PlanWith("table: <rollnumber>_orders", $"table: {placeholder}_orders");
-        Assert.Equal([$"test.yml:8:10: postgres.table holds '{placeholder}'; did you mean <rollnumber>?"], file.Faults());
+        using var file = ConfigurationFile.PlanWith("table: <rollnumber>_orders", $"table: \"{placeholder}_orders\"");
+        Assert.Equal([$"test.yml:8:11: postgres.table holds '{placeholder}'; did you mean <rollnumber>?"], file.Faults());
     }
 }

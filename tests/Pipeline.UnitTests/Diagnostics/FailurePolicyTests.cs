@@ -112,6 +112,23 @@ public sealed class FailurePolicyTests
         Assert.EndsWith(", at db:5432).", FailurePolicy.Judge(login).Problem);
     }
 
+    /// <summary>Of a connection that was there, too; their kinds stay what they were.</summary>
+    [Fact]
+    public void what_fails_of_a_statement_names_the_server()
+    {
+        var refusal = Raised("57P01", "postgres.c", "ProcessInterrupts");
+        var kind = FailurePolicy.Judge(refusal).Kind;
+        var verdict = FailurePolicy.OfStatement(refusal, isConnected: true, "db:5432")!.Verdict;
+        Assert.Equal(("Postgres refused for now (57P01 these words, at db:5432).", kind), (verdict.Problem, verdict.Kind));
+        Assert.Equal(
+            "The connection to Postgres broke (at db:5432).",
+            FailurePolicy.OfStatement(new InvalidOperationException("x"), isConnected: false, "db:5432")!.Problem);
+        // What is passed on as it is.
+        var broken = new NpgsqlException("x", new IOException("y"));
+        Assert.Null(FailurePolicy.OfStatement(broken, isConnected: false, "db:5432"));
+        Assert.Equal("The connection to Postgres broke (at db:5432).", FailurePolicy.Judge(broken).Problem);
+    }
+
     /// <summary>What it lacks is made on the server, and nothing needs to be started anew.</summary>
     [Fact]
     public void a_login_by_a_token_that_is_refused_is_tried_again()

@@ -90,7 +90,7 @@ public sealed class OutageTests
         {
             var refusal = new PostgresException(
                 $"the database system is {stage}", "FATAL", "FATAL", "57P03", file: "postmaster.c", routine: "ProcessStartupPacket");
-            outage.Failed(FailurePolicy.OfStatement(refusal, isConnected: true)!);
+            outage.Failed(FailurePolicy.OfStatement(refusal, isConnected: true, "db:5432")!);
         }
         Assert.Contains("starting up", Assert.Single(log.Lines).Text, StringComparison.Ordinal);
         Assert.Equal(3, Assert.Single(journal.Recent).Times);

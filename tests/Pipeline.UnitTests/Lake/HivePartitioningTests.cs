@@ -112,6 +112,19 @@ public sealed class HivePartitioningTests
     }
 
     [Theory]
+    [InlineData("date", "datalake.partition_by: order_date and datalake.folder_name: date.")]
+    [InlineData("Date", "datalake.partition_by: order_date and datalake.folder_name: date.")]
+    [InlineData("STATUS", "There is status: capitals and small letters count.")]
+    [InlineData("Order_Date", "There is order_date: capitals and small letters count.")]
+    [InlineData("statsu", "Did you mean status?")]
+    [InlineData("order_dat", "Did you mean order_date?")]
+    public void the_column_that_may_be_meant_is_named(string partitionBy, string hint)
+    {
+        var e = Assert.Throws<PipelineException>(() => HivePartitioning.For(Table, partitionBy, new FolderName($"by_{partitionBy}")));
+        Assert.Contains(hint, e.Remedy);
+    }
+
+    [Theory]
     [InlineData("no_such")]
     [InlineData("amount")]
     [InlineData("tags")]

@@ -36,6 +36,7 @@ public sealed class RowPredicateTests
     [InlineData("status::xid IS NULL", "a condition has column names")]
     [InlineData("xmin IS NULL", "no column xmin")]
     [InlineData("Kind", "no column kind")]
+    [InlineData("Kind = 1", "There is Kind: write it in double quotes, as in deleted_when: '\"Kind\"'")]
     [InlineData("deleted_at < 'today 08:00'", "another time each day")]
     [InlineData("hidden", "is not carried")]
     [InlineData("is_delete", "Did you mean is_deleted?")]

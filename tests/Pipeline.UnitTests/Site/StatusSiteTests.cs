@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
+using OrdersStream.Doctor;
 using OrdersStream.Site;
 using OrdersStream.Status;
 using OrdersStream.UnitTests.Stack;
@@ -18,7 +19,7 @@ public sealed class StatusSiteTests : IDisposable
     private readonly StatusSite site;
     private Func<CancellationToken, Task<PipelineStatus>> read = _ => Task.FromResult(Sample());
     private IEnumerable<string> hanging = [];
-    private int readings;
+    private int readings, looks;
 
     public StatusSiteTests()
     {
@@ -29,7 +30,11 @@ public sealed class StatusSiteTests : IDisposable
                 Interlocked.Increment(ref readings);
                 return read(token);
             },
-            () => hanging, new StatusGauges(metrics, time), export, time);
+            () => hanging, new StatusGauges(metrics, time), export, time, look: _ =>
+            {
+                Interlocked.Increment(ref looks);
+                return Task.FromResult(new CheckReport(time.GetUtcNow(), "s", []));
+            });
     }
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -53,6 +58,7 @@ public sealed class StatusSiteTests : IDisposable
     [InlineData("/api/runbook", "application/json; charset=utf-8")]
     [InlineData("/api/history", "application/json; charset=utf-8")]
     [InlineData("/api/status", "application/json; charset=utf-8")]
+    [InlineData("/api/check", "application/json; charset=utf-8")]
     [InlineData("/metrics", "text/plain; version=0.0.4; charset=utf-8")]
     public async Task each_path_has_its_type_and_nothing_inline_may_run(string path, string type)
     {
@@ -63,7 +69,9 @@ public sealed class StatusSiteTests : IDisposable
         Assert.StartsWith("default-src 'none'; script-src 'self'; style-src 'self';", policy);
         Assert.DoesNotContain("unsafe", policy);
         Assert.Equal(("nosniff", "no-referrer"), (Header(answer, "X-Content-Type-Options"), Header(answer, "Referrer-Policy")));
-        Assert.Equal(path is "/api/status" or "/api/history" or "/metrics" ? "no-store" : "no-cache", Header(answer, "Cache-Control"));
+        Assert.Equal(
+            path is "/api/status" or "/api/history" or "/api/check" or "/metrics" ? "no-store" : "no-cache",
+            Header(answer, "Cache-Control"));
     }
 
     [Theory]
@@ -107,6 +115,21 @@ public sealed class StatusSiteTests : IDisposable
         time.Advance(TimeSpan.FromMilliseconds(200));
         await GetAsync("/api/status");
         Assert.Equal(2, readings);
+    }
+
+    /// <summary>It asks the servers and tries the folders: nobody who asks again and again is a burden to them.</summary>
+    [Fact]
+    public async Task a_check_is_run_where_it_is_asked_for_and_minutes_apart()
+    {
+        await GetAsync("/api/status");
+        Assert.Equal(0, looks);
+        await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => GetAsync("/api/check")));
+        time.Advance(TimeSpan.FromMinutes(4));
+        Assert.Contains("\"verdict\": \"ready\"", Text(await GetAsync("/api/check")));
+        Assert.Equal(1, looks);
+        time.Advance(TimeSpan.FromMinutes(2));
+        await GetAsync("/api/check");
+        Assert.Equal(2, looks);
     }
 
     [Fact]
