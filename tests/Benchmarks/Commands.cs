@@ -37,8 +37,8 @@ internal static class Commands
     private static RootCommand Root(string line) =>
         new("Measures Orders Stream against what this machine can do. Nothing else should run on it meanwhile.") 
         {
-            LoadCommand(line), LatencyCommand(line), IdleCommand(line), GrowthCommand(line), FunctionsCommand(line), VerifyCommand(line), InstancesCommand(line),
-            HotCommand(), PublishCommand(), LimitCommand(), HostCommand(),
+            LoadCommand(line), LatencyCommand(line), IdleCommand(line), GrowthCommand(line), FunctionsCommand(line), VerifyCommand(line),
+            InstancesCommand(line), HotCommand(), PublishCommand(), LimitCommand(), HostCommand(),
         };
 
     private static Command LoadCommand(string line)

@@ -20,8 +20,8 @@ internal sealed class Instances(Workplace place, OrdersSource source, InstancesO
         {
             if (!place.Servers.Kafka.IsReal) throw new BenchmarkException($"a group needs a real broker; {place.Servers.BrokerNote}");
             report.Notes.Add(
-                $"a backlog of {options.Rows:N0} orders in {options.Partitions} partitions, {options.Percent}% of a core for each instance; "
-                + place.Servers.BrokerNote);
+                $"a backlog of {options.Rows:N0} orders in {options.Partitions} partitions, "
+                + $"{options.Percent}% of a core for each instance; " + place.Servers.BrokerNote);
             await new Instances(place, source, options).MeasureAsync(report, cancellationToken);
         }, cancellationToken);
 

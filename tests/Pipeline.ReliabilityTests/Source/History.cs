@@ -89,7 +89,8 @@ internal sealed class History : IAsyncDisposable
         {
             var log = stream.Log.Lines.Where(l => l.Level >= LogLevel.Information).Select(l => $"{l.Id} {l.Message}").TakeLast(60);
             throw new InvalidOperationException(
-                $"{e.Message}\nthe last steps:\n{string.Join('\n', dice.Script.TakeLast(60))}\nthe log's end:\n{string.Join('\n', log)}", e);
+                $"{e.Message}\nthe last steps:\n{string.Join('\n', dice.Script.TakeLast(60))}\n"
+                + $"the log's end:\n{string.Join('\n', log)}", e);
         }
     }
 
