@@ -82,7 +82,7 @@ internal sealed class SourceCheck(
             + $"({order.Type.PostgresName}); row security hides nothing");
         if (table.Trigger.Counts) findings.Good("trigger", $"{table.Trigger.Name} sets {order.Name} from the clock for every writer");
         foreach (var warning in table.Warnings()) findings.Warn(warning);
-        if (findings.Try("folders", () => LakeFolders.Check(options.Datalake, openFiles, table.Schema)))
+        if (findings.Try("folders", () => StorableFolders.Check(options.Datalake, openFiles, table.Schema)))
             findings.Good("folders", $"rows can be divided by datalake.partition_by {options.Datalake.PartitionBy}");
         if (!await MayReadAsync(connection, table, cancellationToken)) return;
         if (table.HasTimestampIndex && await findings.TryAsync(

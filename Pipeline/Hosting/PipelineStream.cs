@@ -61,7 +61,7 @@ public sealed class PipelineStream : IAsyncDisposable
         watch = new TopicWatch(options, admin, process.Time, Logger);
         Capture = new PostgresToKafka(
             options, watch, process.Time, process.CrashPoints, Metrics, newLogger("OrdersStream.PostgresToKafka"),
-            table => LakeFolders.CheckToCapture(options.Datalake, openFiles, table));
+            table => StorableFolders.CheckToCapture(options.Datalake, openFiles, table));
         var surroundings = new StoreSurroundings(
             OpenTopicAsync, TopicEndsAsync, PresentSchemaAsync, openFiles, HiddenEndsAsync, watch.LookAgainAsync, admin.GroupMembersAsync);
         Store = new KafkaToLake(options, surroundings, process.Time, process.CrashPoints, Metrics, newLogger("OrdersStream.KafkaToLake"));

@@ -10,7 +10,7 @@ namespace OrdersStream.Doctor;
 /// Whether rows of a table can be divided into folders as <c>datalake.partition_by</c> and <c>datalake.folder_name</c> say: storing would
 /// stop at the first of them, when all are in the topic already.
 /// </summary>
-internal static class LakeFolders
+internal static class StorableFolders
 {
     /// <summary>As storing sees it, which knows the lake.</summary>
     /// <exception cref="PipelineException">They cannot.</exception>
