@@ -192,8 +192,8 @@ public static class KafkaClients
         EnableAutoOffsetStore = false,
         AutoOffsetReset = AutoOffsetReset.Error,
         EnablePartitionEof = true,
-        // A byte that a broker's disk changed is no row's; brokers do not look when they send.
-        CheckCrcs = true,
+        // A byte that a broker's disk changed is no row's; brokers do not look when they send. The in-process broker computes none.
+        CheckCrcs = options.Kafka.BrokerTellsTopicIds,
         ConsumeResultFields = "headers,timestamp",
         // With a small queue the default back-off of a second, not the network, would set the pace.
         FetchQueueBackoffMs = 5,

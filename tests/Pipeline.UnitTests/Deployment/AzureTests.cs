@@ -50,7 +50,7 @@ public sealed partial class AzureTests
         var settings = await SettingsAsync(plan);
         var faults = Assert.Throws<ConfigurationException>(() => FunctionsConfiguration.Load(
             ConfigurationFile.Repository, settings, new KafkaTriggerBuild("sasl_ssl", "PLAIN"))).Message;
-        Assert.Contains("POSTGRES_PASSWORD is a reference to a secret that was not resolved", faults, StringComparison.Ordinal);
+        Assert.Contains("POSTGRES_PASSWORD: is a reference to a secret that was not resolved", faults, StringComparison.Ordinal);
         Assert.DoesNotContain("Microsoft.KeyVault", faults, StringComparison.Ordinal);
     }
 
