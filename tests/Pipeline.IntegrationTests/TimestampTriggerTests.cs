@@ -153,7 +153,6 @@ public sealed class TimestampTriggerTests(PostgresServer postgres, KafkaServer k
         await using var server = await PostgresServer.StartOwnAsync();
         await using var database = await server.CreateDatabaseAsync();
         foreach (var statement in new[] { Functions, Plain + Touch }) await database.ExecuteAsync(statement);
-        await database.ExecuteAsync("SELECT pg_replication_origin_create('pg_16400'), pg_replication_origin_create('pg_16400_16500')");
         Assert.True((await ReadAsync(database)).Trigger.Counts);
 
         await database.ExecuteAsync(applies);
@@ -195,7 +194,7 @@ public sealed class TimestampTriggerTests(PostgresServer postgres, KafkaServer k
     {
         await using var stream = await TestStream.CreateAsync(postgres, kafka, Functions + Plain + Touch);
         await stream.PollAsync();
-        Assert.DoesNotContain(stream.Log.Warnings, w => w.Contains("trigger", StringComparison.Ordinal));
+        Assert.DoesNotContain(stream.Log.Warnings, w => w.Contains("sets updated_at", StringComparison.Ordinal));
 
         await stream.ExecuteAsync("ALTER TABLE items DISABLE TRIGGER touch; INSERT INTO items (id) VALUES (1)");
         await stream.PollAsync();

@@ -21,6 +21,8 @@ public sealed class AccessTests(Browser browser)
         await keyboard.PressAsync("Enter");
         Assert.Equal("main", await page.EvaluateAsync<string>(Focused));
 
+        await keyboard.PressAsync("Tab");
+        Assert.Equal("summary", await page.EvaluateAsync<string>(Focused));
         for (var i = 0; i < 4; i++) await keyboard.PressAsync("Tab");
         Assert.Equal("plot", await page.EvaluateAsync<string>(Focused));
         Assert.NotEqual("none", await page.EvaluateAsync<string>("() => getComputedStyle(document.activeElement).outlineStyle"));
