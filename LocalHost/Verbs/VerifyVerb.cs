@@ -63,6 +63,9 @@ public static class VerifyVerb
         ComparisonVerdict.Different when c.OfPresentRows == ComparisonVerdict.Equal =>
             "FILES OF THE LAKE ARE GONE, with versions of rows that newer ones supersede: put them back from a backup, or accept the loss "
             + "(repair --accept-lost). The newest versions and the table agree",
+        ComparisonVerdict.Different when c.OfPresentRows == ComparisonVerdict.Unknown =>
+            "FILES OF THE LAKE ARE GONE, and whether the newest versions and the table agree cannot be told: put the files back from a "
+            + "backup, see what PostgresToKafka and status say, then compare again",
         ComparisonVerdict.Equal when c.IsPart => "lake and table agree in this part",
         ComparisonVerdict.Equal => "lake and table agree",
         ComparisonVerdict.Different => "LAKE AND TABLE DIFFER",

@@ -38,6 +38,9 @@ public sealed record AuditFindings(
     /// <summary>Row versions in files that lie in another folder than their rows belong in.</summary>
     public long Misplaced { get; init; }
 
+    /// <summary>From its beginning to its end.</summary>
+    public TimeSpan Took => EndedAt - BegunAt;
+
     /// <summary>Rows, or offsets, that are not as they should be.</summary>
     public long Differences => Missing + Stale + Extra + StoredTwice + Misplaced;
 
@@ -75,6 +78,11 @@ public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, Da
     /// </summary>
     public DateTimeOffset? AwaitedSince { get; init; }
 
+    /// <summary>
+    /// How long the last round of the standing audit took, at its share of the time; null: as long as <see cref="Last"/> did, which is one.
+    /// </summary>
+    public TimeSpan? RoundTook { get; init; }
+
     /// <summary>About how many rows the table had when that round began; null: the server did not know.</summary>
     public long? RowsAbout { get; init; }
 
@@ -92,7 +100,7 @@ public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, Da
     private static readonly TimeSpan Grace = TimeSpan.FromDays(1);
 
     /// <summary>How long the first one takes nobody knows.</summary>
-    private static readonly TimeSpan FirstRoundMax = TimeSpan.FromDays(14);
+    internal static readonly TimeSpan FirstRoundMax = TimeSpan.FromDays(14);
 
     /// <summary>
     /// For so long no round has come to its end that what was found tells nothing any more, whatever the reason: rounds that are broken
@@ -106,7 +114,7 @@ public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, Da
         {
             // While nobody captured, none was due.
             var due = last.EndedAt + interval;
-            return now - (AwaitedSince > due ? AwaitedSince.Value : due) > Grace + 2 * Growth(last) * (last.EndedAt - last.BegunAt);
+            return now - (AwaitedSince > due ? AwaitedSince.Value : due) > Grace + 2 * Growth(last) * (RoundTook ?? last.Took);
         }
         if (FailedAt is { } failed && RoundBegunAt is null && now - failed > interval + Grace) return true;
         return AwaitedSince is { } since && now - since > interval + FirstRoundMax;
@@ -155,6 +163,7 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
         RoundBegunAt = root.TryGetProperty("roundBegunAt", out var begun) ? begun.GetDateTimeOffset() : null,
         LostAccepted = root.TryGetProperty("lostAccepted", out var accepted) ? accepted.GetInt64() : 0,
         AwaitedSince = root.TryGetProperty("awaitedSince", out var since) ? since.GetDateTimeOffset() : null,
+        RoundTook = root.TryGetProperty("roundTookSeconds", out var took) ? TimeSpan.FromSeconds(took.GetDouble()) : null,
         RowsAbout = root.TryGetProperty("rowsAbout", out var about) ? about.GetInt64() : null,
     };
 
@@ -181,6 +190,7 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
         if (state.Failure is { } failure) json.WriteString("failure", failure);
         if (state.RoundBegunAt is { } begun) json.WriteString("roundBegunAt", begun);
         if (state.AwaitedSince is { } since) json.WriteString("awaitedSince", since);
+        if (state.RoundTook is { } took) json.WriteNumber("roundTookSeconds", took.TotalSeconds);
         if (state.RowsAbout is { } about) json.WriteNumber("rowsAbout", about);
         json.WriteNumber("differingRounds", state.DifferingRounds);
         if (state.DeletesHeld is { } held) json.WriteString("deletesHeld", held);

@@ -99,13 +99,14 @@ public sealed class LakeComparison(
         {
             if (only is not null) return tally.End(hasSettled);
             // Files that were committed and had no names yet have them by the time the lake has what is in the topic now.
-            if (logged.NotIn(index) > 0)
+            var known = new AuditStateFile(options, CrashPoints.None).Read()?.LostAccepted ?? 0;
+            if (logged.NotIn(index) > known)
             {
                 await arrival.WaitAsync(Patience, cancellationToken);
                 await index.UpdateAsync(cancellationToken);
             }
             var lost = logged.NotIn(index);
-            var accepted = Math.Min(lost, new AuditStateFile(options, CrashPoints.None).Read()?.LostAccepted ?? 0);
+            var accepted = Math.Min(lost, known);
             return tally.End(hasSettled) with { Lost = lost - accepted, LostAccepted = accepted };
         }
 

@@ -140,7 +140,9 @@ public sealed class LakeRepair
         };
         var before = state.Read() ?? new(null);
         before = before with { RequestedInAll = before.RequestedInAll + requested, LostAccepted = compared.LostAccepted };
-        if (!found.ComparedNothing) state.Write(before.Next(found, deletesHeld: null));
+        // It goes as fast as it can: how long a round of the audit takes it does not tell.
+        var took = before.RoundTook ?? before.Last?.Took ?? AuditState.FirstRoundMax;
+        if (!found.ComparedNothing) state.Write(before.Next(found, deletesHeld: null) with { RoundTook = took });
         return compared;
     }
 

@@ -171,7 +171,7 @@ public sealed class StandingAudit
         Func<RepairRequest, string>? ask = options.Audit.MayRepair ? request => requests.Add(request, time.GetUtcNow()) : null;
         var round = new AuditRound(options, arrival, openFiles, ask)
         {
-            AskedBefore = asked.Published(), LostAccepted = awaited.LostAccepted,
+            AskedBefore = asked.Published(),
         };
         await using (var steps = round.StepsAsync(cancellationToken).GetAsyncEnumerator(cancellationToken))
         {
@@ -189,6 +189,9 @@ public sealed class StandingAudit
         }
         asked = round.Asked;
         var before = file.Read() ?? new(null);
+        // As far as it is lost still, and whoever accepted it while the round went on.
+        var accepted = Math.Min(before.LostAccepted, found.Lost);
+        (before, found) = (before with { LostAccepted = accepted }, found with { Lost = found.Lost - accepted });
         file.Write(before.Next(found, round.DeletesHeld));
         Say(found, before.Last, AuditCause.Of(found, round.IsGuarded, round.HasTombstones));
         // Once, and again when there are more.
@@ -209,10 +212,10 @@ public sealed class StandingAudit
             "Where it comes again, see what PostgresToKafka says: rows that are held back, or a transaction that does not end.");
         if (isHeldBack) throw nothing;
         Wait(interval);
-        // It has come to its end, and the next is awaited from now on.
+        // It has come to its end, and the next is awaited from when it begins.
         file.Write((file.Read() ?? new(null)) with
         {
-            RoundBegunAt = null, AwaitedSince = time.GetUtcNow(), FailedAt = null, Failure = nothing.Verdict.Problem,
+            RoundBegunAt = null, AwaitedSince = time.GetUtcNow() + interval, FailedAt = null, Failure = nothing.Verdict.Problem,
         });
         if (announced != nothing.Verdict.Problem) logger.AuditBrokenOff(nothing.Verdict.Problem, nothing.Verdict.Remedy);
         announced = nothing.Verdict.Problem;

@@ -117,13 +117,16 @@ internal sealed partial class CaptureSession
         isPublishing = false;
     }
 
+    /// <summary>Some keys among thousands are found with as many.</summary>
+    private const int RefusalsMax = 200;
+
     /// <summary>
     /// Says of its keys that they are gone, as far as they are in the snapshot that is taken now. One that the server does not read, as a
     /// label that its type has no more, must not keep the others back: it is looked for by halves, and set aside alone.
     /// </summary>
     private async Task<long> DeleteAsync(string file, RepairRequest request, CancellationToken cancellationToken)
     {
-        var (rows, numbers, refusal) = (0L, 0, "");
+        var (rows, numbers, refusal, refusals) = (0L, 0, "", 0);
         var unreadable = new List<ImmutableArray<string>>();
         var parts = new Stack<ImmutableArray<ImmutableArray<string>>>([request.Only.Keys ?? []]);
         while (parts.TryPop(out var keys))
@@ -136,7 +139,8 @@ internal sealed partial class CaptureSession
             catch (PostgresException e) when (IsOfValues(e))
             {
                 refusal = e.SqlState;
-                if (keys.Length < 2)
+                // Where many are refused, windows wait no longer for the rest: what is asked for again has less of the others.
+                if (keys.Length < 2 || ++refusals > RefusalsMax)
                 {
                     unreadable.AddRange(keys);
                     continue;

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.RegularExpressions;
 
 namespace OrdersStream.Configuration;
 
@@ -26,7 +27,7 @@ internal sealed record RollNumber(string? Value, Origin Origin)
 /// <c>$${</c> stands for <c>${</c>. What is put in is not looked at again. The environment's own values are taken as they
 /// are, but for <c>&lt;rollnumber&gt;</c>: nobody writes a variable's value with references to others.
 /// </summary>
-internal sealed class Placeholders(IReadOnlyDictionary<string, string> environment, RollNumber rollNumber, FaultList faults)
+internal sealed partial class Placeholders(IReadOnlyDictionary<string, string> environment, RollNumber rollNumber, FaultList faults)
 {
     private const string RollNumberMark = "<rollnumber>";
 
@@ -116,9 +117,11 @@ internal sealed class Placeholders(IReadOnlyDictionary<string, string> environme
     private static bool IsRollNumber(string word)
     {
         var name = word.Replace(' ', '_').Replace('-', '_');
-        return NearestName.Of(name, ["rollnumber"]) is not null
-            || (name.Contains("roll", StringComparison.OrdinalIgnoreCase) && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_'));
+        return NearestName.Of(name, ["rollnumber"]) is not null || RollNumberWords().IsMatch(name);
     }
+
+    [GeneratedRegex("^(your_|my_)?roll_?(no|nr|num|number|id)?$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex RollNumberWords();
 
     /// <summary>One reference that begins at <paramref name="start"/>; returns its length.</summary>
     private int Reference(GivenValue value, string text, int start, StringBuilder result)

@@ -302,13 +302,15 @@ public sealed class StatusReader
                 + "until it ends, each window reads as far back as the last one before it");
     }
 
-    private static IEnumerable<string> WarningsOf(AuditReport? audit)
+    private IEnumerable<string> WarningsOf(AuditReport? audit)
     {
-        if (audit?.Last is { NeedsHelp: false, CannotBeTold: false } last && last.Differences + last.Extra > 0)
+        // Who wants no deletes has such rows, and knows it.
+        var extra = options.Postgres.Deletes == "off" ? 0 : audit?.Last?.Extra ?? 0;
+        if (audit?.Last is { NeedsHelp: false, CannotBeTold: false } last && last.Differences + extra > 0)
             yield return $"audit: {last.Says}"
                 + (last.Differences > 0
                     ? "; what was missing or stale is published again, and the next round says whether it was of use" : "")
-                + (last.Extra > 0 ? "; what is extra was deleted, unless the lake or the table is another's: 'verify' tells, and 'repair' "
+                + (extra > 0 ? "; what is extra was deleted, unless the lake or the table is another's: 'verify' tells, and 'repair' "
                     + "publishes it as deleted (see postgres.deletes)" : "");
         if (audit?.Last is { Lost: > 0 and var lost })
             yield return string.Create(CultureInfo.InvariantCulture,

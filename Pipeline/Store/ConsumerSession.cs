@@ -81,7 +81,7 @@ internal sealed class ConsumerSession(
         bool reachedEnds;
         do
         {
-            reachedEnds = await ReadAsync(consumer, gracePeriod, cancellationToken);
+            reachedEnds = await ReadUndamagedAsync(consumer, gracePeriod, cancellationToken);
             await CommitAsync(consumer, gracePeriod.Token);
             // Where another stored a part of it meanwhile, the rest is still to be read.
         }
@@ -90,6 +90,24 @@ internal sealed class ConsumerSession(
             : collected.Unread.Any() ? TopicDrain.EndHidden
             : batch.OpenPages > 0 ? TopicDrain.PageUnfinished
             : TopicDrain.Done;
+    }
+
+    /// <summary>
+    /// What was read before a place that is damaged is stored: to go on behind that place, an operator deletes all that comes before.
+    /// </summary>
+    /// <inheritdoc cref="ReadAsync"/>
+    private async Task<bool> ReadUndamagedAsync(
+        LakeConsumer consumer, GracePeriod gracePeriod, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await ReadAsync(consumer, gracePeriod, cancellationToken);
+        }
+        catch (KafkaException e) when (e.Error.Code is ErrorCode.Local_BadMsg or ErrorCode.Local_BadCompression)
+        {
+            await CommitAsync(consumer, gracePeriod.Token);
+            throw;
+        }
     }
 
     /// <returns>All was read; false: it was cancelled before.</returns>

@@ -107,7 +107,8 @@ internal sealed class PageAssembler(StoreContext context, PartitionBatches parti
     // does, too, though parts between are gone: one whose page was not acknowledged sends no other.
     private static bool WasWhole(PartitionBatch batch, in RecordFrames frames, long offset) =>
         frames is { Start: { } next, IsMisplaced: false } && offset >= batch.NextOffset && batch.Receiver.Open is { } part
-        && (next.Previous == part.Start.Page || (next.Publisher == part.Start.Publisher && next.Page > part.Start.Page))
+        && (next.Previous == part.Start.Page
+            || (next.Publisher == part.Start.Publisher && next.Page > part.Start.Page && part.Start.Page > batch.Page))
         && !batch.Receiver.IsMisplaced(part) && !batch.Receiver.IsLate(frames);
 
     /// <summary>The part that arrived has its end mark; or it had one, which is lost, where the next page begins.</summary>

@@ -8,3 +8,5 @@ param kafkaPassword = readEnvironmentVariable('KAFKA_PASSWORD', '')
 param partitions = 8
 param registryName = 'registry'
 param image = 'orders-stream:1'
+// Networks from which the status page may be opened; nobody else opens it.
+param allowedFrom = []

@@ -6,3 +6,5 @@ param postgresPassword = readEnvironmentVariable('POSTGRES_PASSWORD', '')
 param brokers = { servers: 'broker.example.com:9093', username: 'orders' }
 param kafkaPassword = readEnvironmentVariable('KAFKA_PASSWORD', '')
 param partitions = 8
+// Networks from which the status page may be opened; nobody else opens it.
+param allowedFrom = []

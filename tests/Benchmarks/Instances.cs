@@ -42,7 +42,7 @@ internal sealed class Instances(Workplace place, OrdersSource source, InstancesO
                 report.Notes.Add($"{count} DO NOT COUNT: other processes took {share:0%} of the machine");
             one ??= cost;
             report.Measurements.Add(cost);
-            Add("rows/s", "N0", c => options.Rows / c.Seconds, Target.AtLeast(count < 8 ? count * 0.6 : 3));
+            Add("rows/s", "N0", c => options.Rows / c.Seconds, Target.AtLeast(count < 8 ? 0.6 * count / one.Count : 3.0 / one.Count));
             Add("CPU, us a row", "0.00", c => c.CpuSeconds / options.Rows * 1e6);
             Add("broker and others of this, cores", "0.00", c => c.OtherCores);
             place.Progress.Say($"  {count}: {cost.Seconds:0.0} s, CPU {cost.CpuSeconds:0.0} s");

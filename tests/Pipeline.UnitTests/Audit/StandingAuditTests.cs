@@ -38,6 +38,8 @@ public sealed class StandingAuditTests : IDisposable
         Assert.False((state with { AwaitedSince = now - 24 * Hour }).IsOverdue(now, Hour));
         // A table that has grown to thirty times as much takes two days, at twice the pace.
         Assert.False((state with { RowsAbout = 300 }).IsOverdue(now + 24 * Hour, Hour));
+        // What is known since was compared by repair, as fast as it goes; a round takes longer.
+        Assert.False((state with { RoundTook = 14 * Hour }).IsOverdue(now + 24 * Hour, Hour));
     }
 
     [Theory]
