@@ -18,7 +18,6 @@ internal sealed class VerifyCost(Workplace place, OrdersSource source, VerifyOpt
 
     private static readonly Target Seconds = Target.AtMost(300);
     private static readonly Target Memory = Target.AtMost(256);
-    private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(50);
 
     public static Task<int> RunAsync(VerifyOptions options, CancellationToken cancellationToken) =>
         Workplace.ReportAsync(options.Command, options.JsonFile, async (place, source, report) =>
@@ -49,7 +48,6 @@ internal sealed class VerifyCost(Workplace place, OrdersSource source, VerifyOpt
             Add("CPU, s", "0.0", r => r.CpuSeconds);
             Add("Postgres, CPU-s", "0.0", r => r.ServerSeconds);
             Add("peak RSS, MiB", "0", r => r.PeakRssMiB, Memory);
-            Add("disk, MiB", "0", r => r.DiskMiB);
             Add($"rows a day at audit.share {Share}", "N0", r => size / r.Seconds * Share * SecondsADay);
 
             void Add(string name, string format, Func<RoundCost, double> of, Target? target = null) => report.Add(
@@ -61,49 +59,12 @@ internal sealed class VerifyCost(Workplace place, OrdersSource source, VerifyOpt
     {
         var server = place.Servers.PostgresSeconds();
         using var child = place.Host.Start(stream, "verify");
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var disk = WatchDiskAsync(Path.Combine(stream.Options.Streaming.CheckpointLocation, "audit"), stop.Token);
         var cost = await child.EndAsync(cancellationToken);
-        await stop.CancelAsync();
         var round = new RoundCost(
-            cost.WallSeconds, cost.CpuSeconds, place.Servers.PostgresSeconds() - server, cost.PeakRssBytes / 1024.0 / 1024,
-            await disk / 1024.0 / 1024);
+            cost.WallSeconds, cost.CpuSeconds, place.Servers.PostgresSeconds() - server, cost.PeakRssBytes / 1024.0 / 1024);
         place.Progress.Say(
-            $"  {round.Seconds:0.0} s, CPU {round.CpuSeconds:0.0} s, Postgres {round.ServerSeconds:0.0} s, {round.PeakRssMiB:0} MiB, "
-            + $"disk {round.DiskMiB:0} MiB");
+            $"  {round.Seconds:0.0} s, CPU {round.CpuSeconds:0.0} s, Postgres {round.ServerSeconds:0.0} s, {round.PeakRssMiB:0} MiB");
         return round;
-    }
-
-    // Its files go with the round.
-    private static async Task<long> WatchDiskAsync(string folder, CancellationToken cancellationToken)
-    {
-        var most = 0L;
-        using var timer = new PeriodicTimer(Tick);
-        try
-        {
-            while (true)
-            {
-                most = Math.Max(most, BytesOf(new DirectoryInfo(folder)));
-                await timer.WaitForNextTickAsync(cancellationToken);
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            return most;
-        }
-    }
-
-    private static long BytesOf(DirectoryInfo folder)
-    {
-        try
-        {
-            return folder.EnumerateFiles("*", SearchOption.AllDirectories).Sum(f => f.Exists ? f.Length : 0);
-        }
-        catch (IOException)
-        {
-            // It is not there yet, or a file of it is not any more.
-            return 0;
-        }
     }
 }
 
@@ -112,5 +73,4 @@ internal sealed class VerifyCost(Workplace place, OrdersSource source, VerifyOpt
 /// <param name="CpuSeconds">Of the process.</param>
 /// <param name="ServerSeconds">Of Postgres, in all of its sessions.</param>
 /// <param name="PeakRssMiB">Of the process.</param>
-/// <param name="DiskMiB">The most that the index of the lake took.</param>
-internal sealed record RoundCost(double Seconds, double CpuSeconds, double ServerSeconds, double PeakRssMiB, double DiskMiB);
+internal sealed record RoundCost(double Seconds, double CpuSeconds, double ServerSeconds, double PeakRssMiB);
