@@ -166,7 +166,7 @@ public static class FailurePolicy
                 $"A record does not fit the topic ({e.Error.Code}{TopicOf(e)}).",
                 "Raise the topic's max.message.bytes (kafka-configs --alter --entity-type topics --add-config max.message.bytes=...).")
             { Kind = $"{e.Error.Code}" },
-        ErrorCode.Local_BadMsg or ErrorCode.Local_BadCompression =>
+        _ when IsDamaged(e) =>
             new(FailureAction.Stop,
                 $"What a broker keeps of the topic is damaged ({e.Error.Code}: {e.Error.Reason}{TopicOf(e)}).",
                 "Nothing of it is stored. Where the topic has replicas, let another broker lead the partition (kafka-reassign-partitions), "
@@ -210,6 +210,10 @@ public static class FailurePolicy
     };
 
     /// <summary>With the address that was asked, in the brackets that are there or its own; the failure's kind stays without.</summary>
+    /// <summary>What a broker sent is not what was written there.</summary>
+    public static bool IsDamaged(KafkaException failure) =>
+        failure.Error.Code is ErrorCode.Local_BadMsg or ErrorCode.Local_BadCompression;
+
     private static FailureVerdict Addressed(FailureVerdict verdict, Exception failure)
     {
         if (failure is PipelineException or UnreachableBrokerException || Asked(failure, AskedKey) is not { } address) return verdict;

@@ -66,7 +66,7 @@ public static class SourceConnection
         catch (Exception e)
         {
             SourceLogin.Note(options, e);
-            e.Data[FailurePolicy.AskedKey] = login.Host is ['/' or '@', ..] ? login.Host : $"{login.Host}:{login.Port}";
+            e.Data[FailurePolicy.AskedKey] = options.Address;
             await connection.DisposeAsync();
             if (SourceLogin.CauseOf(e) is var cause && cause != e) throw cause;
             throw;

@@ -103,7 +103,7 @@ internal sealed class ConsumerSession(
         {
             return await ReadAsync(consumer, gracePeriod, cancellationToken);
         }
-        catch (KafkaException e) when (e.Error.Code is ErrorCode.Local_BadMsg or ErrorCode.Local_BadCompression)
+        catch (KafkaException e) when (FailurePolicy.IsDamaged(e))
         {
             await CommitAsync(consumer, gracePeriod.Token);
             throw;

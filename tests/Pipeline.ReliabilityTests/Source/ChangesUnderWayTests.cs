@@ -79,9 +79,7 @@ public sealed class ChangesUnderWayTests(PostgresServer postgres, KafkaServer ka
                 "BEGIN; DROP TRIGGER guard ON items; UPDATE items SET name = 'as it was' WHERE id < 10; "
                 + "INSERT INTO items SELECT i, 'dated back', now() - interval '1 day' FROM generate_series(51, 60) i");
             await stream.ExecuteAsync("INSERT INTO elsewhere VALUES (1)");
-            var poll = stream.PollAsync();
-            await stream.Database.UntilAsync(
-                "the poll waits", "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'items'::regclass)");
+            var poll = await PollThatWaitsAsync(stream);
             await migration.ExecuteAsync("COMMIT");
             await poll;
         }
@@ -104,9 +102,7 @@ public sealed class ChangesUnderWayTests(PostgresServer postgres, KafkaServer ka
         await using (var migration = await stream.Database.OpenSessionAsync())
         {
             await migration.ExecuteAsync("BEGIN; ALTER TABLE items RENAME COLUMN id TO number");
-            var poll = stream.PollAsync();
-            await stream.Database.UntilAsync(
-                "the poll waits", "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'items'::regclass)");
+            var poll = await PollThatWaitsAsync(stream);
             await migration.ExecuteAsync("COMMIT");
             await poll;
         }
@@ -127,9 +123,7 @@ public sealed class ChangesUnderWayTests(PostgresServer postgres, KafkaServer ka
         {
             await migration.ExecuteAsync($"BEGIN; {change}");
             await stream.ExecuteAsync("INSERT INTO elsewhere VALUES (1)");
-            var poll = stream.PollAsync();
-            await stream.Database.UntilAsync(
-                "the poll waits", "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'items'::regclass)");
+            var poll = await PollThatWaitsAsync(stream);
             await migration.ExecuteAsync("COMMIT");
             await poll;
         }
@@ -146,9 +140,7 @@ public sealed class ChangesUnderWayTests(PostgresServer postgres, KafkaServer ka
         await using (var migration = await stream.Database.OpenSessionAsync())
         {
             await migration.ExecuteAsync("BEGIN; DROP TABLE items_deletes");
-            var poll = stream.PollAsync();
-            await stream.Database.UntilAsync(
-                "the poll waits", "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'items_deletes'::regclass)");
+            var poll = await PollThatWaitsAsync(stream, "items_deletes");
             await migration.ExecuteAsync("COMMIT");
             var failure = await Assert.ThrowsAnyAsync<Exception>(() => poll);
             Assert.Equal(FailureAction.Retry, FailurePolicy.Judge(failure).Action);
@@ -191,6 +183,15 @@ public sealed class ChangesUnderWayTests(PostgresServer postgres, KafkaServer ka
         Assert.DoesNotContain(stream.Log.Warnings, w => w.Contains("sets updated_at", StringComparison.Ordinal));
         Assert.DoesNotContain(stream.Log.Warnings, w => w.Contains("inherits", StringComparison.Ordinal));
         Assert.DoesNotContain(stream.Log.Lines, line => line.Id == 1011);
+    }
+
+    /// <returns>It, which waits by now for whoever changes the table.</returns>
+    private static async Task<Task> PollThatWaitsAsync(TestStream stream, string table = "items")
+    {
+        var poll = stream.PollAsync();
+        await stream.Database.UntilAsync(
+            "the poll waits", $"SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = '{table}'::regclass)");
+        return poll;
     }
 
     private async Task<TestStream> GuardedAsync(PostgresServer server)
