@@ -19,7 +19,7 @@ namespace OrdersStream.Audit;
 public sealed class StandingAudit
 {
     /// <summary>What ended by a failure is tried again after this.</summary>
-    private static readonly TimeSpan RetryAfter = TimeSpan.FromMinutes(5);
+    internal static TimeSpan RetryAfter { get; set; } = TimeSpan.FromMinutes(5);
 
     /// <summary>Nothing is compared before a process has run for so long.</summary>
     private static readonly TimeSpan FirstAfter = TimeSpan.FromMinutes(1);

@@ -26,6 +26,7 @@ internal static class AppProcess
     public static Task<int> RunAsync(string[] args)
     {
         Watchdog.PatienceMin = TimeSpan.FromSeconds(2);
+        FunctionsRows.Timeout = Waiting.LessThanATimeout;
         return Program.RunAsync(args[1..], args[0], ConfigurationLoader.ProcessEnvironment(), Console.Error);
     }
 }

@@ -136,8 +136,9 @@ public sealed class DeliveryTests(PostgresServer postgres, KafkaServer kafka)
     private async Task<AppStream> CapturedAsync(int rows)
     {
         var app = await AppStream.CreateAsync(postgres, kafka, rows);
-        await using var worker = app.NewWorker();
-        await worker.TickAsync(Cancellation);
+        await using (var worker = app.NewWorker()) await worker.TickAsync(Cancellation);
+        // The server ends a session a moment after it was closed.
+        await app.Stream.UntilNobodyPollsAsync();
         return app;
     }
 }

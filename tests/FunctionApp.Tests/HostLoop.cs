@@ -27,7 +27,7 @@ internal sealed class HostLoop(PipelineOptions options, AppWorker worker)
             {
                 BootstrapServers = options.Kafka.Brokers, GroupId = options.Kafka.EffectiveGroupId,
                 AutoOffsetReset = AutoOffsetReset.Earliest,
-                EnableAutoCommit = true, EnableAutoOffsetStore = false, AutoCommitIntervalMs = 200, SessionTimeoutMs = 10_000,
+                EnableAutoCommit = true, EnableAutoOffsetStore = false, AutoCommitIntervalMs = 200, SessionTimeoutMs = 60_000,
             }).SetLogHandler((_, _) => { }).SetErrorHandler((_, _) => { }).Build();
             consumer.Subscribe(options.Kafka.Topic);
             while (!stop.IsCancellationRequested)

@@ -103,7 +103,10 @@ public sealed class DeleteTests(PostgresServer postgres, KafkaServer kafka)
     [Fact]
     public async Task deletes_that_are_held_back_come_when_the_transaction_before_them_has_ended()
     {
-        await using var stream = await TenItemsAsync(o => o with { Postgres = o.Postgres with { SeenTransactions = 1 } });
+        // Of one's own: any transaction of another test would hold them back once more.
+        await using var server = await PostgresServer.StartOwnAsync();
+        await using var stream = await TenItemsAsync(
+            o => o with { Postgres = o.Postgres with { SeenTransactions = 1 } }, on: server);
         await using var open = await stream.Database.OpenSessionAsync();
         await open.ExecuteAsync("BEGIN; UPDATE items SET name = 'open', updated_at = clock_timestamp() WHERE id = 10");
         foreach (var id in (int[])[1, 2, 3]) await stream.ExecuteAsync($"DELETE FROM items WHERE id = {id}");
@@ -504,9 +507,10 @@ public sealed class DeleteTests(PostgresServer postgres, KafkaServer kafka)
         """;
 
     private async Task<TestStream> TenItemsAsync(
-        Func<Configuration.PipelineOptions, Configuration.PipelineOptions>? configure = null, TimeProvider? time = null)
+        Func<Configuration.PipelineOptions, Configuration.PipelineOptions>? configure = null, TimeProvider? time = null, PostgresServer? on = null)
     {
-        var stream = await TestStream.CreateAsync(postgres, kafka, TestStream.ItemsAndDeletes, configure: configure, time: time);
+        var stream = await TestStream.CreateAsync(
+            on ?? postgres, kafka, TestStream.ItemsAndDeletes, configure: configure, time: time);
         await stream.ExecuteAsync(Insert + "SELECT i, 'n' FROM generate_series(1, 10) i");
         await stream.PollAndStoreAsync();
         return stream;

@@ -161,6 +161,6 @@ public sealed class HeldBackTests(KafkaServer kafka)
     {
         await using var run = stream.NewRun();
         using var halves = run.BothAtWork();
-        return await run.Stream.Status.ReadAsync(Token);
+        return await run.Stream.Status.ReadAsync(Waiting.LessThanATimeout, Token);
     }
 }

@@ -165,6 +165,6 @@ public sealed class HiddenWriterTests(PostgresServer postgres, KafkaServer kafka
     private static async Task<PipelineStatus> ReadStatusAsync(TestStream stream)
     {
         await using var run = stream.NewRun();
-        return await run.Stream.Status.ReadAsync(Token);
+        return await run.Stream.Status.ReadAsync(Waiting.LessThanATimeout, Token);
     }
 }

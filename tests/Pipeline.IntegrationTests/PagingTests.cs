@@ -65,6 +65,8 @@ public sealed class PagingTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Equal(FailureAction.Stop, failure.Action);
         Assert.Contains("too large for a record", failure.Problem);
         Assert.Empty(stream.TakeNewRecords());
+        // The server ends a session a moment after it was closed.
+        await stream.UntilNobodyPollsAsync();
         await stream.ExecuteAsync("UPDATE items SET name = 'cut' WHERE id = 150");
         await stream.PollAsync();
         await stream.StoreAsync();

@@ -50,6 +50,8 @@ public sealed class RowSecurityTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Contains(
             remedy == AnEnd ? "DISABLE ROW LEVEL SECURITY" : $"ALTER ROLE \"{role}\" BYPASSRLS", stop.Remedy, StringComparison.Ordinal);
         Assert.Empty(stream.Dump().Records);
+        // The server ends a session a moment after it was closed.
+        await stream.UntilNobodyPollsAsync();
         await stream.ExecuteAsync(string.Format(remedy, role));
         await stream.PollAndStoreAsync();
         await stream.LakeShouldEqualTableAsync();
@@ -63,6 +65,7 @@ public sealed class RowSecurityTests(PostgresServer postgres, KafkaServer kafka)
 
         Assert.Equal(FailureAction.Stop, (await Assert.ThrowsAsync<PipelineException>(stream.PollAsync)).Action);
 
+        await stream.UntilNobodyPollsAsync();
         await stream.ExecuteAsync(string.Format(remedy, role));
         await stream.PollAndStoreAsync();
         await stream.LakeShouldEqualTableAsync();

@@ -29,5 +29,19 @@ public sealed class PipelineInstance(PipelineOptions options, TimeProvider time,
 
     public ValueTask DisposeAsync() => stream.DisposeAsync();
 
-    private Task<PollResult> PollAsync(TimeSpan budget) => LateAnswers.AskAgainAsync(() => stream.Capture.PollAsync(budget, Cancellation));
+    private Task<PollResult> PollAsync(TimeSpan budget)
+    {
+        var calls = 0;
+        return LateAnswers.AskAgainAsync(async () =>
+        {
+            calls++;
+            var result = await stream.Capture.PollAsync(budget, Cancellation);
+            // The server may still have the lock of the session that was given up.
+            if (calls > 1 && result.Outcome == PollOutcome.StandingBy)
+                await Waiting.UntilAsync(
+                    async () => (result = await stream.Capture.PollAsync(budget, Cancellation)).Outcome != PollOutcome.StandingBy,
+                    null, () => "another session polls");
+            return result;
+        });
+    }
 }

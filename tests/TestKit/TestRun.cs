@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using OrdersStream.Audit;
 using OrdersStream.Configuration;
 using OrdersStream.Durable;
 using OrdersStream.Hosting;
@@ -11,6 +12,9 @@ namespace OrdersStream.TestKit;
 /// <summary>A process with a stream and its loops, as LocalHost has them.</summary>
 public sealed class TestRun : IAsyncDisposable
 {
+    // A round that a busy machine's broker broke off is tried again before who waits for one takes it for a standstill.
+    static TestRun() => StandingAudit.RetryAfter = TimeSpan.FromSeconds(5);
+
     private readonly PipelineRun run;
     private readonly Lazy<StreamSite> site;
 

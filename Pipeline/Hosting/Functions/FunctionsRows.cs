@@ -8,7 +8,7 @@ namespace OrdersStream.Hosting.Functions;
 public sealed class FunctionsRows(PipelineStream stream, BatchLimit limit)
 {
     /// <summary>The platform gives up on a worker that is slow to start.</summary>
-    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
+    internal static TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(10);
 
     /// <summary>A table that cannot be asked is no failure here.</summary>
     /// <exception cref="PipelineException">A batch of the table's rows is too large.</exception>

@@ -82,7 +82,7 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
         };
 
         Assert.Equal(DrainEnd.Done, await run.PostgresToKafka.DrainAsync(enough.Token));
-        var status = await run.Stream.Status.ReadAsync(Token);
+        var status = await run.Stream.Status.ReadAsync(Waiting.LessThanATimeout, Token);
         Assert.NotNull(status.Capture!.CapturedUpTo);
     }
 
@@ -103,10 +103,10 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
         await pipeline.Database.ExecuteAsync("UPDATE t_orders SET amount = amount + 1");
         await capture.OnceAsync(PipelineHalf.PostgresToKafka, Token);
         await Waiting.UntilAsync(() => stored.Value + run.Stream.Store.Waiting == 48, storing, Actual);
-        Assert.Equal((first, first), (stored.Value, (await run.Stream.Status.ReadAsync(Token)).Lake.Rows));
+        Assert.Equal((first, first), (stored.Value, (await run.Stream.Status.ReadAsync(Waiting.LessThanATimeout, Token)).Lake.Rows));
         await stop.CancelAsync();
         await storing.WithPatienceAsync("the storing half");
-        Assert.Equal(48, (await run.Stream.Status.ReadAsync(Token)).Lake.Rows);
+        Assert.Equal(48, (await run.Stream.Status.ReadAsync(Waiting.LessThanATimeout, Token)).Lake.Rows);
 
         string Actual() => $"{stored.Value} rows are stored, {run.Stream.Store.Waiting} wait";
     }
@@ -146,7 +146,7 @@ public sealed class LoopsTests(PostgresServer postgres, KafkaServer kafka)
         // One partition, one batch: what is under way is all of it.
         await run.KafkaToLake.RunAsync([0], stop.Token).WithPatienceAsync("the storing half");
         Assert.NotEqual(0, stored.Value);
-        Assert.Equal(stored.Value, (await run.Stream.Status.ReadAsync(Token)).Lake.Rows);
+        Assert.Equal(stored.Value, (await run.Stream.Status.ReadAsync(Waiting.LessThanATimeout, Token)).Lake.Rows);
     }
 
     [Fact]

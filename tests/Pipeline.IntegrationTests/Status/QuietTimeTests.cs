@@ -1,3 +1,4 @@
+using OrdersStream.TestKit;
 using OrdersStream.TestKit.Programs;
 using OrdersStream.TestKit.Servers;
 
@@ -15,9 +16,9 @@ public sealed class QuietTimeTests(PostgresServer postgres, KafkaServer kafka)
         await using var run = pipeline.Run();
         await run.OnceAsync(null, Token);
         var quiet = await pipeline.Database.ScalarAsync<DateTime>("SELECT clock_timestamp()");
-        Assert.Equal(0, (await run.Stream.Status.ReadAsync(Token)).Capture!.LagSeconds);
+        Assert.Equal(0, (await run.Stream.Status.ReadAsync(Waiting.LessThanATimeout, Token)).Capture!.LagSeconds);
         await pipeline.Database.ExecuteAsync("UPDATE t_orders SET item = item WHERE order_id = 1");
-        var lag = (await run.Stream.Status.ReadAsync(Token)).Capture!.LagSeconds!.Value;
+        var lag = (await run.Stream.Status.ReadAsync(Waiting.LessThanATimeout, Token)).Capture!.LagSeconds!.Value;
         Assert.InRange(lag, 0, (await pipeline.Database.ScalarAsync<DateTime>("SELECT clock_timestamp()") - quiet).TotalSeconds);
     }
 }

@@ -55,7 +55,7 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await pipeline.Database.ExecuteAsync($"GRANT SELECT ON t_orders TO {PostgresServer.BlindRole}");
         await using var blind = pipeline.Run(o => o with { Postgres = o.Postgres with { User = PostgresServer.BlindRole } });
-        var status = await blind.Stream.Status.ReadAsync(Token);
+        var status = await blind.Stream.Status.ReadAsync(Waiting.LessThanATimeout, Token);
         Assert.Contains(status.Warnings, w => w.Contains("pg_read_all_stats", StringComparison.Ordinal));
     }
 
@@ -65,7 +65,7 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await pipeline.OnceAsync();
         await using var run = pipeline.Run(o => o with { Postgres = o.Postgres with { Host = "127.0.0.1", Port = 1 } });
-        var status = await run.Stream.Status.ReadAsync(Token);
+        var status = await run.Stream.Status.ReadAsync(Waiting.LessThanATimeout, Token);
         Assert.Equal(
             "Postgres cannot be reached (ConnectionRefused, at 127.0.0.1:1). Check postgres.host and postgres.port, and that the server "
             + "runs.",
@@ -79,7 +79,7 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
     {
         await using var pipeline = await TestPipeline.CreateAsync(postgres, kafka);
         await using var run = pipeline.Run(o => o with { Postgres = o.Postgres with { Db = "there_is_none" } });
-        var status = await run.Stream.Status.ReadAsync(Token);
+        var status = await run.Stream.Status.ReadAsync(Waiting.LessThanATimeout, Token);
         Assert.Equal((true, null), (status.Source.Reachable, status.Source.Version));
         Assert.Contains("The database does not exist", Assert.Single(status.Problems));
         Assert.Contains("poller unknown", StatusText.Of(status));
@@ -279,7 +279,7 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
         await using var off = pipeline.Run(
             o => o with { Audit = o.Audit with { Enabled = "false" }, Status = o.Status with { LagMax = 3_600 } });
         using var halves = off.BothAtWork();
-        status = await off.Stream.Status.ReadAsync(Token);
+        status = await off.Stream.Status.ReadAsync(Waiting.LessThanATimeout, Token);
         Assert.Equal((Health.Well, null), (status.Health, status.Audit));
     }
 
@@ -314,11 +314,11 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
         // A second, and the ten intervals for which a backlog is collected.
         await using var strict = pipeline.Run(o => o with { Status = o.Status with { LagMax = 1 } }, time: later);
         using var halves = strict.BothAtWork();
-        var storing = (await strict.Stream.Status.ReadAsync(Token)).Halves[1];
+        var storing = (await strict.Stream.Status.ReadAsync(Waiting.LessThanATimeout, Token)).Halves[1];
         Assert.Equal((HalfState.Running, Health.Wrong), (storing.State, storing.Health));
         Assert.InRange(storing.LagSeconds!.Value, 11, double.MaxValue);
         await using var patient = pipeline.Run(o => o with { Status = o.Status with { LagMax = 3_600 } }, time: later);
-        Assert.Equal(Health.Well, (await patient.Stream.Status.ReadAsync(Token)).Halves[1].Health);
+        Assert.Equal(Health.Well, (await patient.Stream.Status.ReadAsync(Waiting.LessThanATimeout, Token)).Halves[1].Health);
     }
 
     [Fact]
@@ -459,11 +459,11 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
         await run.OnceAsync(null, Token);
         var journal = run.Stream.Failures;
         journal.Failed(nameof(KafkaToLake), OrdersStream.Diagnostics.FailurePolicy.Judge(new IOException("no space", 28)));
-        var status = await run.Stream.Status.ReadAsync(Token);
+        var status = await run.Stream.Status.ReadAsync(Waiting.LessThanATimeout, Token);
         Assert.Equal((Health.Wrong, "The disk is full."), (status.Health, Assert.Single(status.Failures).Problem));
         journal.Succeeded(nameof(KafkaToLake));
         using var halves = run.BothAtWork();
-        Assert.Equal(Health.Well, (await run.Stream.Status.ReadAsync(Token)).Health);
+        Assert.Equal(Health.Well, (await run.Stream.Status.ReadAsync(Waiting.LessThanATimeout, Token)).Health);
     }
 
     /// <summary>With both halves at work, and as much time as they may need.</summary>
@@ -472,7 +472,7 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
         await using var run = pipeline.Run(
             o => o with { Audit = o.Audit with { Enabled = "true" }, Status = o.Status with { LagMax = 3_600 } });
         using var halves = run.BothAtWork();
-        return await run.Stream.Status.ReadAsync(Token);
+        return await run.Stream.Status.ReadAsync(Waiting.LessThanATimeout, Token);
     }
 
     /// <summary>A commit is acknowledged before its end shows in every partition.</summary>
@@ -482,6 +482,6 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
     private static async Task<PipelineStatus> ReadAsync(TestPipeline pipeline)
     {
         await using var run = pipeline.Run();
-        return await run.Stream.Status.ReadAsync(Token);
+        return await run.Stream.Status.ReadAsync(Waiting.LessThanATimeout, Token);
     }
 }

@@ -47,8 +47,9 @@ public sealed class TestPipeline : IAsyncDisposable
 
     public async Task OnceAsync()
     {
-        await using var run = Run();
-        Assert.True(await run.OnceAsync(null, TestContext.Current.CancellationToken));
+        await using (var run = Run()) Assert.True(await run.OnceAsync(null, TestContext.Current.CancellationToken));
+        // The server ends a session a moment after it was closed.
+        await stream.UntilNobodyPollsAsync();
     }
 
     public ValueTask DisposeAsync() => stream.DisposeAsync();
