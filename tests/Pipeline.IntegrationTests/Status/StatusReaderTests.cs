@@ -381,8 +381,10 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
                 async () => await ReadAsync(pipeline) is { Health: Health.Well, Lag: 0, Lake.Rows: 24 }, running, () => "it is not well");
             Directory.Delete(Path.Combine(pipeline.Options.Streaming.CheckpointLocation, "commits"), recursive: true);
             var status = await ReadAsync(pipeline);
-            Assert.Equal((Health.Wrong, HalfState.Running), (status.Health, status.Halves[1].State));
-            Assert.StartsWith("The commit log is gone: ", Assert.Single(status.Problems));
+            // Who stores may have noticed it, too.
+            Assert.Equal(Health.Wrong, status.Health);
+            Assert.Contains(status.Halves[1].State, (HalfState[])[HalfState.Running, HalfState.Retrying]);
+            Assert.Contains(status.Problems, p => p.StartsWith("The commit log is gone: ", StringComparison.Ordinal));
             await pipeline.Database.ExecuteAsync("UPDATE t_orders SET amount = amount + 1");
             await stop.CancelAsync();
             await running.WithPatienceAsync("both halves");
