@@ -38,6 +38,8 @@ internal sealed class AppWorker : IAsyncDisposable
         services = collection.AddFunctionApp(appFolder, environment).BuildServiceProvider();
     }
 
+    public Watchdog Watchdog => services.GetRequiredService<Watchdog>();
+
     public FailureJournal Journal => services.GetRequiredService<PipelineStream>().Failures;
 
     public Task<bool> PrepareTopicAsync() => services.GetRequiredService<FunctionsTopic>().PrepareAsync();

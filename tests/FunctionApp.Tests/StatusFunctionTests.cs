@@ -38,4 +38,19 @@ public sealed class StatusFunctionTests(PostgresServer postgres, KafkaServer kaf
         Assert.Equal((HttpStatusCode.OK, ""), (head.StatusCode, head.Text));
         Assert.Equal(HttpStatusCode.NotFound, nothing.StatusCode);
     }
+
+    /// <summary>A worker that stores only, and has nothing to store, is asked for its page, or by a probe.</summary>
+    [Fact]
+    public async Task a_worker_that_is_asked_hears()
+    {
+        await using var app = await AppStream.CreateAsync(postgres, kafka);
+        app.Environment["AzureWebJobsStorage__accountName"] = "a";
+        var worker = app.NewWorker();
+        worker.Watchdog.ConnectionBroke();
+        for (var look = 1; look < 12; look++) Assert.False(worker.Watchdog.Look());
+
+        await worker.Create<StatusFunction>().RunAsync(new PageRequest("GET", "/livez"), Cancellation);
+
+        for (var look = 0; look < 100; look++) Assert.False(worker.Watchdog.Look());
+    }
 }

@@ -105,7 +105,7 @@ public sealed class WatchdogTests
         for (var look = 0; look < 100; look++) Assert.False(watchdog.Look());
         run.Dispose();
         for (var look = 1; look < 12; look++) Assert.False(watchdog.Look());
-        watchdog.Heard();
+        watchdog.Run().Dispose();
         for (var look = 0; look < 100; look++) Assert.False(watchdog.Look());
     }
 
