@@ -45,6 +45,9 @@ public sealed class HalfCondition(TimeProvider time)
         isLoop = true;
     }
 
+    /// <summary>It has not come round, and gets on.</summary>
+    internal void Progresses() => Interlocked.Exchange(ref turnedAt, time.GetTimestamp());
+
     internal void Works(bool standsBy) => Become(standsBy ? HalfActivity.StandingBy : HalfActivity.Running, null);
 
     internal void Fails(FailureVerdict verdict) =>

@@ -32,10 +32,16 @@ public sealed record ProcessContext(TimeProvider Time, CrashPoints CrashPoints, 
 public sealed class PipelineStream : IAsyncDisposable
 {
     /// <summary>
-    /// What is waited for at the most though all is well: the lock of a table that is being rewritten, a scan that finds its first row at
-    /// the end, the footers of a large lake. Who is ended in it begins anew, and gets no further the next time.
+    /// What capture waits for at the most though all is well: the lock of a table that is being rewritten, a scan that finds its first row
+    /// at the end. Who is ended in it begins anew, and gets no further the next time.
     /// </summary>
     private static readonly TimeSpan StatementMax = TimeSpan.FromHours(6);
+
+    /// <summary>
+    /// Who stores waits for no statement: a commit of many files on a slow volume is the longest. A large lake's files, which it looks at
+    /// before, are each a sign that it gets on.
+    /// </summary>
+    private static readonly TimeSpan CommitMax = TimeSpan.FromMinutes(30);
 
     private readonly TopicAdmin admin;
     private readonly TopicReader topic;
@@ -62,9 +68,11 @@ public sealed class PipelineStream : IAsyncDisposable
         Capture = new PostgresToKafka(
             options, watch, process.Time, process.CrashPoints, Metrics, newLogger("OrdersStream.PostgresToKafka"),
             table => StorableFolders.CheckToCapture(options.Datalake, openFiles, table));
-        var surroundings = new StoreSurroundings(
-            OpenTopicAsync, TopicEndsAsync, PresentSchemaAsync, openFiles, HiddenEndsAsync, watch.LookAgainAsync, admin.GroupMembersAsync);
-        Store = new KafkaToLake(options, surroundings, process.Time, process.CrashPoints, Metrics, newLogger("OrdersStream.KafkaToLake"));
+        AroundStore = new StoreSurroundings(
+            OpenTopicAsync, TopicEndsAsync, PresentSchemaAsync,
+            location => new LakeFolder(location, process.CrashPoints) { Looked = StoreProgresses },
+            HiddenEndsAsync, watch.LookAgainAsync, admin.GroupMembersAsync);
+        Store = new KafkaToLake(options, AroundStore, process.Time, process.CrashPoints, Metrics, newLogger("OrdersStream.KafkaToLake"));
         Status = new StatusReader(
             options, admin, topic, openFiles, process.Process, Heartbeats, Compared, History, Failures, process.Time);
         Comparison = new LakeComparison(options, admin, topic, openFiles, process.Time);
@@ -151,7 +159,7 @@ public sealed class PipelineStream : IAsyncDisposable
     /// </summary>
     public IEnumerable<string> Hanging() =>
         from half in running
-        where half.Condition.SinceTurn > TurnMax
+        where half.Condition.SinceTurn > TurnMax(half.Name)
         select string.Create(
             CultureInfo.InvariantCulture, $"{half.Name} has not come round for {half.Condition.SinceTurn!.Value.TotalSeconds:0} s.");
 
@@ -165,11 +173,20 @@ public sealed class PipelineStream : IAsyncDisposable
         Metrics.Dispose();
     }
 
-    /// <summary>The pause before it, a statement, and the end of a page.</summary>
-    internal TimeSpan TurnMax =>
-        StatementMax + TimeSpan.FromSeconds(Options.Streaming.BatchInterval + Options.Kafka.TransactionTimeout);
+    /// <summary>The pause before it, a statement or a commit, and the end of a page.</summary>
+    /// <param name="half">Whose turn it is.</param>
+    internal TimeSpan TurnMax(string half) => (half == nameof(KafkaToLake) ? CommitMax : StatementMax)
+        + TimeSpan.FromSeconds(Options.Streaming.BatchInterval + Options.Kafka.TransactionTimeout);
+
+    internal StoreSurroundings AroundStore { get; }
 
     internal void Ended(RunningHalf half) => ImmutableInterlocked.Update(ref running, (all, one) => all.Remove(one), half);
+
+    private void StoreProgresses()
+    {
+        foreach (var half in running)
+            if (half.Name == nameof(KafkaToLake)) half.Condition.Progresses();
+    }
 
     private AuditReport? Compared()
     {

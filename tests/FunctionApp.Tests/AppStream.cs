@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.Azure.Functions.Worker;
 using OrdersStream.Configuration;
 using OrdersStream.Durable;
+using OrdersStream.Hosting.Functions;
 using OrdersStream.Kafka;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Servers;
@@ -54,9 +55,9 @@ internal sealed class AppStream : IAsyncDisposable
                 $"INSERT INTO items (id, name) SELECT i, 'name ' || i FROM generate_series({first}, {first + rows - 1}) i"));
 
     /// <summary>Another instance of the app, or the same one started again.</summary>
-    public AppWorker NewWorker(Action<CrashPoint>? onReached = null, TimeProvider? time = null)
+    public AppWorker NewWorker(Action<CrashPoint>? onReached = null, TimeProvider? time = null, BatchLimit? limit = null)
     {
-        var worker = new AppWorker(AppFolder, Environment, Stream.Log, onReached, time, BrokerIsReal ? null : Options);
+        var worker = new AppWorker(AppFolder, Environment, Stream.Log, onReached, time, BrokerIsReal ? null : Options, limit);
         workers.Add(worker);
         return worker;
     }

@@ -24,17 +24,21 @@ internal sealed class AppWorker : IAsyncDisposable
     /// <param name="onReached">Called at each crash point.</param>
     /// <param name="time">The clock; null: the system's.</param>
     /// <param name="forced">For a broker that answers no admin calls, which no key of the file can say; null: the file is all.</param>
+    /// <param name="limit">What a batch may have; null: by host.json and the memory.</param>
     public AppWorker(
         string appFolder, IReadOnlyDictionary<string, string> environment, ILoggerProvider log,
-        Action<CrashPoint>? onReached = null, TimeProvider? time = null, PipelineOptions? forced = null)
+        Action<CrashPoint>? onReached = null, TimeProvider? time = null, PipelineOptions? forced = null, BatchLimit? limit = null)
     {
         var collection = new ServiceCollection()
             .AddLogging(l => l.SetMinimumLevel(LogLevel.Information).AddProvider(log))
             .AddSingleton(new CrashPoints(onReached));
         if (time is not null) collection.AddSingleton(time);
         if (forced is not null) collection.AddSingleton(forced);
+        if (limit is not null) collection.AddSingleton(limit);
         services = collection.AddFunctionApp(appFolder, environment).BuildServiceProvider();
     }
+
+    public Watchdog Watchdog => services.GetRequiredService<Watchdog>();
 
     public FailureJournal Journal => services.GetRequiredService<PipelineStream>().Failures;
 

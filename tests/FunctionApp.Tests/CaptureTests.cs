@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
+using OrdersStream.Hosting.Functions;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Servers;
 
@@ -27,6 +28,25 @@ public sealed class CaptureTests(PostgresServer postgres, KafkaServer kafka)
         Assert.StartsWith("PostgresToKafka: 10 rows, 1 pages, ", lines[0].Message);
         Assert.Contains(", initial load, took ", lines[0].Message);
         Assert.Matches(@"^PostgresToKafka: 5 rows, 1 pages, \d+ bytes, lag \d+\.\d s, took [\d.,]+ m?s, window 2$", lines[1].Message);
+    }
+
+    /// <summary>Before the topic is full of rows of which no batch reaches the worker.</summary>
+    [Fact]
+    public async Task a_table_whose_rows_grow_stops_capture_and_names_the_number()
+    {
+        await using var app = await AppStream.CreateAsync(postgres, kafka, 20);
+        var worker = app.NewWorker(limit: new BatchLimit(Records: 20, Bytes: 20 * 500, HeapBytes: 1_000_000));
+        await worker.TickAsync(Cancellation);
+        await worker.TickAsync(Cancellation);
+        await app.Stream.ExecuteAsync("INSERT INTO items (id, name) SELECT i, repeat('x', 1000) FROM generate_series(21, 40) i");
+        await worker.TickAsync(Cancellation);
+        await app.InsertAsync(41, 1);
+
+        var stopped = await Assert.ThrowsAsync<PipelineException>(() => worker.TickAsync(Cancellation));
+
+        Assert.Equal(FailureAction.Stop, stopped.Action);
+        Assert.Contains($"Set {BatchLimit.Variable} to ", stopped.Remedy, StringComparison.Ordinal);
+        Assert.Equal(40, app.Records().Length);
     }
 
     [Theory]

@@ -33,7 +33,9 @@ public sealed class HostFileTests
     public void what_a_tick_published_waits_no_longer_than_until_the_next_one()
     {
         var shipped = ConfigurationLoader.Load(Repository.PathOf("configs/orders_stream.yml"), [], new Dictionary<string, string>(), "r1");
-        Assert.InRange(Kafka["subscriberIntervalInSeconds"]!.GetValue<int>(), 1, shipped.Streaming.BatchInterval / 2);
+        // A second is the least that the extension takes.
+        Assert.Equal(1, Kafka["subscriberIntervalInSeconds"]!.GetValue<int>());
+        Assert.True(shipped.Streaming.BatchInterval > 1);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -10,7 +11,7 @@ namespace OrdersStream.FunctionApp.Tests;
 /// <summary>The host's end of the connection to a worker: it hears what that says, and calls nobody.</summary>
 internal sealed class SilentHost : IAsyncDisposable
 {
-    private readonly TaskCompletionSource connected = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<HttpResponse> connected = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly WebApplication app;
 
     private SilentHost()
@@ -38,6 +39,15 @@ internal sealed class SilentHost : IAsyncDisposable
         return host;
     }
 
+    /// <summary>Says how long a message is, and sends nothing of it: the worker makes room for it first.</summary>
+    public async Task AnnounceAsync(int bytes)
+    {
+        var header = new byte[5];
+        BinaryPrimitives.WriteInt32BigEndian(header.AsSpan(1), bytes);
+        var response = await connected.Task;
+        await response.BodyWriter.WriteAsync(header, response.HttpContext.RequestAborted);
+    }
+
     /// <summary>As when it is killed: its connections end.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -49,7 +59,7 @@ internal sealed class SilentHost : IAsyncDisposable
     {
         call.Response.ContentType = "application/grpc";
         await call.Response.StartAsync(call.RequestAborted);
-        connected.TrySetResult();
+        connected.TrySetResult(call.Response);
         await call.Request.Body.CopyToAsync(Stream.Null, call.RequestAborted);
     }
 }

@@ -1,10 +1,5 @@
 using System.Net;
-using System.Runtime.CompilerServices;
-using System.Security.Claims;
-using System.Text;
 using System.Text.Json;
-using Microsoft.Azure.Functions.Worker;
-using Microsoft.Azure.Functions.Worker.Http;
 using OrdersStream.TestKit.Servers;
 
 namespace OrdersStream.FunctionApp.Tests;
@@ -23,10 +18,10 @@ public sealed class StatusFunctionTests(PostgresServer postgres, KafkaServer kaf
         await worker.DeliverAsync(app.Records(), Cancellation);
         var status = worker.Create<StatusFunction>();
 
-        var page = (Answer)await status.RunAsync(new Request("GET", "/"), Cancellation);
-        var document = (Answer)await status.RunAsync(new Request("get", "/api/status?x=1"), Cancellation);
-        var head = (Answer)await status.RunAsync(new Request("HEAD", "/"), Cancellation);
-        var nothing = (Answer)await status.RunAsync(new Request("GET", "/nothing"), Cancellation);
+        var page = (PageAnswer)await status.RunAsync(new PageRequest("GET", "/"), Cancellation);
+        var document = (PageAnswer)await status.RunAsync(new PageRequest("get", "/api/status?x=1"), Cancellation);
+        var head = (PageAnswer)await status.RunAsync(new PageRequest("HEAD", "/"), Cancellation);
+        var nothing = (PageAnswer)await status.RunAsync(new PageRequest("GET", "/nothing"), Cancellation);
 
         Assert.Equal((HttpStatusCode.OK, "text/html; charset=utf-8"), (page.StatusCode, page.Header("Content-Type")));
         Assert.Contains("<html", page.Text, StringComparison.OrdinalIgnoreCase);
@@ -44,40 +39,18 @@ public sealed class StatusFunctionTests(PostgresServer postgres, KafkaServer kaf
         Assert.Equal(HttpStatusCode.NotFound, nothing.StatusCode);
     }
 
-    /// <summary>Of a request, no more than its context is asked for.</summary>
-    private sealed class Context : FunctionContext
+    /// <summary>A worker that stores only, and has nothing to store, is asked for its page, or by a probe.</summary>
+    [Fact]
+    public async Task a_worker_that_is_asked_hears()
     {
-        public override string InvocationId => "1";
-        public override string FunctionId => throw Unasked();
-        public override TraceContext TraceContext => throw Unasked();
-        public override BindingContext BindingContext => throw Unasked();
-        public override RetryContext RetryContext => throw Unasked();
-        public override IServiceProvider InstanceServices { get => throw Unasked(); set => throw Unasked(); }
-        public override FunctionDefinition FunctionDefinition => throw Unasked();
-        public override IDictionary<object, object> Items { get => throw Unasked(); set => throw Unasked(); }
-        public override IInvocationFeatures Features => throw Unasked();
+        await using var app = await AppStream.CreateAsync(postgres, kafka);
+        app.Environment["AzureWebJobsStorage__accountName"] = "a";
+        var worker = app.NewWorker();
+        worker.Watchdog.ConnectionBroke();
+        for (var look = 1; look < 12; look++) Assert.False(worker.Watchdog.Look());
 
-        private static NotSupportedException Unasked([CallerMemberName] string name = "") => new(name);
-    }
+        await worker.Create<StatusFunction>().RunAsync(new PageRequest("GET", "/livez"), Cancellation);
 
-    private sealed class Request(string method, string path) : HttpRequestData(new Context())
-    {
-        public override Stream Body => Stream.Null;
-        public override HttpHeadersCollection Headers { get; } = [];
-        public override IReadOnlyCollection<IHttpCookie> Cookies => [];
-        public override Uri Url => new("http://localhost:8080" + path);
-        public override IEnumerable<ClaimsIdentity> Identities => [];
-        public override string Method => method;
-        public override HttpResponseData CreateResponse() => new Answer(FunctionContext);
-    }
-
-    private sealed class Answer(FunctionContext context) : HttpResponseData(context)
-    {
-        public override HttpStatusCode StatusCode { get; set; }
-        public override HttpHeadersCollection Headers { get; set; } = [];
-        public override Stream Body { get; set; } = new MemoryStream();
-        public override HttpCookies Cookies => throw new NotSupportedException("the page sets no cookie");
-        public string Text => Encoding.UTF8.GetString(((MemoryStream)Body).ToArray());
-        public string Header(string name) => Headers.TryGetValues(name, out var values) ? string.Join(", ", values) : "";
+        for (var look = 0; look < 100; look++) Assert.False(worker.Watchdog.Look());
     }
 }

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using OrdersStream.Kafka;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Servers;
 
@@ -10,6 +11,10 @@ namespace OrdersStream.FunctionApp.Tests;
 public sealed class WorkerEndTests(PostgresServer postgres, KafkaServer kafka)
 {
     private const string BatchSize = "AzureFunctionsJobHost__extensions__kafka__maxBatchSize";
+    private const string HeapLimit = "DOTNET_GCHeapHardLimit";
+
+    /// <summary>40 % of 1536 MiB, as in docker-compose.yml.</summary>
+    private const string HeapOfCompose = "0x26666666";
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -49,6 +54,44 @@ public sealed class WorkerEndTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Equal(LogLevel.Error, HostConsole.LevelOf(line));
     }
 
+    /// <summary>Where one stores only, no tick is missed: with an account, another instance has the timer.</summary>
+    [Theory]
+    [InlineData("AzureWebJobsStorage__accountName", "a")]
+    [InlineData("AzureWebJobs.PostgresToKafka.Disabled", "1")]
+    [InlineData("AzureWebJobsStorage", "")]
+    public async Task a_worker_that_a_message_larger_than_its_memory_made_deaf_ends_though_its_host_is_there(string name, string value)
+    {
+        kafka.RequireReal("a worker in another process");
+        await using var app = await AppStream.CreateAsync(postgres, kafka, 10);
+        await using var host = await SilentHost.StartAsync(Cancellation);
+        app.Environment[name] = value;
+        app.Environment[HeapLimit] = HeapOfCompose;
+        using var worker = AppProcess.Start(app.AppFolder, app.Environment, host.Port);
+        await worker.UntilSaidAsync(AppProcess.Started);
+
+        await host.AnnounceAsync(1_000_000_000);
+        var (exitCode, _, errors) = await worker.EndApartAsync();
+
+        Assert.True(exitCode == 1, errors);
+        var line = Assert.Single(Lines(errors), l => HostConsole.LevelOf(l) == LogLevel.Error);
+        Assert.StartsWith("error: nothing came from the Functions host for 2 s", line, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task a_worker_begins_though_the_brokers_refuse_the_topic()
+    {
+        kafka.RequireReal("a refused replication factor");
+        await using var app = await AppStream.CreateAsync(postgres, kafka, 10);
+        await using var host = await SilentHost.StartAsync(Cancellation);
+        app.Environment["Kafka__ReplicationFactor"] = "5";
+        using var worker = AppProcess.Start(app.AppFolder, app.Environment, host.Port);
+
+        await worker.UntilSaidAsync(AppProcess.Started);
+
+        await host.Connected.WithPatienceAsync("the worker");
+        Assert.Null((await new TopicAdmin(app.Options).DescribeClusterAsync(Waiting.Patience, Cancellation)).Partitions);
+    }
+
     [Fact]
     public async Task a_worker_whose_rows_make_batches_larger_than_its_memory_does_not_begin_and_begins_once_its_remedy_is_followed()
     {
@@ -57,8 +100,7 @@ public sealed class WorkerEndTests(PostgresServer postgres, KafkaServer kafka)
         await using var host = await SilentHost.StartAsync(Cancellation);
         await app.Stream.ExecuteAsync("UPDATE items SET name = repeat('x', 100000)");
         app.Environment[BatchSize] = "10000";
-        // 40 % of 1536 MiB, as in docker-compose.yml.
-        app.Environment["DOTNET_GCHeapHardLimit"] = "0x26666666";
+        app.Environment[HeapLimit] = HeapOfCompose;
 
         using (var worker = AppProcess.Start(app.AppFolder, app.Environment, host.Port))
         {

@@ -5,7 +5,7 @@ namespace OrdersStream.Hosting.Functions;
 
 /// <summary>
 /// Notices that the platform calls this worker no more: its host was killed and left it behind, or what listens to the host died of a
-/// batch that was larger than its memory. A worker that lives on so keeps the poller's lock, and no row moves.
+/// batch that was larger than its memory. A worker that lives on so keeps the poller's lock, or its partitions, and no row moves.
 /// </summary>
 public sealed class Watchdog
 {
@@ -15,11 +15,12 @@ public sealed class Watchdog
     private static readonly AsyncLocal<RunningCall?> Current = new();
 
     private readonly TimeProvider time;
-    private readonly TimeSpan patience, lookInterval;
+    private readonly TimeSpan patience, deafPatience, lookInterval;
     private readonly IReadOnlyDictionary<string, string> environment;
     private int running;
     private int looksInVain;
     private volatile bool isArmed;
+    private int isDeaf, looksUncalled;
 
     /// <param name="options">For the interval of the ticks.</param>
     /// <param name="environment">Tells whether there are ticks from the start, and which half is switched off.</param>
@@ -28,7 +29,7 @@ public sealed class Watchdog
     {
         (this.time, this.environment) = (time, environment);
         var intervals = TimeSpan.FromSeconds(IntervalsMin * options.Streaming.BatchInterval);
-        patience = intervals > PatienceMin ? intervals : PatienceMin;
+        (patience, deafPatience) = (intervals > PatienceMin ? intervals : PatienceMin, PatienceMin);
         lookInterval = patience / LooksMin < LookIntervalMax ? patience / LooksMin : LookIntervalMax;
         isArmed = TicksEveryInstance();
     }
@@ -50,12 +51,34 @@ public sealed class Watchdog
     public IDisposable Run()
     {
         Interlocked.Increment(ref running);
+        Heard();
         var run = new RunningCall(this);
         Current.Value = run;
         return run;
     }
 
-    /// <summary>Looks until no tick has come for so long that none will.</summary>
+    /// <summary>
+    /// The connection to the host broke. There is one for as long as the worker lives: what it would bring does not come. Allocates
+    /// nothing, since there may be no memory.
+    /// </summary>
+    public void ConnectionBroke() => Volatile.Write(ref isDeaf, 1);
+
+    /// <summary>The same where memory ran out, unless it was for a call: that one says so itself, and the worker goes on.</summary>
+    public void MemoryRanOut()
+    {
+        if (Volatile.Read(ref running) == 0) Volatile.Write(ref isDeaf, 1);
+    }
+
+    /// <summary>
+    /// The platform called: who hears that is not deaf, whatever broke before. One that had come by then may begin after it, so a call
+    /// counts from the next look on.
+    /// </summary>
+    public void Heard()
+    {
+        if (Interlocked.Exchange(ref looksUncalled, 0) > 0) Volatile.Write(ref isDeaf, 0);
+    }
+
+    /// <summary>Looks until no call has come for so long that none will.</summary>
     /// <returns>Why the worker must end.</returns>
     /// <exception cref="OperationCanceledException">The worker was told to stop before.</exception>
     public async Task<string> WatchAsync(CancellationToken cancellationToken)
@@ -63,9 +86,14 @@ public sealed class Watchdog
         using var timer = new PeriodicTimer(lookInterval, time);
         while (await timer.WaitForNextTickAsync(cancellationToken))
             if (Look()) break;
-        return $"no tick of {nameof(PostgresToKafka)} came for {patience.TotalSeconds:0} s though nothing runs: the Functions host is "
-            + "gone, or this worker does not hear it any more, as after a batch that was larger than its memory. It ends, and the host, "
-            + "where there is one, starts another; what was not committed is captured, or delivered, again";
+        const string End =
+            "It ends, and the host, where there is one, starts another; what was not committed is captured, or delivered, again";
+        return Volatile.Read(ref isDeaf) != 0
+            ? $"nothing came from the Functions host for {deafPatience.TotalSeconds:0} s after the connection to it broke, or memory ran "
+                + $"out beside all runs, as by a batch that was larger: this worker does not hear it any more. {End}. Where it comes "
+                + $"again, set {BatchLimit.Variable} to fewer records, or give the worker more memory"
+            : $"no tick of {nameof(PostgresToKafka)} came for {patience.TotalSeconds:0} s though nothing runs: the Functions host is "
+                + $"gone, or this worker does not hear it any more, as after a batch that was larger than its memory. {End}";
     }
 
     /// <summary>
@@ -74,9 +102,15 @@ public sealed class Watchdog
     /// </summary>
     internal bool Look()
     {
-        if (isArmed && Volatile.Read(ref running) == 0) return Interlocked.Increment(ref looksInVain) * lookInterval >= patience;
-        Volatile.Write(ref looksInVain, 0);
-        return false;
+        if (Volatile.Read(ref running) > 0)
+        {
+            Volatile.Write(ref looksInVain, 0);
+            Volatile.Write(ref looksUncalled, 0);
+            return false;
+        }
+        // Whoever stores only, and has no tick to expect, is told from one that has nothing to do by this alone.
+        if (Volatile.Read(ref isDeaf) != 0 && Interlocked.Increment(ref looksUncalled) * lookInterval >= deafPatience) return true;
+        return isArmed && Interlocked.Increment(ref looksInVain) * lookInterval >= patience;
     }
 
     /// <summary>The platform is told not to call a half here: nobody runs it in this worker.</summary>

@@ -19,6 +19,9 @@ public sealed class LakeFolder(string root, CrashPoints? crashPoints = null) : I
 
     private readonly CrashPoints crashPoints = crashPoints ?? CrashPoints.None;
 
+    /// <summary>Called at each file that is listed or opened: of many that takes long.</summary>
+    internal Action? Looked { get; init; }
+
     private string Root => field ??= Path.GetFullPath(root);
 
     public string Locate(string path) => Path.Combine(Root, path.Replace('/', Path.DirectorySeparatorChar));
@@ -86,6 +89,7 @@ public sealed class LakeFolder(string root, CrashPoints? crashPoints = null) : I
 
     public Stream OpenRead(string path)
     {
+        Looked?.Invoke();
         try
         {
             return File.OpenRead(Locate(path));
@@ -113,7 +117,13 @@ public sealed class LakeFolder(string root, CrashPoints? crashPoints = null) : I
     private IEnumerable<string> List(string folder, EnumerationOptions levels)
     {
         var start = Locate(folder);
-        return IsFolder(start) ? Directory.EnumerateFiles(start, "*", levels).Select(Relative) : [];
+        return IsFolder(start) ? Directory.EnumerateFiles(start, "*", levels).Select(Listed) : [];
+    }
+
+    private string Listed(string file)
+    {
+        Looked?.Invoke();
+        return Relative(file);
     }
 
     private string Relative(string file) => Path.GetRelativePath(Root, file).Replace(Path.DirectorySeparatorChar, '/');

@@ -109,6 +109,17 @@ public sealed class DockerfileTests
             string.Join('\n', ComposeFile.RepositoryFile(file).Split('\n').Where(l => l != "" && l[0] != '#'));
     }
 
+    [Fact]
+    public void what_is_built_with_the_double_cannot_be_published()
+    {
+        var project = XDocument.Parse(ComposeFile.RepositoryFile("FunctionApp", "FunctionApp.csproj"));
+        var refusal = project.Descendants("Target").Single(t => t.Attribute("Name")?.Value == "RefuseDouble");
+        Assert.Equal("PrepareForPublish", refusal.Attribute("BeforeTargets")?.Value);
+        Assert.Equal("'$(KafkaDouble)' == 'true'", refusal.Attribute("Condition")?.Value);
+        var error = Assert.Single(refusal.Elements());
+        Assert.Equal(("Error", null), (error.Name.LocalName, error.Attribute("Condition")));
+    }
+
     /// <summary>A project and all that it is built from.</summary>
     private static HashSet<string> ProjectsOf(string project)
     {

@@ -1,11 +1,15 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
 using OrdersStream.Capture;
 using OrdersStream.Diagnostics;
 using OrdersStream.Hosting.Functions;
+using OrdersStream.UnitTests.Configuration;
+using OrdersStream.UnitTests.Stack;
 
 namespace OrdersStream.UnitTests.Hosting.Functions;
 
 /// <summary>How many records of a width fit into one message to the worker.</summary>
-public sealed class BatchLimitTests : IDisposable
+public sealed partial class BatchLimitTests : IDisposable
 {
     private const long HeapOfCompose = 644_245_094;
     private static readonly Dictionary<string, string> Nothing = [];
@@ -55,6 +59,26 @@ public sealed class BatchLimitTests : IDisposable
     }
 
     [Fact]
+    public void the_documents_table_has_what_holds()
+    {
+        var percent = new ComposeFile().Environment("functions")["DOTNET_GCHeapHardLimitPercent"];
+        var heapPart = Convert.ToInt32(percent, 16) / 100.0;
+        File.Copy(Path.Combine(ConfigurationFile.Repository, "FunctionApp", "host.json"), folder["host.json"]);
+        var rows = Row().Matches(ComposeFile.RepositoryFile("docs", "functions.md"));
+        Assert.Equal(3, rows.Count);
+        foreach (Match row in rows)
+        {
+            var heap = BytesOf(row.Groups["memory"].Value) * heapPart;
+            var limit = BatchLimit.Of(folder[""], Nothing, (long)heap);
+            var shown = row.Groups["heap"].Value;
+            // Shown with as many digits as it has there.
+            Assert.InRange(BytesOf(shown), heap * 0.97, heap * 1.03);
+            Assert.Equal(row.Groups["batch"].Value, (limit.Bytes / 1e6).ToString("0.0", CultureInfo.InvariantCulture));
+            Assert.Equal(row.Groups["row"].Value, (limit.Bytes / 1e3 / limit.Records).ToString("0.0", CultureInfo.InvariantCulture));
+        }
+    }
+
+    [Fact]
     public void rows_that_grow_stop_capture_and_it_stays_so()
     {
         var width = new BatchWidth(Of(10_000, HeapOfCompose));
@@ -90,6 +114,15 @@ public sealed class BatchLimitTests : IDisposable
         File.WriteAllText(folder["host.json"], $$"""{ "extensions": { "kafka": { "maxBatchSize": {{records}} } } }""");
         return BatchLimit.Of(folder[""], Nothing, heap);
     }
+
+    private static double BytesOf(string memory) =>
+        double.Parse(memory.Split(' ')[0], CultureInfo.InvariantCulture)
+        * Math.Pow(1024, memory.EndsWith("GiB", StringComparison.Ordinal) ? 3 : 2);
+
+    [GeneratedRegex(
+        @"^\| (?<memory>\d+ [MG]iB)[^(|]*\((?<heap>[\d.]+ [MG]iB)\)[^|]*\| (?<batch>[\d.]+) MB \| (?<row>[\d.]+) kB \|$",
+        RegexOptions.Multiline)]
+    private static partial Regex Row();
 
     private static void Polled(BatchWidth width, int rows, int rowBytes)
     {

@@ -9,6 +9,8 @@ public sealed class WatchdogTests
     private static readonly Dictionary<string, string> OneInstance =
         new() { ["AzureWebJobsStorage"] = "", ["AzureWebJobsSecretStorageType"] = "files" };
 
+    private static readonly Dictionary<string, string> StoresOnly = new() { ["AzureWebJobsStorage__accountName"] = "a" };
+
     [Fact]
     public async Task it_ends_the_worker_when_no_tick_has_come_for_a_minute_and_says_why()
     {
@@ -67,6 +69,65 @@ public sealed class WatchdogTests
         Assert.True(watchdog.Look());
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void a_deaf_worker_ends_though_it_expects_no_tick(bool byMemory)
+    {
+        var watchdog = New(StoresOnly, 3_600);
+        for (var look = 0; look < 100; look++) Assert.False(watchdog.Look());
+        Deafen(watchdog, byMemory);
+        for (var look = 1; look < 12; look++) Assert.False(watchdog.Look());
+        // As it happens again, at what is sent.
+        Deafen(watchdog, byMemory);
+        Assert.True(watchdog.Look());
+    }
+
+    [Fact]
+    public async Task it_says_that_it_was_deaf_and_what_helps()
+    {
+        var watchdog = New(StoresOnly, 5);
+        watchdog.ConnectionBroke();
+        var why = await watchdog.WatchAsync(TestContext.Current.CancellationToken);
+        Assert.StartsWith("nothing came from the Functions host for 60 s after the connection to it broke, or memory ran out", why);
+        Assert.Contains($"set {BatchLimit.Variable} to fewer records", why);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void one_that_is_at_work_or_called_later_is_not_deaf(bool byMemory)
+    {
+        var watchdog = New(StoresOnly, 5);
+        Deafen(watchdog, byMemory);
+        // What had come by then.
+        var run = watchdog.Run();
+        for (var look = 0; look < 100; look++) Assert.False(watchdog.Look());
+        run.Dispose();
+        for (var look = 1; look < 12; look++) Assert.False(watchdog.Look());
+        watchdog.Run().Dispose();
+        for (var look = 0; look < 100; look++) Assert.False(watchdog.Look());
+    }
+
+    [Fact]
+    public void a_call_that_had_come_before_is_no_sign_that_it_hears()
+    {
+        var watchdog = New(StoresOnly, 5);
+        watchdog.ConnectionBroke();
+        watchdog.Heard();
+        watchdog.Run().Dispose();
+        for (var look = 1; look < 12; look++) Assert.False(watchdog.Look());
+        Assert.True(watchdog.Look());
+    }
+
+    [Fact]
+    public void memory_that_ran_out_in_a_call_makes_nobody_deaf()
+    {
+        var watchdog = New(StoresOnly, 5);
+        using (watchdog.Run()) watchdog.MemoryRanOut();
+        for (var look = 0; look < 100; look++) Assert.False(watchdog.Look());
+    }
+
     [Fact]
     public void a_timer_that_is_not_switched_off_ticks_from_the_start()
     {
@@ -100,6 +161,12 @@ public sealed class WatchdogTests
         Assert.False(Watchdog.IsInRun);
         using (watchdog.Run()) Assert.True(Watchdog.IsInRun);
         Assert.False(Watchdog.IsInRun);
+    }
+
+    private static void Deafen(Watchdog watchdog, bool byMemory)
+    {
+        if (byMemory) watchdog.MemoryRanOut();
+        else watchdog.ConnectionBroke();
     }
 
     private static Watchdog New(Dictionary<string, string> environment, int interval) => new(
