@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Confluent.Kafka;
+using Confluent.Kafka.Admin;
 using OrdersStream.Configuration;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Programs;
@@ -55,9 +56,16 @@ internal sealed class LagScaler(PipelineOptions options, ScalerNumbers numbers) 
         new ConsumerConfig { BootstrapServers = options.Kafka.Brokers, GroupId = options.Kafka.EffectiveGroupId }).Build();
 
     private int looks, doubledAt = int.MinValue / 2, removedAt = int.MinValue / 2;
-    private bool isKilled;
 
     public int Running => running.Count;
+
+    /// <summary>Killed, and not replaced yet.</summary>
+    public int Missing { get; private set; }
+
+    public int Replaced { get; private set; }
+
+    /// <summary>Members of the group that partitions were given to; a killed one is still among them for its session's time-out.</summary>
+    public int Sharing { get; private set; }
 
     /// <summary>Records that wait, as the group says.</summary>
     public long Lag { get; private set; }
@@ -72,6 +80,7 @@ internal sealed class LagScaler(PipelineOptions options, ScalerNumbers numbers) 
     {
         looks++;
         Lag = ReadLag();
+        Sharing = await ReadSharingAsync();
         var wanted = Math.Clamp((int)Math.Ceiling(Lag / numbers.LagThreshold), numbers.InstancesMin, numbers.InstancesMax);
         asked.Enqueue(wanted);
         if (asked.Count > numbers.StabilizationLooks) asked.Dequeue();
@@ -93,7 +102,7 @@ internal sealed class LagScaler(PipelineOptions options, ScalerNumbers numbers) 
     /// <summary>Whatever it is at.</summary>
     public async Task KillOneAsync()
     {
-        isKilled = true;
+        Missing++;
         await running[0].KillAsync();
     }
 
@@ -111,8 +120,9 @@ internal sealed class LagScaler(PipelineOptions options, ScalerNumbers numbers) 
     {
         foreach (var program in running.Where(p => p.HasExited).ToList())
         {
-            Assert.True(isKilled, "a storer ended that nobody had told to");
-            isKilled = false;
+            Assert.True(Missing > 0, "a storer ended that nobody had told to");
+            Missing--;
+            Replaced++;
             running.Remove(program);
             gone.Add(program);
             Start();
@@ -126,6 +136,14 @@ internal sealed class LagScaler(PipelineOptions options, ScalerNumbers numbers) 
         await program.SignalAsync("TERM");
         var end = await program.EndAsync(numbers.Grace);
         Assert.True(end.ExitCode == 0, $"it ended with {end.ExitCode}: {end.Output}");
+    }
+
+    private async Task<int> ReadSharingAsync()
+    {
+        using var admin = new DependentAdminClientBuilder(group.Handle).Build();
+        var described = await admin.DescribeConsumerGroupsAsync(
+            [options.Kafka.EffectiveGroupId], new DescribeConsumerGroupsOptions { RequestTimeout = AnswerTimeout });
+        return described.ConsumerGroupDescriptions.Single().Members.Count(m => m.Assignment.TopicPartitions.Count > 0);
     }
 
     /// <summary>Of a partition that the group has no offset of, all that is there.</summary>

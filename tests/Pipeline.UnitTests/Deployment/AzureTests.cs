@@ -18,6 +18,19 @@ public sealed partial class AzureTests
 {
     private const string Site = "Microsoft.Web/sites", App = "Microsoft.App/containerApps", Secret = "Microsoft.KeyVault/vaults/secrets";
 
+    private const string Role = "Microsoft.Authorization/roleAssignments";
+
+    // The platform's own roles: a wrong one lets the deployment through, and the app stands without rights.
+    private const string KeyVaultSecretsUser = "4633458b-17de-408a-b874-0445c86b69e6";
+    private const string StorageBlobDataOwner = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b";
+    private const string AcrPull = "7f951dda-4ed3-4680-a7ca-43fe172d538d";
+    private const string EventHubsDataOwner = "f526a384-b230-433a-b45c-95f59c4a2dec";
+
+    private const string Registry = "/Microsoft.ContainerRegistry/registries/registry";
+
+    // What the parameters' registry is called by those who pull.
+    private const string Server = "format('{0}{1}', 'registry', environment().suffixes.acrLoginServer)";
+
     private static readonly string[] Sites = ["flex", "elastic-premium"];
 
     public static TheoryData<string> EverySite() => [.. Sites];
@@ -31,6 +44,11 @@ public sealed partial class AzureTests
 
     [Theory, MemberData(nameof(EveryPlan))]
     public async Task compiler_and_linter_have_nothing_to_say(string plan) => Assert.Equal("", (await BicepFile.OfAsync(plan)).Said.Trim());
+
+    /// <summary>Without deploy/azure/bicepconfig.json, or beside it, that would be a warning.</summary>
+    [Fact]
+    public async Task what_the_linters_configuration_calls_an_error_is_one() =>
+        Assert.Contains(": Error no-unused-params: ", await BicepFile.SaidOfAsync("flex", "param x string = ''"), StringComparison.Ordinal);
 
     [Theory, MemberData(nameof(EverySite))]
     public async Task the_function_app_takes_its_settings_as_they_are(string plan)
@@ -138,12 +156,7 @@ public sealed partial class AzureTests
         Assert.Empty(app["properties"]!["configuration"]!["secrets"]!.AsArray());
         var rules = half == "kafka-to-lake" ? ScaleOf(app)["rules"]!.AsArray().Select(r => (string)r!["custom"]!["type"]!) : ["cpu"];
         Assert.Equal(["cpu"], rules);
-        // Azure Event Hubs Data Owner.
-        var role = Assert.Single(bicep.All("Microsoft.Authorization/roleAssignments"), r =>
-            ((string)r["properties"]!["roleDefinitionId"]!).EndsWith("/f526a384-b230-433a-b45c-95f59c4a2dec", StringComparison.Ordinal));
-        Assert.Contains("/Microsoft.EventHub/namespaces/events/", (string)role["id"]!);
-        var identity = Assert.Single(app["identity"]!["userAssignedIdentities"]!.AsObject()).Key;
-        Assert.Contains(identity, (string)role["properties"]!["principalId"]!);
+        AssertIsGiven(bicep, app, EventHubsDataOwner, "/Microsoft.EventHub/namespaces/events");
     }
 
     private static void AssertLogsInByToken(BicepFile bicep, PostgresOptions postgres) => Assert.Equal(
@@ -152,7 +165,7 @@ public sealed partial class AzureTests
 
     private static void AssertIsTheIdentity(JsonNode app, string clientId)
     {
-        Assert.Contains(Assert.Single(app["identity"]!["userAssignedIdentities"]!.AsObject()).Key, clientId);
+        Assert.Contains(IdentityOf(app), clientId);
         Assert.Contains("clientId", clientId);
     }
 
@@ -189,6 +202,58 @@ public sealed partial class AzureTests
         Assert.Contains($"EXPOSE {settings["WEBSITES_PORT"]}\n", dockerfile);
         foreach (var name in (string[])["FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsSecretStorageType", "AzureWebJobsDisableHomepage"])
             Assert.Contains($"{name}={settings[name]} ", dockerfile);
+    }
+
+    /// <summary>The host keeps its locks in the account, and on Flex Consumption the platform finds the program there.</summary>
+    [Theory, MemberData(nameof(EverySite))]
+    public async Task the_hosts_account_is_the_identitys_own(string plan)
+    {
+        var bicep = await BicepFile.OfAsync(plan);
+        var (site, account) = (Assert.Single(bicep.All(Site)), Assert.Single(bicep.All("Microsoft.Storage/storageAccounts")));
+        var settings = BicepFile.SettingsOf(site);
+        Assert.Equal((string)account["name"]!, settings[$"{FunctionsSettings.Storage}__accountName"]);
+        AssertIsTheIdentity(site, settings[$"{FunctionsSettings.Storage}__clientId"]);
+        AssertIsGiven(bicep, site, StorageBlobDataOwner, (string)account["id"]!);
+    }
+
+    [Fact]
+    public async Task on_flex_consumption_the_program_is_brought_into_a_container_that_is_made()
+    {
+        var bicep = await BicepFile.OfAsync("flex");
+        var site = Assert.Single(bicep.All(Site));
+        var storage = site["properties"]!["functionAppConfig"]!["deployment"]!["storage"]!;
+        var address = Container().Match((string)storage["value"]!);
+        Assert.Contains(
+            $"{address.Groups[2].Value}/default/{address.Groups[1].Value}",
+            bicep.All("Microsoft.Storage/storageAccounts/blobServices/containers").Select(c => (string)c["name"]!));
+        Assert.Equal(("blobContainer", "UserAssignedIdentity", IdentityOf(site)), (
+            (string)storage["type"]!, (string)storage["authentication"]!["type"]!,
+            (string)storage["authentication"]!["userAssignedIdentityResourceId"]!));
+    }
+
+    [Fact]
+    public async Task on_elastic_premium_the_image_is_pulled_by_the_identity_from_the_registry_where_it_may()
+    {
+        var bicep = await BicepFile.OfAsync("elastic-premium");
+        var site = Assert.Single(bicep.All(Site));
+        var config = site["properties"]!["siteConfig"]!;
+        Assert.Equal($"[format('DOCKER|{{0}}/{{1}}', {Server}, 'orders-stream:1')]", (string)config["linuxFxVersion"]!);
+        Assert.True((bool)config["acrUseManagedIdentityCreds"]!);
+        AssertIsTheIdentity(site, (string)config["acrUserManagedIdentityID"]!);
+        AssertIsGiven(bicep, site, AcrPull, Registry);
+    }
+
+    [Theory, MemberData(nameof(Halves))]
+    public async Task a_container_apps_image_is_pulled_by_the_identity_from_the_registry_where_it_may(string name, string half)
+    {
+        var bicep = await BicepFile.OfAsync("container-apps");
+        var app = bicep.All(App).Single(a => (string)a["name"]! == name);
+        var container = Assert.Single(app["properties"]!["template"]!["containers"]!.AsArray())!;
+        Assert.Equal($"[format('{{0}}/{{1}}', {Server}, 'orders-stream:1')]", (string)container["image"]!);
+        var registry = Assert.Single(app["properties"]!["configuration"]!["registries"]!.AsArray())!;
+        Assert.Equal(($"[{Server}]", IdentityOf(app)), ((string)registry["server"]!, (string)registry["identity"]!));
+        AssertIsGiven(bicep, app, AcrPull, Registry);
+        Assert.True(half is "postgres-to-kafka" or "kafka-to-lake");
     }
 
     public static TheoryData<string, string> Halves() =>
@@ -285,11 +350,11 @@ public sealed partial class AzureTests
     private static bool IsSecret(string name) =>
         name.EndsWith("Password", StringComparison.OrdinalIgnoreCase) || name.EndsWith("_KEY", StringComparison.Ordinal);
 
-    /// <summary>A key of the configuration, a reference of the shipped one, or what a trigger, the host or the platform takes.</summary>
     /// <summary>As the platform hands them over.</summary>
     private static Dictionary<string, string> Resolved(IReadOnlyDictionary<string, string> settings) => settings.ToDictionary(
         s => s.Key, s => s.Value.StartsWith("@Microsoft.KeyVault(", StringComparison.Ordinal) ? "a secret" : s.Value);
 
+    /// <summary>A key of the configuration, a reference of the shipped one, or what a trigger, the host or the platform takes.</summary>
     private static void AssertIsTaken(string name)
     {
         string[] platform =
@@ -318,18 +383,23 @@ public sealed partial class AzureTests
     private static void AssertIsTheShare(BicepFile bicep, string account, string share) => Assert.Equal(
         $"{account}/default/{share}", (string)Assert.Single(bicep.All("Microsoft.Storage/storageAccounts/fileServices/shares"))["name"]!);
 
+    private static string IdentityOf(JsonNode app) => Assert.Single(app["identity"]!["userAssignedIdentities"]!.AsObject()).Key;
+
     /// <summary>It is the one that the app has, and the vault's role is given to it.</summary>
     private static void AssertItsIdentityMayRead(BicepFile bicep, JsonNode app, string identity)
     {
-        Assert.Equal(identity, Assert.Single(app["identity"]!["userAssignedIdentities"]!.AsObject()).Key);
+        Assert.Equal(identity, IdentityOf(app));
         Assert.Contains(identity, bicep.All("Microsoft.ManagedIdentity/userAssignedIdentities").Select(i => (string)i["id"]!));
-        var vault = (string)Assert.Single(bicep.All("Microsoft.KeyVault/vaults"))["id"]!;
-        var roles = bicep.All("Microsoft.Authorization/roleAssignments")
-            .Where(r => ((string)r["id"]!).StartsWith(vault, StringComparison.Ordinal));
-        var role = Assert.Single(roles)["properties"]!;
-        // Key Vault Secrets User.
-        Assert.EndsWith("/4633458b-17de-408a-b874-0445c86b69e6", (string)role["roleDefinitionId"]!);
-        Assert.Contains(identity, (string)role["principalId"]!);
+        AssertIsGiven(bicep, app, KeyVaultSecretsUser, (string)Assert.Single(bicep.All("Microsoft.KeyVault/vaults"))["id"]!);
+    }
+
+    /// <summary>The role, and no other one there, to the app's identity.</summary>
+    private static void AssertIsGiven(BicepFile bicep, JsonNode app, string role, string resource)
+    {
+        var given = Assert.Single(bicep.All(Role), r => ((string)r["id"]!).Contains($"{resource}/providers/{Role}/"))["properties"]!;
+        Assert.EndsWith($"/Microsoft.Authorization/roleDefinitions/{role}", (string)given["roleDefinitionId"]!);
+        Assert.StartsWith($"[reference('{IdentityOf(app)}',", (string)given["principalId"]!);
+        Assert.EndsWith(".principalId]", (string)given["principalId"]!);
     }
 
     [GeneratedRegex(@"^@AppSettingRef\((\w+)\)$")]
@@ -337,6 +407,9 @@ public sealed partial class AzureTests
 
     [GeneratedRegex(@"^@Microsoft\.KeyVault\(VaultName=([\w-]+);SecretName=([\w-]+)\)$")]
     private static partial Regex Reference();
+
+    [GeneratedRegex(@"^\[format\('https://\{0\}\.blob\.\{1\}/([\w-]+)', '(\w+)', environment\(\)\.suffixes\.storage\)\]$")]
+    private static partial Regex Container();
 
     [GeneratedRegex("<TargetFramework>net([0-9.]+)<")]
     private static partial Regex Framework();

@@ -29,8 +29,17 @@ internal sealed class BicepFile
     /// <param name="parameters">Lines that stand for those of the same parameters in its example, or are more of them.</param>
     public static Task<BicepFile> OfAsync(string plan, params string[] parameters)
     {
-        Assert.SkipWhen(Compiler is null, "The compiler of Bicep comes from a package for 64-bit Linux.");
+        SkipWithoutCompiler();
         return Evaluated.GetOrAdd(string.Join('\n', [plan, .. parameters]), _ => new(() => EvaluateAsync(plan, parameters))).Value;
+    }
+
+    /// <summary>Warnings and errors where a line more stands at a plan's end; skips where there is no compiler.</summary>
+    public static async Task<string> SaidOfAsync(string plan, string line)
+    {
+        SkipWithoutCompiler();
+        using var folder = CopyOfAll();
+        await File.AppendAllTextAsync(folder[$"{plan}.bicep"], $"\n{line}\n");
+        return (await RunAsync("lint", folder[$"{plan}.bicep"])).Said;
     }
 
     /// <summary>The resources of a type, by whatever name.</summary>
@@ -42,16 +51,31 @@ internal sealed class BicepFile
 
     private static async Task<BicepFile> EvaluateAsync(string plan, string[] parameters)
     {
-        using var folder = new TempFolder();
-        foreach (var file in Directory.EnumerateFiles(Folder)) File.Copy(file, folder[Path.GetFileName(file)]);
+        using var folder = CopyOfAll();
         var example = folder[$"{plan}.bicepparam"];
         var others = (await File.ReadAllLinesAsync(example)).Where(line => !parameters.Any(p => NameOf(p) == NameOf(line)));
         await File.WriteAllLinesAsync(example, [.. others, .. parameters]);
-        var start = new ProcessStartInfo(Compiler!,
-        [
+        var (exitCode, said) = await RunAsync(
             "snapshot", folder[$"{plan}.bicepparam"], "--mode", "overwrite", "--subscription-id", Guid.Empty.ToString(),
-            "--resource-group", "group", "--location", "westeurope",
-        ])
+            "--resource-group", "group", "--location", "westeurope");
+        Assert.True(exitCode == 0, $"bicep snapshot {plan} ended with {exitCode}: {said}");
+        var snapshot = JsonNode.Parse(await File.ReadAllTextAsync(folder[$"{plan}.snapshot.json"]))!;
+        return new BicepFile(snapshot["predictedResources"]!.AsArray(), said);
+    }
+
+    private static void SkipWithoutCompiler() =>
+        Assert.SkipWhen(Compiler is null, "The compiler of Bicep comes from a package for 64-bit Linux.");
+
+    private static TempFolder CopyOfAll()
+    {
+        var folder = new TempFolder();
+        foreach (var file in Directory.EnumerateFiles(Folder)) File.Copy(file, folder[Path.GetFileName(file)]);
+        return folder;
+    }
+
+    private static async Task<(int ExitCode, string Said)> RunAsync(params string[] arguments)
+    {
+        var start = new ProcessStartInfo(Compiler!, arguments)
         {
             RedirectStandardOutput = true, RedirectStandardError = true,
             Environment = { ["POSTGRES_PASSWORD"] = "p", ["KAFKA_PASSWORD"] = "k" },
@@ -59,10 +83,7 @@ internal sealed class BicepFile
         using var process = Process.Start(start)!;
         var said = Task.WhenAll(process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         await process.WaitForExitAsync();
-        var text = string.Concat(await said);
-        Assert.True(process.ExitCode == 0, $"bicep snapshot {plan} ended with {process.ExitCode}: {text}");
-        var snapshot = JsonNode.Parse(await File.ReadAllTextAsync(folder[$"{plan}.snapshot.json"]))!;
-        return new BicepFile(snapshot["predictedResources"]!.AsArray(), text);
+        return (process.ExitCode, string.Concat(await said));
     }
 
     private static string NameOf(string parameter) => parameter.Split('=')[0].Trim();

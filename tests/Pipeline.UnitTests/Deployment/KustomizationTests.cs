@@ -84,14 +84,14 @@ public sealed class KustomizationTests
         foreach (var deployment in deployments)
         {
             var (labels, pod) = (deployment.Spec.Template.Metadata.Labels, deployment.Spec.Template.Spec);
-            Assert.True(Selects(deployment.Spec.Selector.MatchLabels, labels));
+            Assert.True(Manifests.Selects(deployment.Spec.Selector.MatchLabels, labels));
             var container = Assert.Single(pod.Containers);
             Assert.Contains(container.EnvFrom[0].ConfigMapRef.Name, maps);
             Assert.Contains(container.EnvFrom[1].SecretRef.Name, secrets);
             Assert.Contains('/', container.Image);
-            Assert.True(Selects(Assert.Single(rendered.OfType<V1Service>()).Spec.Selector, labels));
-            Assert.True(Selects(Assert.Single(rendered.OfType<V1NetworkPolicy>()).Spec.PodSelector.MatchLabels, labels));
-            var budget = rendered.OfType<V1PodDisruptionBudget>().Single(b => Selects(b.Spec.Selector.MatchLabels, labels));
+            Assert.True(Manifests.Selects(Assert.Single(rendered.OfType<V1Service>()).Spec.Selector, labels));
+            Assert.True(Manifests.Selects(Assert.Single(rendered.OfType<V1NetworkPolicy>()).Spec.PodSelector.MatchLabels, labels));
+            var budget = rendered.OfType<V1PodDisruptionBudget>().Single(b => Manifests.Selects(b.Spec.Selector.MatchLabels, labels));
             Assert.Equal(deployment.Metadata.Name, budget.Metadata.Name);
         }
     }
@@ -105,7 +105,7 @@ public sealed class KustomizationTests
         {
             var term = Assert.Single(template.Spec.Affinity.PodAffinity.RequiredDuringSchedulingIgnoredDuringExecution);
             Assert.Equal("kubernetes.io/hostname", term.TopologyKey);
-            Assert.True(Selects(term.LabelSelector.MatchLabels, template.Metadata.Labels));
+            Assert.True(Manifests.Selects(term.LabelSelector.MatchLabels, template.Metadata.Labels));
         }
     }
 
@@ -120,13 +120,10 @@ public sealed class KustomizationTests
         Assert.Equal("orders-stream", scaled.Metadata.NamespaceProperty);
         Assert.Contains(scaled.Spec.ScaleTargetRef.Name!, replicas.Keys);
         var (monitor, service) = (Assert.Single(rendered.OfType<ServiceMonitor>()), Assert.Single(rendered.OfType<V1Service>()));
-        Assert.True(Selects(monitor.Spec.Selector.MatchLabels, service.Metadata.Labels));
+        Assert.True(Manifests.Selects(monitor.Spec.Selector.MatchLabels, service.Metadata.Labels));
         V1ObjectMeta[] watched = [monitor.Metadata, Assert.Single(rendered.OfType<PrometheusRule>()).Metadata];
         Assert.All(watched, m => Assert.Equal(service.Metadata.NamespaceProperty, m.NamespaceProperty));
     }
-
-    private static bool Selects(IDictionary<string, string> selector, IDictionary<string, string> labels) =>
-        selector.Count > 0 && selector.All(s => labels.TryGetValue(s.Key, out var value) && value == s.Value);
 
     private static async Task<IReadOnlyList<object>> RenderAsync(string overlay)
     {

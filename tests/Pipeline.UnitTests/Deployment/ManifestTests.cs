@@ -120,6 +120,77 @@ public sealed partial class ManifestTests
         Assert.Equal(servers.Select(port => ("TCP", port)).Append(("TCP", "53")).Append(("UDP", "53")).Order(), open.Order());
     }
 
+    /// <summary>A cluster takes a selector that meets nobody, or others too: the pods are then without budget, policy or page.</summary>
+    [Fact]
+    public void whoever_selects_pods_selects_these()
+    {
+        var pods = ((string[])["capture", "store"]).ToDictionary(name => name, name => Labelled(Of(name).Spec.Template.Metadata.Labels));
+        string[] all = [.. pods.Keys];
+        Assert.All(all, name => AssertSelects(Of(name).Spec.Selector, [name]));
+        AssertSelects(Assert.Single(PodOf("capture").TopologySpreadConstraints).LabelSelector, ["capture"]);
+
+        var budgets = Manifests.Parse(Manifests.Read("base/disruption.yaml")).Cast<V1PodDisruptionBudget>().ToList();
+        Assert.Equal(all, budgets.Select(b => b.Metadata.Name).Order());
+        Assert.All(budgets, budget =>
+        {
+            AssertSelects(budget.Spec.Selector, [budget.Metadata.Name]);
+            Assert.Equal(budget.Metadata.Name, budget.Spec.Selector.MatchLabels["app.kubernetes.io/component"]);
+            Assert.Equal(("1", null), (budget.Spec.MaxUnavailable.Value, budget.Spec.MinAvailable?.Value));
+        });
+
+        var service = Manifests.One<V1Service>("base/service.yaml");
+        AssertMeets(service.Spec.Selector, all);
+        AssertSelects(Manifests.One<V1NetworkPolicy>("base/network.yaml").Spec.PodSelector, all);
+        var together = Manifests.One<V1Deployment>("overlays/one-node/together.yaml").Spec.Template.Spec.Affinity.PodAffinity;
+        var term = Assert.Single(together.RequiredDuringSchedulingIgnoredDuringExecution);
+        Assert.Equal("kubernetes.io/hostname", term.TopologyKey);
+        AssertSelects(term.LabelSelector, all);
+        var monitor = Manifests.One<ServiceMonitor>("components/prometheus/servicemonitor.yaml").Spec.Selector;
+        Assert.Null(monitor.MatchExpressions);
+        Assert.True(Manifests.Selects(monitor.MatchLabels, Labelled(service.Metadata.Labels)));
+
+        void AssertSelects(V1LabelSelector selector, string[] names)
+        {
+            Assert.Null(selector.MatchExpressions);
+            AssertMeets(selector.MatchLabels, names);
+        }
+
+        void AssertMeets(IDictionary<string, string> selector, string[] names) =>
+            Assert.Equal(names, pods.Where(pod => Manifests.Selects(selector, pod.Value)).Select(pod => pod.Key).Order());
+    }
+
+    [Fact]
+    public void metrics_are_asked_for_from_the_monitors_namespace_alone()
+    {
+        var policy = Manifests.One<V1NetworkPolicy>("base/network.yaml").Spec;
+        Assert.Equal(["Egress", "Ingress"], policy.PolicyTypes.Order());
+        var from = Assert.Single(Assert.Single(policy.Ingress).FromProperty);
+        Assert.Equal(new("kubernetes.io/metadata.name", "monitoring"), Assert.Single(from.NamespaceSelector.MatchLabels));
+        Assert.Null(from.NamespaceSelector.MatchExpressions);
+    }
+
+    [Fact]
+    public void all_lie_in_one_namespace_which_refuses_pods_with_more_rights()
+    {
+        var own = Manifests.One<V1Namespace>("base/namespace.yaml").Metadata;
+        Assert.Equal("restricted", own.Labels["pod-security.kubernetes.io/enforce"]);
+        string[] named = [.. Manifests.Kustomized.Select(Manifests.KustomizationOf).Select(k => k.Namespace).OfType<string>()];
+        Assert.Equal([own.Name, own.Name], named);
+        Assert.Equal(own.Name, Manifests.KustomizationOf("base").Namespace);
+    }
+
+    [Fact]
+    public void many_nodes_write_the_lake_or_one_does()
+    {
+        var (many, one) = (Claim("base"), Claim("overlays/one-node"));
+        Assert.Equal(["ReadWriteMany"], many.Spec.AccessModes);
+        Assert.Equal(["ReadWriteOnce"], one.Spec.AccessModes);
+        Assert.Equal(
+            (many.Metadata.Name, Manifests.KustomizationOf("base").Namespace), (one.Metadata.Name, one.Metadata.NamespaceProperty));
+
+        static V1PersistentVolumeClaim Claim(string folder) => Manifests.One<V1PersistentVolumeClaim>($"{folder}/lake.yaml");
+    }
+
     [Fact]
     public void the_scaler_watches_the_group_by_which_store_reads_the_topic()
     {
@@ -193,6 +264,14 @@ public sealed partial class ManifestTests
         var deployment = Manifests.One<V1Deployment>($"base/{name}.yaml");
         Assert.Equal(name, deployment.Metadata.Name);
         return deployment;
+    }
+
+    /// <summary>Its own labels, and those that all of the base are given.</summary>
+    private static Dictionary<string, string> Labelled(IDictionary<string, string>? own)
+    {
+        var common = Assert.Single(Manifests.KustomizationOf("base").Labels);
+        Assert.Equal((true, true), (common.IncludeSelectors, common.IncludeTemplates));
+        return common.Pairs.Concat(own ?? new Dictionary<string, string>()).ToDictionary();
     }
 
     private static V1PodSpec PodOf(string name) => Of(name).Spec.Template.Spec;

@@ -116,6 +116,10 @@ internal static class Manifests
         }
     }
 
+    /// <summary>Whether a selector meets who has these labels; one that says nothing would meet all, which nobody wants here.</summary>
+    public static bool Selects(IDictionary<string, string> selector, IDictionary<string, string> labels) =>
+        selector.Count > 0 && selector.All(s => labels.TryGetValue(s.Key, out var value) && value == s.Value);
+
     /// <summary>Seconds of 10s, 5m, 3h.</summary>
     public static int Seconds(string duration) =>
         int.Parse(duration[..^1], CultureInfo.InvariantCulture) * duration[^1] switch { 's' => 1, 'm' => 60, 'h' => 3_600, _ => 0 };

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using OrdersStream.UnitTests.Stack;
 
 namespace OrdersStream.UnitTests.Deployment;
 
@@ -23,10 +24,7 @@ internal static class Promtool
         }
         catch (Win32Exception)
         {
-            const string reason = $"There is no promtool: install Debian's package prometheus, or set {Setting} to its path.";
-            if (string.Equals(Environment.GetEnvironmentVariable("CI"), "true", StringComparison.OrdinalIgnoreCase))
-                Assert.Fail($"{reason} (CI=true: a missing tool is a failure.)");
-            Assert.Skip(reason);
+            MissingTool.Tell($"There is no promtool: install Debian's package prometheus, or set {Setting} to its path.");
         }
     }
 }

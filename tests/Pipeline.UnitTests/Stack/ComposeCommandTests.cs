@@ -43,10 +43,7 @@ public sealed class ComposeCommandTests
             {
             }
         }
-        const string reason = "Neither docker-compose nor docker compose is installed.";
-        if (string.Equals(Environment.GetEnvironmentVariable("CI"), "true", StringComparison.OrdinalIgnoreCase))
-            Assert.Fail($"{reason} (CI=true: a missing tool is a failure.)");
-        Assert.Skip(reason);
+        MissingTool.Tell("Neither docker-compose nor docker compose is installed.");
         return [];
     }
 
