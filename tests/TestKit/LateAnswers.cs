@@ -36,7 +36,8 @@ public static class LateAnswers
     private static bool IsLate(Exception? e) => e switch
     {
         null => false,
-        TimeoutException or KafkaException { Error.Code: ErrorCode.Local_TimedOut or ErrorCode.RequestTimedOut } => true,
+        TimeoutException => true,
+        KafkaException { Error.Code: ErrorCode.Local_TimedOut or ErrorCode.Local_TimedOutQueue or ErrorCode.RequestTimedOut } => true,
         // A topic is there for whoever made it before it is for whoever asks.
         PipelineException { Action: FailureAction.Retry } p when p.Problem.Contains("is not visible after", StringComparison.Ordinal) =>
             true,
