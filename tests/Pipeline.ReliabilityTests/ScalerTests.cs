@@ -41,21 +41,22 @@ public sealed class ScalerTests(PostgresServer postgres, KafkaServer kafka)
             await UntilAsync(() => scaler.Running == 1);
             Assert.Equal((1, 3), (scaler.Fewest, scaler.Replaced));
 
-            // A look, and rows that flow meanwhile: far fewer than would ask for another storer. A lag that only rises is no progress.
+            // A look, and rows that flow meanwhile: far fewer than would ask for another storer. Where nobody stores they add
+            // up, and bring storers: that is no progress.
             Task UntilAsync(Func<bool> isSo)
             {
-                var lowest = long.MaxValue;
+                var (lowest, fewest) = (long.MaxValue, int.MaxValue);
                 return Waiting.UntilAsync(
                     async () =>
                     {
                         await InsertAsync(stream, Math.Max(2, backlog - scaler.Lag));
                         await stream.PollAsync();
                         await scaler.LookAsync();
-                        lowest = Math.Min(lowest, scaler.Lag);
+                        (lowest, fewest) = (Math.Min(lowest, scaler.Lag), Math.Min(fewest, scaler.Running));
                         return isSo();
                     },
                     null, () => $"{scaler.Running} run, {scaler.Sharing} share the topic, and {scaler.Lag} records wait",
-                    () => (scaler.Running, scaler.Sharing, lowest));
+                    () => backlog > 0 ? (scaler.Running, scaler.Sharing, lowest) : (fewest, 0, lowest));
             }
         }
 
