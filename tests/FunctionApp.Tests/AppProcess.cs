@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using OrdersStream.Configuration;
 using OrdersStream.Hosting.Functions;
+using OrdersStream.TestKit;
 using OrdersStream.TestKit.Programs;
 
 namespace OrdersStream.FunctionApp.Tests;
