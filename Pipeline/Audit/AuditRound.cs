@@ -67,6 +67,9 @@ internal sealed class AuditRound(
     /// <summary>Versions that are lost, and known to be.</summary>
     public long LostAccepted { get; init; }
 
+    /// <summary>How many it has asked for.</summary>
+    public long Requested => requested;
+
     /// <summary>Those that this one asks for.</summary>
     public AskedRows Asked { get; } = new();
 

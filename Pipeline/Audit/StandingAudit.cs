@@ -40,6 +40,7 @@ public sealed class StandingAudit
     private string? announced;
     private bool isAwaited;
     private AskedRows asked = new();
+    private AuditRound? underWay;
 
     /// <param name="options">The stream's configuration.</param>
     /// <param name="position">Where capture has got to in this process; null: it is not the poller.</param>
@@ -151,7 +152,14 @@ public sealed class StandingAudit
         try
         {
             var state = file.Read() ?? new(null);
-            file.Write(state with { FailedAt = state.FailedAt ?? time.GetUtcNow(), Failure = verdict.Problem, RoundBegunAt = null });
+            file.Write(state with
+            {
+                FailedAt = state.FailedAt ?? time.GetUtcNow(), Failure = verdict.Problem, RoundBegunAt = null,
+                // What it had asked for by then is published all the same.
+                RequestedInAll = state.RequestedInAll + (underWay?.Requested ?? 0),
+            });
+            if (underWay is { Requested: > 0 }) asked = underWay.Asked;
+            underWay = null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -173,6 +181,7 @@ public sealed class StandingAudit
         {
             AskedBefore = asked.Published(),
         };
+        underWay = round;
         await using (var steps = round.StepsAsync(cancellationToken).GetAsyncEnumerator(cancellationToken))
         {
             for (var begun = time.GetTimestamp(); await steps.MoveNextAsync(); begun = time.GetTimestamp())
@@ -181,6 +190,7 @@ public sealed class StandingAudit
                 await Task.Delay(pause, time, cancellationToken);
             }
         }
+        underWay = null;
         var found = round.FindingsOf(begunAt, time.GetUtcNow());
         if (found.ComparedNothing)
         {

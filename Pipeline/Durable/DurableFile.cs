@@ -131,18 +131,27 @@ public static partial class DurableFile
     /// Removes temporary files of this class below a folder, that writers who died left.
     /// One who would still want to name his fails, and tries again.
     /// </summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="now">The clock.</param>
+    /// <param name="looked">Called at each file, of many of which it takes long.</param>
     /// <returns>How many.</returns>
-    public static int RemoveLeftovers(string folder, DateTimeOffset now)
+    public static int RemoveLeftovers(string folder, DateTimeOffset now, Action? looked = null)
     {
         if (!Directory.Exists(folder)) return 0;
         var everywhere = new EnumerationOptions
         {
             RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint, IgnoreInaccessible = true,
         };
-        var leftovers = new DirectoryInfo(folder).EnumerateFiles(".*.tmp", everywhere)
-            .Where(file => TemporaryName().IsMatch(file.Name) && file.LastWriteTimeUtc < now - LeftoverAge).ToList();
+        var leftovers = Directory.EnumerateFiles(folder, "*", everywhere).Where(IsTemporary).Select(path => new FileInfo(path))
+            .Where(file => file.LastWriteTimeUtc < now - LeftoverAge).ToList();
         foreach (var file in leftovers) file.Delete();
         return leftovers.Count;
+
+        bool IsTemporary(string path)
+        {
+            looked?.Invoke();
+            return TemporaryName().IsMatch(Path.GetFileName(path));
+        }
     }
 
     [GeneratedRegex(@"\A\..+\.[0-9a-f]{32}\.tmp\z")]

@@ -12,6 +12,9 @@ public sealed class Watchdog
     private const int IntervalsMin = 6, LooksMin = 12;
 
     private static readonly TimeSpan LookIntervalMax = TimeSpan.FromSeconds(5);
+    private const int ByConnection = 1;
+    private const int ByMemory = 2;
+
     private static readonly AsyncLocal<RunningCall?> Current = new();
 
     private readonly TimeProvider time;
@@ -20,7 +23,7 @@ public sealed class Watchdog
     private int running;
     private int looksInVain;
     private volatile bool isArmed;
-    private int isDeaf, looksUncalled;
+    private int deafBy, looksUncalled;
 
     /// <param name="options">For the interval of the ticks.</param>
     /// <param name="environment">Tells whether there are ticks from the start, and which half is switched off.</param>
@@ -36,6 +39,8 @@ public sealed class Watchdog
 
     /// <summary>Whether who asks does so for a call of the platform that has not ended yet.</summary>
     public static bool IsInRun => Current.Value is { IsOver: false };
+
+    private bool IsDeaf => Volatile.Read(ref deafBy) is var by && (by == ByConnection || (by == ByMemory && !isArmed));
 
     /// <summary>However short the interval is. A test shortens it.</summary>
     internal static TimeSpan PatienceMin { get; set; } = TimeSpan.FromSeconds(60);
@@ -61,21 +66,24 @@ public sealed class Watchdog
     /// The connection to the host broke. There is one for as long as the worker lives: what it would bring does not come. Allocates
     /// nothing, since there may be no memory.
     /// </summary>
-    public void ConnectionBroke() => Volatile.Write(ref isDeaf, 1);
+    public void ConnectionBroke() => Volatile.Write(ref deafBy, ByConnection);
 
-    /// <summary>The same where memory ran out, unless it was for a call: that one says so itself, and the worker goes on.</summary>
+    /// <summary>
+    /// The same where memory ran out, unless it was for a call: that one says so itself, and the worker goes on. It may have run out for
+    /// what else goes on beside the calls, so where ticks are expected these alone tell.
+    /// </summary>
     public void MemoryRanOut()
     {
-        if (Volatile.Read(ref running) == 0) Volatile.Write(ref isDeaf, 1);
+        if (Volatile.Read(ref running) == 0) Interlocked.CompareExchange(ref deafBy, ByMemory, 0);
     }
 
     /// <summary>
     /// The platform called: who hears that is not deaf, whatever broke before. One that had come by then may begin after it, so a call
-    /// counts from the next look on.
+    /// counts when all of the time between two looks has gone by.
     /// </summary>
     public void Heard()
     {
-        if (Interlocked.Exchange(ref looksUncalled, 0) > 0) Volatile.Write(ref isDeaf, 0);
+        if (Interlocked.Exchange(ref looksUncalled, 0) > 1) Volatile.Write(ref deafBy, 0);
     }
 
     /// <summary>Looks until no call has come for so long that none will.</summary>
@@ -88,7 +96,7 @@ public sealed class Watchdog
             if (Look()) break;
         const string End =
             "It ends, and the host, where there is one, starts another; what was not committed is captured, or delivered, again";
-        return Volatile.Read(ref isDeaf) != 0
+        return IsDeaf
             ? $"nothing came from the Functions host for {deafPatience.TotalSeconds:0} s after the connection to it broke, or memory ran "
                 + $"out beside all runs, as by a batch that was larger: this worker does not hear it any more. {End}. Where it comes "
                 + $"again, set {BatchLimit.Variable} to fewer records, or give the worker more memory"
@@ -109,7 +117,7 @@ public sealed class Watchdog
             return false;
         }
         // Whoever stores only, and has no tick to expect, is told from one that has nothing to do by this alone.
-        if (Volatile.Read(ref isDeaf) != 0 && Interlocked.Increment(ref looksUncalled) * lookInterval >= deafPatience) return true;
+        if (IsDeaf && Interlocked.Increment(ref looksUncalled) * lookInterval >= deafPatience) return true;
         return isArmed && Interlocked.Increment(ref looksInVain) * lookInterval >= patience;
     }
 

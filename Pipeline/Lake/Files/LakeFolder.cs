@@ -19,7 +19,7 @@ public sealed class LakeFolder(string root, CrashPoints? crashPoints = null) : I
 
     private readonly CrashPoints crashPoints = crashPoints ?? CrashPoints.None;
 
-    /// <summary>Called at each file that is listed or opened: of many that takes long.</summary>
+    /// <summary>Called at each file or folder that is met: of many that takes long.</summary>
     internal Action? Looked { get; init; }
 
     private string Root => field ??= Path.GetFullPath(root);
@@ -84,7 +84,7 @@ public sealed class LakeFolder(string root, CrashPoints? crashPoints = null) : I
     public IEnumerable<string> Folders(string folder)
     {
         var start = Locate(folder);
-        return IsFolder(start) ? Directory.EnumerateDirectories(start, "*", OneLevel).Select(Relative) : [];
+        return IsFolder(start) ? Directory.EnumerateDirectories(start, "*", OneLevel).Select(Listed) : [];
     }
 
     public Stream OpenRead(string path)
@@ -102,6 +102,7 @@ public sealed class LakeFolder(string root, CrashPoints? crashPoints = null) : I
 
     public void Remove(string path)
     {
+        Looked?.Invoke();
         try
         {
             File.Delete(Locate(path));
@@ -112,7 +113,7 @@ public sealed class LakeFolder(string root, CrashPoints? crashPoints = null) : I
         }
     }
 
-    public int RemoveLeftovers(DateTimeOffset now) => DurableFile.RemoveLeftovers(Root, now);
+    public int RemoveLeftovers(DateTimeOffset now) => DurableFile.RemoveLeftovers(Root, now, Looked);
 
     private IEnumerable<string> List(string folder, EnumerationOptions levels)
     {
@@ -120,10 +121,10 @@ public sealed class LakeFolder(string root, CrashPoints? crashPoints = null) : I
         return IsFolder(start) ? Directory.EnumerateFiles(start, "*", levels).Select(Listed) : [];
     }
 
-    private string Listed(string file)
+    private string Listed(string path)
     {
         Looked?.Invoke();
-        return Relative(file);
+        return Relative(path);
     }
 
     private string Relative(string file) => Path.GetRelativePath(Root, file).Replace(Path.DirectorySeparatorChar, '/');

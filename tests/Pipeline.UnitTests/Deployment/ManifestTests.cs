@@ -118,6 +118,11 @@ public sealed partial class ManifestTests
         var servers = Options.Kafka.Brokers.Split(',').Select(b => b.Split(':')[1])
             .Append(Options.Postgres.Port.ToString(CultureInfo.InvariantCulture)).Distinct();
         Assert.Equal(servers.Select(port => ("TCP", port)).Append(("TCP", "53")).Append(("UDP", "53")).Order(), open.Order());
+        // Names are asked for where clusters have their name server; the servers may lie anywhere.
+        var names = Assert.Single(egress, rule => rule.To is not null);
+        Assert.All(names.Ports, p => Assert.Equal("53", p.Port.Value));
+        Assert.Equal(
+            new("kubernetes.io/metadata.name", "kube-system"), Assert.Single(Assert.Single(names.To).NamespaceSelector.MatchLabels));
     }
 
     /// <summary>A cluster takes a selector that meets nobody, or others too: the pods are then without budget, policy or page.</summary>
@@ -127,7 +132,9 @@ public sealed partial class ManifestTests
         var pods = ((string[])["capture", "store"]).ToDictionary(name => name, name => Labelled(Of(name).Spec.Template.Metadata.Labels));
         string[] all = [.. pods.Keys];
         Assert.All(all, name => AssertSelects(Of(name).Spec.Selector, [name]));
-        AssertSelects(Assert.Single(PodOf("capture").TopologySpreadConstraints).LabelSelector, ["capture"]);
+        var spread = Assert.Single(PodOf("capture").TopologySpreadConstraints);
+        Assert.Equal(("kubernetes.io/hostname", "ScheduleAnyway"), (spread.TopologyKey, spread.WhenUnsatisfiable));
+        AssertSelects(spread.LabelSelector, ["capture"]);
 
         var budgets = Manifests.Parse(Manifests.Read("base/disruption.yaml")).Cast<V1PodDisruptionBudget>().ToList();
         Assert.Equal(all, budgets.Select(b => b.Metadata.Name).Order());
@@ -140,6 +147,8 @@ public sealed partial class ManifestTests
 
         var service = Manifests.One<V1Service>("base/service.yaml");
         AssertMeets(service.Spec.Selector, all);
+        // The page says what is wrong with one that is not ready.
+        Assert.True(service.Spec.PublishNotReadyAddresses);
         AssertSelects(Manifests.One<V1NetworkPolicy>("base/network.yaml").Spec.PodSelector, all);
         var together = Manifests.One<V1Deployment>("overlays/one-node/together.yaml").Spec.Template.Spec.Affinity.PodAffinity;
         var term = Assert.Single(together.RequiredDuringSchedulingIgnoredDuringExecution);

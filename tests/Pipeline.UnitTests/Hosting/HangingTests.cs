@@ -76,6 +76,8 @@ public sealed class HangingTests : IAsyncLifetime
             Assert.Single(lake.ListAll(""));
             time.Advance(stream.TurnMax("KafkaToLake") * 0.9);
             lake.OpenRead("file").Dispose();
+            time.Advance(stream.TurnMax("KafkaToLake") * 0.9);
+            Assert.Equal(0, lake.RemoveLeftovers(time.GetUtcNow()));
         }
         Assert.StartsWith("PostgresToKafka ", Assert.Single(stream.Hanging()), StringComparison.Ordinal);
     }
@@ -99,7 +101,8 @@ public sealed class HangingTests : IAsyncLifetime
         Assert.True(capture > store);
         var document = File.ReadAllText(Path.Combine(ConfigurationFile.Repository, "docs", "deployment.md"));
         Assert.Contains(
-            $"With the shipped settings capture may take {(int)capture.TotalMinutes} minutes for that and store {(int)store.TotalMinutes}: ",
+            $"With the shipped settings capture may take {(int)capture.TotalMinutes} minutes for that "
+            + $"and store {(int)store.TotalMinutes}: ",
             document);
     }
 }

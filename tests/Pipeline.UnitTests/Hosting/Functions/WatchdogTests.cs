@@ -121,6 +121,27 @@ public sealed class WatchdogTests
     }
 
     [Fact]
+    public void nor_is_one_that_waited_while_the_worker_looked_once()
+    {
+        var watchdog = New(StoresOnly, 5);
+        watchdog.ConnectionBroke();
+        Assert.False(watchdog.Look());
+        watchdog.Run().Dispose();
+        for (var look = 1; look < 12; look++) Assert.False(watchdog.Look());
+        Assert.True(watchdog.Look());
+    }
+
+    /// <summary>As by the audit, or the page, which say so themselves.</summary>
+    [Fact]
+    public void memory_that_ran_out_beside_the_calls_ends_nobody_who_still_has_ticks()
+    {
+        var watchdog = New(OneInstance, 3_600);
+        watchdog.MemoryRanOut();
+        for (var look = 1; look < 4_320; look++) Assert.False(watchdog.Look());
+        Assert.True(watchdog.Look());
+    }
+
+    [Fact]
     public void memory_that_ran_out_in_a_call_makes_nobody_deaf()
     {
         var watchdog = New(StoresOnly, 5);
