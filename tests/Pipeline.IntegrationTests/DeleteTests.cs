@@ -507,7 +507,8 @@ public sealed class DeleteTests(PostgresServer postgres, KafkaServer kafka)
         """;
 
     private async Task<TestStream> TenItemsAsync(
-        Func<Configuration.PipelineOptions, Configuration.PipelineOptions>? configure = null, TimeProvider? time = null, PostgresServer? on = null)
+        Func<Configuration.PipelineOptions, Configuration.PipelineOptions>? configure = null, TimeProvider? time = null,
+        PostgresServer? on = null)
     {
         var stream = await TestStream.CreateAsync(
             on ?? postgres, kafka, TestStream.ItemsAndDeletes, configure: configure, time: time);
