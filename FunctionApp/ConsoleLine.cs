@@ -6,6 +6,9 @@ namespace OrdersStream.FunctionApp;
 /// </summary>
 internal static class ConsoleLine
 {
+    /// <summary>The host does, by a word in it.</summary>
+    public static bool IsTakenForWarning(string text) => text.Contains("warn", StringComparison.OrdinalIgnoreCase);
+
     public static string Error(string text) => $"error: {text}";
 
     public static string Warning(string text) => $"warning: {text}";

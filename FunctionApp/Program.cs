@@ -31,13 +31,13 @@ internal static class Program
         }
         catch (ConfigurationException e)
         {
-            foreach (var fault in e.Faults) await errors.WriteLineAsync(ConsoleLine.Error(fault.ToString()));
+            await TellAsync(errors, [.. e.Faults.Select(fault => fault.ToString())]);
             return BadConfiguration;
         }
         catch (Exception e)
         {
             var verdict = FailurePolicy.Judge(e);
-            await errors.WriteLineAsync(ConsoleLine.Error($"{verdict.Problem} {verdict.Check}"));
+            await TellAsync(errors, [$"{verdict.Problem} {verdict.Check}"]);
             if (verdict.IsDefect) await errors.WriteLineAsync(FailurePolicy.TraceOf(e));
             return Failed;
         }
@@ -56,6 +56,14 @@ internal static class Program
                 ConsoleLine.Error($"the Functions host cannot be reached, or is gone ({e.GetType().Name}: {e.Message})"));
             return Failed;
         }
+    }
+
+    private static async Task TellAsync(TextWriter errors, string[] faults)
+    {
+        foreach (var fault in faults) await errors.WriteLineAsync(ConsoleLine.Error(fault));
+        // Whatever it begins with, the host does not take such a line for an error.
+        if (Array.Exists(faults, ConsoleLine.IsTakenForWarning))
+            await errors.WriteLineAsync(ConsoleLine.Error("the worker ends, for what the lines before this one say"));
     }
 
     /// <summary>The host does not hear of it, or is gone: what it would wait for would not come.</summary>

@@ -31,10 +31,10 @@ internal static class RowWidth
     private static int NamesOf(SourceTable table) =>
         table.Schema.Columns.Sum(c => Encoding.UTF8.GetByteCount(c.Name) + Separators);
 
-    // Its own name for the row, which no column has: a column goes before.
+    // As the columns are carried: others may be wide, or hidden from the role.
     private static string Average(SourceTable table, string order) =>
         $"""
         (SELECT avg(octet_length(text)) AS bytes
-         FROM (SELECT "a row"::text AS text FROM {table.QualifiedName} AS "a row" {order}LIMIT {Rows}) r)
+         FROM (SELECT ROW({string.Join(", ", table.Expressions)})::text AS text FROM {table.QualifiedName} {order}LIMIT {Rows}) r)
         """;
 }

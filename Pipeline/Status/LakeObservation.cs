@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
+using OrdersStream.Durable;
 using OrdersStream.Kafka;
 using OrdersStream.Lake;
 using OrdersStream.Lake.Files;
@@ -16,6 +17,12 @@ namespace OrdersStream.Status;
 /// <param name="BegunAt">When.</param>
 internal sealed record LateBegin(int Partition, long Offset, DateTimeOffset BegunAt);
 
+/// <summary>Whole pages were published, and are nowhere in the topic; nobody has said that it is known.</summary>
+/// <param name="Partition">Of which.</param>
+/// <param name="Places">At so many places.</param>
+/// <param name="MarkerPath">The file by which it is said.</param>
+internal sealed record MissingPages(int Partition, long Places, string MarkerPath);
+
 /// <summary>What the lake shows at one moment: its commit logs and its quarantine.</summary>
 /// <param name="Status">For the document.</param>
 /// <param name="Positions">Per partition, what the log says.</param>
@@ -27,6 +34,8 @@ internal sealed record LakeObservation(
 
     /// <summary>When the lake was begun; null: it does not say.</summary>
     public DateTimeOffset? BegunAt { get; init; }
+
+    public ImmutableArray<MissingPages> MissingPages { get; init; } = [];
 
     /// <summary>Nothing was stored yet.</summary>
     public bool IsEmpty => Positions.IsEmpty;
@@ -61,8 +70,14 @@ internal sealed record LakeObservation(
             status, newest.ToImmutableSortedDictionary(e => e.Partition, StoredPosition.Of), LateBeginOf(lake, options.Kafka.Topic))
         {
             BegunAt = lake.Find(LakeOwner.FileName)?.WrittenAt,
+            MissingPages = [.. newest.Where(e => e.State.Missing > 0).Select(e => MissingOf(commits!, e)).OfType<MissingPages>()],
         };
     }
+
+    private static MissingPages? MissingOf(TopicCommits commits, CommitEntry newest) =>
+        commits.LogOf(newest.Partition, TimeProvider.System, CrashPoints.None)
+            .AcceptsMissingPages(newest.State.Missing, out var markerPath)
+            ? null : new(newest.Partition, newest.State.Missing, markerPath);
 
     private static LateBegin? LateBeginOf(ILakeFiles lake, string topic)
     {

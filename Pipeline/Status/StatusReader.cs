@@ -135,7 +135,8 @@ public sealed class StatusReader
             Halves = halves,
             Partitions = partitions,
             Failures = recent,
-            Warnings = [.. Warnings(source), .. leftOut > 0 ? [LeftOut(leftOut)] : Array.Empty<string>(), .. WarningsOf(compared)],
+            Warnings = [.. Warnings(source), .. leftOut > 0 ? [LeftOut(leftOut)] : Array.Empty<string>(), .. WarningsOf(compared),
+                .. WarningsOf(lake)],
             Findings = problems.Findings,
             LagMaxSeconds = options.LagMax.TotalSeconds,
             Flow = history.Read(),
@@ -301,6 +302,12 @@ public sealed class StatusReader
                 $"session {hidden.Pid} ({hidden.Application}), there for {hidden.Seconds:0} s, does not show when its transaction began: "
                 + "until it ends, each window reads as far back as the last one before it");
     }
+
+    private static IEnumerable<string> WarningsOf(LakeObservation? lake) =>
+        lake is null ? [] : lake.MissingPages.Select(missing => string.Create(CultureInfo.InvariantCulture,
+            $"partition {missing.Partition}: whole pages that were published are nowhere in the topic; places so far: {missing.Places}. "
+            + $"'verify' says whether the lake lacks rows by it; to hear no more of these places, create the empty file "
+            + $"'{missing.MarkerPath}'"));
 
     private IEnumerable<string> WarningsOf(AuditReport? audit)
     {

@@ -55,7 +55,7 @@ internal sealed class ConsumerSession(
     private static readonly TimeSpan PassedOverMax = TimeSpan.FromMinutes(1);
 
     private readonly CollectedOffsets collected = new(drain?.Ends);
-    private readonly EndWatch endWatch = new(batch, options.Kafka.Topic);
+    private readonly EndWatch endWatch = new(batch, options.Kafka.Topic, time);
     private readonly TimeSpan interval = TimeSpan.FromSeconds(options.Streaming.BatchInterval);
     private readonly BatchTiming timing = new(TimeSpan.FromSeconds(options.Streaming.BatchInterval), isDrain: drain is not null);
     private readonly Dictionary<int, long> toSeek = [];

@@ -7,10 +7,14 @@ namespace OrdersStream.Store;
 /// Brokers that were away may be back without the end of the log (invariant 10). A consumer that was at the old end, and finds the new one
 /// as high, hears of nothing: so after each connection that ended what they have is looked at, beside the reading.
 /// </summary>
-internal sealed class EndWatch(LakeBatch batch, string topic)
+internal sealed class EndWatch(LakeBatch batch, string topic, TimeProvider time)
 {
-    private Task<int?>? look;
+    /// <summary>Until it is looked again at what another's transaction hides.</summary>
+    internal static readonly TimeSpan HiddenPause = TimeSpan.FromSeconds(5);
+
+    private Task<(int? Lost, bool IsHidden)>? look;
     private bool isDue, hasAnswered;
+    private long? hiddenAt;
 
     /// <summary>
     /// Why they could not be asked when it was last tried; null: they answered. Of a partition without a leader a consumer hears nothing,
@@ -31,9 +35,16 @@ internal sealed class EndWatch(LakeBatch batch, string topic)
             Failure = done.Exception?.InnerException as KafkaException;
             // They are still away.
             if (done.IsCanceled || Failure is not null) isDue = true;
-            else if (done.GetAwaiter().GetResult() is { } partition) throw LogIsAnother(partition);
+            else
+            {
+                var (lost, isHidden) = done.GetAwaiter().GetResult();
+                if (lost is { } partition) throw LogIsAnother(partition);
+                // What lies there cannot be told yet, and it does not come as a record once it can be.
+                hiddenAt = isHidden ? time.GetTimestamp() : null;
+            }
             hasAnswered = !isDue;
         }
+        isDue |= hiddenAt is { } at && time.GetElapsedTime(at) >= HiddenPause;
         if (!isDue || look is not null) return;
         (isDue, look) = (false, batch.FindLostEndAsync(cancellationToken));
     }

@@ -184,15 +184,23 @@ public sealed class LakeBatch
     public int OpenPages => partitions.All.Count(b => b.Receiver.Open is not null);
 
     /// <summary>Looks whether the brokers still have what they had of each partition; it may go on beside what else is done.</summary>
-    /// <returns>A partition of which they have another log than the lake knows; null: none is seen.</returns>
-    public async Task<int?> FindLostEndAsync(CancellationToken cancellationToken)
+    /// <returns>
+    /// A partition of which they have another log than the lake knows, null: none is seen; and whether what one has is hidden, so that
+    /// nobody can tell.
+    /// </returns>
+    public async Task<(int? Lost, bool IsHidden)> FindLostEndAsync(CancellationToken cancellationToken)
     {
         var known = partitions.All.Select(b => (b.Partition, b.Stored.State)).ToList();
         // Who waits for partitions has none of which they could answer.
         if (known.Count == 0) await context.Topic.OffsetsAsync(0, cancellationToken);
+        var isHidden = false;
         foreach (var (partition, state) in known)
-            if (await context.Bounds.HasLostEndAsync(partition, state, cancellationToken)) return partition;
-        return null;
+        {
+            var hasLost = await context.Bounds.HasLostEndAsync(partition, state, cancellationToken);
+            if (hasLost == true) return (partition, isHidden);
+            isHidden |= hasLost is null;
+        }
+        return (null, isHidden);
     }
 
     /// <summary>

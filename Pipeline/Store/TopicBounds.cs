@@ -78,16 +78,17 @@ internal sealed class TopicBounds(
         return await lostEnd.RestAtAsync(partition, Math.Max(low, offset), high, least, cancellationToken);
     }
 
-    /// <summary>The log that is there is not the one that the lake knows, as far as can be seen.</summary>
+    /// <summary>
+    /// The log that is there is not the one that the lake knows, as far as can be seen; null: another's transaction hides it.
+    /// </summary>
     /// <param name="partition">Which one.</param>
     /// <param name="state">What the lake has of it.</param>
     /// <param name="cancellationToken">Ends the asking.</param>
-    public async Task<bool> HasLostEndAsync(int partition, PartitionState state, CancellationToken cancellationToken)
+    public async Task<bool?> HasLostEndAsync(int partition, PartitionState state, CancellationToken cancellationToken)
     {
         var (low, high) = await topic.OffsetsAsync(partition, cancellationToken);
-        // What is hidden is looked at once it can be: its pages tell that they lie below what the lake has.
-        return await HiddenAsync(partition, state, high, cancellationToken) is null
-            && await lostEnd.FindAsync(partition, state, low, high, cancellationToken) is not null;
+        if (await HiddenAsync(partition, state, high, cancellationToken) is not null) return null;
+        return await lostEnd.FindAsync(partition, state, low, high, cancellationToken) is not null;
     }
 
     /// <summary>

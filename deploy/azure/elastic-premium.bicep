@@ -1,6 +1,6 @@
 // The function app's image on Elastic Premium:
 // az deployment group create -g $GROUP -f deploy/azure/elastic-premium.bicep -p deploy/azure/elastic-premium.bicepparam
-import { allowing, Brokers, listed, pipeline, postgresByToken, secret, triggers } from 'settings.bicep'
+import { allowing, Brokers, kafkaByToken, listed, pipeline, postgresByToken, secret, triggers } from 'settings.bicep'
 
 @description('A registry of this resource group, which has the image of FunctionApp/Dockerfile.')
 param registryName string
@@ -78,7 +78,9 @@ var secrets = union(
     : {
         Kafka__SaslPassword: secret(vaultName, 'kafka-password')
         KAFKA_SASL_PASSWORD: secret(vaultName, 'kafka-password')
-      }
+      },
+  // Which the worker refuses by its name, rather than to come without any login.
+  brokers.?auth == 'entra' ? kafkaByToken() : {}
 )
 
 var registryServer = '${registryName}${environment().suffixes.acrLoginServer}'

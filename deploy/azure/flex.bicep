@@ -1,6 +1,6 @@
 // The function app on Flex Consumption, by a zip file (docs/deployment.md says how that is made and brought there):
 // az deployment group create -g $GROUP -f deploy/azure/flex.bicep -p deploy/azure/flex.bicepparam
-import { allowing, Brokers, listed, pipeline, postgresByToken, secret, triggers } from 'settings.bicep'
+import { allowing, Brokers, kafkaByToken, listed, pipeline, postgresByToken, secret, triggers } from 'settings.bicep'
 
 @description('Names table, topic and folder.')
 param rollNumber string
@@ -72,7 +72,9 @@ var secrets = union(
     : {
         Kafka__SaslPassword: secret(vaultName, 'kafka-password')
         KAFKA_SASL_PASSWORD: secret(vaultName, 'kafka-password')
-      }
+      },
+  // Which the worker refuses by its name, rather than to come without any login.
+  brokers.?auth == 'entra' ? kafkaByToken() : {}
 )
 
 // The host's own storage, by identity. With an account one instance has the timer.

@@ -66,6 +66,7 @@ public sealed class MetadataTests
     {
         var trigger = Trigger(build, "KafkaToLake");
         Assert.Equal((protocol, mechanism), (trigger["protocol"]?.GetValue<string>(), trigger["authenticationMode"]?.GetValue<string>()));
+        Assert.Equal(KafkaToLakeFunction.LagThreshold, trigger["lagThreshold"]?.GetValue<long>());
         var login = mechanism is null ? ((string?)null, (string?)null) : ("%KAFKA_SASL_USERNAME%", "%KAFKA_SASL_PASSWORD%");
         Assert.Equal(login, (trigger["username"]?.GetValue<string>(), trigger["password"]?.GetValue<string>()));
     }

@@ -40,6 +40,20 @@ public sealed partial class SettingsTests
         Assert.Subset(set, TriggerTests.NamesTaken().ToHashSet());
     }
 
+    /// <summary>A value that may be "warn", which the host looks for first.</summary>
+    [Fact]
+    public async Task a_fault_that_the_host_takes_for_a_warning_is_followed_by_an_error()
+    {
+        var settings = ShippedFiles.LocalSettings();
+        settings["Kafka__Compacted"] = "warning";
+        using var errors = new StringWriter();
+
+        Assert.Equal(2, await Program.RunAsync([], Path.Combine(Repository.Root, "FunctionApp"), settings, errors));
+
+        var lines = errors.ToString().Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal([LogLevel.Warning, LogLevel.Error], lines.Select(HostConsole.LevelOf));
+    }
+
     [Fact]
     public async Task nothing_starts_where_the_settings_are_wrong_and_all_that_is_wrong_is_told()
     {

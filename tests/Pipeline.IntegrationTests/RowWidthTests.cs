@@ -23,4 +23,18 @@ public sealed class RowWidthTests(PostgresServer postgres, KafkaServer kafka)
         var polled = await stream.PollAsync();
         Assert.InRange(width!.Value / (polled.Bytes / (double)polled.Rows), 0.8, 1.25);
     }
+
+    /// <summary>What is left out reaches nobody, however wide it is, and the role need not be able to read it.</summary>
+    [Fact]
+    public async Task it_is_that_of_the_columns_that_are_carried()
+    {
+        await using var stream = await TestStream.CreateAsync(
+            postgres, kafka, TestStream.Items + "ALTER TABLE items ADD COLUMN photo text;",
+            configure: o => o with { Postgres = o.Postgres with { ExcludeColumns = ["photo"], User = PostgresServer.BlindRole } });
+        await stream.ExecuteAsync(
+            $"GRANT SELECT (id, name, updated_at) ON items TO {PostgresServer.BlindRole}; "
+            + "INSERT INTO items (id, name, photo) SELECT i, 'n', repeat('x', 100000) FROM generate_series(1, 50) i");
+
+        Assert.InRange((await RowWidth.SampleAsync(stream.Options.Postgres, TestContext.Current.CancellationToken))!.Value, 20, 200);
+    }
 }

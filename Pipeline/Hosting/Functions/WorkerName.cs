@@ -16,13 +16,14 @@ public static class WorkerName
     public static string Of(string applicationName)
     {
         var host = Parent() is { } parent ? string.Create(CultureInfo.InvariantCulture, $" of host {parent}") : "";
-        return Cut(string.Create(
-            CultureInfo.InvariantCulture, $"{applicationName}, worker {Environment.ProcessId}{host} on {Environment.MachineName}"));
+        var processes = string.Create(CultureInfo.InvariantCulture, $", worker {Environment.ProcessId}{host}");
+        // By the processes its holder is found: of a long name its end goes first, and then that of the machine's.
+        return Cut($"{Cut(applicationName, BytesMax - processes.Length)}{processes} on {Environment.MachineName}", BytesMax);
     }
 
-    private static string Cut(string name)
+    private static string Cut(string name, int bytes)
     {
-        while (Encoding.UTF8.GetByteCount(name) > BytesMax) name = name[..^1];
+        while (Encoding.UTF8.GetByteCount(name) > bytes) name = name[..^1];
         return name;
     }
 

@@ -138,6 +138,18 @@ public sealed partial class AzureTests
         Assert.All(settings.Keys, AssertIsTaken);
     }
 
+    /// <summary>The Kafka trigger takes no token: the worker says so, and does not come without any login.</summary>
+    [Theory, MemberData(nameof(EverySite))]
+    public async Task tokens_for_the_brokers_are_refused_by_the_function_app(string plan)
+    {
+        var bicep = await BicepFile.OfAsync(
+            plan, "param brokers = { servers: 'events.servicebus.windows.net:9093', username: '', auth: 'entra' }");
+        var settings = Resolved(BicepFile.SettingsOf(Assert.Single(bicep.All(Site))));
+        var refused = Assert.Throws<ConfigurationException>(
+            () => FunctionsConfiguration.Load(ConfigurationFile.Repository, settings, KafkaTriggerBuild.Default));
+        Assert.Contains(refused.Faults, f => f.ToString().Contains("kafka.auth", StringComparison.Ordinal));
+    }
+
     [Theory, MemberData(nameof(Halves))]
     public async Task by_tokens_a_container_app_has_no_password_at_all_and_its_identity_owns_the_namespace(string name, string half)
     {
@@ -270,7 +282,9 @@ public sealed partial class AzureTests
         Assert.Empty(arguments.Errors);
         Assert.Equal(("run", half), (arguments.CommandResult.Command.Name, arguments.GetValue<string>("--only")));
         var port = arguments.GetValue<IPEndPoint>("--ui")!.Port;
-        Assert.Equal(port, (int)app["properties"]!["configuration"]!["ingress"]!["targetPort"]!);
+        var ingress = app["properties"]!["configuration"]!["ingress"]!;
+        // The page has no login.
+        Assert.Equal((port, false), ((int)ingress["targetPort"]!, (bool)ingress["external"]!));
         var probes = container["probes"]!.AsArray().ToDictionary(p => (string)p!["type"]!, p => p!["httpGet"]!);
         Assert.Equal(
             [("Liveness", StatusSite.Live), ("Readiness", StatusSite.Ready), ("Startup", StatusSite.Live)],

@@ -222,7 +222,10 @@ public sealed partial class ManifestTests
         var spec = Scaled().Spec;
         var collected = Options.Streaming.BatchInterval * BatchTiming.BacklogIntervals;
         Assert.True(spec.CooldownPeriod > 2 * collected);
-        Assert.True(spec.Advanced.HorizontalPodAutoscalerConfig.Behavior.ScaleDown.StabilizationWindowSeconds > 2 * collected);
+        var stabilization = spec.Advanced.HorizontalPodAutoscalerConfig.Behavior.ScaleDown.StabilizationWindowSeconds;
+        Assert.True(stabilization > 2 * collected);
+        // The cool-down counts where all may go, and the window where one stays, as here: it is the same time.
+        Assert.Equal(spec.CooldownPeriod, stabilization);
     }
 
     /// <summary>A backlog that is stored would else be counted for several looks.</summary>
