@@ -22,6 +22,9 @@ internal sealed class EndWatch(LakeBatch batch, string topic, TimeProvider time)
     /// </summary>
     public KafkaException? Failure { get; private set; }
 
+    /// <summary>The look that goes on beside the reading.</summary>
+    internal Task UnderWay => look ?? Task.CompletedTask;
+
     /// <summary>To be called as often as one likes.</summary>
     /// <param name="isDisturbed">A connection ended since the last call.</param>
     /// <param name="cancellationToken">Ends a look.</param>

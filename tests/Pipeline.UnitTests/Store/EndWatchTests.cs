@@ -26,10 +26,10 @@ public sealed class EndWatchTests : IDisposable
         lake.Topic.LoseFrom(0, 3);
         lake.Topic.Framed(0, 3, [3, 4], previous: 1);
 
-        await LookAsync(isDisturbed: true, 10);
+        await LookAsync(isDisturbed: true, 5);
         lake.Topic.HiddenFrom.Clear();
 
-        var lost = await Assert.ThrowsAsync<PipelineException>(() => LookAsync(isDisturbed: false, 10_000));
+        var lost = await Assert.ThrowsAsync<PipelineException>(() => LookAsync(isDisturbed: false, 5));
         Assert.Contains("The brokers lost the end of topic 'orders', partition 0", lost.Problem, StringComparison.Ordinal);
 
         async Task LookAsync(bool isDisturbed, int looks)
@@ -38,8 +38,7 @@ public sealed class EndWatchTests : IDisposable
             {
                 watch.Look(isDisturbed && look == 0, CancellationToken.None);
                 time.Advance(EndWatch.HiddenPause);
-                // What a look has begun goes on beside it.
-                await Task.Yield();
+                await watch.UnderWay;
             }
         }
     }
