@@ -155,28 +155,26 @@ public sealed partial class HealedByAuditTests(PostgresServer postgres, KafkaSer
         private readonly CancellationTokenSource stop = new();
         private readonly TestRun run;
         private readonly Task task;
-        private readonly AuditStateFile file;
 
         public Running(TestStream stream)
         {
             this.stream = stream;
             run = stream.NewRun();
             task = run.UntilStoppedAsync(null, null, stop.Token, Token);
-            file = new AuditStateFile(stream.Options, CrashPoints.None);
         }
 
         public Task StoredAsync(int rows) => stream.UntilStoredAsync(rows, task);
 
         /// <summary>A round found all rows equal.</summary>
-        public Task ComparedAsync(int rows) => UntilAsync(s => s.Last is { Differences: 0 } last && last.Equal == rows);
+        public Task ComparedAsync(int rows) => UntilAsync((_, last) => last.Differences == 0 && last.Equal == rows);
 
         /// <summary>A round finds no difference, and no row was asked for twice.</summary>
         public async Task MendedAsync(int asked)
         {
-            await UntilAsync(s => s.Last is { Differences: 0 } last && last.Equal == last.Rows && s.RequestedInAll >= asked);
+            await UntilAsync((state, last) => last.Differences == 0 && last.Equal == last.Rows && state.RequestedInAll >= asked);
             await stop.CancelAsync();
             await task;
-            Assert.Equal(asked, file.Read()!.RequestedInAll);
+            Assert.Equal(asked, new AuditStateFile(stream.Options, CrashPoints.None).Read()!.RequestedInAll);
             await stream.NewestShouldEqualTableAsync();
         }
 
@@ -188,19 +186,6 @@ public sealed partial class HealedByAuditTests(PostgresServer postgres, KafkaSer
             stop.Dispose();
         }
 
-        // Each round is news to who waits: after so many nothing more is to be hoped for.
-        private Task UntilAsync(Func<AuditState, bool> isSo)
-        {
-            var rounds = new HashSet<DateTimeOffset>();
-            return stream.UntilAsync(
-                () =>
-                {
-                    if (file.Read() is not { Last: { } last } state) return false;
-                    rounds.Add(last.EndedAt);
-                    Assert.True(rounds.Count < 50, $"the audit says {state}\n{stream.Log}");
-                    return isSo(state);
-                },
-                task, () => $"the audit says {file.Read()}");
-        }
+        private Task UntilAsync(Func<AuditState, AuditFindings, bool> isSo) => AuditRounds.UntilAsync(stream, task, 50, isSo);
     }
 }

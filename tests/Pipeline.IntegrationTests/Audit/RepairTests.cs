@@ -36,7 +36,6 @@ public sealed class RepairTests(PostgresServer postgres, KafkaServer kafka)
 
         await stream.ExecuteAsync("UPDATE items SET name = 'Zq7xWv', updated_at = now() - interval '1 year' WHERE id <= 40");
         await stream.ExecuteAsync("INSERT INTO items SELECT i, 'late', now() - interval '1 year' FROM generate_series(301, 320) i");
-        var file = new AuditStateFile(stream.Options, CrashPoints.None);
         await MendedAsync(requested => requested == 60);
         await stream.NewestShouldEqualTableAsync();
 
@@ -51,20 +50,8 @@ public sealed class RepairTests(PostgresServer postgres, KafkaServer kafka)
         // It says nothing of what it lacks.
         Assert.DoesNotContain("Zq7xWv", stream.Log.ToString(), StringComparison.Ordinal);
 
-        // Each round is news to who waits: after so many nothing more is to be hoped for.
-        Task MendedAsync(Func<long, bool> isAll)
-        {
-            var rounds = new HashSet<DateTimeOffset>();
-            return stream.UntilAsync(
-                () =>
-                {
-                    if (file.Read() is not { Last: { } last } state) return false;
-                    rounds.Add(last.EndedAt);
-                    Assert.True(rounds.Count < 30, $"the audit says {state}\n{stream.Log}");
-                    return last is { Rows: 320, Differences: 0 } && isAll(state.RequestedInAll);
-                },
-                running, () => $"the audit says {file.Read()}");
-        }
+        Task MendedAsync(Func<long, bool> isAll) => AuditRounds.UntilAsync(
+            stream, running, 30, (state, last) => last is { Rows: 320, Differences: 0 } && isAll(state.RequestedInAll));
     }
 
     [Fact]
@@ -413,18 +400,8 @@ public sealed class RepairTests(PostgresServer postgres, KafkaServer kafka)
         using var stop = new CancellationTokenSource();
         await using var run = stream.NewRun();
         var running = run.UntilStoppedAsync(null, null, stop.Token, Token);
-        var file = new AuditStateFile(stream.Options, CrashPoints.None);
-        // Each round is news to who waits: after so many nothing more is to be hoped for.
-        var rounds = new HashSet<DateTimeOffset>();
-        await stream.UntilAsync(
-            () =>
-            {
-                if (file.Read() is not { Last: { } last } state) return false;
-                rounds.Add(last.EndedAt);
-                Assert.True(rounds.Count < 30, $"the audit says {state}\n{stream.Log}");
-                return last is { Rows: 294, Extra: 1, Differences: 1 } && state.RequestedInAll == 5;
-            },
-            running, () => $"the audit says {file.Read()}");
+        await AuditRounds.UntilAsync(
+            stream, running, 30, (state, last) => last is { Rows: 294, Extra: 1, Differences: 1 } && state.RequestedInAll == 5);
         await stop.CancelAsync();
         await running;
 
