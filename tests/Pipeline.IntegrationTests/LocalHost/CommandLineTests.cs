@@ -136,7 +136,7 @@ public sealed class CommandLineTests : IDisposable
         var start = new ProcessStartInfo("bash", ["-c",
             """
             source "$1"; COMP_LINE=$2 COMP_POINT=${#2}; read -ra COMP_WORDS <<< "$2"
-            _orders_stream "$3" "${COMP_LINE##* }"; printf '%s\n' "${COMPREPLY[@]}"
+            [[ $(complete -p orders-stream) =~ -F\ ([^ ]+) ]]; "${BASH_REMATCH[1]}" "$3" "${COMP_LINE##* }"; printf '%s\n' "${COMPREPLY[@]}"
             """, "bash", Repository.PathOf("deploy/orders-stream.bash"), line, program]) { WorkingDirectory = folder.Path };
         using var shell = new RunningProgram(start);
         var result = await shell.EndApartAsync();

@@ -21,6 +21,10 @@ internal sealed class BicepFile
     public static string? Compiler { get; } =
         typeof(BicepFile).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().SingleOrDefault(a => a.Key == "Bicep")?.Value;
 
+    /// <summary>What the examples of parameters find in their environment, by the parameters that take it.</summary>
+    public static IReadOnlyDictionary<string, string> Passwords { get; } =
+        new Dictionary<string, string> { ["postgresPassword"] = "of postgres", ["kafkaPassword"] = "of kafka" };
+
     /// <summary>Warnings and errors of compiler and linter.</summary>
     public string Said { get; }
 
@@ -40,6 +44,20 @@ internal sealed class BicepFile
         using var folder = CopyOfAll();
         await File.AppendAllTextAsync(folder[$"{plan}.bicep"], $"\n{line}\n");
         return (await RunAsync("lint", folder[$"{plan}.bicep"])).Said;
+    }
+
+    /// <summary>By name: what a plan's example gives it, and what the plan hands on to its module.</summary>
+    public static async Task<(JsonNode Given, JsonNode HandedOn)> ParametersAsync(string plan)
+    {
+        SkipWithoutCompiler();
+        using var folder = CopyOfAll();
+        var (exitCode, said) = await RunAsync("build-params", folder[$"{plan}.bicepparam"], "--stdout");
+        Assert.True(exitCode == 0, said);
+        var (given, template) = (Part("parametersJson"), Part("templateJson"));
+        var module = template["resources"]!.AsObject().Single(r => (string?)r.Value!["type"] == "Microsoft.Resources/deployments");
+        return (given["parameters"]!, module.Value!["properties"]!["parameters"]!);
+
+        JsonNode Part(string name) => JsonNode.Parse((string)JsonNode.Parse(said)![name]!)!;
     }
 
     /// <summary>The resources of a type, by whatever name.</summary>
@@ -78,7 +96,10 @@ internal sealed class BicepFile
         var start = new ProcessStartInfo(Compiler!, arguments)
         {
             RedirectStandardOutput = true, RedirectStandardError = true,
-            Environment = { ["POSTGRES_PASSWORD"] = "p", ["KAFKA_PASSWORD"] = "k" },
+            Environment =
+            {
+                ["POSTGRES_PASSWORD"] = Passwords["postgresPassword"], ["KAFKA_PASSWORD"] = Passwords["kafkaPassword"],
+            },
         };
         using var process = Process.Start(start)!;
         var said = Task.WhenAll(process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());

@@ -14,8 +14,18 @@ public sealed class KustomizationTests
     public static TheoryData<string> EveryOverlay() => [.. Overlays];
 
     [Fact]
-    public void these_are_base_overlays_and_component() => Assert.Equal(
-        ["base", "components/prometheus", "overlays/keda", "overlays/one-node"], Manifests.Kustomized.Order(StringComparer.Ordinal));
+    public void these_are_base_overlays_and_component()
+    {
+        Assert.Equal(
+            ["base", "components/prometheus", "overlays/keda", "overlays/one-node"], Manifests.Kustomized.Order(StringComparer.Ordinal));
+        Assert.All(Manifests.Kustomized, folder =>
+        {
+            var (version, kind) = folder.StartsWith("components/", StringComparison.Ordinal)
+                ? ("v1alpha1", "Component") : ("v1beta1", "Kustomization");
+            var kustomization = Manifests.KustomizationOf(folder);
+            Assert.Equal(($"kustomize.config.k8s.io/{version}", kind), (kustomization.ApiVersion, kustomization.Kind));
+        });
+    }
 
     [Fact]
     public void a_field_that_does_not_exist_is_refused()

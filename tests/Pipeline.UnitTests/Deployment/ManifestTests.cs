@@ -37,6 +37,7 @@ public sealed partial class ManifestTests
         var service = Assert.Single(Manifests.One<V1Service>("base/service.yaml").Spec.Ports);
         var inward = Assert.Single(Assert.Single(Manifests.One<V1NetworkPolicy>("base/network.yaml").Spec.Ingress).Ports);
         var scraped = Assert.Single(Manifests.One<ServiceMonitor>("components/prometheus/servicemonitor.yaml").Spec.Endpoints);
+        Assert.Equal(("TCP", true), (inward.Protocol, port.Protocol is null or "TCP"));
         string?[] asked =
         [
             .. new[] { container.LivenessProbe, container.ReadinessProbe, container.StartupProbe }.Select(p => p.HttpGet.Port.Value),
@@ -73,6 +74,9 @@ public sealed partial class ManifestTests
         foreach (var path in (string[])[lake.Path, state.CheckpointLocation, state.LastProcessedTimestampLocation])
             Assert.StartsWith(mount.MountPath + "/", path);
         Assert.False(mount.ReadOnlyProperty ?? false, half);
+        // Beside it the runtime's own small files, in memory: a file system that is read-only has no place for them.
+        var other = Assert.Single(pod.Volumes, v => v.Name != volume);
+        Assert.Equal(("Memory", "/tmp"), (other.EmptyDir.Medium, mounts.Single(m => m.Name == other.Name).MountPath));
         Assert.Equal(pod.Volumes.Select(v => v.Name).Order(), mounts.Select(m => m.Name).Order());
     }
 
@@ -85,6 +89,7 @@ public sealed partial class ManifestTests
         Assert.Equal((true, "RuntimeDefault"), (pod.SecurityContext.RunAsNonRoot, pod.SecurityContext.SeccompProfile.Type));
         Assert.Equal(ImageTests.User, $"{pod.SecurityContext.RunAsUser}:{pod.SecurityContext.RunAsGroup}");
         Assert.Equal(pod.SecurityContext.RunAsGroup, pod.SecurityContext.FsGroup);
+        Assert.Equal("OnRootMismatch", pod.SecurityContext.FsGroupChangePolicy);
         Assert.False(pod.AutomountServiceAccountToken ?? true, half);
         Assert.Equal(Manifests.One<V1ServiceAccount>("base/serviceaccount.yaml").Metadata.Name, pod.ServiceAccountName);
     }
@@ -95,8 +100,8 @@ public sealed partial class ManifestTests
         var kustomization = Manifests.KustomizationOf("base");
         var from = ContainerOf(name).EnvFrom;
         Assert.Equal(
-            [.. kustomization.ConfigMapGenerator.Select(g => g.Name), .. kustomization.SecretGenerator.Select(g => g.Name)],
-            from.Select(f => f.ConfigMapRef?.Name ?? f.SecretRef.Name));
+            [(Assert.Single(kustomization.ConfigMapGenerator).Name, null), (null, Assert.Single(kustomization.SecretGenerator).Name)],
+            from.Select(f => (f.ConfigMapRef?.Name, f.SecretRef?.Name)));
         Assert.Equal(Assert.Single(kustomization.Images).Name, ContainerOf(name).Image);
         Assert.Null(ContainerOf(name).Command);
         Assert.Equal(half == "postgres-to-kafka" ? 2 : 1, Of(name).Spec.Replicas);
@@ -106,7 +111,8 @@ public sealed partial class ManifestTests
     [Fact]
     public void each_setting_is_one_that_the_program_takes()
     {
-        Assert.All(Manifests.Environment().Keys, name => Assert.True(Manifests.IsSetting(name), $"nobody takes {name}"));
+        var environment = Manifests.Environment();
+        Assert.All(environment.Keys, name => Assert.True(Manifests.IsTaken(name, environment), $"nobody takes {name}"));
         Assert.Equal("demo_orders", Options.Postgres.Table);
     }
 
@@ -132,6 +138,7 @@ public sealed partial class ManifestTests
         var pods = ((string[])["capture", "store"]).ToDictionary(name => name, name => Labelled(Of(name).Spec.Template.Metadata.Labels));
         string[] all = [.. pods.Keys];
         Assert.All(all, name => AssertSelects(Of(name).Spec.Selector, [name]));
+        Assert.All(all, name => Assert.Equal(Of(name).Spec.Template.Metadata.Labels, Of(name).Metadata.Labels));
         var spread = Assert.Single(PodOf("capture").TopologySpreadConstraints);
         Assert.Equal(("kubernetes.io/hostname", "ScheduleAnyway"), (spread.TopologyKey, spread.WhenUnsatisfiable));
         AssertSelects(spread.LabelSelector, ["capture"]);
@@ -184,8 +191,9 @@ public sealed partial class ManifestTests
         var own = Manifests.One<V1Namespace>("base/namespace.yaml").Metadata;
         Assert.Equal("restricted", own.Labels["pod-security.kubernetes.io/enforce"]);
         string[] named = [.. Manifests.Kustomized.Select(Manifests.KustomizationOf).Select(k => k.Namespace).OfType<string>()];
-        Assert.Equal([own.Name, own.Name], named);
-        Assert.Equal(own.Name, Manifests.KustomizationOf("base").Namespace);
+        // The component has none: it takes that of who includes it.
+        Assert.Equal(Enumerable.Repeat(own.Name, Manifests.Kustomized.Count() - 1), named);
+        Assert.Null(Manifests.KustomizationOf("components/prometheus").Namespace);
     }
 
     [Fact]
@@ -194,6 +202,7 @@ public sealed partial class ManifestTests
         var (many, one) = (Claim("base"), Claim("overlays/one-node"));
         Assert.Equal(["ReadWriteMany"], many.Spec.AccessModes);
         Assert.Equal(["ReadWriteOnce"], one.Spec.AccessModes);
+        Assert.Equal(["storage"], many.Spec.Resources.Requests.Keys);
         Assert.Equal(
             (many.Metadata.Name, Manifests.KustomizationOf("base").Namespace), (one.Metadata.Name, one.Metadata.NamespaceProperty));
 
@@ -222,8 +231,11 @@ public sealed partial class ManifestTests
         var spec = Scaled().Spec;
         var collected = Options.Streaming.BatchInterval * BatchTiming.BacklogIntervals;
         Assert.True(spec.CooldownPeriod > 2 * collected);
-        var stabilization = spec.Advanced.HorizontalPodAutoscalerConfig.Behavior.ScaleDown.StabilizationWindowSeconds;
+        var (up, down) = (spec.Advanced.HorizontalPodAutoscalerConfig.Behavior.ScaleUp,
+            spec.Advanced.HorizontalPodAutoscalerConfig.Behavior.ScaleDown);
+        var stabilization = down.StabilizationWindowSeconds;
         Assert.True(stabilization > 2 * collected);
+        Assert.All([.. up.Policies, .. down.Policies], policy => Assert.Contains(policy.Type, (string[])["Pods", "Percent"]));
         // The cool-down counts where all may go, and the window where one stays, as here: it is the same time.
         Assert.Equal(spec.CooldownPeriod, stabilization);
     }
@@ -254,6 +266,7 @@ public sealed partial class ManifestTests
         string[] lines = ["to-kafka, peak RSS, MiB", "to-lake, peak RSS, MiB", "rows of 1 MB, peak RSS, MiB"];
         var peak = lines.SelectMany(Measured).Max();
         Assert.True(resources.Requests["memory"].ToDouble() >= peak * 1024 * 1024, $"{half}: {peak} MiB were measured");
+        Assert.All([resources.Requests, resources.Limits], counted => Assert.Equal(["cpu", "memory"], counted.Keys.Order()));
         Assert.True(resources.Limits["memory"].ToDouble() >= 2 * resources.Requests["memory"].ToDouble());
     }
 

@@ -1,11 +1,11 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
+using System.Text.Json;
 using k8s;
 using k8s.Models;
 using OrdersStream.Configuration;
 using OrdersStream.UnitTests.Configuration;
-using OrdersStream.UnitTests.Stack;
 
 namespace OrdersStream.UnitTests.Deployment;
 
@@ -78,20 +78,32 @@ internal static class Manifests
             .ToDictionary(p => p[0], p => p[1]);
     }
 
-    /// <summary>What the program makes of that, with the configuration of its image.</summary>
-    public static PipelineOptions Options() =>
-        ConfigurationLoader.Load(Path.Combine(ConfigurationFile.Repository, "configs", "orders_stream.yml"), [], Environment(), null);
+    /// <summary>What the program makes of that.</summary>
+    public static PipelineOptions Options() => Load(Environment());
 
-    /// <summary>Whether the program takes it: a key of the configuration, or a reference of the shipped one.</summary>
-    public static bool IsSetting(string name)
+    /// <summary>What the program makes of an environment, with the configuration of its image.</summary>
+    public static PipelineOptions Load(IReadOnlyDictionary<string, string> environment) => ConfigurationLoader.Load(
+        Path.Combine(ConfigurationFile.Repository, "configs", "orders_stream.yml"), [], environment.ToDictionary(), null);
+
+    /// <summary>Whether the program takes it: with another value it is told something else by it, or refuses that.</summary>
+    /// <param name="environment">All that it is given, and can be used.</param>
+    public static bool IsTaken(string name, IReadOnlyDictionary<string, string> environment) => IsTaken(name, environment, Load);
+
+    /// <summary>The same of a program that loads its configuration in another way.</summary>
+    public static bool IsTaken(
+        string name, IReadOnlyDictionary<string, string> environment, Func<IReadOnlyDictionary<string, string>, PipelineOptions> load)
     {
-        if (name == "ROLLNUMBER" || Configuration.Contains($"${{{name}", StringComparison.Ordinal)) return true;
-        return name.Split("__") is [var section, var key]
-            && SettingsReference.Sections.Any(s => Same(s.Name, section) && s.Settings.Any(setting => Same(setting.Key, key)));
+        var told = Told(environment);
+        try
+        {
+            return Told(new Dictionary<string, string>(environment) { [name] = environment[name] + "1" }) != told;
+        }
+        catch (ConfigurationException)
+        {
+            return true;
+        }
 
-        static bool Same(string key, string word) => Plain(key).Equals(Plain(word), StringComparison.OrdinalIgnoreCase);
-
-        static string Plain(string word) => word.Replace("_", "", StringComparison.Ordinal);
+        string Told(IReadOnlyDictionary<string, string> environment) => JsonSerializer.Serialize(load(environment));
     }
 
     /// <summary>As kubectl makes them of a folder; null: there is no kubectl.</summary>
@@ -123,8 +135,6 @@ internal static class Manifests
     /// <summary>Seconds of 10s, 5m, 3h.</summary>
     public static int Seconds(string duration) =>
         int.Parse(duration[..^1], CultureInfo.InvariantCulture) * duration[^1] switch { 's' => 1, 'm' => 60, 'h' => 3_600, _ => 0 };
-
-    private static string Configuration { get; } = ComposeFile.RepositoryFile("configs", "orders_stream.yml");
 
     private static IEnumerable<string[]> EnvironmentOf(string file) =>
         Read($"base/{file}").Split('\n').Where(l => l != "" && l[0] != '#').Select(l => l.Split('=', 2));

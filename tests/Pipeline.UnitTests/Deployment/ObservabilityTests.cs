@@ -82,6 +82,39 @@ public sealed partial class ObservabilityTests
         Assert.All(sources, source => Assert.Equal("${datasource}", source));
     }
 
+    /// <summary>What is chosen on top is asked for of a metric that is exposed, by the labels that all expressions choose by.</summary>
+    [Fact]
+    public async Task its_variables_offer_what_there_is()
+    {
+        var variables = Dashboard.GetProperty("templating").GetProperty("list").EnumerateArray().ToDictionary(v => Text(v, "name"));
+        Assert.Equal(["datasource", "job", "namespace"], variables.Keys.Order());
+        var source = variables["datasource"];
+        Assert.Equal(("datasource", "prometheus"), (Text(source, "type"), Text(source, "query")));
+        var exposed = await ExposedMetrics.ReadAsync();
+        foreach (var name in (string[])["namespace", "job"])
+        {
+            var variable = variables[name];
+            var query = Text(variable.GetProperty("query"), "query");
+            Assert.Equal(("query", query), (Text(variable, "type"), Text(variable, "definition")));
+            var asked = Offered().Match(query);
+            Assert.Contains(asked.Groups[1].Value, exposed.Keys);
+            Assert.Equal(name, asked.Groups[3].Value);
+            // The second of those of the first.
+            Assert.Equal(name == "job" ? "{namespace=~\"$namespace\"}" : "", asked.Groups[2].Value);
+        }
+    }
+
+    [Fact]
+    public void its_marks_are_the_alerts()
+    {
+        var expression = Text(Assert.Single(Dashboard.GetProperty("annotations").GetProperty("list").EnumerateArray()), "expr");
+        var marks = Marks().Match(expression);
+        var rules = ComposeFile.RepositoryFile("deploy", "observability", "alerts.yaml");
+        var names = AlertName().Matches(rules).Select(m => m.Groups[1].Value).ToList();
+        Assert.NotEmpty(names);
+        Assert.All(names, name => Assert.Matches($"^(?:{marks.Groups[1].Value})$", name));
+    }
+
     private static string Text(JsonElement element, string name) => element.GetProperty(name).GetString()!;
 
     private static int Number(JsonElement element, string name) => element.GetProperty(name).GetInt32();
@@ -97,6 +130,17 @@ public sealed partial class ObservabilityTests
 
     [GeneratedRegex(@"\{namespace=~""\$namespace"", job=~""\$job""")]
     private static partial Regex Chosen();
+
+    [GeneratedRegex(@"^label_values\((\w+)(\{[^}]*\})?, (\w+)\)$")]
+    private static partial Regex Offered();
+
+    // The label and the state are those that Prometheus gives to each alert.
+    [GeneratedRegex(
+        @"^max by \(alertname\) \(ALERTS\{alertname=~""([^""]+)"", alertstate=""firing"", namespace=~""\$namespace"", job=~""\$job""\}\)$")]
+    private static partial Regex Marks();
+
+    [GeneratedRegex(@"- alert: (\w+)")]
+    private static partial Regex AlertName();
 
     [GeneratedRegex(@"""prometheus"",\s*""uid"":\s*""([^""]*)""")]
     private static partial Regex Datasource();

@@ -135,7 +135,8 @@ public sealed class DockerfileTests
         return at;
     }
 
-    private static Dictionary<string, string> Settings() =>
+    /// <summary>What the image tells runtime, worker and host.</summary>
+    internal static Dictionary<string, string> Settings() =>
         Instructions.Last(i => i.StartsWith("ENV ", StringComparison.Ordinal))["ENV ".Length..]
             .Split(' ', StringSplitOptions.RemoveEmptyEntries)
             .Select(p => p.Split('=', 2)).ToDictionary(p => p[0], p => p[1]);
