@@ -27,7 +27,7 @@ internal static partial class Commands
     };
 
     private const string VerifyName = "verify", RepairName = "repair", RecaptureName = "recapture", StatusName = "status";
-    private const string QuarantineName = "quarantine", ReplayName = "replay";
+    private const string QuarantineName = "quarantine", ReplayName = "replay", HistoryName = "history", FilesName = "files";
     private const string ConfigName = "config", CheckName = "check", InitName = "init";
 
     public static RootCommand Root()
@@ -112,8 +112,8 @@ internal static partial class Commands
     }
 
     /// <summary>The exit code of a command that failed: of one that gives a verdict, that there is none.</summary>
-    public static int ExitCodeOfFailure(ParseResult arguments) =>
-        arguments.CommandResult.Command.Name is VerifyName or RepairName or RecaptureName or StatusName or CheckName or ReplayName
+    public static int ExitCodeOfFailure(ParseResult arguments) => arguments.CommandResult.Command.Name is
+        VerifyName or RepairName or RecaptureName or StatusName or CheckName or ReplayName or HistoryName or FilesName
             ? ExitCode.Unknown : ExitCode.Failure;
 
     private static Option<bool> OnceOption() => new("--once")
@@ -200,7 +200,7 @@ internal static partial class Commands
     private static TimeSpan? ParseAge(System.CommandLine.Parsing.ArgumentResult result)
     {
         var text = result.Tokens[0].Value;
-        var unit = text[^1] switch { 's' => 1, 'm' => 60, 'h' => 3_600, 'd' => 86_400, _ => 0 };
+        var unit = text.LastOrDefault() switch { 's' => 1, 'm' => 60, 'h' => 3_600, 'd' => 86_400, _ => 0 };
         if (unit > 0 && int.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
             && (long)number * unit is > 0 and < 1_000_000_000 and var seconds)
             return TimeSpan.FromSeconds(seconds);
@@ -243,7 +243,7 @@ internal static partial class Commands
     private static LogLevel ParseLogLevel(System.CommandLine.Parsing.ArgumentResult result)
     {
         var word = result.Tokens[0].Value;
-        var isName = !char.IsAsciiDigit(word[0]);
+        var isName = !char.IsAsciiDigit(word.FirstOrDefault());
         if (isName && Enum.TryParse<LogLevel>(word, ignoreCase: true, out var level) && Enum.IsDefined(level)) return level;
         result.AddError($"--log-level is none of {LogLevelOption.HelpName}{NearestName.Suggestion(word, LogLevelNames)}");
         return default;

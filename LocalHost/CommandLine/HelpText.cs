@@ -94,7 +94,7 @@ internal sealed class HelpText(HelpAction options, IReadOnlyList<string> firstEx
         [""] =
         [
             "0 done, also after Ctrl+C; 1 failed, or lake and table differ; 2 " + Usage,
-            "Those of a verb are told by its own help.",
+            "Those of a verb are told by its own help. 128 and the signal's number: a second one ended it at once, and nothing is told",
         ],
         ["run"] =
         [
@@ -113,16 +113,16 @@ internal sealed class HelpText(HelpAction options, IReadOnlyList<string> firstEx
             "2 it cannot be told, a half does not run though nothing waits, or " + Usage,
         ],
         ["quarantine"] = ["Those of what it does are told by the help of that."],
-        ["list"] = ["0 done; 1 the lake cannot be read; 2 " + Usage],
-        ["show"] = ["0 done; 1 the lake cannot be read; 2 " + Usage],
+        ["list"] = ["0 done; 1 there is no lake, or it cannot be read; 2 " + Usage],
+        ["show"] = ["0 done; 1 there is no lake, or it cannot be read; 2 " + Usage],
         ["replay"] =
         [
             "0 all that was asked for is in the topic; 1 some are no rows as they are, and stay in quarantine; the others are in the topic",
             "2 nothing that was asked for waits, or not all is in the topic, since Kafka failed: once more goes on; or " + Usage,
         ],
-        ["history"] = ["0 the lake has versions of the row; 1 it has none, or cannot be read; 2 " + Usage],
-        ["files"] = ["0 files hold the row; 1 none does, or the lake cannot be read; 2 " + Usage],
-        ["stats"] = ["0 done; 1 the commit log cannot be read; 2 " + Usage],
+        ["history"] = ["0 the lake has versions of the row; 1 it has none; 2 it cannot be told, as there is no lake, or " + Usage],
+        ["files"] = ["0 files hold the row; 1 none does; 2 it cannot be told, as there is no lake, or " + Usage],
+        ["stats"] = ["0 done; 1 there is no commit log, or it cannot be read; 2 " + Usage],
         ["check"] =
         [
             "0 ready: everything was looked at, and nothing would stop the stream or lose rows, whatever is warned of",

@@ -66,7 +66,7 @@ internal static partial class Commands
         var named = new Option<string?>("--key") { Description = "The same, as files takes it", HelpName = "key" };
         var values = new Option<bool>("--show-values") { Description = "Print the columns of each version, too" };
         var json = new Option<bool>("--json") { Description = "Print one JSON array" };
-        var command = new Command("history", "All versions of one row in the lake, the newest first: when, what, and in which file")
+        var command = new Command(HistoryName, "All versions of one row in the lake, the newest first: when, what, and in which file")
         {
             key, named, values, json,
         };
@@ -89,7 +89,7 @@ internal static partial class Commands
             Description = "The row's key; one of several columns has commas between its values", HelpName = "key", Required = true,
         };
         var json = new Option<bool>("--json") { Description = "Print one JSON array" };
-        var command = new Command("files", "Which files of the lake hold one row") { key, json };
+        var command = new Command(FilesName, "Which files of the lake hold one row") { key, json };
         return WithConfiguration(command, (arguments, pipeline, cancellationToken) => LakeVerbs.FilesAsync(
             new(
                 pipeline, [.. arguments.GetRequiredValue(key).Split(',')], ShowValues: false, arguments.GetValue(json),

@@ -19,4 +19,7 @@ public static class ExitCode
     /// somebody's transaction, it was told to end before, or something hung when it was.
     /// </summary>
     public const int NotAllDone = 3;
+
+    /// <summary>And the signal's number behind it: a second one ended the process at once, and nothing is said of anything.</summary>
+    public const int Signal = 128;
 }

@@ -29,8 +29,16 @@ public sealed class StopSignals : IDisposable
     private void OnSignal(PosixSignalContext context)
     {
         context.Cancel = true;
-        if (Interlocked.Increment(ref seen) > 1) Environment.Exit(ExitCode.Failure);
+        // As a shell has it of who died by the signal: no verb's verdict.
+        if (Interlocked.Increment(ref seen) > 1) Environment.Exit(ExitCode.Signal + NumberOf(context.Signal));
         Console.Error.WriteLine("stopping (once more to end at once)");
         stop.Cancel();
     }
+
+    private static int NumberOf(PosixSignal signal) => signal switch
+    {
+        PosixSignal.SIGHUP => 1,
+        PosixSignal.SIGINT => 2,
+        _ => 15,
+    };
 }

@@ -50,7 +50,7 @@ public sealed class RowHistory
     private async IAsyncEnumerable<StoredVersion> FindAsync(
         ImmutableArray<string> key, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await LakeOwner.CheckAsync(lake, checkpoint, topic, cancellationToken);
+        await LakeOwner.CheckIsThereAsync(lake, checkpoint, topic, cancellationToken);
         var reader = new LakeReader(lake, schemas.Read);
         var wanted = new Dictionary<string, KeyMatch>();
         PipelineException? fault = null;

@@ -22,6 +22,9 @@ internal sealed class LakeOwner(ILakeFiles lake, ILakeFiles checkpoint, TimeProv
     // The commit log by which this process fills the lake.
     private string? logId;
 
+    // No commit log tells of the topic's ids: who only reads compares its name.
+    private bool goesByName;
+
     // The owner file as this process found it.
     private byte[]? known;
     private long checkedAt;
@@ -72,9 +75,26 @@ internal sealed class LakeOwner(ILakeFiles lake, ILakeFiles checkpoint, TimeProv
     /// <exception cref="PipelineException">It is not there, or is another's.</exception>
     public static async Task CheckAsync(ILakeFiles lake, ILakeFiles checkpoint, string topicName, CancellationToken cancellationToken)
     {
-        if (TopicCommits.Find(checkpoint, topicName) is not { } commits) return;
-        _ = await new LakeOwner(lake, checkpoint, TimeProvider.System).FindAsync(commits.Topic, commits, cancellationToken);
+        var commits = TopicCommits.Find(checkpoint, topicName);
+        var owner = new LakeOwner(lake, checkpoint, TimeProvider.System) { goesByName = commits is null };
+        _ = await owner.FindAsync(commits?.Topic ?? new TopicIdentity("", topicName, null), commits, cancellationToken);
     }
+
+    /// <summary>The same for who answers by what the lake has: where there is none, nothing was looked at.</summary>
+    /// <exception cref="PipelineException">There is none, it is not there, or is another's.</exception>
+    public static async Task CheckIsThereAsync(
+        ILakeFiles lake, ILakeFiles checkpoint, string topicName, CancellationToken cancellationToken)
+    {
+        await CheckAsync(lake, checkpoint, topicName, cancellationToken);
+        if (TopicCommits.Find(checkpoint, topicName) is null && !lake.Has(FileName) && !lake.ListAll("").Any(IsDataFile))
+            throw Nowhere(lake, checkpoint);
+    }
+
+    /// <summary>Nothing tells of a lake of this stream.</summary>
+    public static PipelineException Nowhere(ILakeFiles lake, ILakeFiles checkpoint) => new(FailureAction.Stop,
+        $"There is no lake of this stream: '{lake.Locate("")}' has no file of it, and '{checkpoint.Locate("")}' no commit log.",
+        "Mount their volume, or correct datalake.path and streaming.checkpoint_location. Before anything was stored there is nothing to "
+        + "look into.");
 
     /// <summary>The same by the topic's identity, also of a lake of which no commit log tells yet.</summary>
     /// <exception cref="PipelineException">It is not there, or is another's.</exception>
@@ -137,7 +157,7 @@ internal sealed class LakeOwner(ILakeFiles lake, ILakeFiles checkpoint, TimeProv
     {
         var owner = OwnerFile.Read(file, lake.Locate(FileName));
         if (owner.Topic != topic.Topic) throw Anothers($"'{lake.Locate(FileName)}' names it", owner, topic);
-        return owner.Matches(topic) ? file : throw OwnerFile.AnotherTopic("lake", Folder, owner, topic);
+        return goesByName || owner.Matches(topic) ? file : throw OwnerFile.AnotherTopic("lake", Folder, owner, topic);
     }
 
     /// <summary>A folder without owner is new, or of an earlier version: then its files say whose it is.</summary>
@@ -161,7 +181,7 @@ internal sealed class LakeOwner(ILakeFiles lake, ILakeFiles checkpoint, TimeProv
             if (await FindTopicAsync(path, cancellationToken) is not { } owner) continue;
             if (owner.Topic != topic.Topic)
                 throw Anothers($"'{LakePath.WithoutValues(lake.Locate(path), Folder)}' holds rows of it", owner, topic);
-            if (!owner.Matches(topic)) throw OwnerFile.AnotherTopic("lake", Folder, owner, topic);
+            if (!goesByName && !owner.Matches(topic)) throw OwnerFile.AnotherTopic("lake", Folder, owner, topic);
             break; // one tells: a lake of an earlier version may have any number
         }
         return any;

@@ -156,7 +156,8 @@ public sealed class QuarantineReplay
     }
 
     // Invariant 6.
-    private Task CheckOwnerAsync(CancellationToken cancellationToken) => LakeOwner.CheckAsync(lake, checkpoint, Topic, cancellationToken);
+    private Task CheckOwnerAsync(CancellationToken cancellationToken) =>
+        LakeOwner.CheckIsThereAsync(lake, checkpoint, Topic, cancellationToken);
 
     private async Task<(int Partitions, TopicSettings? Settings)> FindTopicAsync(CancellationToken cancellationToken)
     {

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
 using OrdersStream.Lake;
 using OrdersStream.Lake.Files;
 
@@ -26,10 +27,14 @@ public sealed record DayStats(DateOnly? Day, long Rows, long Files, long Bytes, 
 public sealed class DailyStats(PipelineOptions options, Func<string, ILakeFiles> openFiles)
 {
     /// <summary>The oldest first.</summary>
+    /// <exception cref="PipelineException">There is no commit log.</exception>
     public ImmutableArray<DayStats> Read()
     {
+        var checkpoint = openFiles(options.Streaming.CheckpointLocation);
+        var commits = TopicCommits.Find(checkpoint, options.Kafka.Topic)
+            ?? throw LakeOwner.Nowhere(openFiles(options.Datalake.Path), checkpoint);
         var days = new SortedDictionary<DateOnly, DayStats>();
-        foreach (var partition in TopicCommits.Find(openFiles(options.Streaming.CheckpointLocation), options.Kafka.Topic)?.DayEnds() ?? [])
+        foreach (var partition in commits.DayEnds())
         {
             // What no entry tells of any more stands first.
             var before = DayOf(partition[0]) == partition[0].State.Began ? Nothing : Before(partition[0]);

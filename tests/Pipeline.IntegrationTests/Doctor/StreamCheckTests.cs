@@ -5,6 +5,7 @@ using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Doctor;
 using OrdersStream.Kafka;
+using OrdersStream.Lake;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Programs;
 using OrdersStream.TestKit.Servers;
@@ -254,6 +255,22 @@ public sealed class StreamCheckTests(PostgresServer postgres, KafkaServer kafka)
         Assert.Contains(
             found.Findings, f => f is { Subject: "lake owner", Grade: Grade.Failure } && f.Says.Contains("belongs to another stream"));
         Assert.Contains(found.Findings, f => f is { Subject: "position", Grade: Grade.Failure } && f.Says.Contains("belongs to"));
+    }
+
+    /// <summary>Before anything ran: the topic is made by the first one who captures.</summary>
+    [Theory, InlineData(true), InlineData(false)]
+    public async Task anothers_lake_is_found_before_the_topic_is_made(bool hasOwnerFile)
+    {
+        await using var other = await CreateAsync(Good);
+        await other.ExecuteAsync("INSERT INTO items VALUES (1)");
+        await other.PollAndStoreAsync();
+        if (!hasOwnerFile) File.Delete(Path.Combine(other.Options.Datalake.Path, LakeOwner.FileName));
+        await using var stream = await CreateAsync(Good);
+        var found = await CheckAsync(stream, stream.Options with { Datalake = other.Options.Datalake });
+        Assert.Equal(Readiness.NotReady, found.Verdict);
+        var owner = Assert.Single(found.Findings, f => f.Subject == "lake owner");
+        Assert.Equal(Grade.Failure, owner.Grade);
+        Assert.Contains($"belongs to another stream, '{other.Options.Kafka.Topic}'", owner.Says);
     }
 
     [Fact]

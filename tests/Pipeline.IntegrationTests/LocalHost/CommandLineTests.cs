@@ -1,4 +1,7 @@
+using System.CommandLine;
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using OrdersStream.LocalHost.CommandLine;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Programs;
@@ -39,6 +42,8 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("recapture", 2)]
     [InlineData("status", 2)]
     [InlineData("check", 2)]
+    [InlineData("history 5", 2)]
+    [InlineData("files --key 5", 2)]
     public void a_verb_that_fails_ends_with_its_code_for_that(string verb, int code) =>
         Assert.Equal(code, Commands.ExitCodeOfFailure(Commands.Root().Parse([verb])));
 
@@ -108,6 +113,58 @@ public sealed class CommandLineTests : IDisposable
         Assert.Equal((2, ""), (bad.ExitCode, bad.Output));
         Assert.Equal(3, Lines(bad.Error).Length);
         Assert.All(Lines(bad.Error), line => Assert.StartsWith(ConfigFile + ":", line));
+    }
+
+    /// <summary>As a volume that is not mounted looks: nothing was looked at, so nothing is said of it.</summary>
+    [Theory]
+    [InlineData("quarantine list", 1)]
+    [InlineData("quarantine show", 1)]
+    [InlineData("stats", 1)]
+    [InlineData("history 5", 2)]
+    [InlineData("files --key 5", 2)]
+    public async Task where_there_is_no_lake_it_is_not_answered_for(string verb, int code)
+    {
+        File.WriteAllText(ConfigFile, Usable);
+        var result = await RunAsync([.. verb.Split(' '), "--config", ConfigFile, "--rollnumber", "ab1"]);
+        Assert.Equal((code, ""), (result.ExitCode, result.Output));
+        Assert.StartsWith($"There is no lake of this stream: '{folder.PathOf("lake")}' has no file of it, ", Lines(result.Error)[0]);
+        Assert.Equal([ConfigFile], Directory.GetFileSystemEntries(folder.Path));
+    }
+
+    /// <summary>As a variable of the shell that is not set leaves it.</summary>
+    [Fact]
+    public void an_empty_value_is_refused_or_taken_and_ends_no_program()
+    {
+        var tried = 0;
+        Try(Commands.Root(), []);
+        Assert.True(tried > 50);
+
+        void Try(Command command, string[] path)
+        {
+            foreach (var name in command.Options.Select(o => o.Name))
+            {
+                _ = Commands.Root().Parse([.. path, name, ""]).Errors.Count;
+                tried++;
+            }
+            foreach (var verb in command.Subcommands) Try(verb, [.. path, verb.Name]);
+        }
+    }
+
+    /// <summary>1 would be a verdict: that they differ.</summary>
+    [Fact]
+    public async Task a_second_signal_ends_it_at_once_and_without_a_verdict()
+    {
+        using var silent = new TcpListener(IPAddress.Loopback, 0);
+        silent.Start();
+        File.WriteAllText(ConfigFile, Usable.Replace("127.0.0.1:1/d", $"127.0.0.1:{((IPEndPoint)silent.LocalEndpoint).Port}/d"));
+        // Its stderr behind its stdout, and the program in the shell's place.
+        using var program = new RunningProgram(new ProcessStartInfo("bash", ["-c", "exec \"$@\" 2>&1", "bash", "dotnet",
+            Path.Combine(AppContext.BaseDirectory, "orders-stream.dll"), "verify", "--config", ConfigFile, "--rollnumber", "ab1"]));
+        using var asked = await silent.AcceptTcpClientAsync(TestContext.Current.CancellationToken);
+        await program.SignalAsync("TERM");
+        await program.UntilSaidAsync("stopping (once more to end at once)");
+        await program.SignalAsync("TERM");
+        Assert.Equal(128 + 15, (await program.EndAsync()).ExitCode);
     }
 
     /// <summary>Its default lies beside the program where it was published; here there is none.</summary>

@@ -328,6 +328,21 @@ public sealed class LakeOwnerTests : IDisposable
         Task CheckAsync() => LakeOwner.CheckAsync(new LakeFolder(lake.Root), new LakeFolder(lake.Checkpoint), Topic.Identity.Topic, Token);
     }
 
+    /// <summary>Without a commit log nobody knows the topic's ids, and its name is enough to see that it is another's.</summary>
+    [Theory, InlineData(true), InlineData(false)]
+    public async Task who_reads_without_a_commit_log_is_told_that_the_lake_is_anothers(bool hasOwnerFile)
+    {
+        await lake.StoreAsync(Topic.Page(0, 3));
+        if (!hasOwnerFile) File.Delete(lake.OwnerFile);
+        using var none = new TempFolder();
+        await CheckAsync("orders");
+        var e = await Assert.ThrowsAsync<PipelineException>(() => CheckAsync("invoices"));
+        Assert.Contains("belongs to another stream, 'orders', and this is 'invoices'", e.Problem);
+
+        Task CheckAsync(string topic) =>
+            LakeOwner.CheckIsThereAsync(new LakeFolder(lake.Root), new LakeFolder(none.Path), topic, Token);
+    }
+
     private static void AssertAway(PipelineException e)
     {
         Assert.Equal(FailureAction.Retry, e.Action);

@@ -1,4 +1,5 @@
 using OrdersStream.Configuration;
+using OrdersStream.Diagnostics;
 using OrdersStream.Lake.Files;
 using OrdersStream.Status;
 using OrdersStream.UnitTests.Store;
@@ -59,6 +60,10 @@ public sealed class DailyStatsTests : IDisposable
             Rows = day.Rows + rows, Files = day.Files + result.Files, Bytes = day.Bytes + result.Bytes, Quarantined = day.Quarantined + 1,
         };
     }
+
+    [Fact]
+    public void without_a_commit_log_nothing_is_known_of_any_day() =>
+        Assert.StartsWith("There is no lake of this stream", Assert.Throws<PipelineException>(() => Read()).Problem);
 
     // As old as they say that they are, and older than a day at the next commit.
     private void Age()
