@@ -217,7 +217,7 @@ public sealed partial class AzureTests
         var bicep = await BicepFile.OfAsync("elastic-premium");
         var site = Assert.Single(bicep.All(WebSite));
         var config = site["properties"]!["siteConfig"]!;
-        Assert.Equal($"[format('DOCKER|{{0}}/{{1}}', {Server}, 'orders-stream:1')]", (string)config["linuxFxVersion"]!);
+        Assert.Equal($"[format('DOCKER|{{0}}/{{1}}', {Server}, 'orders-stream-functions:1')]", (string)config["linuxFxVersion"]!);
         Assert.True((bool)config["acrUseManagedIdentityCreds"]!);
         AssertIsTheIdentity(site, (string)config["acrUserManagedIdentityID"]!);
         AssertIsGiven(bicep, site, AcrPull, Registry);
