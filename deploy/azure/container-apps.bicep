@@ -184,7 +184,7 @@ resource apps 'Microsoft.App/containerApps@2025-01-01' = [
       workloadProfileName: 'Consumption'
       configuration: {
         activeRevisionsMode: 'Single'
-        // The status page, for who is in the same network: it has no login.
+        // The status page, for the apps of this environment: it has no login.
         ingress: { external: false, targetPort: 8080, transport: 'http' }
         registries: [{ server: registryServer, identity: identity.id }]
         secrets: concat(postgresSecrets, kafkaSecrets)

@@ -45,7 +45,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("history 5", 2)]
     [InlineData("files --key 5", 2)]
     public void a_verb_that_fails_ends_with_its_code_for_that(string verb, int code) =>
-        Assert.Equal(code, Commands.ExitCodeOfFailure(Commands.Root().Parse([verb])));
+        Assert.Equal(code, Commands.ExitCodeOfFailure(Commands.Root().Parse(verb.Split(' '))));
 
     [Theory]
     [InlineData("")]
@@ -156,11 +156,12 @@ public sealed class CommandLineTests : IDisposable
     {
         using var silent = new TcpListener(IPAddress.Loopback, 0);
         silent.Start();
-        File.WriteAllText(ConfigFile, Usable.Replace("127.0.0.1:1/d", $"127.0.0.1:{((IPEndPoint)silent.LocalEndpoint).Port}/d"));
+        File.WriteAllText(ConfigFile, Usable.Replace("127.0.0.1:1", silent.LocalEndpoint.ToString()));
         // Its stderr behind its stdout, and the program in the shell's place.
         using var program = new RunningProgram(new ProcessStartInfo("bash", ["-c", "exec \"$@\" 2>&1", "bash", "dotnet",
             Path.Combine(AppContext.BaseDirectory, "orders-stream.dll"), "verify", "--config", ConfigFile, "--rollnumber", "ab1"]));
-        using var asked = await silent.AcceptTcpClientAsync(TestContext.Current.CancellationToken);
+        using var asked = await silent.AcceptTcpClientAsync(TestContext.Current.CancellationToken).AsTask()
+            .WithPatienceAsync("its first connection");
         await program.SignalAsync("TERM");
         await program.UntilSaidAsync("stopping (once more to end at once)");
         await program.SignalAsync("TERM");
