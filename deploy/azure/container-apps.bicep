@@ -64,8 +64,10 @@ module shared 'shared.bicep' = {
   }
 }
 
+// Read once the module has made it: by its name alone it would be looked for at once.
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' existing = {
   name: identityName
+  dependsOn: [shared]
 }
 
 var registryServer = '${registryName}${environment().suffixes.acrLoginServer}'
@@ -76,6 +78,7 @@ var hasTokens = brokers.?auth == 'entra'
 
 resource account 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
   name: accountName
+  dependsOn: [shared]
 }
 
 resource place 'Microsoft.App/managedEnvironments@2025-01-01' = {

@@ -63,8 +63,10 @@ module shared 'shared.bicep' = {
   }
 }
 
+// Read once the module has made it: by its name alone it would be looked for at once.
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' existing = {
   name: identityName
+  dependsOn: [shared]
 }
 
 // Passwords stand in the vault, and the settings say where. The brokers' is one in any case: the Kafka trigger takes no token.

@@ -46,18 +46,16 @@ internal sealed class BicepFile
         return (await RunAsync("lint", folder[$"{plan}.bicep"])).Said;
     }
 
-    /// <summary>By name: what a plan's example gives it, and what the plan hands on to its module.</summary>
-    public static async Task<(JsonNode Given, JsonNode HandedOn)> ParametersAsync(string plan)
+    /// <summary>Before any evaluation: a plan's parameters as its example gives them, and its resources, both by name.</summary>
+    public static async Task<(JsonObject Parameters, JsonObject Resources)> CompiledAsync(string plan)
     {
         SkipWithoutCompiler();
         using var folder = CopyOfAll();
         var (exitCode, said) = await RunAsync("build-params", folder[$"{plan}.bicepparam"], "--stdout");
         Assert.True(exitCode == 0, said);
-        var (given, template) = (Part("parametersJson"), Part("templateJson"));
-        var module = template["resources"]!.AsObject().Single(r => (string?)r.Value!["type"] == "Microsoft.Resources/deployments");
-        return (given["parameters"]!, module.Value!["properties"]!["parameters"]!);
+        return (Part("parametersJson", "parameters"), Part("templateJson", "resources"));
 
-        JsonNode Part(string name) => JsonNode.Parse((string)JsonNode.Parse(said)![name]!)!;
+        JsonObject Part(string file, string name) => JsonNode.Parse((string)JsonNode.Parse(said)![file]!)![name]!.AsObject();
     }
 
     /// <summary>The resources of a type, by whatever name.</summary>

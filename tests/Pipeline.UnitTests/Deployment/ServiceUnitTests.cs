@@ -62,6 +62,11 @@ public sealed class ServiceUnitTests
         Assert.Contains($"install -m 644 configs/{Path.GetFileName(configuration)} {Path.GetDirectoryName(configuration)}/", commands);
         Assert.Contains($"install -m 600 deploy/environment.example {One("EnvironmentFile")}", commands);
         Assert.Contains("systemctl enable --now orders-stream", commands);
+        // A verb by hand is the unit's user in the unit's folder, with the unit's environment and configuration.
+        var verb = section[section.IndexOf("systemd-run ", StringComparison.Ordinal)..section.IndexOf("\n}", StringComparison.Ordinal)];
+        string[] same = ["User", "StateDirectory", "WorkingDirectory", "EnvironmentFile"];
+        Assert.All(same, key => Assert.Contains($" -p {key}={One(key)} ", verb));
+        Assert.EndsWith($" {Program} \"$@\" --config {configuration}", verb);
         Assert.Equal("multi-user.target", One("WantedBy"));
         // The same configuration is looked at before it is run.
         Assert.EndsWith(" " + configuration, One("ExecStartPre"));
