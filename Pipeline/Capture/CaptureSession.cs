@@ -174,7 +174,8 @@ internal sealed partial class CaptureSession : IDisposable
             context.Logger.ChangedValuesLeft(change.Reread);
             change = change with { Reread = "" };
         }
-        var onItsDisk = Math.Max(last?.Lsn ?? 0, Watermark.Window?.To.Lsn ?? 0);
+        // The newest horizon is the one that is of the source's timeline: behind a promotion that before a window in progress is not.
+        var onItsDisk = (Watermark.Window?.To ?? last)?.Lsn ?? 0;
         var rewind = to.Lsn < onItsDisk && !IsOfAnotherTimeline ? Rewind.BehindItsDisk
             : known is not null ? Rewind.None
             : again is { Rewind: not Rewind.None } ? again.Rewind : Rewind.Some;

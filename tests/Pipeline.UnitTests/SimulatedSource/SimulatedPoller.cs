@@ -119,7 +119,7 @@ internal sealed class SimulatedPoller(SourceHistory history)
         var change = TableChange.None;
         foreach (var step in TakeHorizon(table, known, startedAt, (h, c) => (to, change) = (h, c))) yield return step;
         IsTaking = false;
-        var onItsDisk = Math.Max(last?.Lsn ?? 0, watermark.Window?.To.Lsn ?? 0);
+        var onItsDisk = (watermark.Window?.To ?? last)?.Lsn ?? 0;
         var rewind = to.Lsn < onItsDisk && !isOfAnotherTimeline ? Rewind.BehindItsDisk
             : known is not null ? Rewind.None
             : again is { Rewind: not Rewind.None } ? again.Rewind : Rewind.Some;
