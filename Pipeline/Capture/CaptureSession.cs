@@ -93,7 +93,7 @@ internal sealed partial class CaptureSession : IDisposable
     /// <summary>The topic got more partitions, or lost its end: another session goes on from what it finds.</summary>
     public Task<bool> IsOutdatedAsync(CancellationToken cancellationToken) => look.IsAnotherAsync(Watermark.Offsets, cancellationToken);
 
-    /// <summary>The window in progress, or a new one; null: nothing was committed since the last.</summary>
+    /// <summary>The window in progress, or a new one; null: nothing was committed since the last, which this session took.</summary>
     public async Task<Window?> TakeWindowAsync(CancellationToken cancellationToken)
     {
         // Where nothing changes any more, too: what disturbed it may have cost the brokers what they had acknowledged.
@@ -108,14 +108,13 @@ internal sealed partial class CaptureSession : IDisposable
             return Resume(inProgress, await SourceCatalog.ReadAsync(connection, context.Options.Postgres, cancellationToken));
 
         var last = Watermark.Window?.From ?? Watermark.Horizon;
-        // After a restart the counter may have come to the same place again.
-        if (Watermark.Window is null && last is not null && IsOfThisTime(last) && snapshot == last.Snapshot
-            && last.Tombstones == tombstones?.Oid)
+        // Only of a horizon of this session: one before may have been configured otherwise, by which the same rows read otherwise, and what
+        // it held back this one may remember. After a restart of the server the counter may have come to the same place again.
+        if (Watermark.Window is null && last is not null && taken.Window == Watermark.WindowNumber && IsOfThisTime(last)
+            && snapshot == last.Snapshot && last.Tombstones == tombstones?.Oid)
         {
             if (last.HeldBack is null) caughtUp = asked;
-            // What is held back is committed already, and a session that begins may remember more than the one before. Another window of
-            // the same session would find the same, and publish again what it reads by its time alone.
-            if (last.HeldBack is null || taken.Window == Watermark.WindowNumber) return null;
+            return null;
         }
 
         var table = await SourceCatalog.ReadAsync(connection, context.Options.Postgres, cancellationToken);
