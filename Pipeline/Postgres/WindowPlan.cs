@@ -77,7 +77,7 @@ internal sealed record WindowPlan(Window Window, string Reason, string AnyTimeRe
             return Reread(number, sure, to, overlap, isWhole, givenUp,
                 "the server was promoted or restored, or has none of the newest rows as they were before it was started anew, "
                 + "so committed rows may have vanished and others taken their transaction ids");
-        var isOfAnyTime = change.IsRewritten || change.IsUnguarded || last.UnguardedBelow is not null;
+        var isOfAnyTime = change.IsRewritten || change.IsReordered || change.IsUnguarded || last.UnguardedBelow is not null;
         var window = new Window(
             number, last, to, isOfAnyTime ? null : last.LowerBound, 0, null,
             Joined: change.Joined.IsEmpty ? null : change.Joined, IsOfAnyTime: isOfAnyTime);
@@ -91,6 +91,7 @@ internal sealed record WindowPlan(Window Window, string Reason, string AnyTimeRe
             + (to.UnguardedBelow is null ? ""
                 : "; so with each window until the transactions that are open now have ended, and rows below its bound may come with each")
         : change.IsRewritten ? "its files were replaced"
+        : change.IsReordered ? "another column orders its rows"
         : change.Joined.IsEmpty ? ""
         : "other tables became part of it";
 
