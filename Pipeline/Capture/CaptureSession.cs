@@ -401,6 +401,9 @@ internal sealed record CaptureContext(
     /// <summary>Where capture was last said to begin or to go on: a session that is opened anew has nothing new to say.</summary>
     public string? SaidBeginning { get; set; }
 
+    /// <summary>When it was last tried, to no use, to remove tombstones that were published; null: it was of use.</summary>
+    public long? TombstonesKeptAt { get; set; }
+
     /// <summary>The window has a record that was refused for its size, though it is compressed.</summary>
     public bool HasRefusedRecord { get; set; }
 }
