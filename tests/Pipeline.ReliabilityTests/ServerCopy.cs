@@ -85,7 +85,8 @@ internal sealed class ServerCopy : IAsyncDisposable
     }
 
     /// <summary>It is in the primary's place, and is started anew.</summary>
-    public Task RestartAsync() => RunAsync("pg_ctl", "restart", "-w", "-t", $"{PatienceSeconds}", "-m", "fast", "-D", folder.Data);
+    public Task RestartAsync() =>
+        RunAsync("pg_ctl", "restart", "-w", "-t", $"{PatienceSeconds}", "-m", "fast", "-D", folder.Data, "-l", folder.LogFile);
 
     public async ValueTask DisposeAsync()
     {
