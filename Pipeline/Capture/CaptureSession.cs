@@ -40,7 +40,8 @@ internal sealed partial class CaptureSession : IDisposable
         (this.connection, this.server, this.publisher, this.context) = (connection, server, publisher, context);
         var isCompressed = context.Options.Kafka.Compression != "none" && !context.HasRefusedRecord;
         var limit = RecordLimit.Of(topic.Settings, isCompressed);
-        var tooLarge = new TooLargeRows(context.Options, limit, context.CrashPoints, context.Metrics, context.Logger);
+        var tooLarge = new TooLargeRows(
+            context.Options, limit, context.CrashPoints, context.Metrics, context.Logger, context.HasRefusedRecord ? HeadersOf : null);
         var lockWait = new LockWait(context.Options.Postgres, context.Time, context.Logger);
         pages = new PageReader(connection, context.Options.Postgres, topic.Partitions, tooLarge, lockWait, context.Time);
         horizons = new HorizonReader(connection, server, context.Options.Postgres, lockWait, context.Time);
@@ -334,6 +335,18 @@ internal sealed partial class CaptureSession : IDisposable
                 + "with others in a batch that is, the limit having been lowered since.",
                 "The page is read again, to find the row, and sent in batches that the topic takes.", e);
         }
+    }
+
+    /// <summary>What comes with the only record of a page, which is its first and its last.</summary>
+    private long HeadersOf(TableSchema schema, int keyBytes)
+    {
+        var page = new Page(0).Begin(schema);
+        page.Add([], [], partition: 0);
+        var isNamed = !context.Options.Kafka.IsTransactional;
+        var most = new PageHeaders(
+            new OutgoingPage(page, Watermark, Watermark.Window?.Cursor, Watermark.PagesOrNone), context.Options.StreamName,
+            publisher.Incarnation, isNamed, partitions, positionBytesEverywhere: int.MaxValue);
+        return PageHeaders.BytesOf(most.Next(0)!, partitions, keyBytes);
     }
 
     // In what the file says already: a position is written only once its page is out (invariant 5).
