@@ -14,8 +14,8 @@ namespace OrdersStream.Capture;
 internal sealed record RecordLimit(long Bytes, long? OfTopic)
 {
     /// <summary>
-    /// For headers (the position is the largest) and the batch around a record that is sent alone. Those at a part's ends, of a wide table or
-    /// behind many open transactions, have more: looked at only once the brokers refused one, since most records have none.
+    /// For headers (the position is the largest) and the batch around a record that is sent alone. Those at a part's ends, of a wide table
+    /// or behind many open transactions, have more: looked at only once the brokers refused one, since most records have none.
     /// </summary>
     public const int Overhead = 4 * 1024;
 

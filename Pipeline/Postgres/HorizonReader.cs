@@ -54,8 +54,8 @@ internal sealed class HorizonReader(
     }
 
     /// <summary>
-    /// Whoever held the lock, or was there for a moment before it was asked for, may have dropped the trigger, renamed a column, or made the
-    /// key another.
+    /// Whoever held the lock, or was there for a moment before it was asked for, may have dropped the trigger, renamed a column, or made
+    /// the key another.
     /// </summary>
     private async Task<SourceTable> AsLockedAsync(SourceTable table, CancellationToken cancellationToken)
     {

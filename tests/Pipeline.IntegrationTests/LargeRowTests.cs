@@ -131,7 +131,9 @@ public abstract class LargeRows(PostgresServer postgres, KafkaServer kafka, stri
         Assert.Single(Kept(stream));
     }
 
-    /// <summary>The first record of a page has its columns with it, which of a wide table are more than most records have beside a row.</summary>
+    /// <summary>
+    /// The first record of a page has its columns with it, which of a wide table are more than most records have beside a row.
+    /// </summary>
     [Fact]
     public async Task a_row_that_the_brokers_refuse_for_what_comes_with_it_does_not_stop_the_others_for_ever()
     {

@@ -493,7 +493,8 @@ public sealed class HiddenChangesTests(PostgresServer postgres, KafkaServer kafk
     private async Task<TestStream> OrderedAsync(Func<Configuration.PostgresOptions, Configuration.PostgresOptions> configure)
     {
         var stream = await TestStream.CreateAsync(
-            postgres, kafka, "CREATE TABLE items (id bigint PRIMARY KEY, name text, created_at timestamptz NOT NULL, updated_at timestamptz)",
+            postgres, kafka,
+            "CREATE TABLE items (id bigint PRIMARY KEY, name text, created_at timestamptz NOT NULL, updated_at timestamptz)",
             configure: o => o with { Postgres = configure(o.Postgres) });
         await stream.ExecuteAsync(
             "INSERT INTO items SELECT i, 'first', now() - interval '1 day', now() - interval '1 day' FROM generate_series(1, 50) i");
