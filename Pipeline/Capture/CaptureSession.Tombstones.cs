@@ -1,3 +1,4 @@
+using System.Data;
 using Npgsql;
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
@@ -18,8 +19,13 @@ internal sealed partial class CaptureSession
     /// <summary>Clocks differ, and a window takes its time.</summary>
     private static readonly TimeSpan TombstonesMargin = TimeSpan.FromHours(1);
 
-    /// <summary>So many at once: a poll is not held up by it.</summary>
+    /// <summary>So many at once, and no longer a wait for who has their table locked: a poll is not held up by it.</summary>
     private const int TombstonesAtOnce = 10_000;
+
+    private const string TombstonesPatience = "1s";
+
+    /// <summary>Where they cannot be removed, it is tried again no sooner: that they are there costs room only.</summary>
+    private static readonly TimeSpan TombstonesPause = TimeSpan.FromHours(1);
 
     /// <summary>
     /// Removes some, between two windows: what the last horizon has is in the topic, and the file says so (invariant 5). Where that is done
@@ -28,14 +34,15 @@ internal sealed partial class CaptureSession
     public async Task RemoveTombstonesAsync(CancellationToken cancellationToken)
     {
         if (tombstones is not { IsRemovable: true } || Watermark is not { Window: null, Horizon: { } published }
-            || !IsOfThisTime(published) || published.Tombstones != tombstones.Oid) return;
+            || !IsOfThisTime(published) || published.Tombstones != tombstones.Oid
+            || (context.TombstonesKeptAt is { } kept && context.Time.GetElapsedTime(kept) < TombstonesPause)) return;
         var now = context.Time.GetUtcNow().UtcDateTime;
         if (Watermark.Tombstones is { } then && then.Table == tombstones.Oid)
         {
             // A clock that went back would keep them for as long.
             if (now - then.PublishedAt is var age && age < TombstonesKept && age >= TimeSpan.Zero) return;
             if (age > TimeSpan.Zero
-                && await RemoveTombstonesAsync(published, then.Of(published), cancellationToken) == TombstonesAtOnce) return;
+                && await RemoveTombstonesAsync(published, then.Of(published), cancellationToken) is null or TombstonesAtOnce) return;
         }
         Save(Watermark with { Tombstones = new(tombstones.Oid, published.Xmin, published.LowerBound, now) });
     }
@@ -51,10 +58,26 @@ internal sealed partial class CaptureSession
             context.Logger.TombstonesMayBeGone(since.TotalHours, tombstones.QualifiedName);
     }
 
-    private async Task<int> RemoveTombstonesAsync(Horizon published, Horizon then, CancellationToken cancellationToken)
+    /// <returns>How many; null: the server refuses, or somebody has their table locked.</returns>
+    private async Task<int?> RemoveTombstonesAsync(Horizon published, Horizon then, CancellationToken cancellationToken)
     {
-        await using var command = new NpgsqlCommand(tombstones!.Remove(published, then, TombstonesAtOnce), connection);
-        var removed = await command.ExecuteNonQueryAsync(cancellationToken);
+        int removed;
+        try
+        {
+            await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+            await using var command = new NpgsqlCommand(
+                $"SET LOCAL lock_timeout = '{TombstonesPatience}'; {tombstones!.Remove(published, then, TombstonesAtOnce)}", connection);
+            removed = await command.ExecuteNonQueryAsync(cancellationToken);
+            await transaction.CommitAsync(cancellationToken);
+        }
+        // Nothing of capture rests on it: the poll is done, and the session is whole.
+        catch (PostgresException e) when (connection.State == ConnectionState.Open)
+        {
+            context.TombstonesKeptAt = context.Time.GetTimestamp();
+            context.Logger.TombstonesKept(tombstones!.QualifiedName, ServerWords.Of(e));
+            return null;
+        }
+        context.TombstonesKeptAt = null;
         if (removed > 0) context.CrashPoints.Reached(CrashPoint.TombstonesRemoved);
         return removed;
     }

@@ -40,7 +40,8 @@ internal sealed partial class CaptureSession : IDisposable
         (this.connection, this.server, this.publisher, this.context) = (connection, server, publisher, context);
         var isCompressed = context.Options.Kafka.Compression != "none" && !context.HasRefusedRecord;
         var limit = RecordLimit.Of(topic.Settings, isCompressed);
-        var tooLarge = new TooLargeRows(context.Options, limit, context.CrashPoints, context.Metrics, context.Logger);
+        var tooLarge = new TooLargeRows(
+            context.Options, limit, context.CrashPoints, context.Metrics, context.Logger, context.HasRefusedRecord ? HeadersOf : null);
         var lockWait = new LockWait(context.Options.Postgres, context.Time, context.Logger);
         pages = new PageReader(connection, context.Options.Postgres, topic.Partitions, tooLarge, lockWait, context.Time);
         horizons = new HorizonReader(connection, server, context.Options.Postgres, lockWait, context.Time);
@@ -93,7 +94,7 @@ internal sealed partial class CaptureSession : IDisposable
     /// <summary>The topic got more partitions, or lost its end: another session goes on from what it finds.</summary>
     public Task<bool> IsOutdatedAsync(CancellationToken cancellationToken) => look.IsAnotherAsync(Watermark.Offsets, cancellationToken);
 
-    /// <summary>The window in progress, or a new one; null: nothing was committed since the last.</summary>
+    /// <summary>The window in progress, or a new one; null: nothing was committed since the last, which this session took.</summary>
     public async Task<Window?> TakeWindowAsync(CancellationToken cancellationToken)
     {
         // Where nothing changes any more, too: what disturbed it may have cost the brokers what they had acknowledged.
@@ -108,14 +109,13 @@ internal sealed partial class CaptureSession : IDisposable
             return Resume(inProgress, await SourceCatalog.ReadAsync(connection, context.Options.Postgres, cancellationToken));
 
         var last = Watermark.Window?.From ?? Watermark.Horizon;
-        // After a restart the counter may have come to the same place again.
-        if (Watermark.Window is null && last is not null && IsOfThisTime(last) && snapshot == last.Snapshot
-            && last.Tombstones == tombstones?.Oid)
+        // Only of a horizon of this session: one before may have been configured otherwise, by which the same rows read otherwise, and what
+        // it held back this one may remember. After a restart of the server the counter may have come to the same place again.
+        if (Watermark.Window is null && last is not null && taken.Window == Watermark.WindowNumber && IsOfThisTime(last)
+            && snapshot == last.Snapshot && last.Tombstones == tombstones?.Oid)
         {
             if (last.HeldBack is null) caughtUp = asked;
-            // What is held back is committed already, and a session that begins may remember more than the one before. Another window of
-            // the same session would find the same, and publish again what it reads by its time alone.
-            if (last.HeldBack is null || taken.Window == Watermark.WindowNumber) return null;
+            return null;
         }
 
         var table = await SourceCatalog.ReadAsync(connection, context.Options.Postgres, cancellationToken);
@@ -174,7 +174,8 @@ internal sealed partial class CaptureSession : IDisposable
             context.Logger.ChangedValuesLeft(change.Reread);
             change = change with { Reread = "" };
         }
-        var onItsDisk = Math.Max(last?.Lsn ?? 0, Watermark.Window?.To.Lsn ?? 0);
+        // The newest horizon is the one that is of the source's timeline: behind a promotion that before a window in progress is not.
+        var onItsDisk = (Watermark.Window?.To ?? last)?.Lsn ?? 0;
         var rewind = to.Lsn < onItsDisk && !IsOfAnotherTimeline ? Rewind.BehindItsDisk
             : known is not null ? Rewind.None
             : again is { Rewind: not Rewind.None } ? again.Rewind : Rewind.Some;
@@ -336,6 +337,18 @@ internal sealed partial class CaptureSession : IDisposable
         }
     }
 
+    /// <summary>What comes with the only record of a page, which is its first and its last.</summary>
+    private long HeadersOf(TableSchema schema, int keyBytes)
+    {
+        var page = new Page(0).Begin(schema);
+        page.Add([], [], partition: 0);
+        var isNamed = !context.Options.Kafka.IsTransactional;
+        var most = new PageHeaders(
+            new OutgoingPage(page, Watermark, Watermark.Window?.Cursor, Watermark.PagesOrNone), context.Options.StreamName,
+            publisher.Incarnation, isNamed, partitions, positionBytesEverywhere: int.MaxValue);
+        return PageHeaders.BytesOf(most.Next(0)!, partitions, keyBytes);
+    }
+
     // In what the file says already: a position is written only once its page is out (invariant 5).
     private void PassNumberOver()
     {
@@ -400,6 +413,9 @@ internal sealed record CaptureContext(
 
     /// <summary>Where capture was last said to begin or to go on: a session that is opened anew has nothing new to say.</summary>
     public string? SaidBeginning { get; set; }
+
+    /// <summary>When it was last tried, to no use, to remove tombstones that were published; null: it was of use.</summary>
+    public long? TombstonesKeptAt { get; set; }
 
     /// <summary>The window has a record that was refused for its size, though it is compressed.</summary>
     public bool HasRefusedRecord { get; set; }

@@ -67,6 +67,17 @@ internal sealed class PageHeaders
         return headers;
     }
 
+    /// <summary>
+    /// Bytes of them in a record, and of what may grow in them from page to page: the keys of the last row, and of the one before, and the
+    /// list of the partitions.
+    /// </summary>
+    public static long BytesOf(Headers headers, int partitions, int keyBytes)
+    {
+        const int batchBytes = 1024, cursors = 4, cursorBytes = 128;
+        return headers.Sum(h => h.Key.Length + h.GetValueBytes().Length + 16L)
+            + batchBytes + 8L * partitions + cursors * (cursorBytes + 2L * keyBytes);
+    }
+
     private Headers HeadersOf(int partition, bool isFirst, bool isLast)
     {
         var headers = new Headers();

@@ -13,7 +13,10 @@ namespace OrdersStream.Capture;
 /// <param name="OfTopic">The topic's <c>max.message.bytes</c>; null: it cannot be read.</param>
 internal sealed record RecordLimit(long Bytes, long? OfTopic)
 {
-    /// <summary>For headers (the position is the largest) and the batch around a record that is sent alone.</summary>
+    /// <summary>
+    /// For headers (the position is the largest) and the batch around a record that is sent alone. Those at a part's ends, of a wide table
+    /// or behind many open transactions, have more: looked at only once the brokers refused one, since most records have none.
+    /// </summary>
     public const int Overhead = 4 * 1024;
 
     private const long MiB = 1024 * 1024;
@@ -27,7 +30,11 @@ internal sealed record RecordLimit(long Bytes, long? OfTopic)
         return new(Math.Min(allowed, KafkaClients.RecordBytesMax), topic?.RecordBytesMax);
     }
 
-    public static long SizeOf(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value) => key.Length + (long)value.Length + Overhead;
+    /// <param name="key">The row's.</param>
+    /// <param name="value">The row's.</param>
+    /// <param name="headers">Bytes that may come with it; 0: as most have.</param>
+    public static long SizeOf(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value, long headers = 0) =>
+        key.Length + (long)value.Length + Math.Max(Overhead, headers);
 
     /// <summary>What is set where, so that a record of this size is published.</summary>
     public string RemedyFor(long size, KafkaOptions kafka)

@@ -17,8 +17,17 @@ namespace OrdersStream.Capture;
 /// watermark file, so that it does not stop all others. The file is durable before the page is published, and so before any position moves
 /// past the row (invariant 5); a page that is read again names it the same, so each version is kept once.
 /// </summary>
+/// <param name="options">The stream's configuration.</param>
+/// <param name="limit">How large a record may be.</param>
+/// <param name="crashPoints">Those of the process.</param>
+/// <param name="metrics">The stream's.</param>
+/// <param name="logger">Of its lines.</param>
+/// <param name="headersOf">
+/// What comes at most with a record, by the table's columns and the bytes of its key; null: the brokers refused none.
+/// </param>
 internal sealed class TooLargeRows(
-    PipelineOptions options, RecordLimit limit, CrashPoints crashPoints, PipelineMetrics metrics, ILogger logger)
+    PipelineOptions options, RecordLimit limit, CrashPoints crashPoints, PipelineMetrics metrics, ILogger logger,
+    Func<TableSchema, int, long>? headersOf = null)
 {
     private const string Extension = ".jsonl";
 
@@ -34,6 +43,9 @@ internal sealed class TooLargeRows(
     public bool LeavesOut(TableSchema schema, ByteBuffer key, ByteBuffer value)
     {
         var size = RecordLimit.SizeOf(key.Written, value.Written);
+        // Of a row that is far from it the headers are not made.
+        if (headersOf is not null && size > limit.Bytes / 2)
+            size = RecordLimit.SizeOf(key.Written, value.Written, headersOf(schema, key.Length));
         if (size <= limit.Bytes) return false;
         if (options.Postgres.TooLarge != "quarantine") throw TooLarge(schema, size);
         Keep(schema, key.Written, value.Written, size);

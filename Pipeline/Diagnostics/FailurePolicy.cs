@@ -166,6 +166,19 @@ public static class FailurePolicy
                 $"A record does not fit the topic ({e.Error.Code}{TopicOf(e)}).",
                 "Raise the topic's max.message.bytes (kafka-configs --alter --entity-type topics --add-config max.message.bytes=...).")
             { Kind = $"{e.Error.Code}" },
+        ErrorCode.InvalidRecord or ErrorCode.PolicyViolation =>
+            new(FailureAction.Stop,
+                $"The brokers refuse records of the topic by their content, or by a policy ({e.Error.Code}{TopicOf(e)}).",
+                "Look at what the topic, or the brokers, ask of its records (a validation of schemas, a policy): take it off, or name "
+                + "another kafka.topic.")
+            { Kind = $"{e.Error.Code}" },
+        ErrorCode.UnsupportedVersion or ErrorCode.UnsupportedForMessageFormat or ErrorCode.UnsupportedCompressionType
+            or ErrorCode.UnsupportedSaslMechanism or ErrorCode.Local_UnsupportedFeature =>
+            new(FailureAction.Stop,
+                $"The brokers cannot do what they are asked for ({e.Error.Code}{TopicOf(e)}).",
+                "Check the brokers' version and the topic's message.format.version (0.11 or later), kafka.compression, and "
+                + "kafka.sasl_mechanism; brokers without transactions take kafka.delivery: frames.")
+            { Kind = $"{e.Error.Code}" },
         _ when IsDamaged(e) =>
             new(FailureAction.Stop,
                 $"What a broker keeps of the topic is damaged ({e.Error.Code}: {e.Error.Reason}{TopicOf(e)}).",

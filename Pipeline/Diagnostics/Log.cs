@@ -87,6 +87,11 @@ public static partial class Log
         + "rows stay there under the old keys, beside the new ones (verify finds them)")]
     public static partial void KeysInDoubt(this ILogger logger, string key);
 
+    [LoggerMessage(1020, LogLevel.Warning,
+        "tombstones that were published a day ago cannot be removed from {Table} now ({Reason}): they stay, which costs room and nothing "
+        + "else, and it is tried again in an hour")]
+    public static partial void TombstonesKept(this ILogger logger, string table, string reason);
+
     // 2xxx: publishing to Kafka
     [LoggerMessage(2001, LogLevel.Information,
         "no position yet, neither in the watermark file nor in the topic: the whole table is captured first")]

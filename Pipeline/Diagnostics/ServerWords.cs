@@ -25,6 +25,8 @@ internal static class ServerWords
         ("md.c", ""), ("buffile.c", ""), ("logtape.c", ""), ("slru.c", ""), ("fd.c", "FileWrite"), ("fd.c", "FileWriteV"),
         // Rights: the name of what may not be read.
         ("aclchk.c", "aclcheck_error"), ("rls.c", "check_enable_rls"),
+        // Publications: the name of the table of which a delete cannot be published.
+        ("execReplication.c", "CheckCmdReplicaIdentity"),
     ];
 
     /// <summary>The code, and the words where they may be told.</summary>

@@ -36,9 +36,8 @@ internal sealed class HorizonReader(
 
         await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken);
         var horizon = new Horizon("", 0, 0, [], null, clock, server.StartedAt, prepared);
-        (horizon, var hasWaited) = await lockWait.OfAsync(
-            connection, BeginSnapshotAsync(table, horizon, cancellationToken), cancellationToken);
-        table = await AsLockedAsync(table, hasWaited, cancellationToken);
+        horizon = await lockWait.OfAsync(connection, BeginSnapshotAsync(table, horizon, cancellationToken), cancellationToken);
+        table = await AsLockedAsync(table, cancellationToken);
         var slack = options.SlackSeconds is { } s ? TimeSpan.FromSeconds(s) : table.DefaultSlack;
         var bound = hidden ? previous?.LowerBound // a session hides its start: the bound stays where it was
             : Horizon.Bound(clock, oldestStart, prepared.Values, slack);
@@ -55,12 +54,11 @@ internal sealed class HorizonReader(
     }
 
     /// <summary>
-    /// Whoever held the lock may have dropped the trigger, renamed a column, or made the key another; who only was there for a moment, the
-    /// trigger.
+    /// Whoever held the lock, or was there for a moment before it was asked for, may have dropped the trigger, renamed a column, or made
+    /// the key another.
     /// </summary>
-    private async Task<SourceTable> AsLockedAsync(SourceTable table, bool hasWaited, CancellationToken cancellationToken)
+    private async Task<SourceTable> AsLockedAsync(SourceTable table, CancellationToken cancellationToken)
     {
-        if (!hasWaited) return await SourceCatalog.WithTriggerAsync(connection, table, cancellationToken);
         var locked = table.Tombstones?.Oid;
         table = await SourceCatalog.ReadAsync(connection, options, cancellationToken);
         // The horizon answers for no tombstones that were not locked with the table: the next one does.
@@ -139,28 +137,25 @@ internal sealed class HorizonReader(
 
     // The lock first, and then the snapshot: no rewrite of the table, which shows its rows to no older snapshot, comes in between,
     // nor one of its tombstones.
-    private async Task<(Horizon Horizon, bool HasWaited)> BeginSnapshotAsync(
-        SourceTable table, Horizon horizon, CancellationToken cancellationToken)
+    private async Task<Horizon> BeginSnapshotAsync(SourceTable table, Horizon horizon, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand(
             $"""
             SET TRANSACTION READ ONLY;
             LOCK TABLE {table.QualifiedNames} IN ACCESS SHARE MODE;
-            SELECT s::text, pg_snapshot_xmin(s)::text, pg_snapshot_xmax(s)::text,
-                   {WalFlush.Written}, clock_timestamp(), clock_timestamp() - transaction_timestamp() > interval '10 ms'
+            SELECT s::text, pg_snapshot_xmin(s)::text, pg_snapshot_xmax(s)::text, {WalFlush.Written}, clock_timestamp()
             FROM pg_current_snapshot() s
             """, connection);
         await using var reader = await ExecuteAsync();
         await reader.ReadAsync(cancellationToken);
         // Whoever began while the lock was waited for may have begun behind a step of the clock.
-        var begun = (horizon with
+        return (horizon with
         {
             Snapshot = reader.GetString(0),
             Xmin = Number(reader.GetString(1)),
             Xmax = Number(reader.GetString(2)),
             Lsn = Number(reader.GetString(3)),
         }).Seeing(reader.GetDateTime(4));
-        return (begun, reader.GetBoolean(5));
 
         async Task<NpgsqlDataReader> ExecuteAsync()
         {

@@ -104,14 +104,6 @@ public static class SourceCatalog
         };
     }
 
-    /// <summary>It, with its trigger as the transaction that is open sees it.</summary>
-    public static async Task<SourceTable> WithTriggerAsync(
-        NpgsqlConnection connection, SourceTable table, CancellationToken cancellationToken)
-    {
-        var column = table.Schema.Columns[table.Schema.TimestampColumn].Name;
-        return table with { Trigger = (await TableTree.ReadAsync(connection, table.Oid, column, cancellationToken)).Trigger };
-    }
-
     internal static async Task<(uint Oid, char Kind, bool HidesRows)> FindAsync(
         NpgsqlConnection connection, PostgresOptions options, CancellationToken cancellationToken)
     {

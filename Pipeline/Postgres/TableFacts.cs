@@ -33,13 +33,17 @@ public sealed record TableFacts(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ImmutableSortedSet<string>? Gone { get; init; }
 
-    /// <summary>While the rows up to the horizon were read a column had another name.</summary>
+    /// <summary>While the rows up to the horizon were read a column had another name, or another one ordered them.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool IsMixed { get; init; }
 
     /// <summary>Digest of the condition by which rows count as deleted; null: none does.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? DeletedWhen { get; init; }
+
+    /// <summary>The ordering column, as it is named in <see cref="Values"/>: the horizon's times are its; null: not known.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? OrderedBy { get; init; }
 
     /// <summary>It, with what it takes from the one before to know a name again.</summary>
     public TableFacts Following(TableFacts? before)
@@ -49,14 +53,19 @@ public sealed record TableFacts(
         return gone.Count == 0 ? this : this with { Gone = [.. gone] };
     }
 
-    /// <summary>Rows up to the horizon were read by such columns: one that is added to them changes no value, another name does.</summary>
+    /// <summary>
+    /// Rows up to the horizon were read by such columns: one that is added to them changes no value, another name does; and another
+    /// ordering column leaves rows out.
+    /// </summary>
     public TableFacts ReadBy(TableSchema schema)
     {
         if (IsMixed) return this;
         // In the table's order: of two that exchanged their names each has one that is known. One that is added comes last.
         var names = Values.Where(v => IsColumn(v.Key) && IsCarried(v.Value))
             .OrderBy(v => int.Parse(v.Key.AsSpan(1), CultureInfo.InvariantCulture)).Select(v => NameOf(v.Value)).ToList();
-        return schema.Columns.Take(names.Count).Select(c => DigestOf(c.Name)).SequenceEqual(names) ? this : this with { IsMixed = true };
+        var isAsKnown = schema.Columns.Take(names.Count).Select(c => DigestOf(c.Name)).SequenceEqual(names)
+            && (OrderedBy is null || NameOf(Values[OrderedBy]) == DigestOf(schema.Columns[schema.TimestampColumn].Name));
+        return isAsKnown ? this : this with { IsMixed = true };
     }
 
     /// <summary>Why stored rows read otherwise than they did, though they were not written since; empty: they do not.</summary>
@@ -71,7 +80,7 @@ public sealed record TableFacts(
         var reasons = new List<string>();
         if (changed.RemoveAll(c => !IsCarried(Values[c])) > 0) reasons.Add("a column is carried that was not");
         if (changed.Exists(IsColumn)) reasons.Add("a column has another name or type");
-        else if (IsMixed) reasons.Add("a column had another name while it was read");
+        else if (IsMixed) reasons.Add("a column had another name, or another one ordered the rows, while they were read");
         if (changed.Exists(IsLabel) || written.Any(w => IsLabel(w) && Values.ContainsKey(w))) reasons.Add("a label of an enum was renamed");
         if (changed.Exists(c => !IsColumn(c) && !IsLabel(c))) reasons.Add("a composite type got or lost an attribute");
         if (filled.Any(c => !Values.ContainsKey(c))) reasons.Add("a column was added with a value for the rows that were there");
@@ -79,13 +88,17 @@ public sealed record TableFacts(
         if (now.Values.Any(v => IsColumn(v.Key) && IsCarried(v.Value) && !Values.ContainsKey(v.Key) && gone.Contains(NameOf(v.Value))))
             reasons.Add("a column was dropped and added again");
         if (DeletedWhen != now.DeletedWhen) reasons.Add("postgres.deleted_when is another");
+        if (IsReordered(now)) reasons.Add("another column orders the rows");
         return string.Join(", ", reasons);
     }
 
     /// <summary>Nothing says that rows of any age came, or read otherwise, where transaction ids do not tell what came since.</summary>
     public bool IsAsIn(TableFacts now) =>
         !IsMixed && Storage == now.Storage && Values.SequenceEqual(now.Values) && DeletedWhen == now.DeletedWhen
-        && (Triggers is null || Triggers == now.Triggers);
+        && (Triggers is null || Triggers == now.Triggers) && !IsReordered(now);
+
+    /// <summary>By another column: times of the one say nothing of the other's.</summary>
+    public bool IsReordered(TableFacts now) => OrderedBy is not null && OrderedBy != now.OrderedBy;
 
     /// <summary>What still holds up to an id: a file that another makes under an id that is given again may have the same number.</summary>
     public TableFacts UpTo(uint newest, bool isLess)
@@ -131,6 +144,9 @@ internal sealed record TableChange(ImmutableArray<uint> Joined, bool IsRewritten
     /// </summary>
     public bool AreKeysInDoubt { get; init; }
 
+    /// <summary>Another column orders the rows: those that were written since may have any time by it. The ids tell them.</summary>
+    public bool IsReordered { get; init; }
+
     /// <param name="since">The horizon before; null: this is the first.</param>
     /// <param name="now">The table as it is.</param>
     /// <param name="touched">What in the catalogue was written since.</param>
@@ -147,6 +163,7 @@ internal sealed record TableChange(ImmutableArray<uint> Joined, bool IsRewritten
             touched.Joined, isRewritten, touched.Triggers || before.IsGuarded != now.IsGuarded,
             before.WhatReadsOtherwise(now, filled, touched.Values))
         {
+            IsReordered = before.IsReordered(now),
             AreKeysInDoubt = touched.Key.Any(k => (isRewritten || !TableFacts.IsColumn(k)) && before.Values.TryGetValue(k, out var was)
                 && (was != now.Values[k] || touched.Values.Contains(k))),
         };
@@ -229,7 +246,7 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
 
     /// <summary>
     /// A row for each column, label and composite type: its name in the facts, its digest, whether rows have a value of it that they were
-    /// not written with, whether it has a default, whether it was written since, whether it is of the key.
+    /// not written with, whether it has a default, whether it was written since, whether it is of the key, whether it orders the rows.
     /// </summary>
     public NpgsqlBatchCommand Values() => Command(
         $"""
@@ -240,14 +257,16 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
                                         (m.attrelid <> $1 AND m.attislocal AND m.attinhcount > 0)), false)
                 FROM part JOIN pg_attribute m ON m.attrelid = part.oid WHERE m.attname = a.attname AND NOT m.attisdropped)
                    AND {IsCarried},
-               a.atthasdef AND {IsCarried}, {IsNew("a.xmin")} AND {IsCarried}, a.attname IN ({Key})
+               a.atthasdef AND {IsCarried}, {IsNew("a.xmin")} AND {IsCarried}, a.attname IN ({Key}),
+               a.attname = {Timestamp}
         FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
         UNION ALL
         SELECT 'l' || e.oid, left(md5(e.enumlabel), 8), false, false, {IsNew("e.xmin")},
-               e.enumtypid IN (SELECT oid FROM types WHERE of_key)
+               e.enumtypid IN (SELECT oid FROM types WHERE of_key), false
         FROM pg_enum e WHERE e.enumtypid IN (SELECT oid FROM types)
         UNION ALL
-        SELECT 'c' || c.oid, left(md5(string_agg(f.attnum || ':' || f.atttypid, ',' ORDER BY f.attnum)), 8), false, false, false, false
+        SELECT 'c' || c.oid, left(md5(string_agg(f.attnum || ':' || f.atttypid, ',' ORDER BY f.attnum)), 8), false, false, false, false,
+               false
         FROM pg_type t JOIN pg_class c ON c.oid = t.typrelid
              JOIN pg_attribute f ON f.attrelid = c.oid AND f.attnum > 0 AND NOT f.attisdropped
         WHERE t.oid IN (SELECT oid FROM types) GROUP BY c.oid
@@ -265,6 +284,7 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
         await reader.NextResultAsync(cancellationToken);
         var values = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
         var (filled, defaulted, written, key) = (new List<string>(), new List<string>(), new List<string>(), new List<string>());
+        string? orderedBy = null;
         while (await reader.ReadAsync(cancellationToken))
         {
             var name = reader.GetString(0);
@@ -273,10 +293,12 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
             else if (reader.GetBoolean(3)) defaulted.Add(name);
             if (reader.GetBoolean(4)) written.Add(name);
             if (reader.GetBoolean(5)) key.Add(name);
+            if (reader.GetBoolean(6)) orderedBy = name;
         }
         var facts = new TableFacts(storage, table.Trigger.Counts, values.ToImmutable(), [.. seen], triggers)
         {
             DeletedWhen = table.DeletedWhen is { } condition ? TableFacts.DigestOf(condition) : null,
+            OrderedBy = orderedBy,
         };
         var touched = new TouchedCatalogue([.. joined], filesTouched, kept, triggersTouched, filled, defaulted, written) { Key = key };
         return (facts, TableChange.Of(since, facts, touched) with { AreDeletesInDoubt = deletersTouched });
@@ -288,6 +310,8 @@ internal sealed class TableFactsReader(SourceTable table, Horizon? since, Horizo
         : $"a.attname NOT IN ({string.Join(", ", table.Excluded.Select(Sql.Literal))})";
 
     private string Key => string.Join(", ", table.Schema.KeyColumns.Select(k => Sql.Literal(table.Schema.Columns[k].Name)));
+
+    private string Timestamp => Sql.Literal(table.Schema.Columns[table.Schema.TimestampColumn].Name);
 
     private NpgsqlBatchCommand Command(string select)
     {

@@ -54,7 +54,7 @@ public sealed record Window(
     public Window For(SourceTable table) =>
         Order == table.Order ? this
         : Order is null ? this with { Order = table.Order }
-        : this with { Order = table.Order, Cursor = null, Marked = null, Deleted = null };
+        : ReadBy(table.Schema) with { Order = table.Order, Cursor = null, Marked = null, Deleted = null };
 
     /// <summary>
     /// The window where the table of tombstones is the one that its horizon has; where it is another by now, or cannot be read, the horizon

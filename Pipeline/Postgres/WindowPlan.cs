@@ -69,14 +69,15 @@ internal sealed record WindowPlan(Window Window, string Reason, string AnyTimeRe
                 "of the newest rows that were captured some are gone or older than they were: "
                 + "the server was promoted or restored, or its volume put back, unless they were deleted");
         if (change.Reread.Length > 0) return Whole(number, to, change.Reread);
+        var sure = rewind == Rewind.Parted ? last.BeforeParting() : last;
         if (isTooOld)
             return Reread(
-                number, last, to, overlap, isWhole, givenUp, "the last position is more than a billion and a half transactions old");
+                number, sure, to, overlap, isWhole, givenUp, "the last position is more than a billion and a half transactions old");
         if (rewind is Rewind.Some or Rewind.Parted || to.Xmax < last.Xmin)
-            return Reread(number, rewind == Rewind.Parted ? last.BeforeParting() : last, to, overlap, isWhole, givenUp,
+            return Reread(number, sure, to, overlap, isWhole, givenUp,
                 "the server was promoted or restored, or has none of the newest rows as they were before it was started anew, "
                 + "so committed rows may have vanished and others taken their transaction ids");
-        var isOfAnyTime = change.IsRewritten || change.IsUnguarded || last.UnguardedBelow is not null;
+        var isOfAnyTime = change.IsRewritten || change.IsReordered || change.IsUnguarded || last.UnguardedBelow is not null;
         var window = new Window(
             number, last, to, isOfAnyTime ? null : last.LowerBound, 0, null,
             Joined: change.Joined.IsEmpty ? null : change.Joined, IsOfAnyTime: isOfAnyTime);
@@ -90,18 +91,21 @@ internal sealed record WindowPlan(Window Window, string Reason, string AnyTimeRe
             + (to.UnguardedBelow is null ? ""
                 : "; so with each window until the transactions that are open now have ended, and rows below its bound may come with each")
         : change.IsRewritten ? "its files were replaced"
+        : change.IsReordered ? "another column orders its rows"
         : change.Joined.IsEmpty ? ""
         : "other tables became part of it";
 
     private static WindowPlan Whole(long number, Horizon to, string reason) => new(new Window(number, null, to, null, 0, null), reason);
 
-    // Ids tell nothing: what was rewritten meanwhile, joined, or reads otherwise has rows of any time.
+    // Ids tell nothing: what was rewritten meanwhile, joined, or reads otherwise has rows of any time. A window that is given up may itself
+    // have been one that was read again from further back than its horizon's bound: nobody but it knows how far.
     private static WindowPlan Reread(
         long number, Horizon last, Horizon to, TimeSpan overlap, bool isWhole, Window? givenUp, string reason)
     {
         if (isWhole) return Whole(number, to, reason);
         var clock = new[] { last.ClockSince, givenUp?.To.LeastClock }.OfType<DateTime>().Append(to.LeastClock).Min();
-        return new(new Window(number, null, to, Least(last.LowerBound - overlap, clock - overlap), 0, null), reason);
+        var bound = Least(last.LowerBound - overlap, clock - overlap);
+        return new(new Window(number, null, to, givenUp?.LowerBound is { } given ? Least(bound, given) : bound, 0, null), reason);
     }
 
     private static DateTime? Least(DateTime? a, DateTime b) => a is null ? null : a < b ? a : b;

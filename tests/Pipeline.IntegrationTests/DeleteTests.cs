@@ -220,6 +220,41 @@ public sealed class DeleteTests(PostgresServer postgres, KafkaServer kafka)
         async Task<int> CountAsync() => (await stream.Database.TextRowsAsync("SELECT id::text FROM items_deletes")).Count;
     }
 
+    /// <summary>They cost room, and nothing of capture rests on it.</summary>
+    [Theory]
+    [InlineData("BEGIN; CREATE INDEX ON items_deletes (deleted_at)", "ROLLBACK", "55P03")]
+    [InlineData("CREATE PUBLICATION everything FOR ALL TABLES; ALTER TABLE items_deletes DROP CONSTRAINT items_deletes_pkey",
+        "ALTER TABLE items_deletes ADD PRIMARY KEY (delete_id)", "55000 cannot delete from table \"items_deletes\"")]
+    public async Task tombstones_that_cannot_be_removed_stay_and_a_warning_says_why(string hinder, string mend, string reason)
+    {
+        var time = new ShiftedTime();
+        await using var stream = await TenItemsAsync(time: time);
+        await stream.ExecuteAsync("DELETE FROM items WHERE id <= 2");
+        for (var day = 1; day <= 2; day++)
+        {
+            await stream.DrainAsync();
+            time.Shift(TimeSpan.FromHours(25));
+        }
+        await using var session = await stream.Database.OpenSessionAsync();
+        await session.ExecuteAsync(hinder);
+        for (var id = 11; id <= 12; id++)
+        {
+            await stream.ExecuteAsync($"{Insert} VALUES ({id}, 'n')");
+            var poll = stream.PollAsync();
+            await stream.UntilAsync(() => poll.IsCompleted, null, () => "the poll waits");
+            Assert.Equal(1, (await poll).Rows);
+        }
+        var warning = Assert.Single(stream.Log.Warnings, w => w.Contains("cannot be removed from", StringComparison.Ordinal));
+        Assert.Contains($"\"items_deletes\" now ({reason}", warning, StringComparison.Ordinal);
+
+        await session.ExecuteAsync(mend);
+        time.Shift(TimeSpan.FromHours(1));
+        await stream.PollAsync();
+        Assert.Empty(await stream.Database.TextRowsAsync("SELECT id::text FROM items_deletes"));
+        await stream.StoreAsync();
+        await stream.NewestShouldEqualTableAsync();
+    }
+
     /// <summary>By the database's clock: another stream may have published, waited, and removed them.</summary>
     [Theory, InlineData(22, false), InlineData(30, true)]
     public async Task a_stream_that_was_away_for_a_day_says_that_tombstones_may_be_gone(int hours, bool isTold)

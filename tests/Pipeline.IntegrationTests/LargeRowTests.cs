@@ -131,6 +131,29 @@ public abstract class LargeRows(PostgresServer postgres, KafkaServer kafka, stri
         Assert.Single(Kept(stream));
     }
 
+    /// <summary>
+    /// The first record of a page has its columns with it, which of a wide table are more than most records have beside a row.
+    /// </summary>
+    [Fact]
+    public async Task a_row_that_the_brokers_refuse_for_what_comes_with_it_does_not_stop_the_others_for_ever()
+    {
+        await using var stream = await CreateAsync(
+            options => Quarantine(options) with { Kafka = options.Kafka with { Delivery = delivery, Compression = "none" } },
+            ofTheBrokers: true);
+        var columns = Enumerable.Range(1, 150).Select(i => $"ADD COLUMN one_of_the_columns_of_a_wide_table_{i} int");
+        await stream.ExecuteAsync($"ALTER TABLE items {string.Join(", ", columns)}; INSERT INTO items (id, name) VALUES (1, '')");
+        await stream.PollAsync();
+        var record = stream.TakeNewRecords().Last(r => r.Key is not null);
+        await stream.RestartAsync();
+        const int limit = 1_048_588;
+        var name = limit - RecordLimit.Overhead - record.Key!.Length - record.Value!.Length - 100;
+        await stream.ExecuteAsync($"INSERT INTO items (id, name) VALUES (25, repeat('b', {name}))");
+        await stream.ExecuteAsync(MoreSmallOnes);
+        await using (var run = stream.NewRun()) Assert.True(await run.OnceAsync(null, Token));
+        Assert.Equal(41, stream.Lake.Count());
+        Assert.Single(Kept(stream));
+    }
+
     [Fact]
     public async Task a_row_that_fits_the_topic_because_it_is_compressed_is_published()
     {

@@ -69,4 +69,42 @@ public sealed class PromotionTests(KafkaServer kafka)
 
         await stream.NewestShouldEqualTableAsync();
     }
+
+    /// <summary>
+    /// The same, and the reading that begins before the parting is broken off: when the new primary is started anew, none of the newest
+    /// rows is as it was. The old one had written more by itself, which says nothing of the new one's disk.
+    /// </summary>
+    [Fact]
+    public async Task nor_where_the_new_primary_is_started_anew_while_they_are_read()
+    {
+        await using var server = await PostgresServer.StartOwnAsync(("max_wal_senders", "4"), ("wal_keep_size", "512MB"));
+        await using var other = await ServerCopy.BackUpAsync(server);
+        await using var stream = await TestStream.CreateAsync(
+            server, kafka, configure: o => o with { Postgres = o.Postgres with { PageBytes = 1024 } });
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'both have it', now() - interval '3 hours' FROM generate_series(1, 60) i");
+        await stream.DrainAsync();
+        await stream.ExecuteAsync("SELECT pg_create_restore_point('the parting')");
+        await stream.ExecuteAsync("CREATE TABLE elsewhere AS SELECT generate_series(1, 20000)");
+        await stream.DrainAsync();
+        var data = await stream.Database.ScalarAsync<string>("SELECT current_setting('data_directory')");
+        await server.EndAsync();
+        await other.RestoreAsync(data, "the parting");
+        stream.Database.ForgetSessions();
+        await stream.ExecuteAsync(
+            "INSERT INTO items SELECT i, 'came meanwhile', now() - interval '2 hours' FROM generate_series(61, 70) i; "
+            + "UPDATE items SET name = 'changed meanwhile', updated_at = now() - interval '2 hours' WHERE id <= 10; "
+            + "INSERT INTO items (id, name) SELECT i, 'newest' FROM generate_series(101, 110) i");
+        await stream.RestartAsync();
+        await stream.Instance.PollOnePageAsync();
+        await stream.Instance.DisposeAsync();
+        await stream.ExecuteAsync("UPDATE items SET name = 'newer', updated_at = clock_timestamp() WHERE id > 100");
+        await other.RestartAsync();
+        stream.Database.ForgetSessions();
+        await stream.RestartAsync();
+        await stream.DrainAsync();
+        await stream.StoreAsync();
+
+        await stream.NewestShouldEqualTableAsync();
+        Assert.DoesNotContain(stream.Log.Warnings, w => w.Contains("volume was put back to an older state", StringComparison.Ordinal));
+    }
 }

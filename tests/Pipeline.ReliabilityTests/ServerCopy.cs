@@ -84,6 +84,10 @@ internal sealed class ServerCopy : IAsyncDisposable
         await UntilAsync("NOT pg_is_in_recovery()", primary.Socket.Folder);
     }
 
+    /// <summary>It is in the primary's place, and is started anew.</summary>
+    public Task RestartAsync() =>
+        RunAsync("pg_ctl", "restart", "-w", "-t", $"{PatienceSeconds}", "-m", "fast", "-D", folder.Data, "-l", folder.LogFile);
+
     public async ValueTask DisposeAsync()
     {
         if (folder.PostmasterId() is not null) await TryAsync("pg_ctl", "stop", "-w", "-m", "immediate", "-D", folder.Data);

@@ -1,4 +1,6 @@
+using Microsoft.Extensions.Logging.Abstractions;
 using OrdersStream.Diagnostics;
+using OrdersStream.Postgres;
 using OrdersStream.TestKit;
 using OrdersStream.TestKit.Servers;
 
@@ -130,6 +132,25 @@ public sealed class ChangesUnderWayTests(PostgresServer postgres, KafkaServer ka
         await stream.DrainAsync();
         await stream.StoreEverythingAsync();
         await stream.NewestOfKeysShouldEqualTableAsync("number IS NOT NULL", "number");
+    }
+
+    /// <summary>Who changed it was done before the lock was asked for, so nobody had to wait.</summary>
+    [Theory, InlineData("id", "number"), InlineData("name", "title")]
+    public async Task a_horizon_is_of_the_table_as_it_is_under_the_lock_though_the_lock_was_free(string column, string name)
+    {
+        await using var stream = await GuardedAsync(postgres);
+        var (options, token) = (stream.Options.Postgres, TestContext.Current.CancellationToken);
+        await using var connection = await SourceConnection.OpenAsync(options, token);
+        var reader = new HorizonReader(
+            connection, await SourceServer.ReadAsync(connection, token), options,
+            new LockWait(options, TimeProvider.System, NullLogger.Instance), TimeProvider.System);
+        var before = await SourceCatalog.ReadAsync(connection, options, token);
+        await stream.ExecuteAsync($"ALTER TABLE items RENAME COLUMN {column} TO {name}");
+
+        var (horizon, _, table) = await reader.TakeAsync(before, null, token);
+
+        Assert.Contains(table.Schema.Columns, c => c.Name == name);
+        Assert.Equal(table.Order, horizon.KeyOrder);
     }
 
     [Fact]

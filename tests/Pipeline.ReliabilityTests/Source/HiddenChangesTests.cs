@@ -449,18 +449,57 @@ public sealed class HiddenChangesTests(PostgresServer postgres, KafkaServer kafk
         Assert.Contains(stream.Log.Warnings, w => w.Contains("a column is carried that was not", StringComparison.Ordinal));
     }
 
-    [Theory, InlineData("columns"), InlineData("exclude_columns")]
-    public async Task a_column_that_was_left_out_is_captured_once_it_is_not(string setting)
+    /// <summary>On a server of its own: where nothing is committed, either.</summary>
+    [Theory, InlineData("columns", true), InlineData("exclude_columns", true), InlineData("exclude_columns", false)]
+    public async Task a_column_that_was_left_out_is_captured_once_it_is_not(string setting, bool isWritten)
     {
+        await using var server = isWritten ? null : await PostgresServer.StartOwnAsync();
         await using var stream = await LoadedAsync(50, o => o with
         {
             Postgres = setting == "columns" ? o.Postgres with { Columns = ["id", "updated_at"] }
                 : o.Postgres with { ExcludeColumns = ["name"] },
-        });
+        }, server);
         await stream.PollAndStoreAsync();
         await stream.RestartAsync(o => o with { Postgres = o.Postgres with { Columns = [], ExcludeColumns = [] } });
-        await stream.ExecuteAsync("INSERT INTO items VALUES (51, 'later', clock_timestamp())");
+        if (isWritten) await stream.ExecuteAsync("INSERT INTO items VALUES (51, 'later', clock_timestamp())");
         await LakeShouldComeToTheTableAsync(stream);
+    }
+
+    /// <summary>What was written by the old column's time, and is old by the other's.</summary>
+    [Theory, InlineData("capture"), InlineData("leave")]
+    public async Task a_row_that_was_updated_before_another_column_came_to_order_the_rows_is_captured(string changedValues)
+    {
+        await using var stream = await OrderedAsync(o => o with { ChangedValues = changedValues });
+        await stream.ExecuteAsync("UPDATE items SET name = 'changed', updated_at = clock_timestamp() WHERE id <= 10");
+        await stream.ExecuteAsync("ALTER TABLE items DROP COLUMN updated_at");
+        await stream.DrainAsync();
+        await stream.StoreEverythingAsync();
+        Assert.Equal("10", stream.Lake.Rows($"SELECT count(DISTINCT id) FROM {stream.Lake.Source} WHERE name = 'changed'")[0][0]);
+        if (changedValues == "capture")
+            Assert.Contains(stream.Log.Warnings, w => w.Contains("another column orders the rows", StringComparison.Ordinal));
+    }
+
+    /// <summary>By the old column's time they never were in a window.</summary>
+    [Fact]
+    public async Task rows_that_the_ordering_column_did_not_tell_of_are_captured_once_another_one_is_named()
+    {
+        await using var stream = await OrderedAsync(o => o with { TimestampColumn = "created_at" });
+        await stream.ExecuteAsync("UPDATE items SET name = 'changed', updated_at = clock_timestamp() WHERE id <= 10");
+        await stream.DrainAsync();
+        await stream.RestartAsync(o => o with { Postgres = o.Postgres with { TimestampColumn = null } });
+        await LakeShouldComeToTheTableAsync(stream);
+    }
+
+    private async Task<TestStream> OrderedAsync(Func<Configuration.PostgresOptions, Configuration.PostgresOptions> configure)
+    {
+        var stream = await TestStream.CreateAsync(
+            postgres, kafka,
+            "CREATE TABLE items (id bigint PRIMARY KEY, name text, created_at timestamptz NOT NULL, updated_at timestamptz)",
+            configure: o => o with { Postgres = configure(o.Postgres) });
+        await stream.ExecuteAsync(
+            "INSERT INTO items SELECT i, 'first', now() - interval '1 day', now() - interval '1 day' FROM generate_series(1, 50) i");
+        await stream.DrainAsync();
+        return stream;
     }
 
     [Fact]

@@ -39,6 +39,13 @@ public sealed class FailurePolicyTests
         { Kafka(ErrorCode.InvalidTransactionTimeout), FailureAction.Stop },
         { Kafka(ErrorCode.MsgSizeTooLarge), FailureAction.Stop },
         { Kafka(ErrorCode.InvalidTimestamp), FailureAction.Retry },
+        { Kafka(ErrorCode.InvalidRecord), FailureAction.Stop },
+        { Kafka(ErrorCode.PolicyViolation), FailureAction.Stop },
+        { Kafka(ErrorCode.UnsupportedVersion), FailureAction.Stop },
+        { Kafka(ErrorCode.UnsupportedForMessageFormat), FailureAction.Stop },
+        { Kafka(ErrorCode.UnsupportedCompressionType), FailureAction.Stop },
+        { Kafka(ErrorCode.UnsupportedSaslMechanism), FailureAction.Stop },
+        { Kafka(ErrorCode.Local_UnsupportedFeature), FailureAction.Stop },
         { Kafka(ErrorCode.Local_BadMsg), FailureAction.Stop },
         { Kafka(ErrorCode.OffsetOutOfRange), FailureAction.Retry },
         { new IOException("full", 28), FailureAction.Retry },
@@ -87,6 +94,8 @@ public sealed class FailurePolicyTests
     [InlineData(ErrorCode.SaslAuthenticationFailed, "Kafka refused the login (SaslAuthenticationFailed, at b1:9092).")]
     [InlineData(ErrorCode.TopicAuthorizationFailed, "a permission (TopicAuthorizationFailed, topic 'orders', at b1:9092).")]
     [InlineData(ErrorCode.MsgSizeTooLarge, "does not fit the topic (MsgSizeTooLarge, topic 'orders', at b1:9092).")]
+    [InlineData(ErrorCode.InvalidRecord, "by their content, or by a policy (InvalidRecord, topic 'orders', at b1:9092).")]
+    [InlineData(ErrorCode.UnsupportedVersion, "what they are asked for (UnsupportedVersion, topic 'orders', at b1:9092).")]
     [InlineData(ErrorCode.InvalidTimestamp, "lies too far ahead, or back (InvalidTimestamp, topic 'orders', at b1:9092).")]
     [InlineData(ErrorCode.UnknownTopicOrPart, "The topic is not there (UnknownTopicOrPart, topic 'orders', at b1:9092).")]
     [InlineData(ErrorCode.OffsetOutOfRange, "next for the lake (OffsetOutOfRange, topic 'orders', at b1:9092).")]

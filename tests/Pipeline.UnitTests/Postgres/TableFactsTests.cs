@@ -44,6 +44,20 @@ public sealed class TableFactsTests
         Assert.Equal("", earlier.WhatReadsOtherwise(without, [], []));
     }
 
+    /// <summary>Its times say nothing of the other's; and a window that was read by another for a while has left rows out.</summary>
+    [Fact]
+    public void another_column_that_orders_the_rows_is_told_and_one_that_is_not_known_is_not()
+    {
+        var byB = FactsOf(Names) with { OrderedBy = "a2" };
+        var byC = byB with { OrderedBy = "a3" };
+        Assert.Equal("another column orders the rows", byB.WhatReadsOtherwise(byC, [], []));
+        Assert.Equal((true, false), (byB.IsAsIn(byB), byB.IsAsIn(byC)));
+        var earlier = FactsOf(Names);
+        Assert.Equal(("", true), (earlier.WhatReadsOtherwise(byB, [], []), earlier.IsAsIn(byB)));
+        // The schema's is the second.
+        Assert.Equal((false, true), (byB.ReadBy(SchemaOf(Names)).IsMixed, byC.ReadBy(SchemaOf(Names)).IsMixed));
+    }
+
     private static TableFacts FactsOf(IEnumerable<string> names, params string[] leftOut) => new(
         "", true, names.Select((n, i) => KeyValuePair.Create($"a{i + 1}", $"{Digest(n)}:{(leftOut.Contains(n) ? "-" : "text")}"))
             .Append(KeyValuePair.Create("l17", "label")).ToImmutableSortedDictionary(StringComparer.Ordinal), []);

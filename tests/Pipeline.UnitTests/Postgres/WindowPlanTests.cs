@@ -75,6 +75,29 @@ public sealed class WindowPlanTests
         }
     }
 
+    /// <summary>It was read from before the parting, and then the new primary was started anew: that is no parting.</summary>
+    [Fact]
+    public void a_reading_that_is_given_up_is_begun_again_from_as_far_back()
+    {
+        var givenUp = new Window(2, null, To, Noon.AddHours(-5), 3, new Cursor("", ["1"]));
+        Assert.Equal(Noon.AddHours(-5), BoundBehind(givenUp, To));
+        Assert.Equal(Noon.AddHours(-5), BoundBehind(givenUp, To with { Xmax = Last.Xmin + (3UL << 29) }));
+        Assert.Equal(Last.LowerBound - Overlap, BoundBehind(givenUp with { LowerBound = Noon }, To));
+
+        static DateTime? BoundBehind(Window givenUp, Horizon to) =>
+            WindowPlan.Next(3, Last, to, TableChange.None, Rewind.Some, Overlap, givenUp).Window.LowerBound;
+    }
+
+    [Fact]
+    public void a_promotion_of_which_a_position_hears_that_is_too_old_to_compare_is_one_all_the_same()
+    {
+        var last = Last with { LowerBound = Noon.AddHours(3), Newest = [new(99, $"{Noon.AddHours(-2):O}")] };
+        var to = To with { TakenAt = Noon.AddHours(6), Xmax = last.Xmin + (3UL << 29) };
+        Assert.Equal(
+            Noon.AddHours(-2) - Overlap,
+            WindowPlan.Next(2, last, to, TableChange.None, Rewind.Parted, Overlap).Window.LowerBound);
+    }
+
     private static DateTime? BoundAfter(Rewind rewind, Horizon last) => WindowPlan.Next(
         3, last, To with { TakenAt = Noon.AddHours(6) }, TableChange.None, rewind, Overlap).Window.LowerBound;
 

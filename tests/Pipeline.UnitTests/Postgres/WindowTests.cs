@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using OrdersStream.Postgres;
 using OrdersStream.Rows;
 using static OrdersStream.UnitTests.Postgres.Horizons;
@@ -49,5 +50,18 @@ public sealed class WindowTests
         Assert.Contains("OR \"updated_at\" IS NULL)", new Window(2, From, To, From.LowerBound, 0, null).Query(table));
         Assert.Contains("(\"updated_at\" IS NULL AND (\"order_id\") > ('5'::bigint))",
             new Window(2, From, To, From.LowerBound, 1, new Cursor(null, ["5"])).Query(table));
+    }
+
+    /// <summary>Rows that are old by the other's times are not in it; that it may have no page more tells nobody.</summary>
+    [Fact]
+    public void a_window_that_is_gone_on_with_by_another_ordering_column_says_so()
+    {
+        var values = Orders().Schema.Columns.Select((c, i) => KeyValuePair.Create($"a{i + 1}", $"{TableFacts.DigestOf(c.Name)}:type"));
+        var facts = new TableFacts("files", true, values.ToImmutableSortedDictionary(StringComparer.Ordinal), []);
+        Assert.Equal((true, false), (IsMixed("a2"), IsMixed("a3")));
+
+        bool IsMixed(string orderedBy) =>
+            new Window(2, From, To with { Facts = facts with { OrderedBy = orderedBy } }, From.LowerBound, 1, null, Order: "another")
+                .For(Orders()).To.Facts!.IsMixed;
     }
 }

@@ -19,6 +19,7 @@ internal sealed class SimulatedPoller(SourceHistory history)
     private readonly int pageRowsMax = history.Random.Next(1, 5);
     private readonly int seenMax = history.HoldsBack ? history.Random.Next(1, 3) : 100_000;
     private DateTime takingAt;
+    private long takenWindow = -1;
     private Watermark saved = Watermark.Start(Postgres.Horizons.Source, Postgres.Horizons.Topic);
     private Watermark watermark = Watermark.Start(Postgres.Horizons.Source, Postgres.Horizons.Topic);
 
@@ -59,7 +60,7 @@ internal sealed class SimulatedPoller(SourceHistory history)
     public IEnumerable<string> Run()
     {
         var (starts, startedAt) = (server.Starts, server.StartedAt);
-        (HasLock, IsTaking) = (false, false);
+        (HasLock, IsTaking, takenWindow) = (false, false, -1);
         // As the position in the topic is read back.
         watermark = random.Next(4) == 0 ? Watermark.FromJson(saved.ToJson()) : saved;
         var timeline = server.Timeline;
@@ -94,7 +95,9 @@ internal sealed class SimulatedPoller(SourceHistory history)
             yield break;
         }
         var last = watermark.Window?.From ?? watermark.Horizon;
-        if (watermark.Window is null && last is not null && IsOfThisTime(last) && server.TakeSnapshot().Text == last.Snapshot) yield break;
+        if (watermark.Window is null && last is not null && takenWindow == watermark.WindowNumber && IsOfThisTime(last)
+            && server.TakeSnapshot().Text == last.Snapshot)
+            yield break;
 
         var table = server.Table;
         yield return "reads the catalogue";
@@ -119,7 +122,7 @@ internal sealed class SimulatedPoller(SourceHistory history)
         var change = TableChange.None;
         foreach (var step in TakeHorizon(table, known, startedAt, (h, c) => (to, change) = (h, c))) yield return step;
         IsTaking = false;
-        var onItsDisk = Math.Max(last?.Lsn ?? 0, watermark.Window?.To.Lsn ?? 0);
+        var onItsDisk = (watermark.Window?.To ?? last)?.Lsn ?? 0;
         var rewind = to.Lsn < onItsDisk && !isOfAnotherTimeline ? Rewind.BehindItsDisk
             : known is not null ? Rewind.None
             : again is { Rewind: not Rewind.None } ? again.Rewind : Rewind.Some;
@@ -132,6 +135,7 @@ internal sealed class SimulatedPoller(SourceHistory history)
             throw new InvalidOperationException($"all rows are read again: {plan.Reason}");
         var isRepeated = (last is not null || watermark.Window is not null) && rewind != Rewind.None;
         watermark = watermark.Begin(plan.Window) with { Source = watermark.Source with { Timeline = timeline } };
+        takenWindow = plan.Window.Number;
         Windows++;
         history.Planned(plan, rewind, isRepeated);
         taken(plan.Window);
