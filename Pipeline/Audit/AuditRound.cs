@@ -119,7 +119,7 @@ internal sealed class AuditRound(
         (IsGuarded, HasTombstones, isOrderInDoubt) = (table.Trigger.Counts, table.Tombstones is not null, table.IsOrderInDoubt);
         // First: what it counts is in the files that are read next, or gone.
         var logged = LoggedVersions.Read(checkpoint, options.Kafka.Topic);
-        using var index = LakeIndex.Of(options, lake, table.Schema, VersionsMax);
+        using var index = LakeIndex.Of(options, lake, table.Schema, VersionsMax, logged);
         await foreach (var _ in index.BuildByFileAsync(cancellationToken)) yield return TimeSpan.Zero;
 
         var ranges = new TableRanges(connection, options.Postgres, table.Schema) { RowsMax = RangeRows, Oid = table.Oid };
@@ -146,13 +146,13 @@ internal sealed class AuditRound(
                 await foreach (var wait in DeleteAsync(index, IsGone, table, cancellationToken)) yield return wait;
             }
         }
-        if (logged.NotIn(index) > 0)
+        if (index.Lost > 0)
         {
             // Files that were committed and had no names yet have them by the time the lake has what is in the topic now.
             await foreach (var wait in ArrivalAsync(cancellationToken)) yield return wait;
             await index.UpdateAsync(cancellationToken);
         }
-        (storedTwice, misplaced, lost) = (index.StoredTwice, index.Misplaced, logged.NotIn(index));
+        (storedTwice, misplaced, lost) = (index.StoredTwice, index.Misplaced, index.Lost);
     }
 
     /// <summary>

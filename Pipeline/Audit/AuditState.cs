@@ -87,14 +87,19 @@ public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, Da
     public long? RowsAbout { get; init; }
 
     /// <summary>What is to be kept when a round has come to its end.</summary>
-    /// <param name="found">What it found.</param>
+    /// <param name="found">What it found, and whatever is lost, also what was accepted as lost.</param>
     /// <param name="deletesHeld">Why it did not publish as deleted what is extra; null: it did, or is not to.</param>
-    internal AuditState Next(AuditFindings found, string? deletesHeld) => new(found, RequestedInAll + found.Requested)
+    internal AuditState Next(AuditFindings found, string? deletesHeld)
     {
-        DifferingRounds = found.Missing + found.Stale > 0 ? DifferingRounds + 1 : 0,
-        DeletesHeld = deletesHeld,
-        LostAccepted = LostAccepted,
-    };
+        // As far as it is lost still: what was put back was not lost.
+        var accepted = Math.Min(LostAccepted, found.Lost);
+        return new(found with { Lost = found.Lost - accepted }, RequestedInAll + found.Requested)
+        {
+            DifferingRounds = found.Missing + found.Stale > 0 ? DifferingRounds + 1 : 0,
+            DeletesHeld = deletesHeld,
+            LostAccepted = accepted,
+        };
+    }
 
     /// <summary>So much longer than it should take a round may, so that an outage of a night is none of the audit.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromDays(1);

@@ -199,10 +199,9 @@ public sealed class StandingAudit
         }
         asked = round.Asked;
         var before = file.Read() ?? new(null);
-        // As far as it is lost still, and whoever accepted it while the round went on.
-        var accepted = Math.Min(before.LostAccepted, found.Lost);
-        (before, found) = (before with { LostAccepted = accepted }, found with { Lost = found.Lost - accepted });
         file.Write(before.Next(found, round.DeletesHeld));
+        // Whoever accepted it while the round went on.
+        found = found with { Lost = Math.Max(0, found.Lost - before.LostAccepted) };
         Say(found, before.Last, AuditCause.Of(found, round.IsGuarded, round.HasTombstones));
         // Once, and again when there are more.
         if (found.Lost > (before.Last?.Lost ?? 0)) logger.AuditLost(found.Lost);
