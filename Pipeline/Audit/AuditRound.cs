@@ -34,6 +34,9 @@ internal sealed class AuditRound(
 
     private RangeCounts counts;
 
+    /// <summary>The first and the last of the table's ranges with rows that are missing or stale; null: there is none.</summary>
+    private (int First, int Last)? differing;
+
     /// <summary>Keys of the lake that the table has not, offsets that it has more than once, and versions in a wrong folder.</summary>
     private long extra, storedTwice, misplaced;
 
@@ -97,6 +100,7 @@ internal sealed class AuditRound(
         unmended)
     {
         Lost = Math.Max(0, lost - LostAccepted), Misplaced = misplaced, IsOrderInDoubt = isOrderInDoubt,
+        DifferingRanges = differing,
         ExtraUnasked = options.Postgres.Deletes != "off" && (HasTombstones || IsOfAllDeletes) ? extra - extraAsked : 0,
     };
 
@@ -258,6 +262,7 @@ internal sealed class AuditRound(
             Asked.Add(ask!(request), wanted);
             requested += wanted.Count;
         }
+        if (missing + stale > 0) differing = (differing?.First ?? range.Number, range.Number);
         var others = match.Mismatches.Count - missing - stale;
         return match.Counts with { OnTheWay = match.Counts.OnTheWay + others, Missing = missing, Stale = stale };
     }

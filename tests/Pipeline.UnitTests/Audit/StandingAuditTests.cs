@@ -118,6 +118,32 @@ public sealed class StandingAuditTests : IDisposable
             s.DeletesHeld);
     }
 
+    /// <summary>
+    /// What changes while a round is in the middle of the table it finds behind there, and the next one before: one cause. What goes on
+    /// differs where it did, or a third time.
+    /// </summary>
+    [Theory]
+    [InlineData("5-9 0-4 -", "1 1 0")]
+    [InlineData("0-0 0-0", "1 2")]
+    [InlineData("5-9 0-4 0-3", "1 1 2")]
+    [InlineData("5-9 0-4 - 5-9 0-4", "1 1 0 1 1")]
+    [InlineData("0-9 5-9 0-4", "1 2 2")]
+    [InlineData("5-9 0-5", "1 2")]
+    public void one_change_that_two_rounds_find_a_part_of_each_counts_once(string differing, string rounds)
+    {
+        var file = new AuditStateFile(Options(), CrashPoints.None);
+        var counted = new List<int>();
+        foreach (var ranges in differing.Split(' '))
+        {
+            var found = Found(equal: 10);
+            if (ranges != "-") found = found with { Stale = 1, DifferingRanges = (ranges[0] - '0', ranges[2] - '0') };
+            // By whichever process.
+            file.Write((file.Read() ?? new(null)).Next(found, null));
+            counted.Add(file.Read()!.DifferingRounds);
+        }
+        Assert.Equal(rounds, string.Join(' ', counted));
+    }
+
     /// <summary>It was ahead by a day when the process began.</summary>
     [Fact]
     public async Task a_clock_that_is_set_back_does_not_silence_it()
@@ -145,17 +171,19 @@ public sealed class StandingAuditTests : IDisposable
 
     private StandingAudit NewAudit(TimeProvider time, Func<OrdersStream.Capture.Watermark?> position, ILogger logger)
     {
-        var options = new PipelineOptions
-        {
-            Postgres = new() { Host = "127.0.0.1", Port = 1, Db = "food", User = "u", Table = "orders" },
-            Kafka = new() { Brokers = "127.0.0.1:1", Topic = "orders" },
-            Streaming = new() { CheckpointLocation = folder["checkpoint"], LastProcessedTimestampLocation = folder["lastprocess"] },
-        };
+        var options = Options();
         Func<string, ILakeFiles> open = path => new LakeFolder(path, CrashPoints.None);
         return new(
             options, position, new LakeArrival(options, new TopicAdmin(options), new TopicReader(options), open, time), open,
             CrashPoints.None, new PipelineMetrics(options, null), time, logger);
     }
+
+    private PipelineOptions Options() => new()
+    {
+        Postgres = new() { Host = "127.0.0.1", Port = 1, Db = "food", User = "u", Table = "orders" },
+        Kafka = new() { Brokers = "127.0.0.1:1", Topic = "orders" },
+        Streaming = new() { CheckpointLocation = folder["checkpoint"], LastProcessedTimestampLocation = folder["lastprocess"] },
+    };
 
     /// <summary>Tells when something is logged.</summary>
     private sealed class FirstLine : ILogger
