@@ -157,6 +157,7 @@ internal sealed class AuditRound(
             await foreach (var wait in ArrivalAsync(cancellationToken)) yield return wait;
             await index.UpdateAsync(cancellationToken);
         }
+        index.CheckNothingMoved();
         (storedTwice, misplaced, lost) = (index.StoredTwice, index.Misplaced, index.Lost);
     }
 

@@ -106,6 +106,9 @@ public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, Da
     /// <param name="deletesHeld">Why it did not publish as deleted what is extra; null: it did, or is not to.</param>
     internal AuditState Next(AuditFindings found, string? deletesHeld)
     {
+        // Who repaired while the round went on knows more than it does. A clock that was ahead does not.
+        if (Last is { } newer && newer.BegunAt > found.BegunAt && newer.EndedAt <= found.EndedAt)
+            return this with { RequestedInAll = RequestedInAll + found.Requested };
         var differs = found.Missing + found.Stale > 0;
         var isRest = found.DifferingRanges?.Last < RestIsBefore;
         // As far as it is lost still: what was put back was not lost.

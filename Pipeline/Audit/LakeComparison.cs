@@ -187,6 +187,7 @@ public sealed class LakeComparison(
         /// <param name="hasSettled">Capture has got past all that was not due at first.</param>
         public ComparisonResult End(bool hasSettled)
         {
+            index.CheckNothingMoved();
             var (extra, deleting) = (0L, 0L);
             foreach (var version in NotInTable())
             {

@@ -98,6 +98,17 @@ internal sealed class LakeIndex : IDisposable
     /// <summary>The first few of those files.</summary>
     public IReadOnlyList<DifferingRow> MisplacedFiles => misplaced;
 
+    /// <summary>A file is taken at two places, or at one where it is no more, if somebody moves it meanwhile: that says nothing.</summary>
+    /// <exception cref="PipelineException">What is there twice, or in a wrong folder, may be so no more.</exception>
+    public void CheckNothingMoved()
+    {
+        if (StoredTwice + Misplaced > 0 && !taken.IsSubsetOf(LakeReader.Files(lake)))
+            throw new PipelineException(FailureAction.Retry,
+                "Files of the lake were moved or removed while they were compared, so what is there twice, or in a wrong folder, cannot be "
+                + "told.",
+                "Compare again when all are where they belong; the audit does so by itself.");
+    }
+
     /// <summary>The ways in which the table's rows are digested, to be compared with versions of some schema.</summary>
     public IReadOnlyList<ComparedShape> Shapes => shapes;
 

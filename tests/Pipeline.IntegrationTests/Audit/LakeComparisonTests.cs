@@ -192,8 +192,19 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
         var named = Assert.Single(compared.Examples);
         Assert.Equal((RowDifference.StoredTwice, true), (named.Difference, named.Offset is not null));
         var name = Path.GetFileName(named.File!);
-        File.Delete(Directory.GetFiles(pipeline.Options.Datalake.Path, name, SearchOption.AllDirectories).Single());
+        var copy = Directory.GetFiles(pipeline.Options.Datalake.Path, name, SearchOption.AllDirectories).Single();
+        File.Delete(copy);
         Assert.Equal(ComparisonVerdict.Equal, (await CompareAsync(pipeline)).Verdict);
+
+        // And in the middle of a round.
+        File.Copy(file, copy);
+        var failure = await Assert.ThrowsAsync<PipelineException>(() => RoundAsync(pipeline, () =>
+        {
+            File.Delete(copy);
+            return Task.CompletedTask;
+        }));
+        Assert.Contains("Files of the lake were moved or removed while they were compared", failure.Message);
+        Assert.Equal(0, (await RoundAsync(pipeline, () => Task.CompletedTask)).Differences);
     }
 
     /// <summary>Readers that prune by folders do not find its rows.</summary>
@@ -216,8 +227,9 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
         var found = await run.Stream.Repair.FindAsync(isDry: true, Token);
         Assert.Equal((rows, rows), (found.Misplaced, found.Differences));
 
-        // The remedy, followed.
-        File.Move(moved, file);
+        // The remedy, followed while they are compared.
+        var failure = await Assert.ThrowsAsync<PipelineException>(() => CompareAsync(pipeline, onRange: () => File.Move(moved, file)));
+        Assert.Contains("Files of the lake were moved or removed while they were compared", failure.Message);
         Assert.Equal(ComparisonVerdict.Equal, (await CompareAsync(pipeline)).Verdict);
     }
 
@@ -424,15 +436,16 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
         return (lake.Locate(path), (await LakeReader.ReadFooterAsync(lake, path, Token)).Rows);
     }
 
-    /// <summary>A round of the audit, in which something is done once it has begun to read the lake's files.</summary>
+    /// <summary>A round of the audit, in which something is done once it has read the lake's files.</summary>
     private static async Task<AuditFindings> RoundAsync(TestPipeline pipeline, Func<Task> meanwhile)
     {
         var (options, time) = (pipeline.Options, TimeProvider.System);
         Func<string, ILakeFiles> open = place => new LakeFolder(place);
         var arrival = new LakeArrival(options, new TopicAdmin(options), new TopicReader(options), open, time);
         var round = new AuditRound(options, arrival, open, ask: null) { IsCaptured = false };
+        var files = LakeReader.Files(new LakeFolder(options.Datalake.Path)).Count();
         await using var steps = round.StepsAsync(Token).GetAsyncEnumerator(Token);
-        Assert.True(await steps.MoveNextAsync());
+        for (var read = 0; read < files; read++) Assert.True(await steps.MoveNextAsync());
         await meanwhile();
         while (await steps.MoveNextAsync())
         {

@@ -144,6 +144,21 @@ public sealed class StandingAuditTests : IDisposable
         Assert.Equal(rounds, string.Join(' ', counted));
     }
 
+    /// <summary>It took hours, and what it found was mended meanwhile.</summary>
+    [Fact]
+    public void a_round_does_not_replace_what_a_repair_found_that_began_after_it()
+    {
+        var repaired = new AuditState(Found(equal: 10), RequestedInAll: 7);
+        var round = Found(equal: 9) with { BegunAt = Noon - 5 * Hour, EndedAt = Noon + Hour, Stale = 1, StoredTwice = 1, Requested = 1 };
+
+        var state = repaired.Next(round, deletesHeld: "they are too many");
+
+        Assert.Equal((repaired.Last, 8, 0, null), (state.Last, state.RequestedInAll, state.DifferingRounds, state.DeletesHeld));
+        // That one's clock was ahead.
+        round = round with { EndedAt = Noon - Hour };
+        Assert.Equal(round, repaired.Next(round, deletesHeld: null).Last);
+    }
+
     /// <summary>It was ahead by a day when the process began.</summary>
     [Fact]
     public async Task a_clock_that_is_set_back_does_not_silence_it()
