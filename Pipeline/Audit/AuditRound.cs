@@ -77,7 +77,7 @@ internal sealed class AuditRound(
     public AskedRows Asked { get; } = new();
 
     /// <summary>Why what only the lake has is not published as deleted, though it may be; null: it is, or it is not to be.</summary>
-    public string? DeletesHeld { get; private set; }
+    public HeldDeletes? DeletesHeld { get; private set; }
 
     /// <summary>Keys that are published as deleted after one round; the others are found by the next.</summary>
     internal int DeletesMax { get; init; } = 100_000;
@@ -171,11 +171,10 @@ internal sealed class AuditRound(
         var gone = index.NeverFound().LongCount(isGone);
         if (gone == 0) yield break;
         // Rows that were passed over seem to be gone; and who looks them up by the same index takes them for gone, too.
-        if (table.IsOrderInDoubt)
-            DeletesHeld = "a collation of the key is of another version than its indexes, by which rows are passed over";
-        else if (counts.Rows == 0) DeletesHeld = "the table is empty";
+        if (table.IsOrderInDoubt) DeletesHeld = HeldDeletes.OrderInDoubt;
+        else if (counts.Rows == 0) DeletesHeld = HeldDeletes.EmptyTable;
         else if (gone * 100 > options.Postgres.DeletesShareMax * (counts.Rows + gone))
-            DeletesHeld = $"they are more than {options.Postgres.DeletesShareMax}% of all (postgres.deletes_share_max)";
+            DeletesHeld = HeldDeletes.TooMany(options.Postgres.DeletesShareMax);
         if (DeletesHeld is not null) yield break;
         extraAsked = gone;
         var wanted = new Dictionary<UInt128, ulong>();

@@ -77,7 +77,7 @@ public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, Da
     public int? RestIsBefore { get; init; }
 
     /// <summary>Why the last round did not publish as deleted what is extra, though it may; null: it did, or there was none.</summary>
-    public string? DeletesHeld { get; init; }
+    public HeldDeletes? DeletesHeld { get; init; }
 
     /// <summary>Versions that the lake's files have lost, and that a human has accepted as lost.</summary>
     public long LostAccepted { get; init; }
@@ -104,7 +104,7 @@ public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, Da
     /// <summary>What is to be kept when a round has come to its end.</summary>
     /// <param name="found">What it found, and whatever is lost, also what was accepted as lost.</param>
     /// <param name="deletesHeld">Why it did not publish as deleted what is extra; null: it did, or is not to.</param>
-    internal AuditState Next(AuditFindings found, string? deletesHeld)
+    internal AuditState Next(AuditFindings found, HeldDeletes? deletesHeld)
     {
         // Who repaired while the round went on knows more than it does. A clock that was ahead does not.
         if (Last is { } newer && newer.BegunAt > found.BegunAt && newer.EndedAt <= found.EndedAt)
@@ -186,13 +186,17 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
     {
         DifferingRounds = root.TryGetProperty("differingRounds", out var rounds) ? rounds.GetInt32() : 0,
         RestIsBefore = root.TryGetProperty("restIsBefore", out var rest) ? rest.GetInt32() : null,
-        DeletesHeld = root.TryGetProperty("deletesHeld", out var held) ? held.GetString() : null,
+        DeletesHeld = root.TryGetProperty("deletesHeld", out var held) ? HeldOf(held.GetString()!, root) : null,
         RoundBegunAt = root.TryGetProperty("roundBegunAt", out var begun) ? begun.GetDateTimeOffset() : null,
         LostAccepted = root.TryGetProperty("lostAccepted", out var accepted) ? accepted.GetInt64() : 0,
         AwaitedSince = root.TryGetProperty("awaitedSince", out var since) ? since.GetDateTimeOffset() : null,
         RoundTook = root.TryGetProperty("roundTookSeconds", out var took) ? TimeSpan.FromSeconds(took.GetDouble()) : null,
         RowsAbout = root.TryGetProperty("rowsAbout", out var about) ? about.GetInt64() : null,
     };
+
+    // Earlier versions did not keep the remedy, and the next round does.
+    private static HeldDeletes HeldOf(string why, JsonElement root) =>
+        new(why, root.TryGetProperty("deletesRemedy", out var remedy) ? remedy.GetString()! : "See what the next round says of it.");
 
     private static AuditFindings FindingsOf(JsonElement last)
     {
@@ -221,7 +225,11 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
         if (state.RowsAbout is { } about) json.WriteNumber("rowsAbout", about);
         json.WriteNumber("differingRounds", state.DifferingRounds);
         if (state.RestIsBefore is { } rest) json.WriteNumber("restIsBefore", rest);
-        if (state.DeletesHeld is { } held) json.WriteString("deletesHeld", held);
+        if (state.DeletesHeld is { } held)
+        {
+            json.WriteString("deletesHeld", held.Why);
+            json.WriteString("deletesRemedy", held.Remedy);
+        }
         if (state.LostAccepted > 0) json.WriteNumber("lostAccepted", state.LostAccepted);
         if (state.Last is not { } last) return;
         json.WriteStartObject("last");

@@ -64,7 +64,7 @@ public sealed class LakeRepair
             LostAccepted = state.Read()?.LostAccepted ?? 0,
         };
         await foreach (var pause in round.StepsAsync(cancellationToken)) await Task.Delay(pause, time, cancellationToken);
-        DeletesHeld = round.DeletesHeld;
+        DeletesHeld = round.DeletesHeld?.Why;
         return round.FindingsOf(begunAt, time.GetUtcNow());
     }
 

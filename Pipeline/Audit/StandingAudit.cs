@@ -205,7 +205,8 @@ public sealed class StandingAudit
         Say(found, before.Last, AuditCause.Of(found, round.IsGuarded, round.HasTombstones));
         // Once, and again when there are more.
         if (found.Lost > (before.Last?.Lost ?? 0)) logger.AuditLost(found.Lost);
-        if (round.DeletesHeld is { } why && found.Extra > (before.Last?.Extra ?? 0)) logger.AuditDeletesHeld(found.Extra, why);
+        if (round.DeletesHeld is { } held && found.Extra > (before.Last?.Extra ?? 0))
+            logger.AuditDeletesHeld(found.Extra, held.Why, held.Remedy);
     }
 
     private static PipelineException InDoubt => new(FailureAction.Retry,

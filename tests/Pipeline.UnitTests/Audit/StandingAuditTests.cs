@@ -109,13 +109,13 @@ public sealed class StandingAuditTests : IDisposable
         Assert.False(Of(state).NeedsHelp);
         // Extra is no difference, unless it is to be published as deleted.
         Assert.False(Of(state.Next(Found(equal: 10) with { Extra = 5 }, null)).NeedsHelp);
-        Assert.True(Of(state.Next(Found(equal: 10) with { Extra = 5 }, "they are too many")).NeedsHelp);
+        Assert.True(Of(state.Next(Found(equal: 10) with { Extra = 5 }, HeldDeletes.TooMany(5))).NeedsHelp);
         // Or its deletes are captured, and these were not.
         Assert.True((Of(state.Next(Found(equal: 10) with { Extra = 5 }, null)) with { ExtraUnasked = 5 }).NeedsHelp);
 
         static AuditStatus Of(AuditState s) => new(
             Noon, 0, s.Last!.Rows, 0, s.Last.Missing, s.Last.Stale, s.Last.Extra, 0, s.Last.Requested, 0, null, s.DifferingRounds,
-            s.DeletesHeld);
+            s.DeletesHeld?.Why);
     }
 
     /// <summary>
@@ -151,7 +151,7 @@ public sealed class StandingAuditTests : IDisposable
         var repaired = new AuditState(Found(equal: 10), RequestedInAll: 7);
         var round = Found(equal: 9) with { BegunAt = Noon - 5 * Hour, EndedAt = Noon + Hour, Stale = 1, StoredTwice = 1, Requested = 1 };
 
-        var state = repaired.Next(round, deletesHeld: "they are too many");
+        var state = repaired.Next(round, HeldDeletes.TooMany(5));
 
         Assert.Equal((repaired.Last, 8, 0, null), (state.Last, state.RequestedInAll, state.DifferingRounds, state.DeletesHeld));
         // That one's clock was ahead.
