@@ -143,7 +143,7 @@ internal sealed class AuditRound(
                 else if (horizon is null) throw ReadAsWhole;
                 else counts = counts with { OnTheWay = counts.OnTheWay + 1 };
             }
-            if (extra > 0 && ask is not null && options.Postgres.Deletes != "off")
+            if (extra > 0 && options.Postgres.Deletes != "off")
             {
                 // A delete that was published and that the lake has lost is in no window any more, and its tombstone may be there still.
                 var written = IsOfAllDeletes ? null : await PendingDeletes.ReadAsync(connection, options.Postgres, null, cancellationToken);
@@ -175,7 +175,8 @@ internal sealed class AuditRound(
         else if (counts.Rows == 0) DeletesHeld = HeldDeletes.EmptyTable;
         else if (gone * 100 > options.Postgres.DeletesShareMax * (counts.Rows + gone))
             DeletesHeld = HeldDeletes.TooMany(options.Postgres.DeletesShareMax);
-        if (DeletesHeld is not null) yield break;
+        // What would hold them back is told also where nobody is asked.
+        if (DeletesHeld is not null || ask is null) yield break;
         extraAsked = gone;
         var wanted = new Dictionary<UInt128, ulong>();
         foreach (var version in index.NeverFound().Where(isGone).Take(DeletesMax))
@@ -193,7 +194,7 @@ internal sealed class AuditRound(
             foreach (var some in keys.Chunk(KeysMax))
             {
                 var request = new RepairRequest(Reason, new RowSelection { Keys = [.. some.Select(k => k.Text)] }, table.Order);
-                Asked.Add(ask!(request with { IsDeletes = true }), some.Select(k => (k.Key, wanted[k.Key])));
+                Asked.Add(ask(request with { IsDeletes = true }), some.Select(k => (k.Key, wanted[k.Key])));
             }
             requested += keys.Count;
             yield return TimeSpan.Zero;
