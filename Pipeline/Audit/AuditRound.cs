@@ -67,6 +67,9 @@ internal sealed class AuditRound(
     /// <summary>Rows that were published again since the round before, as they were then: they are not asked for again.</summary>
     public IReadOnlySet<(UInt128 Key, ulong Digest)> AskedBefore { get; init; } = ImmutableHashSet<(UInt128, ulong)>.Empty;
 
+    /// <summary>Rows whose request was set aside since: deletes whose keys the server does not read are not asked for again.</summary>
+    public IReadOnlySet<(UInt128 Key, ulong Digest)> SetAsideBefore { get; init; } = ImmutableHashSet<(UInt128, ulong)>.Empty;
+
     /// <summary>Versions that are lost, and known to be.</summary>
     public long LostAccepted { get; init; }
 
@@ -148,7 +151,7 @@ internal sealed class AuditRound(
                 // A delete that was published and that the lake has lost is in no window any more, and its tombstone may be there still.
                 var written = IsOfAllDeletes ? null : await PendingDeletes.ReadAsync(connection, options.Postgres, null, cancellationToken);
                 bool IsGone(IndexedVersion v) => !pending.Contains(v.Key) && written?.Has(v.Key) != false;
-                await foreach (var wait in DeleteAsync(index, IsGone, table, cancellationToken)) yield return wait;
+                await foreach (var wait in DeleteAsync(index, IsGone, connection, table, cancellationToken)) yield return wait;
             }
         }
         if (index.Lost > 0)
@@ -166,7 +169,8 @@ internal sealed class AuditRound(
     /// table's, or a table that is empty for a while, may do is to hide rows until they are found missing. Hence the limit.
     /// </summary>
     private async IAsyncEnumerable<TimeSpan> DeleteAsync(
-        LakeIndex index, Func<IndexedVersion, bool> isGone, SourceTable table, [EnumeratorCancellation] CancellationToken cancellationToken)
+        LakeIndex index, Func<IndexedVersion, bool> isGone, NpgsqlConnection connection, SourceTable table,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var gone = index.NeverFound().LongCount(isGone);
         if (gone == 0) yield break;
@@ -186,18 +190,47 @@ internal sealed class AuditRound(
                 wanted.Add(version.Key, version.Digest);
                 continue;
             }
-            unmended++;
-            Asked.AddUseless((version.Key, version.Digest));
+            AddUseless((version.Key, version.Digest));
         }
         await foreach (var keys in index.KeysAsync(wanted.Keys.ToHashSet(), cancellationToken))
         {
-            foreach (var some in keys.Chunk(KeysMax))
+            var readable = new List<(UInt128 Key, ImmutableArray<string> Text)>();
+            foreach (var key in keys)
+            {
+                var seen = (key.Key, wanted[key.Key]);
+                if (!SetAsideBefore.Contains(seen) || await IsReadAsync(connection, table, key.Text, cancellationToken)) readable.Add(key);
+                else AddUseless(seen);
+            }
+            foreach (var some in readable.Chunk(KeysMax))
             {
                 var request = new RepairRequest(Reason, new RowSelection { Keys = [.. some.Select(k => k.Text)] }, table.Order);
                 Asked.Add(ask(request with { IsDeletes = true }), some.Select(k => (k.Key, wanted[k.Key])));
             }
-            requested += keys.Count;
+            requested += readable.Count;
             yield return TimeSpan.Zero;
+        }
+    }
+
+    /// <summary>To publish it again was of no use, and would be none.</summary>
+    private void AddUseless((UInt128 Key, ulong Digest) row)
+    {
+        unmended++;
+        Asked.AddUseless(row);
+    }
+
+    /// <summary>The server takes the text for a key: of a label that its type has no more it does not.</summary>
+    private static async Task<bool> IsReadAsync(
+        NpgsqlConnection connection, SourceTable table, ImmutableArray<string> key, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var command = new NpgsqlCommand($"SELECT {table.KeyLiteral(key)}", connection);
+            await command.ExecuteScalarAsync(cancellationToken);
+            return true;
+        }
+        catch (PostgresException e) when (e.SqlState.StartsWith("22", StringComparison.Ordinal))
+        {
+            return false;
         }
     }
 
@@ -248,8 +281,7 @@ internal sealed class AuditRound(
             var seen = (row.Key, index.Shapes.Count == 0 ? 0 : range.DigestOf(row, 0));
             if (AskedBefore.Contains(seen))
             {
-                unmended++;
-                Asked.AddUseless(seen);
+                AddUseless(seen);
                 continue;
             }
             wanted.Add(seen);

@@ -179,7 +179,7 @@ public sealed class StandingAudit
         Func<RepairRequest, string>? ask = options.Audit.MayRepair ? request => requests.Add(request, time.GetUtcNow()) : null;
         var round = new AuditRound(options, arrival, openFiles, ask)
         {
-            AskedBefore = asked.Published(),
+            AskedBefore = asked.Published(), SetAsideBefore = asked.SetAside(),
         };
         underWay = round;
         await using (var steps = round.StepsAsync(cancellationToken).GetAsyncEnumerator(cancellationToken))
