@@ -39,14 +39,11 @@ public static class RepairVerbs
         await using var stream = Open(options.Pipeline, options.LogLevel);
         if (!options.IsDry && !await MayPublishAsync(stream, options.Once, cancellationToken)) return ExitCode.Unknown;
         var found = await stream.Repair.FindAsync(options.IsDry, cancellationToken);
-        Say($"of {found.Rows:N0} rows {found.Missing:N0} are missing and {found.Stale:N0} stale; {found.OnTheWay:N0} are on the way");
-        if (found.Extra > 0) Say($"{found.Extra:N0} are in the lake and not in the table");
-        if (found.Misplaced > 0) Say($"{found.Misplaced:N0} versions are in files that lie in a wrong folder: verify names them");
-        if (found.Lost > 0) Say($"{found.Lost:N0} versions that the commit log has are in no file of the lake: files of it are gone");
-        if (stream.Repair.DeletesHeld is { } why) Say($"they are not published as deleted, since {why}");
+        var held = options.Pipeline.Postgres.Deletes == "off" ? "postgres.deletes is off" : stream.Repair.DeletesHeld;
+        foreach (var line in Lines(found, held)) Console.WriteLine(line);
         if (options.IsDry)
         {
-            Say($"nothing was published: without --dry-run those missing and stale would be, and those only the lake has as deleted");
+            Console.WriteLine(Would(found, held));
             if (found.CannotBeTold && found.Lost == 0)
             {
                 Say($"it cannot be told whether lake and table agree: a collation of the key is of another version than its indexes");
@@ -62,6 +59,34 @@ public static class RepairVerbs
         VerifyVerb.Print(compared, showKeys: false);
         return (int)compared.Verdict;
     }
+
+    /// <summary>What was found, a line of each kind.</summary>
+    /// <param name="found">That.</param>
+    /// <param name="held">Why what only the lake has is not published as deleted; null: it is.</param>
+    internal static IEnumerable<string> Lines(AuditFindings found, string? held)
+    {
+        yield return Line(
+            $"of {found.Rows:N0} rows {found.Missing:N0} are missing and {found.Stale:N0} stale; {found.OnTheWay:N0} are on the way");
+        if (found.Extra > 0) yield return Line($"{found.Extra:N0} are in the lake and not in the table");
+        if (found.Extra > 0 && held is not null) yield return $"they are not published as deleted, since {held}";
+        if (found.StoredTwice > 0)
+            yield return Line($"{found.StoredTwice:N0} versions are in the lake more than once: verify names their files");
+        if (found.Misplaced > 0)
+            yield return Line($"{found.Misplaced:N0} versions are in files that lie in a wrong folder: verify names them");
+        if (found.Lost > 0)
+            yield return Line($"{found.Lost:N0} versions that the commit log has are in no file of the lake: files of it are gone");
+    }
+
+    /// <summary>What would be published without <c>--dry-run</c>.</summary>
+    /// <inheritdoc cref="Lines"/>
+    internal static string Would(AuditFindings found, string? held) => "nothing was published: without --dry-run "
+        + (found.Missing + found.Stale > 0, found.Extra > 0 && held is null) switch
+        {
+            (true, true) => "those missing and stale would be, and those only the lake has as deleted",
+            (true, false) => "those missing and stale would be",
+            (false, true) => "those only the lake has would be, as deleted",
+            (false, false) => "nothing would be",
+        };
 
     /// <summary>Has rows published again, whatever the lake has of them.</summary>
     /// <returns>0: they are in the topic; 2: nobody captures the table with these folders, or who does could not publish them.</returns>
@@ -126,5 +151,7 @@ public static class RepairVerbs
         return false;
     }
 
-    private static void Say(FormattableString line) => Console.WriteLine(line.ToString(CultureInfo.InvariantCulture));
+    private static void Say(FormattableString line) => Console.WriteLine(Line(line));
+
+    private static string Line(FormattableString line) => line.ToString(CultureInfo.InvariantCulture);
 }

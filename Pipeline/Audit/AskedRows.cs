@@ -37,4 +37,8 @@ internal sealed class AskedRows
     /// </summary>
     public IReadOnlySet<(UInt128 Key, ulong Digest)> Published() => byRequest
         .Where(asked => RepairRequests.SetAside(asked.Key) is null).SelectMany(asked => asked.Value).Concat(useless).ToHashSet();
+
+    /// <summary>Those of requests that were set aside: the server may read some of their keys no more.</summary>
+    public IReadOnlySet<(UInt128 Key, ulong Digest)> SetAside() => byRequest
+        .Where(asked => RepairRequests.SetAside(asked.Key) is not null).SelectMany(asked => asked.Value).ToHashSet();
 }

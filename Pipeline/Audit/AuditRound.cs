@@ -34,6 +34,9 @@ internal sealed class AuditRound(
 
     private RangeCounts counts;
 
+    /// <summary>The first and the last of the table's ranges with rows that are missing or stale; null: there is none.</summary>
+    private (int First, int Last)? differing;
+
     /// <summary>Keys of the lake that the table has not, offsets that it has more than once, and versions in a wrong folder.</summary>
     private long extra, storedTwice, misplaced;
 
@@ -64,6 +67,9 @@ internal sealed class AuditRound(
     /// <summary>Rows that were published again since the round before, as they were then: they are not asked for again.</summary>
     public IReadOnlySet<(UInt128 Key, ulong Digest)> AskedBefore { get; init; } = ImmutableHashSet<(UInt128, ulong)>.Empty;
 
+    /// <summary>Rows whose request was set aside since: deletes whose keys the server does not read are not asked for again.</summary>
+    public IReadOnlySet<(UInt128 Key, ulong Digest)> SetAsideBefore { get; init; } = ImmutableHashSet<(UInt128, ulong)>.Empty;
+
     /// <summary>Versions that are lost, and known to be.</summary>
     public long LostAccepted { get; init; }
 
@@ -74,7 +80,7 @@ internal sealed class AuditRound(
     public AskedRows Asked { get; } = new();
 
     /// <summary>Why what only the lake has is not published as deleted, though it may be; null: it is, or it is not to be.</summary>
-    public string? DeletesHeld { get; private set; }
+    public HeldDeletes? DeletesHeld { get; private set; }
 
     /// <summary>Keys that are published as deleted after one round; the others are found by the next.</summary>
     internal int DeletesMax { get; init; } = 100_000;
@@ -97,6 +103,7 @@ internal sealed class AuditRound(
         unmended)
     {
         Lost = Math.Max(0, lost - LostAccepted), Misplaced = misplaced, IsOrderInDoubt = isOrderInDoubt,
+        DifferingRanges = differing,
         ExtraUnasked = options.Postgres.Deletes != "off" && (HasTombstones || IsOfAllDeletes) ? extra - extraAsked : 0,
     };
 
@@ -119,7 +126,7 @@ internal sealed class AuditRound(
         (IsGuarded, HasTombstones, isOrderInDoubt) = (table.Trigger.Counts, table.Tombstones is not null, table.IsOrderInDoubt);
         // First: what it counts is in the files that are read next, or gone.
         var logged = LoggedVersions.Read(checkpoint, options.Kafka.Topic);
-        using var index = LakeIndex.Of(options, lake, table.Schema, VersionsMax);
+        using var index = LakeIndex.Of(options, lake, table.Schema, VersionsMax, logged);
         await foreach (var _ in index.BuildByFileAsync(cancellationToken)) yield return TimeSpan.Zero;
 
         var ranges = new TableRanges(connection, options.Postgres, table.Schema) { RowsMax = RangeRows, Oid = table.Oid };
@@ -135,24 +142,26 @@ internal sealed class AuditRound(
             var pending = await PendingDeletes.ReadAsync(connection, options.Postgres, horizon, cancellationToken);
             foreach (var version in index.NeverFound())
             {
-                if (pending.Contains(version.Key)) counts = counts with { OnTheWay = counts.OnTheWay + 1 };
-                else extra++;
+                if (!pending.Contains(version.Key)) extra++;
+                else if (horizon is null) throw ReadAsWhole;
+                else counts = counts with { OnTheWay = counts.OnTheWay + 1 };
             }
-            if (extra > 0 && ask is not null && options.Postgres.Deletes != "off")
+            if (extra > 0 && options.Postgres.Deletes != "off")
             {
                 // A delete that was published and that the lake has lost is in no window any more, and its tombstone may be there still.
                 var written = IsOfAllDeletes ? null : await PendingDeletes.ReadAsync(connection, options.Postgres, null, cancellationToken);
                 bool IsGone(IndexedVersion v) => !pending.Contains(v.Key) && written?.Has(v.Key) != false;
-                await foreach (var wait in DeleteAsync(index, IsGone, table, cancellationToken)) yield return wait;
+                await foreach (var wait in DeleteAsync(index, IsGone, connection, table, cancellationToken)) yield return wait;
             }
         }
-        if (logged.NotIn(index) > 0)
+        if (index.Lost > 0)
         {
             // Files that were committed and had no names yet have them by the time the lake has what is in the topic now.
             await foreach (var wait in ArrivalAsync(cancellationToken)) yield return wait;
             await index.UpdateAsync(cancellationToken);
         }
-        (storedTwice, misplaced, lost) = (index.StoredTwice, index.Misplaced, logged.NotIn(index));
+        index.CheckNothingMoved();
+        (storedTwice, misplaced, lost) = (index.StoredTwice, index.Misplaced, index.Lost);
     }
 
     /// <summary>
@@ -160,17 +169,18 @@ internal sealed class AuditRound(
     /// table's, or a table that is empty for a while, may do is to hide rows until they are found missing. Hence the limit.
     /// </summary>
     private async IAsyncEnumerable<TimeSpan> DeleteAsync(
-        LakeIndex index, Func<IndexedVersion, bool> isGone, SourceTable table, [EnumeratorCancellation] CancellationToken cancellationToken)
+        LakeIndex index, Func<IndexedVersion, bool> isGone, NpgsqlConnection connection, SourceTable table,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var gone = index.NeverFound().LongCount(isGone);
         if (gone == 0) yield break;
         // Rows that were passed over seem to be gone; and who looks them up by the same index takes them for gone, too.
-        if (table.IsOrderInDoubt)
-            DeletesHeld = "a collation of the key is of another version than its indexes, by which rows are passed over";
-        else if (counts.Rows == 0) DeletesHeld = "the table is empty";
+        if (table.IsOrderInDoubt) DeletesHeld = HeldDeletes.OrderInDoubt;
+        else if (counts.Rows == 0) DeletesHeld = HeldDeletes.EmptyTable;
         else if (gone * 100 > options.Postgres.DeletesShareMax * (counts.Rows + gone))
-            DeletesHeld = $"they are more than {options.Postgres.DeletesShareMax}% of all (postgres.deletes_share_max)";
-        if (DeletesHeld is not null) yield break;
+            DeletesHeld = HeldDeletes.TooMany(options.Postgres.DeletesShareMax);
+        // What would hold them back is told also where nobody is asked.
+        if (DeletesHeld is not null || ask is null) yield break;
         extraAsked = gone;
         var wanted = new Dictionary<UInt128, ulong>();
         foreach (var version in index.NeverFound().Where(isGone).Take(DeletesMax))
@@ -180,18 +190,47 @@ internal sealed class AuditRound(
                 wanted.Add(version.Key, version.Digest);
                 continue;
             }
-            unmended++;
-            Asked.AddUseless((version.Key, version.Digest));
+            AddUseless((version.Key, version.Digest));
         }
         await foreach (var keys in index.KeysAsync(wanted.Keys.ToHashSet(), cancellationToken))
         {
-            foreach (var some in keys.Chunk(KeysMax))
+            var readable = new List<(UInt128 Key, ImmutableArray<string> Text)>();
+            foreach (var key in keys)
+            {
+                var seen = (key.Key, wanted[key.Key]);
+                if (!SetAsideBefore.Contains(seen) || await IsReadAsync(connection, table, key.Text, cancellationToken)) readable.Add(key);
+                else AddUseless(seen);
+            }
+            foreach (var some in readable.Chunk(KeysMax))
             {
                 var request = new RepairRequest(Reason, new RowSelection { Keys = [.. some.Select(k => k.Text)] }, table.Order);
-                Asked.Add(ask!(request with { IsDeletes = true }), some.Select(k => (k.Key, wanted[k.Key])));
+                Asked.Add(ask(request with { IsDeletes = true }), some.Select(k => (k.Key, wanted[k.Key])));
             }
-            requested += keys.Count;
+            requested += readable.Count;
             yield return TimeSpan.Zero;
+        }
+    }
+
+    /// <summary>To publish it again was of no use, and would be none.</summary>
+    private void AddUseless((UInt128 Key, ulong Digest) row)
+    {
+        unmended++;
+        Asked.AddUseless(row);
+    }
+
+    /// <summary>The server takes the text for a key: of a label that its type has no more it does not.</summary>
+    private static async Task<bool> IsReadAsync(
+        NpgsqlConnection connection, SourceTable table, ImmutableArray<string> key, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var command = new NpgsqlCommand($"SELECT {table.KeyLiteral(key)}", connection);
+            await command.ExecuteScalarAsync(cancellationToken);
+            return true;
+        }
+        catch (PostgresException e) when (e.SqlState.StartsWith("22", StringComparison.Ordinal))
+        {
+            return false;
         }
     }
 
@@ -208,6 +247,8 @@ internal sealed class AuditRound(
             var range = new TableRange(index.Shapes.Count) { Suspects = suspects, TextsMax = KeysMax };
             await ranges.ReadAsync(number, horizon, index.Shapes, range, cancellationToken);
             var match = RangeMatch.Of(range, index);
+            // To let it pass would say of what an earlier round found that it is mended.
+            if (horizon is null && match.Counts.OnTheWay > 0) throw ReadAsWhole;
             if (match.Mismatches.Count == 0 || look == 2)
             {
                 counts += Confirmed(match, range, ranges, index);
@@ -219,6 +260,10 @@ internal sealed class AuditRound(
             yield return IsCaptured ? 2 * TimeSpan.FromSeconds(options.Streaming.BatchInterval) : TimeSpan.Zero;
         }
     }
+
+    private static PipelineException ReadAsWhole => new(FailureAction.Retry,
+        "The table is being read as a whole, so of rows that the lake lacks nothing is known to be published, and they cannot be compared.",
+        "Wait until PostgresToKafka has read it: status says how far it is.");
 
     /// <summary>What differs a second time counts; the rest is on its way.</summary>
     private RangeCounts Confirmed(RangeMatch match, TableRange range, TableRanges ranges, LakeIndex index)
@@ -236,8 +281,7 @@ internal sealed class AuditRound(
             var seen = (row.Key, index.Shapes.Count == 0 ? 0 : range.DigestOf(row, 0));
             if (AskedBefore.Contains(seen))
             {
-                unmended++;
-                Asked.AddUseless(seen);
+                AddUseless(seen);
                 continue;
             }
             wanted.Add(seen);
@@ -251,6 +295,7 @@ internal sealed class AuditRound(
             Asked.Add(ask!(request), wanted);
             requested += wanted.Count;
         }
+        if (missing + stale > 0) differing = (differing?.First ?? range.Number, range.Number);
         var others = match.Mismatches.Count - missing - stale;
         return match.Counts with { OnTheWay = match.Counts.OnTheWay + others, Missing = missing, Stale = stale };
     }

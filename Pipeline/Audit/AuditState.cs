@@ -29,6 +29,12 @@ public sealed record AuditFindings(
     /// <summary>Extra rows that nobody asked to be published as deleted, though deletes of the table are captured.</summary>
     public long ExtraUnasked { get; init; }
 
+    /// <summary>
+    /// The first and the last range of the table's keys with rows that are missing or stale; null: there is none, or this was read back
+    /// from the file, which does not keep them.
+    /// </summary>
+    public (int First, int Last)? DifferingRanges { get; init; }
+
     /// <summary>The key's indexes may be in another order than is searched by: rows may have been passed over.</summary>
     public bool IsOrderInDoubt { get; init; }
 
@@ -58,11 +64,20 @@ public sealed record AuditFindings(
 /// <param name="Failure">What broke the last one off.</param>
 public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, DateTimeOffset? FailedAt = null, string? Failure = null)
 {
-    /// <summary>Rounds, one after the other and the last among them, that found rows missing or stale.</summary>
+    /// <summary>
+    /// Rounds, one after the other and the last among them, that found rows missing or stale. One that found the rest of what came about
+    /// while the round before it went on is none of them.
+    /// </summary>
     public int DifferingRounds { get; init; }
 
+    /// <summary>
+    /// The first range that differed in the last round: what changed while that one went on it found from there on, and the next one
+    /// finds the rest, before. Null: none differed, or that was such a rest, and another is not believed.
+    /// </summary>
+    public int? RestIsBefore { get; init; }
+
     /// <summary>Why the last round did not publish as deleted what is extra, though it may; null: it did, or there was none.</summary>
-    public string? DeletesHeld { get; init; }
+    public HeldDeletes? DeletesHeld { get; init; }
 
     /// <summary>Versions that the lake's files have lost, and that a human has accepted as lost.</summary>
     public long LostAccepted { get; init; }
@@ -87,14 +102,25 @@ public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, Da
     public long? RowsAbout { get; init; }
 
     /// <summary>What is to be kept when a round has come to its end.</summary>
-    /// <param name="found">What it found.</param>
+    /// <param name="found">What it found, and whatever is lost, also what was accepted as lost.</param>
     /// <param name="deletesHeld">Why it did not publish as deleted what is extra; null: it did, or is not to.</param>
-    internal AuditState Next(AuditFindings found, string? deletesHeld) => new(found, RequestedInAll + found.Requested)
+    internal AuditState Next(AuditFindings found, HeldDeletes? deletesHeld)
     {
-        DifferingRounds = found.Missing + found.Stale > 0 ? DifferingRounds + 1 : 0,
-        DeletesHeld = deletesHeld,
-        LostAccepted = LostAccepted,
-    };
+        // Who repaired while the round went on knows more than it does. A clock that was ahead does not.
+        if (Last is { } newer && newer.BegunAt > found.BegunAt && newer.EndedAt <= found.EndedAt)
+            return this with { RequestedInAll = RequestedInAll + found.Requested };
+        var differs = found.Missing + found.Stale > 0;
+        var isRest = found.DifferingRanges?.Last < RestIsBefore;
+        // As far as it is lost still: what was put back was not lost.
+        var accepted = Math.Min(LostAccepted, found.Lost);
+        return new(found with { Lost = found.Lost - accepted }, RequestedInAll + found.Requested)
+        {
+            DifferingRounds = !differs ? 0 : isRest ? DifferingRounds : DifferingRounds + 1,
+            RestIsBefore = isRest ? null : found.DifferingRanges?.First,
+            DeletesHeld = deletesHeld,
+            LostAccepted = accepted,
+        };
+    }
 
     /// <summary>So much longer than it should take a round may, so that an outage of a night is none of the audit.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromDays(1);
@@ -159,13 +185,18 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
         root.TryGetProperty("failure", out var failure) ? failure.GetString() : null)
     {
         DifferingRounds = root.TryGetProperty("differingRounds", out var rounds) ? rounds.GetInt32() : 0,
-        DeletesHeld = root.TryGetProperty("deletesHeld", out var held) ? held.GetString() : null,
+        RestIsBefore = root.TryGetProperty("restIsBefore", out var rest) ? rest.GetInt32() : null,
+        DeletesHeld = root.TryGetProperty("deletesHeld", out var held) ? HeldOf(held.GetString()!, root) : null,
         RoundBegunAt = root.TryGetProperty("roundBegunAt", out var begun) ? begun.GetDateTimeOffset() : null,
         LostAccepted = root.TryGetProperty("lostAccepted", out var accepted) ? accepted.GetInt64() : 0,
         AwaitedSince = root.TryGetProperty("awaitedSince", out var since) ? since.GetDateTimeOffset() : null,
         RoundTook = root.TryGetProperty("roundTookSeconds", out var took) ? TimeSpan.FromSeconds(took.GetDouble()) : null,
         RowsAbout = root.TryGetProperty("rowsAbout", out var about) ? about.GetInt64() : null,
     };
+
+    // Earlier versions did not keep the remedy, and the next round does.
+    private static HeldDeletes HeldOf(string why, JsonElement root) =>
+        new(why, root.TryGetProperty("deletesRemedy", out var remedy) ? remedy.GetString()! : "See what the next round says of it.");
 
     private static AuditFindings FindingsOf(JsonElement last)
     {
@@ -193,7 +224,12 @@ public sealed class AuditStateFile(PipelineOptions options, CrashPoints crashPoi
         if (state.RoundTook is { } took) json.WriteNumber("roundTookSeconds", took.TotalSeconds);
         if (state.RowsAbout is { } about) json.WriteNumber("rowsAbout", about);
         json.WriteNumber("differingRounds", state.DifferingRounds);
-        if (state.DeletesHeld is { } held) json.WriteString("deletesHeld", held);
+        if (state.RestIsBefore is { } rest) json.WriteNumber("restIsBefore", rest);
+        if (state.DeletesHeld is { } held)
+        {
+            json.WriteString("deletesHeld", held.Why);
+            json.WriteString("deletesRemedy", held.Remedy);
+        }
         if (state.LostAccepted > 0) json.WriteNumber("lostAccepted", state.LostAccepted);
         if (state.Last is not { } last) return;
         json.WriteStartObject("last");

@@ -70,7 +70,7 @@ public sealed class LakeComparison(
         var begun = await BegunAsync(connection, table, cancellationToken);
         // First: what it counts is in the files that are read next, or gone.
         var logged = LoggedVersions.Read(openFiles(options.Streaming.CheckpointLocation), options.Kafka.Topic);
-        using var index = LakeIndex.Of(options, lake, table.Schema, VersionsMax);
+        using var index = LakeIndex.Of(options, lake, table.Schema, VersionsMax, logged);
         await index.BuildAsync(progress, cancellationToken);
 
         var ranges = new TableRanges(connection, options.Postgres, table.Schema) { RowsMax = RangeRows, Only = only, Oid = table.Oid };
@@ -100,14 +100,13 @@ public sealed class LakeComparison(
             if (only is not null) return tally.End(hasSettled);
             // Files that were committed and had no names yet have them by the time the lake has what is in the topic now.
             var known = new AuditStateFile(options, CrashPoints.None).Read()?.LostAccepted ?? 0;
-            if (logged.NotIn(index) > known)
+            if (index.Lost > known)
             {
                 await arrival.WaitAsync(Patience, cancellationToken);
                 await index.UpdateAsync(cancellationToken);
             }
-            var lost = logged.NotIn(index);
-            var accepted = Math.Min(lost, known);
-            return tally.End(hasSettled) with { Lost = lost - accepted, LostAccepted = accepted };
+            var accepted = Math.Min(index.Lost, known);
+            return tally.End(hasSettled) with { Lost = index.Lost - accepted, LostAccepted = accepted };
         }
 
         // A busy table always has something on its way: what was there when the comparison began must not be.
@@ -188,6 +187,7 @@ public sealed class LakeComparison(
         /// <param name="hasSettled">Capture has got past all that was not due at first.</param>
         public ComparisonResult End(bool hasSettled)
         {
+            index.CheckNothingMoved();
             var (extra, deleting) = (0L, 0L);
             foreach (var version in NotInTable())
             {

@@ -34,7 +34,7 @@ internal sealed class LakeIndex : IDisposable
     private readonly Dictionary<string, short> shapeOf = [];
     private readonly List<ComparedShape> shapes = [];
     private readonly Dictionary<(int Partition, int? Generation), OffsetSet> offsets = [];
-    private readonly Dictionary<int, long> versions = [];
+    private readonly Dictionary<int, long> logged = [];
     private readonly List<DifferingRow> twice = [], misplaced = [];
     private BitArray matched = new(0);
 
@@ -43,13 +43,14 @@ internal sealed class LakeIndex : IDisposable
     /// <param name="lake">Where the lake lies.</param>
     /// <param name="table">The table's columns, as they are now.</param>
     /// <param name="versionsMax">Versions that are sorted in memory at once.</param>
-    public static LakeIndex Of(PipelineOptions options, ILakeFiles lake, TableSchema table, int versionsMax)
+    /// <param name="logged">What the commit log counted before: it is in the files, or gone.</param>
+    public static LakeIndex Of(PipelineOptions options, ILakeFiles lake, TableSchema table, int versionsMax, LoggedVersions logged)
     {
         var checkpoint = options.Streaming.CheckpointLocation;
         return new(lake, options.Kafka.Topic, table, new SchemaStore(checkpoint).Read, Path.Combine(checkpoint, "audit"), versionsMax)
         {
             LeavesMissing = options.Postgres.ChangedValues == "leave",
-            Folders = LakeFolders.Of(options.Datalake, lake),
+            Folders = LakeFolders.Of(options.Datalake, lake), Logged = logged,
         };
     }
 
@@ -73,11 +74,14 @@ internal sealed class LakeIndex : IDisposable
     /// <summary>In which folder a file belongs; null: it is not looked at.</summary>
     public LakeFolders? Folders { get; init; }
 
+    /// <summary>Which versions are to be there.</summary>
+    public LoggedVersions Logged { get; init; } = LoggedVersions.None;
+
     /// <summary>Row versions in the lake.</summary>
     public long Rows { get; private set; }
 
-    /// <summary>Different versions of one partition of the topic: what is stored twice counts once.</summary>
-    public long VersionsOf(int partition) => versions.GetValueOrDefault(partition);
+    /// <summary>Versions that the commit log counted, and that are in no file.</summary>
+    public long Lost => Logged.NotIn(logged);
 
     /// <summary>Different keys, when it was built.</summary>
     public long Keys => runs[0].Count;
@@ -93,6 +97,17 @@ internal sealed class LakeIndex : IDisposable
 
     /// <summary>The first few of those files.</summary>
     public IReadOnlyList<DifferingRow> MisplacedFiles => misplaced;
+
+    /// <summary>A file is taken at two places, or at one where it is no more, if somebody moves it meanwhile: that says nothing.</summary>
+    /// <exception cref="PipelineException">What is there twice, or in a wrong folder, may be so no more.</exception>
+    public void CheckNothingMoved()
+    {
+        if (StoredTwice + Misplaced > 0 && !taken.IsSubsetOf(LakeReader.Files(lake)))
+            throw new PipelineException(FailureAction.Retry,
+                "Files of the lake were moved or removed while they were compared, so what is there twice, or in a wrong folder, cannot be "
+                + "told.",
+                "Compare again when all are where they belong; the audit does so by itself.");
+    }
 
     /// <summary>The ways in which the table's rows are digested, to be compared with versions of some schema.</summary>
     public IReadOnlyList<ComparedShape> Shapes => shapes;
@@ -243,8 +258,8 @@ internal sealed class LakeIndex : IDisposable
     private void Take(string file, LakeRow row, int? generation)
     {
         Rows++;
-        if (TryAdd(row, generation)) versions[row.Partition] = VersionsOf(row.Partition) + 1;
-        else TakeAgain(file, row);
+        if (!TryAdd(row, generation)) TakeAgain(file, row);
+        else if (Logged.Counts(row.Partition, generation, row.Offset)) logged[row.Partition] = logged.GetValueOrDefault(row.Partition) + 1;
 
         var number = ShapeOf(row.Row.Schema);
         var shape = shapes[number];

@@ -64,7 +64,7 @@ public sealed class LakeRepair
             LostAccepted = state.Read()?.LostAccepted ?? 0,
         };
         await foreach (var pause in round.StepsAsync(cancellationToken)) await Task.Delay(pause, time, cancellationToken);
-        DeletesHeld = round.DeletesHeld;
+        DeletesHeld = round.DeletesHeld?.Why;
         return round.FindingsOf(begunAt, time.GetUtcNow());
     }
 
@@ -136,7 +136,7 @@ public sealed class LakeRepair
         var found = new AuditFindings(
             begunAt, time.GetUtcNow(), compared.TableRows, compared.Equal, compared.OnTheWay, 0, 0, 0, 0, 0, 0)
         {
-            Lost = compared.Lost,
+            Lost = compared.Lost + compared.LostAccepted,
         };
         var before = state.Read() ?? new(null);
         before = before with { RequestedInAll = before.RequestedInAll + requested, LostAccepted = compared.LostAccepted };

@@ -179,7 +179,7 @@ public sealed class StandingAudit
         Func<RepairRequest, string>? ask = options.Audit.MayRepair ? request => requests.Add(request, time.GetUtcNow()) : null;
         var round = new AuditRound(options, arrival, openFiles, ask)
         {
-            AskedBefore = asked.Published(),
+            AskedBefore = asked.Published(), SetAsideBefore = asked.SetAside(),
         };
         underWay = round;
         await using (var steps = round.StepsAsync(cancellationToken).GetAsyncEnumerator(cancellationToken))
@@ -199,14 +199,15 @@ public sealed class StandingAudit
         }
         asked = round.Asked;
         var before = file.Read() ?? new(null);
-        // As far as it is lost still, and whoever accepted it while the round went on.
-        var accepted = Math.Min(before.LostAccepted, found.Lost);
-        (before, found) = (before with { LostAccepted = accepted }, found with { Lost = found.Lost - accepted });
-        file.Write(before.Next(found, round.DeletesHeld));
+        // Where nothing is to be published again, nothing is held.
+        var held = ask is null ? null : round.DeletesHeld;
+        file.Write(before.Next(found, held));
+        // Whoever accepted it while the round went on.
+        found = found with { Lost = Math.Max(0, found.Lost - before.LostAccepted) };
         Say(found, before.Last, AuditCause.Of(found, round.IsGuarded, round.HasTombstones));
         // Once, and again when there are more.
         if (found.Lost > (before.Last?.Lost ?? 0)) logger.AuditLost(found.Lost);
-        if (round.DeletesHeld is { } why && found.Extra > (before.Last?.Extra ?? 0)) logger.AuditDeletesHeld(found.Extra, why);
+        if (held is not null && found.Extra > (before.Last?.Extra ?? 0)) logger.AuditDeletesHeld(found.Extra, held.Why, held.Remedy);
     }
 
     private static PipelineException InDoubt => new(FailureAction.Retry,

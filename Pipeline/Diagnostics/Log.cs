@@ -276,9 +276,8 @@ public static partial class Log
         string cause, string mending);
 
     [LoggerMessage(4004, LogLevel.Warning,
-        "audit: {Extra:N0} rows of the lake are not in the table, and none of them is published as deleted: {Why}. If they were deleted, "
-        + "set postgres.deletes_share_max so that they may be, and start again; else see whose the table and the lake are")]
-    public static partial void AuditDeletesHeld(this ILogger logger, long extra, string why);
+        "audit: {Extra:N0} rows of the lake are not in the table, and none of them is published as deleted: {Why}. {Remedy}")]
+    public static partial void AuditDeletesHeld(this ILogger logger, long extra, string why, string remedy);
 
     [LoggerMessage(4005, LogLevel.Warning,
         "audit: {Lost:N0} row versions that the commit log has are in no file of the lake: files are gone. Put them back from a backup; "

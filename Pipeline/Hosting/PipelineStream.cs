@@ -194,8 +194,9 @@ public sealed class PipelineStream : IAsyncDisposable
         var now = Process.Time.GetUtcNow();
         var last = state.Last is not { } l ? null : new AuditStatus(
             l.BegunAt, (now - l.BegunAt).TotalSeconds, l.Compared, l.OnTheWay, l.Missing, l.Stale, l.Extra, l.StoredTwice,
-            l.Requested, l.Unmended, state.Failure, state.DifferingRounds, state.DeletesHeld)
+            l.Requested, l.Unmended, state.Failure, state.DifferingRounds, state.DeletesHeld?.Why)
         {
+            DeletesRemedy = state.DeletesHeld?.Remedy,
             Lost = l.Lost, ExtraUnasked = l.ExtraUnasked, Misplaced = l.Misplaced, CannotBeTold = l.CannotBeTold,
         };
         return new AuditReport(last, state.Failure, state.IsOverdue(now, TimeSpan.FromSeconds(Options.Audit.Interval)));

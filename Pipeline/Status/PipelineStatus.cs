@@ -195,6 +195,9 @@ public sealed record AuditStatus(
     /// <summary>Extra rows that are not published as deleted, though deletes of the table are captured: these went past.</summary>
     public long ExtraUnasked { get; init; }
 
+    /// <summary>What is to be done where deletes are held.</summary>
+    internal string? DeletesRemedy { get; init; }
+
     /// <summary>Rows, or offsets, that were not as they should be. Deleted rows that no trigger wrote down are none of them.</summary>
     public long Differences => Missing + Stale + StoredTwice + Misplaced;
 

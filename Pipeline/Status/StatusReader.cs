@@ -353,12 +353,12 @@ public sealed class StatusReader
         $"Lake and table differed when they were compared at {Clock(audit.ComparedAt)}: {audit.Says}"
         + (audit.DifferingRounds >= 2 ? $", in {audit.DifferingRounds} rounds one after the other" : "")
         + (audit.DeletesHeld is { } why ? $"; extra rows are not published as deleted, since {why}" : "") + ".",
-        (audit.StoredTwice + audit.Misplaced, audit.DeletesHeld) switch
+        (audit.StoredTwice + audit.Misplaced, audit.DeletesRemedy) switch
         {
             (> 0, _) => "'verify' names files whose rows are stored twice, and those that lie in a wrong folder: move the copy away, the "
                 + "others back. Then 'repair', which publishes what is missing or stale again, and compares.",
-            (_, not null) => "Where they were deleted, raise postgres.deletes_share_max and start again; a table that is empty on purpose "
-                + "needs a lake that is begun anew.",
+            (_, { } remedy) => remedy
+                + (audit.Missing + audit.Stale > 0 ? " 'repair' publishes what is missing or stale again, and compares." : ""),
             _ => "'verify' compares them now; 'repair' publishes what is missing or stale again, as deleted what only the lake has, "
                 + "and compares."
                 + (audit.DifferingRounds >= 2 ? " Find what the log gives as the cause: it goes on." : ""),

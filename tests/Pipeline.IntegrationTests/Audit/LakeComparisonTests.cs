@@ -192,8 +192,19 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
         var named = Assert.Single(compared.Examples);
         Assert.Equal((RowDifference.StoredTwice, true), (named.Difference, named.Offset is not null));
         var name = Path.GetFileName(named.File!);
-        File.Delete(Directory.GetFiles(pipeline.Options.Datalake.Path, name, SearchOption.AllDirectories).Single());
+        var copy = Directory.GetFiles(pipeline.Options.Datalake.Path, name, SearchOption.AllDirectories).Single();
+        File.Delete(copy);
         Assert.Equal(ComparisonVerdict.Equal, (await CompareAsync(pipeline)).Verdict);
+
+        // And in the middle of a round.
+        File.Copy(file, copy);
+        var failure = await Assert.ThrowsAsync<PipelineException>(() => RoundAsync(pipeline, () =>
+        {
+            File.Delete(copy);
+            return Task.CompletedTask;
+        }));
+        Assert.Contains("Files of the lake were moved or removed while they were compared", failure.Message);
+        Assert.Equal(0, (await RoundAsync(pipeline, () => Task.CompletedTask)).Differences);
     }
 
     /// <summary>Readers that prune by folders do not find its rows.</summary>
@@ -216,8 +227,9 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
         var found = await run.Stream.Repair.FindAsync(isDry: true, Token);
         Assert.Equal((rows, rows), (found.Misplaced, found.Differences));
 
-        // The remedy, followed.
-        File.Move(moved, file);
+        // The remedy, followed while they are compared.
+        var failure = await Assert.ThrowsAsync<PipelineException>(() => CompareAsync(pipeline, onRange: () => File.Move(moved, file)));
+        Assert.Contains("Files of the lake were moved or removed while they were compared", failure.Message);
         Assert.Equal(ComparisonVerdict.Equal, (await CompareAsync(pipeline)).Verdict);
     }
 
@@ -250,11 +262,27 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
         await using var run = pipeline.Run();
         var found = await run.Stream.Repair.FindAsync(isDry: true, Token);
         Assert.Equal((24, 0), (found.Lost, found.Differences));
+        // What comes while they are compared stands for none of them.
+        Assert.Equal(24, (await CompareAsync(pipeline, onRange: () => UpdateAllAsync().GetAwaiter().GetResult())).Lost);
+        Assert.Equal(24, (await RoundAsync(pipeline, UpdateAllAsync)).Lost);
 
         run.Stream.Repair.Keep(compared, DateTimeOffset.UnixEpoch, requested: 0, acceptsLost: true);
         compared = await CompareAsync(pipeline);
         Assert.Equal((ComparisonVerdict.Equal, 0, 24), (compared.Verdict, compared.Lost, compared.LostAccepted));
         Assert.Equal(0, (await run.Stream.Repair.FindAsync(isDry: true, Token)).Lost);
+        // Nor does it take back what was accepted.
+        var state = new AuditStateFile(pipeline.Options, CrashPoints.None).Read()!;
+        foreach (var meanwhile in new[] { UpdateAllAsync, () => Task.CompletedTask })
+        {
+            state = state.Next(await RoundAsync(pipeline, meanwhile), deletesHeld: null);
+            Assert.Equal((0, 24), (state.Last!.Lost, state.LostAccepted));
+        }
+
+        async Task UpdateAllAsync()
+        {
+            await pipeline.Database.ExecuteAsync("UPDATE t_orders SET amount = amount + 1");
+            await pipeline.OnceAsync();
+        }
     }
 
     /// <summary>The log goes on counting what the files held that a human says were removed on purpose.</summary>
@@ -406,6 +434,24 @@ public sealed class LakeComparisonTests(PostgresServer postgres, KafkaServer kaf
         var lake = new LakeFolder(pipeline.Options.Datalake.Path);
         var path = LakeReader.Files(lake).First();
         return (lake.Locate(path), (await LakeReader.ReadFooterAsync(lake, path, Token)).Rows);
+    }
+
+    /// <summary>A round of the audit, in which something is done once it has read the lake's files.</summary>
+    private static async Task<AuditFindings> RoundAsync(TestPipeline pipeline, Func<Task> meanwhile)
+    {
+        var (options, time) = (pipeline.Options, TimeProvider.System);
+        Func<string, ILakeFiles> open = place => new LakeFolder(place);
+        var arrival = new LakeArrival(options, new TopicAdmin(options), new TopicReader(options), open, time);
+        var round = new AuditRound(options, arrival, open, ask: null) { IsCaptured = false };
+        var files = LakeReader.Files(new LakeFolder(options.Datalake.Path)).Count();
+        await using var steps = round.StepsAsync(Token).GetAsyncEnumerator(Token);
+        for (var read = 0; read < files; read++) Assert.True(await steps.MoveNextAsync());
+        await meanwhile();
+        while (await steps.MoveNextAsync())
+        {
+            // One after the other.
+        }
+        return round.FindingsOf(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch);
     }
 
     private static Task<ComparisonResult> CompareAsync(

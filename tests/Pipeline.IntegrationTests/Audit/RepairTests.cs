@@ -6,6 +6,7 @@ using OrdersStream.Capture;
 using OrdersStream.Configuration;
 using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
+using OrdersStream.Kafka;
 using OrdersStream.Lake;
 using OrdersStream.Lake.Files;
 using OrdersStream.LocalHost.Verbs;
@@ -492,6 +493,52 @@ public sealed class RepairTests(PostgresServer postgres, KafkaServer kafka)
             }, TimeProvider.System.GetUtcNow());
 
         static string RepairsOf(TestStream stream) => Path.Combine(stream.Options.Streaming.LastProcessedTimestampLocation, "repairs");
+    }
+
+    /// <summary>A label was renamed, and the lake keeps the old one: what the server does not read is not published as deleted.</summary>
+    [Fact]
+    public async Task a_delete_that_the_server_refuses_is_not_asked_for_round_after_round_but_needs_help()
+    {
+        await using var server = await PostgresServer.StartOwnAsync();
+        await using var stream = await TestStream.CreateAsync(
+            server, kafka,
+            """
+            CREATE TYPE label AS ENUM ('old', 'other');
+            CREATE TABLE items (l label, n int, updated_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (l, n));
+            CREATE INDEX ON items (updated_at, l, n);
+            INSERT INTO items SELECT 'other', i FROM generate_series(1, 30) i;
+            INSERT INTO items VALUES ('old', 1)
+            """,
+            configure: o => o with { Postgres = o.Postgres with { Deletes = "audit", DeletesShareMax = 50 } });
+        await stream.PollAndStoreAsync();
+        await stream.ExecuteAsync("ALTER TYPE label RENAME VALUE 'old' TO 'new'; DELETE FROM items WHERE l = 'new' OR n = 7");
+        await stream.PollAndStoreAsync();
+
+        var (first, asked) = await RoundAsync(new AskedRows());
+        Assert.Equal((2, 2, 0), (first.Extra, first.Requested, first.Unmended));
+        await stream.PollAndStoreAsync();
+        (var second, asked) = await RoundAsync(asked);
+        Assert.Equal((1, 0, 1), (second.Extra, second.Requested, second.Unmended));
+        // That the server was asked is remembered.
+        (var third, _) = await RoundAsync(asked);
+        Assert.Equal((1, 0, 1), (third.Extra, third.Requested, third.Unmended));
+
+        async Task<(AuditFindings, AskedRows)> RoundAsync(AskedRows before)
+        {
+            var (options, time) = (stream.Options, TimeProvider.System);
+            Func<string, ILakeFiles> open = place => new LakeFolder(place);
+            var arrival = new LakeArrival(options, new TopicAdmin(options), new TopicReader(options), open, time);
+            var requests = new RepairRequests(options, CrashPoints.None);
+            var round = new AuditRound(options, arrival, open, request => requests.Add(request, time.GetUtcNow()))
+            {
+                IsCaptured = false, AskedBefore = before.Published(), SetAsideBefore = before.SetAside(),
+            };
+            await foreach (var _ in round.StepsAsync(Token))
+            {
+                // One after the other.
+            }
+            return (round.FindingsOf(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch), round.Asked);
+        }
     }
 
     private static void RemoveOneFile(TestStream stream)

@@ -45,6 +45,47 @@ public sealed class RepairVerbTests(KafkaServer kafka)
             RepairVerbs.RepairAsync(new RepairOptions(stream.Options, isDry, Once: true, LogLevel.Warning, acceptsLost), Token);
     }
 
+    /// <summary>As without it: where nothing would be published as deleted, it is not said that it would be.</summary>
+    [Theory]
+    [InlineData("trigger", 20, "they are more than 5% of all (postgres.deletes_share_max)")]
+    [InlineData("trigger", 30, "the table is empty")]
+    [InlineData("trigger", 1, null)]
+    [InlineData("off", 20, null)]
+    public async Task a_dry_run_tells_what_would_hold_deletes_back(string deletes, int gone, string? held)
+    {
+        await using var server = await PostgresServer.StartOwnAsync();
+        await using var stream = await TestStream.CreateAsync(
+            server, kafka, configure: o => o with { Postgres = o.Postgres with { Deletes = deletes } });
+        await stream.ExecuteAsync("INSERT INTO items SELECT i, 'n' FROM generate_series(1, 30) i");
+        await stream.PollAndStoreAsync();
+        await stream.ExecuteAsync($"DELETE FROM items WHERE id <= {gone}");
+        await stream.PollAndStoreAsync();
+        await using var run = stream.NewRun();
+
+        var found = await run.Stream.Repair.FindAsync(isDry: true, Token);
+
+        Assert.Equal((gone, 0, held), (found.Extra, found.Requested, run.Stream.Repair.DeletesHeld));
+    }
+
+    [Fact]
+    public void what_was_found_is_told_kind_by_kind_and_only_what_would_be_done_about_it()
+    {
+        var found = new AuditFindings(default, default, 30, 30, 0, 0, 0, Extra: 4, StoredTwice: 3, 0, 0);
+        Assert.Equal(
+            [
+                "of 30 rows 0 are missing and 0 stale; 0 are on the way", "4 are in the lake and not in the table",
+                "they are not published as deleted, since the table is empty",
+                "3 versions are in the lake more than once: verify names their files",
+            ],
+            RepairVerbs.Lines(found, "the table is empty"));
+        Assert.EndsWith("nothing would be", RepairVerbs.Would(found, "the table is empty"), StringComparison.Ordinal);
+        Assert.EndsWith("those only the lake has would be, as deleted", RepairVerbs.Would(found, null), StringComparison.Ordinal);
+        found = found with { Stale = 1 };
+        Assert.EndsWith(
+            "those missing and stale would be", RepairVerbs.Would(found, "the table is empty"), StringComparison.Ordinal);
+        Assert.EndsWith("and those only the lake has as deleted", RepairVerbs.Would(found, null), StringComparison.Ordinal);
+    }
+
     /// <summary>Between the two looks at a range there is nobody to wait for.</summary>
     [Fact]
     public async Task where_nobody_captures_it_does_not_wait_for_who_captures()

@@ -266,13 +266,14 @@ public sealed class StatusReaderTests(PostgresServer postgres, KafkaServer kafka
         }
         foreach (var state in new[]
         {
-            new AuditState(mended) { DifferingRounds = 2 }, new AuditState(equal with { Extra = 9 }) { DeletesHeld = "the table is empty" },
+            new AuditState(mended) { DifferingRounds = 2 },
+            new AuditState(equal with { Extra = 9 }) { DeletesHeld = HeldDeletes.EmptyTable },
         })
         {
             file.Write(state);
             status = await ReadAtWorkAsync(pipeline);
             Assert.Equal(Health.Wrong, status.Health);
-            Assert.Contains(state.DeletesHeld ?? "in 2 rounds one after the other", Assert.Single(status.Problems));
+            Assert.Contains(state.DeletesHeld?.Why ?? "in 2 rounds one after the other", Assert.Single(status.Problems));
         }
 
         // Nobody would ever find it mended.

@@ -29,6 +29,7 @@ public sealed class AskedRowsTests : IDisposable
         Assert.True(requests.HasFailed(failed, isForGood: true));
 
         Assert.Equal([1, 2, 4, 5], asked.Published().Select(a => (int)a.Key).Order());
+        Assert.Equal([3], asked.SetAside().Select(a => (int)a.Key));
 
         string Add() => requests.Add(new RepairRequest("the audit", new RowSelection(), ""), DateTimeOffset.UnixEpoch);
     }

@@ -29,7 +29,7 @@ public sealed class AuditPaceTests
         Assert.Null(file.Read());
         var state = new AuditState(new(new(Noon), new(Noon.AddMinutes(3)), 10, 1, 2, 3, 4, 5, 6, 7, 8), 99, new(Noon), "why")
         {
-            DifferingRounds = 3, DeletesHeld = "the table is empty",
+            DifferingRounds = 3, DeletesHeld = HeldDeletes.EmptyTable, RestIsBefore = 2,
         };
         file.Write(state);
         Assert.Equal(state, file.Read());

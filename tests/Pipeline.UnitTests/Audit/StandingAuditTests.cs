@@ -109,13 +109,54 @@ public sealed class StandingAuditTests : IDisposable
         Assert.False(Of(state).NeedsHelp);
         // Extra is no difference, unless it is to be published as deleted.
         Assert.False(Of(state.Next(Found(equal: 10) with { Extra = 5 }, null)).NeedsHelp);
-        Assert.True(Of(state.Next(Found(equal: 10) with { Extra = 5 }, "they are too many")).NeedsHelp);
+        Assert.True(Of(state.Next(Found(equal: 10) with { Extra = 5 }, HeldDeletes.TooMany(5))).NeedsHelp);
         // Or its deletes are captured, and these were not.
         Assert.True((Of(state.Next(Found(equal: 10) with { Extra = 5 }, null)) with { ExtraUnasked = 5 }).NeedsHelp);
 
         static AuditStatus Of(AuditState s) => new(
             Noon, 0, s.Last!.Rows, 0, s.Last.Missing, s.Last.Stale, s.Last.Extra, 0, s.Last.Requested, 0, null, s.DifferingRounds,
-            s.DeletesHeld);
+            s.DeletesHeld?.Why);
+    }
+
+    /// <summary>
+    /// What changes while a round is in the middle of the table it finds behind there, and the next one before: one cause. What goes on
+    /// differs where it did, or a third time.
+    /// </summary>
+    [Theory]
+    [InlineData("5-9 0-4 -", "1 1 0")]
+    [InlineData("0-0 0-0", "1 2")]
+    [InlineData("5-9 0-4 0-3", "1 1 2")]
+    [InlineData("5-9 0-4 - 5-9 0-4", "1 1 0 1 1")]
+    [InlineData("0-9 5-9 0-4", "1 2 2")]
+    [InlineData("5-9 0-5", "1 2")]
+    public void one_change_that_two_rounds_find_a_part_of_each_counts_once(string differing, string rounds)
+    {
+        var file = new AuditStateFile(Options(), CrashPoints.None);
+        var counted = new List<int>();
+        foreach (var ranges in differing.Split(' '))
+        {
+            var found = Found(equal: 10);
+            if (ranges != "-") found = found with { Stale = 1, DifferingRanges = (ranges[0] - '0', ranges[2] - '0') };
+            // By whichever process.
+            file.Write((file.Read() ?? new(null)).Next(found, null));
+            counted.Add(file.Read()!.DifferingRounds);
+        }
+        Assert.Equal(rounds, string.Join(' ', counted));
+    }
+
+    /// <summary>It took hours, and what it found was mended meanwhile.</summary>
+    [Fact]
+    public void a_round_does_not_replace_what_a_repair_found_that_began_after_it()
+    {
+        var repaired = new AuditState(Found(equal: 10), RequestedInAll: 7);
+        var round = Found(equal: 9) with { BegunAt = Noon - 5 * Hour, EndedAt = Noon + Hour, Stale = 1, StoredTwice = 1, Requested = 1 };
+
+        var state = repaired.Next(round, HeldDeletes.TooMany(5));
+
+        Assert.Equal((repaired.Last, 8, 0, null), (state.Last, state.RequestedInAll, state.DifferingRounds, state.DeletesHeld));
+        // That one's clock was ahead.
+        round = round with { EndedAt = Noon - Hour };
+        Assert.Equal(round, repaired.Next(round, deletesHeld: null).Last);
     }
 
     /// <summary>It was ahead by a day when the process began.</summary>
@@ -145,17 +186,19 @@ public sealed class StandingAuditTests : IDisposable
 
     private StandingAudit NewAudit(TimeProvider time, Func<OrdersStream.Capture.Watermark?> position, ILogger logger)
     {
-        var options = new PipelineOptions
-        {
-            Postgres = new() { Host = "127.0.0.1", Port = 1, Db = "food", User = "u", Table = "orders" },
-            Kafka = new() { Brokers = "127.0.0.1:1", Topic = "orders" },
-            Streaming = new() { CheckpointLocation = folder["checkpoint"], LastProcessedTimestampLocation = folder["lastprocess"] },
-        };
+        var options = Options();
         Func<string, ILakeFiles> open = path => new LakeFolder(path, CrashPoints.None);
         return new(
             options, position, new LakeArrival(options, new TopicAdmin(options), new TopicReader(options), open, time), open,
             CrashPoints.None, new PipelineMetrics(options, null), time, logger);
     }
+
+    private PipelineOptions Options() => new()
+    {
+        Postgres = new() { Host = "127.0.0.1", Port = 1, Db = "food", User = "u", Table = "orders" },
+        Kafka = new() { Brokers = "127.0.0.1:1", Topic = "orders" },
+        Streaming = new() { CheckpointLocation = folder["checkpoint"], LastProcessedTimestampLocation = folder["lastprocess"] },
+    };
 
     /// <summary>Tells when something is logged.</summary>
     private sealed class FirstLine : ILogger

@@ -93,6 +93,27 @@ public sealed class StatusReaderTests : IDisposable
         static AuditFindings Round(long stale = 0, long extra = 0) => new(default, default, 10, 10, 0, 0, stale, extra, 0, 0, 0);
     }
 
+    /// <summary>Of what is extra by its cause, and of the rest, which nothing holds back.</summary>
+    [Fact]
+    public async Task where_deletes_are_held_the_remedy_is_that_of_the_reason_and_of_what_else_differs()
+    {
+        const string repair = "'repair' publishes what is missing or stale again";
+        var doubtful = await RemedyAsync(stale: 1, HeldDeletes.OrderInDoubt);
+        Assert.StartsWith("REINDEX the table as check says", doubtful, StringComparison.Ordinal);
+        Assert.DoesNotContain("deletes_share_max", doubtful, StringComparison.Ordinal);
+        Assert.Contains(repair, doubtful, StringComparison.Ordinal);
+        var tooMany = await RemedyAsync(stale: 0, HeldDeletes.TooMany(5));
+        Assert.StartsWith("Where they were deleted, raise postgres.deletes_share_max", tooMany, StringComparison.Ordinal);
+        Assert.DoesNotContain(repair, tooMany, StringComparison.Ordinal);
+
+        async Task<string> RemedyAsync(long stale, HeldDeletes held)
+        {
+            var found = new AuditStatus(default, 0, 10, 0, 0, stale, Extra: 3, 0, stale, 0, null, DeletesHeld: held.Why);
+            audit = new(found with { DeletesRemedy = held.Remedy }, null, IsOverdue: false);
+            return (await ReadAsync(Open)).Findings.Single(f => f.Problem.Contains(held.Why, StringComparison.Ordinal)).Remedy;
+        }
+    }
+
     /// <summary>As where the process that captures has audit.enabled false: it leaves nothing of an audit.</summary>
     [Fact]
     public async Task a_lake_that_is_never_compared_is_not_well_for_ever()
