@@ -146,7 +146,7 @@ internal sealed class AuditRound(
                 else if (horizon is null) throw ReadAsWhole;
                 else counts = counts with { OnTheWay = counts.OnTheWay + 1 };
             }
-            if (extra > 0 && options.Postgres.Deletes != "off")
+            if (extra > 0 && options.Postgres.Deletes != "off" && (ask is not null || IsOfAllDeletes))
             {
                 // A delete that was published and that the lake has lost is in no window any more, and its tombstone may be there still.
                 var written = IsOfAllDeletes ? null : await PendingDeletes.ReadAsync(connection, options.Postgres, null, cancellationToken);

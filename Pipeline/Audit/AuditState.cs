@@ -106,9 +106,6 @@ public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, Da
     /// <param name="deletesHeld">Why it did not publish as deleted what is extra; null: it did, or is not to.</param>
     internal AuditState Next(AuditFindings found, HeldDeletes? deletesHeld)
     {
-        // Who repaired while the round went on knows more than it does. A clock that was ahead does not.
-        if (Last is { } newer && newer.BegunAt > found.BegunAt && newer.EndedAt <= found.EndedAt)
-            return this with { RequestedInAll = RequestedInAll + found.Requested };
         var differs = found.Missing + found.Stale > 0;
         var isRest = found.DifferingRanges?.Last < RestIsBefore;
         // As far as it is lost still: what was put back was not lost.
@@ -121,6 +118,22 @@ public sealed record AuditState(AuditFindings? Last, long RequestedInAll = 0, Da
             LostAccepted = accepted,
         };
     }
+
+    /// <summary>
+    /// What is to be kept when a round of the audit has come to its end. Who repaired while it went on knows more than it does; one whose
+    /// clock was ahead does not.
+    /// </summary>
+    /// <returns>Null: what is known is newer than what the round found.</returns>
+    /// <inheritdoc cref="Next"/>
+    internal AuditState? Behind(AuditFindings found, HeldDeletes? deletesHeld) =>
+        Last is { } newer && newer.BegunAt > found.BegunAt && newer.EndedAt <= found.EndedAt ? null : Next(found, deletesHeld);
+
+    /// <summary>A round has come to its end, of which only how long it took is to be kept, and what it asked for.</summary>
+    internal AuditState Overtaken(AuditFindings found) => new(Last, RequestedInAll + found.Requested)
+    {
+        DifferingRounds = DifferingRounds, RestIsBefore = RestIsBefore, DeletesHeld = DeletesHeld, LostAccepted = LostAccepted,
+        RoundTook = found.Took, RowsAbout = RowsAbout,
+    };
 
     /// <summary>So much longer than it should take a round may, so that an outage of a night is none of the audit.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromDays(1);

@@ -201,7 +201,13 @@ public sealed class StandingAudit
         var before = file.Read() ?? new(null);
         // Where nothing is to be published again, nothing is held.
         var held = ask is null ? null : round.DeletesHeld;
-        file.Write(before.Next(found, held));
+        if (before.Behind(found, held) is not { } next)
+        {
+            file.Write(before.Overtaken(found));
+            logger.AuditOvertaken(found.Rows, before.Last!.BegunAt);
+            return;
+        }
+        file.Write(next);
         // Whoever accepted it while the round went on.
         found = found with { Lost = Math.Max(0, found.Lost - before.LostAccepted) };
         Say(found, before.Last, AuditCause.Of(found, round.IsGuarded, round.HasTombstones));

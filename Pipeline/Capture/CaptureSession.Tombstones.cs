@@ -71,7 +71,7 @@ internal sealed partial class CaptureSession
             await transaction.CommitAsync(cancellationToken);
         }
         // Nothing of capture rests on it: the poll is done, and the session is whole.
-        catch (PostgresException e) when (connection.State == ConnectionState.Open)
+        catch (PostgresException e) when (IsRefusal(e) && connection.State == ConnectionState.Open)
         {
             context.TombstonesKeptAt = context.Time.GetTimestamp();
             context.Logger.TombstonesKept(tombstones!.QualifiedName, ServerWords.Of(e));
@@ -81,6 +81,11 @@ internal sealed partial class CaptureSession
         if (removed > 0) context.CrashPoints.Reached(CrashPoint.TombstonesRemoved);
         return removed;
     }
+
+    // A lock or a statement that took too long, the state or the rights that it wants: what else fails is judged as any failure is.
+    private static bool IsRefusal(PostgresException e) =>
+        e.SqlState.StartsWith("55", StringComparison.Ordinal) || e.SqlState is PostgresErrorCodes.InsufficientPrivilege
+            or PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.QueryCanceled;
 }
 
 /// <summary>Tombstones that were published by a certain time.</summary>

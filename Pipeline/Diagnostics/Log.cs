@@ -279,6 +279,10 @@ public static partial class Log
         "audit: {Extra:N0} rows of the lake are not in the table, and none of them is published as deleted: {Why}. {Remedy}")]
     public static partial void AuditDeletesHeld(this ILogger logger, long extra, string why, string remedy);
 
+    [LoggerMessage(4006, LogLevel.Information,
+        "audit: {Rows:N0} rows were compared; what repair has found since, at {RepairedAt:yyyy-MM-dd HH:mm:ssZ}, is newer, and stays")]
+    public static partial void AuditOvertaken(this ILogger logger, long rows, DateTimeOffset repairedAt);
+
     [LoggerMessage(4005, LogLevel.Warning,
         "audit: {Lost:N0} row versions that the commit log has are in no file of the lake: files are gone. Put them back from a backup; "
         + "what is missing or stale is published again, and 'repair --accept-lost' accepts the loss of the others")]

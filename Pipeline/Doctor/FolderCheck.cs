@@ -45,7 +45,6 @@ internal sealed class FolderCheck(
     private async Task CheckOwnersAsync(SourceIdentity? source, ClusterDescription? cluster, CancellationToken cancellationToken)
     {
         var (lake, checkpoint) = (openFiles(options.Datalake.Path), openFiles(options.Streaming.CheckpointLocation));
-        var topic = cluster?.Topic ?? new TopicIdentity("", options.Kafka.Topic, null);
         var file = new WatermarkFile(options);
         Watermark? position = null;
         var isOurs = findings.Try("position", () =>
@@ -60,8 +59,8 @@ internal sealed class FolderCheck(
                 : $"{file.Path} is this stream's");
         var owner = await findings.TryAsync<object>("lake owner", async () =>
         {
-            if (cluster?.Topic is null) await LakeOwner.CheckAsync(lake, checkpoint, topic.Topic, cancellationToken);
-            else await LakeOwner.CheckAsync(lake, checkpoint, topic, cancellationToken);
+            if (cluster?.Topic is { } topic) await LakeOwner.CheckAsync(lake, checkpoint, topic, cancellationToken);
+            else await LakeOwner.CheckAsync(lake, checkpoint, options.Kafka.Topic, cancellationToken);
             return lake.Has(LakeOwner.FileName);
         }, cancellationToken);
         if (owner is true && cluster is { Partitions: null })
@@ -72,7 +71,7 @@ internal sealed class FolderCheck(
         else if (owner is not null)
             findings.Good("lake owner", owner is true ? "the lake is this stream's" : "the lake is new: nobody's files lie there");
         if (owner is true && cluster is { Partitions: { } partitions })
-            await CheckPositionAsync(TopicCommits.Find(checkpoint, topic.Topic), partitions, cancellationToken);
+            await CheckPositionAsync(TopicCommits.Find(checkpoint, options.Kafka.Topic), partitions, cancellationToken);
     }
 
     private async Task CheckPositionAsync(TopicCommits? commits, int partitions, CancellationToken cancellationToken)

@@ -189,8 +189,8 @@ public static partial class DurableFile
         return temporary;
     }
 
-    // Cleaning up never hides the failure that it cleans up after.
-    private static void TryDelete(string path)
+    /// <summary>Cleaning up never hides the failure that it cleans up after.</summary>
+    internal static void TryDelete(string path)
     {
         try
         {

@@ -8,10 +8,16 @@ namespace OrdersStream.Kafka;
 /// </summary>
 public sealed record TopicIdentity(string ClusterId, string Topic, string? TopicId)
 {
+    private bool IsNameAlone { get; init; }
+
+    /// <summary>A topic of which nobody has told more than its name: any of that name matches it.</summary>
+    public static TopicIdentity ByName(string topic) => new("", topic, null) { IsNameAlone = true };
+
     /// <summary>The same topic as far as both sides know: ids are compared only where both have one.</summary>
     public bool Matches(TopicIdentity other) =>
         Topic == other.Topic
-        && (TopicId is not null && other.TopicId is not null ? TopicId == other.TopicId : ClusterId == other.ClusterId);
+        && (IsNameAlone || other.IsNameAlone
+            || (TopicId is not null && other.TopicId is not null ? TopicId == other.TopicId : ClusterId == other.ClusterId));
 
     /// <summary>
     /// What to do where this is not the topic that a state file knows: a broker that tells no id just now, of a topic that

@@ -22,9 +22,6 @@ internal sealed class LakeOwner(ILakeFiles lake, ILakeFiles checkpoint, TimeProv
     // The commit log by which this process fills the lake.
     private string? logId;
 
-    // No commit log tells of the topic's ids: who only reads compares its name.
-    private bool goesByName;
-
     // The owner file as this process found it.
     private byte[]? known;
     private long checkedAt;
@@ -76,8 +73,9 @@ internal sealed class LakeOwner(ILakeFiles lake, ILakeFiles checkpoint, TimeProv
     public static async Task CheckAsync(ILakeFiles lake, ILakeFiles checkpoint, string topicName, CancellationToken cancellationToken)
     {
         var commits = TopicCommits.Find(checkpoint, topicName);
-        var owner = new LakeOwner(lake, checkpoint, TimeProvider.System) { goesByName = commits is null };
-        _ = await owner.FindAsync(commits?.Topic ?? new TopicIdentity("", topicName, null), commits, cancellationToken);
+        // Where no commit log tells of the topic's ids, its name alone is compared.
+        _ = await new LakeOwner(lake, checkpoint, TimeProvider.System)
+            .FindAsync(commits?.Topic ?? TopicIdentity.ByName(topicName), commits, cancellationToken);
     }
 
     /// <summary>The same for who answers by what the lake has: where there is none, nothing was looked at.</summary>
@@ -157,7 +155,7 @@ internal sealed class LakeOwner(ILakeFiles lake, ILakeFiles checkpoint, TimeProv
     {
         var owner = OwnerFile.Read(file, lake.Locate(FileName));
         if (owner.Topic != topic.Topic) throw Anothers($"'{lake.Locate(FileName)}' names it", owner, topic);
-        return goesByName || owner.Matches(topic) ? file : throw OwnerFile.AnotherTopic("lake", Folder, owner, topic);
+        return owner.Matches(topic) ? file : throw OwnerFile.AnotherTopic("lake", Folder, owner, topic);
     }
 
     /// <summary>A folder without owner is new, or of an earlier version: then its files say whose it is.</summary>
@@ -181,7 +179,7 @@ internal sealed class LakeOwner(ILakeFiles lake, ILakeFiles checkpoint, TimeProv
             if (await FindTopicAsync(path, cancellationToken) is not { } owner) continue;
             if (owner.Topic != topic.Topic)
                 throw Anothers($"'{LakePath.WithoutValues(lake.Locate(path), Folder)}' holds rows of it", owner, topic);
-            if (!goesByName && !owner.Matches(topic)) throw OwnerFile.AnotherTopic("lake", Folder, owner, topic);
+            if (!owner.Matches(topic)) throw OwnerFile.AnotherTopic("lake", Folder, owner, topic);
             break; // one tells: a lake of an earlier version may have any number
         }
         return any;

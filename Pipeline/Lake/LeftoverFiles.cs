@@ -37,8 +37,10 @@ internal sealed class LeftoverFiles(
         var old = lake.ListAll("").Where(IsTemporary).Where(f => lake.Find(f) is { } file && file.WrittenAt < olderThan).ToList();
         if (old.Count == 0) return 0;
         // Committed but not renamed: a crash left it so, and its partition was not opened since.
-        var committed = commits.NewestEntries().SelectMany(e => e.AllFiles).Select(f => f.TemporaryPath).ToHashSet();
-        var leftovers = old.Where(f => !committed.Contains(f)).ToList();
+        // By its name, which no other writer's file has: a share may list a folder by another spelling than the entry's.
+        var committed = commits.NewestEntries().SelectMany(e => e.AllFiles)
+            .Select(f => LakeFilesReading.NameOf(f.TemporaryPath)).ToHashSet();
+        var leftovers = old.Where(f => !committed.Contains(LakeFilesReading.NameOf(f))).ToList();
         foreach (var file in leftovers) lake.Remove(file);
         return leftovers.Count;
     }

@@ -62,8 +62,10 @@ internal sealed class LogRecovery(
             {
                 // Its name tells no topic.
                 if (QuarantineLines.TopicIn(lake, path) != topic.Topic) continue;
-                records = QuarantineLines.CountIn(lake, path);
-                state = state with { Quarantined = state.Quarantined + records };
+                // A page of which no record is a row has no footer, and would seem to be new.
+                var lines = QuarantineLines.ReadIn(lake, path, name).Select(line => line.Version).ToList();
+                records = lines.Count;
+                state = state with { Quarantined = state.Quarantined + records, Page = Math.Max(state.Page, lines.DefaultIfEmpty().Max()) };
             }
             else if (name.Kind == LakeFileKind.Replayed)
             {

@@ -65,9 +65,6 @@ internal sealed class QuarantineLines(string topic)
         Records = 0;
     }
 
-    /// <summary>Records in a file of such lines.</summary>
-    public static long CountIn(ILakeFiles lake, string path) => Lines(lake, path).LongCount();
-
     /// <summary>The records of a file, in their order.</summary>
     public static IEnumerable<QuarantinedRecord> ReadIn(ILakeFiles lake, string path, LakeFileName name) =>
         Lines(lake, path).Select(line => QuarantinedRecord.FromLine(line, path, name));

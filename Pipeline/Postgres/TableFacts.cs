@@ -63,10 +63,13 @@ public sealed record TableFacts(
         // In the table's order: of two that exchanged their names each has one that is known. One that is added comes last.
         var names = Values.Where(v => IsColumn(v.Key) && IsCarried(v.Value))
             .OrderBy(v => int.Parse(v.Key.AsSpan(1), CultureInfo.InvariantCulture)).Select(v => NameOf(v.Value)).ToList();
-        var isAsKnown = schema.Columns.Take(names.Count).Select(c => DigestOf(c.Name)).SequenceEqual(names)
-            && (OrderedBy is null || NameOf(Values[OrderedBy]) == DigestOf(schema.Columns[schema.TimestampColumn].Name));
+        var isAsKnown = schema.Columns.Take(names.Count).Select(c => DigestOf(c.Name)).SequenceEqual(names) && IsOrderedBy(schema);
         return isAsKnown ? this : this with { IsMixed = true };
     }
+
+    /// <summary>By the column that orders them now, as far as it is known.</summary>
+    public bool IsOrderedBy(TableSchema schema) =>
+        OrderedBy is null || NameOf(Values[OrderedBy]) == DigestOf(schema.Columns[schema.TimestampColumn].Name);
 
     /// <summary>Why stored rows read otherwise than they did, though they were not written since; empty: they do not.</summary>
     /// <param name="now">The table as it is.</param>

@@ -50,11 +50,17 @@ public sealed record Window(
     /// </summary>
     public bool IsInKeyOrder => LowerBound is null && (From is null || IsOfAnyTime);
 
-    /// <summary>The window where its cursor still means a place; where the table has another key by now, from its beginning on.</summary>
-    public Window For(SourceTable table) =>
-        Order == table.Order ? this
-        : Order is null ? this with { Order = table.Order }
-        : ReadBy(table.Schema) with { Order = table.Order, Cursor = null, Marked = null, Deleted = null };
+    /// <summary>
+    /// The window where its cursor still means a place; where the table has another key by now, from its beginning on. By another ordering
+    /// column its rows have any time.
+    /// </summary>
+    public Window For(SourceTable table)
+    {
+        if (Order == table.Order) return this;
+        if (Order is null) return this with { Order = table.Order };
+        var again = ReadBy(table.Schema) with { Order = table.Order, Cursor = null, Marked = null, Deleted = null };
+        return To.Facts?.IsOrderedBy(table.Schema) != false ? again : again with { LowerBound = null, IsOfAnyTime = From is not null };
+    }
 
     /// <summary>
     /// The window where the table of tombstones is the one that its horizon has; where it is another by now, or cannot be read, the horizon

@@ -157,6 +157,15 @@ public sealed class CommandLineTests : IDisposable
         using var silent = new TcpListener(IPAddress.Loopback, 0);
         silent.Start();
         File.WriteAllText(ConfigFile, Usable.Replace("127.0.0.1:1", silent.LocalEndpoint.ToString()));
+        // Behind the first it ends by itself within a second: where that was sooner than the other signal came, nothing was tried.
+        int code;
+        do code = await SignalTwiceAsync(silent);
+        while (code == 2);
+        Assert.Equal(128 + 15, code);
+    }
+
+    private async Task<int> SignalTwiceAsync(TcpListener silent)
+    {
         // Its stderr behind its stdout, and the program in the shell's place.
         using var program = new RunningProgram(new ProcessStartInfo("bash", ["-c", "exec \"$@\" 2>&1", "bash", "dotnet",
             Path.Combine(AppContext.BaseDirectory, "orders-stream.dll"), "verify", "--config", ConfigFile, "--rollnumber", "ab1"]));
@@ -165,7 +174,7 @@ public sealed class CommandLineTests : IDisposable
         await program.SignalAsync("TERM");
         await program.UntilSaidAsync("stopping (once more to end at once)");
         await program.SignalAsync("TERM");
-        Assert.Equal(128 + 15, (await program.EndAsync()).ExitCode);
+        return (await program.EndAsync()).ExitCode;
     }
 
     /// <summary>Its default lies beside the program where it was published; here there is none.</summary>

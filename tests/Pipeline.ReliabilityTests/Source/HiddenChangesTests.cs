@@ -479,6 +479,20 @@ public sealed class HiddenChangesTests(PostgresServer postgres, KafkaServer kafk
             Assert.Contains(stream.Log.Warnings, w => w.Contains("another column orders the rows", StringComparison.Ordinal));
     }
 
+    /// <summary>Its bound is a time of the column that is gone: behind it are rows that were never read.</summary>
+    [Fact]
+    public async Task rows_of_a_window_that_another_column_comes_to_order_meanwhile_are_captured()
+    {
+        await using var stream = await OrderedAsync(o => o with { ChangedValues = "leave", PageBytes = 16 * 1024 });
+        await stream.ExecuteAsync("UPDATE items SET name = repeat('changed', 100), updated_at = clock_timestamp()");
+        await stream.Instance.PollOnePageAsync();
+        await stream.ExecuteAsync("ALTER TABLE items DROP COLUMN updated_at");
+        await stream.RestartAsync();
+        await stream.DrainAsync();
+        await stream.StoreEverythingAsync();
+        Assert.Equal("50", stream.Lake.Rows($"SELECT count(DISTINCT id) FROM {stream.Lake.Source} WHERE name LIKE 'changed%'")[0][0]);
+    }
+
     /// <summary>By the old column's time they never were in a window.</summary>
     [Fact]
     public async Task rows_that_the_ordering_column_did_not_tell_of_are_captured_once_another_one_is_named()

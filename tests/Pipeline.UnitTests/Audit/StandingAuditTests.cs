@@ -151,12 +151,14 @@ public sealed class StandingAuditTests : IDisposable
         var repaired = new AuditState(Found(equal: 10), RequestedInAll: 7);
         var round = Found(equal: 9) with { BegunAt = Noon - 5 * Hour, EndedAt = Noon + Hour, Stale = 1, StoredTwice = 1, Requested = 1 };
 
-        var state = repaired.Next(round, HeldDeletes.TooMany(5));
-
+        Assert.Null(repaired.Behind(round, HeldDeletes.TooMany(5)));
+        var state = repaired.Overtaken(round);
         Assert.Equal((repaired.Last, 8, 0, null), (state.Last, state.RequestedInAll, state.DifferingRounds, state.DeletesHeld));
+        // How long a round takes it tells nevertheless, and none is under way.
+        Assert.Equal((round.Took, null), (state.RoundTook, state.RoundBegunAt));
         // That one's clock was ahead.
         round = round with { EndedAt = Noon - Hour };
-        Assert.Equal(round, repaired.Next(round, deletesHeld: null).Last);
+        Assert.Equal(round, repaired.Behind(round, deletesHeld: null)!.Last);
     }
 
     /// <summary>It was ahead by a day when the process began.</summary>

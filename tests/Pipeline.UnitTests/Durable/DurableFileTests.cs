@@ -1,3 +1,4 @@
+using OrdersStream.Diagnostics;
 using OrdersStream.Durable;
 
 namespace OrdersStream.UnitTests.Durable;
@@ -28,6 +29,65 @@ public sealed class DurableFileTests : IDisposable
         Assert.False(DurableFile.TryCreateExclusive(path, "theirs"u8, Step));
         Assert.Equal("mine", File.ReadAllText(path));
         Assert.Equal([path], Directory.GetFileSystemEntries(folder["log"]));
+    }
+
+    /// <summary>As on a share: the client looks whether the name is free, and the server's rename replaces what is there by then.</summary>
+    [Fact]
+    public void without_links_a_name_is_given_once_though_its_rename_replaces()
+    {
+        var (mine, theirs, path) = (Written("mine"), Written("theirs"), folder["1.json"]);
+        var other = "";
+
+        Assert.True(ExclusiveName.TryRenameUnderClaim(mine, path, (from, to) => Rename(from, to, between: () =>
+        {
+            var refused = Assert.Throws<PipelineException>(() => ExclusiveName.TryRenameUnderClaim(theirs, to, (f, t) => Rename(f, t)));
+            other = refused.Problem;
+            Assert.Equal(FailureAction.Retry, refused.Action);
+        })));
+
+        Assert.StartsWith($"Another writer is about to give '{path}' its content", other);
+        Assert.False(ExclusiveName.TryRenameUnderClaim(theirs, path, (f, t) => Rename(f, t)));
+        Assert.Equal("mine", File.ReadAllText(path));
+        Assert.Equal([path, theirs], Directory.GetFileSystemEntries(folder.Path).Order());
+    }
+
+    /// <summary>And its remedy, followed.</summary>
+    [Fact]
+    public void who_died_behind_a_claim_is_told_and_a_claim_beside_a_name_that_is_taken_is_nobodys()
+    {
+        var (mine, path) = (Written("mine"), folder["1.json"]);
+        Assert.Throws<InvalidOperationException>(() => ExclusiveName.TryRenameUnderClaim(mine, path, (_, _) =>
+        {
+            foreach (var file in Directory.GetFiles(folder.Path, ".*")) File.Copy(file, folder["claim"]);
+            throw new InvalidOperationException("killed");
+        }));
+        var claim = folder[$".1.json.{Guid.Empty:N}.tmp"];
+        File.Move(folder["claim"], claim);
+
+        var refused = Assert.Throws<PipelineException>(() => ExclusiveName.TryRenameUnderClaim(mine, path, (f, t) => Rename(f, t)));
+        Assert.Contains($"'{claim}' is there", refused.Problem);
+        Assert.Contains("remove it", refused.Verdict.Check);
+        File.Delete(claim);
+        Assert.True(ExclusiveName.TryRenameUnderClaim(mine, path, (f, t) => Rename(f, t)));
+        File.WriteAllText(claim, "");
+        Assert.False(ExclusiveName.TryRenameUnderClaim(Written("theirs"), path, (f, t) => Rename(f, t)));
+        // A day later it goes with what writers leave.
+        Assert.Equal(1, DurableFile.RemoveLeftovers(folder.Path, DateTimeOffset.MaxValue));
+    }
+
+    private string Written(string content)
+    {
+        var path = folder[$"{content}.new"];
+        File.WriteAllText(path, content);
+        return path;
+    }
+
+    private static int Rename(string from, string to, Action? between = null)
+    {
+        if (File.Exists(to)) return Errno.EEXIST;
+        between?.Invoke();
+        File.Move(from, to, overwrite: true);
+        return 0;
     }
 
     [Fact]

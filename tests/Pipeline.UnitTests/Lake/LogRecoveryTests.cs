@@ -28,6 +28,23 @@ public sealed class LogRecoveryTests : IDisposable
         await lake.AssertStoredOnceAsync();
     }
 
+    /// <summary>It has no footer that would tell its number.</summary>
+    [Fact]
+    public async Task a_page_that_is_wholly_in_quarantine_is_not_taken_for_a_new_one_behind_a_lost_log()
+    {
+        Topic.Framed(0, 3, [1]);
+        Topic.Framed(0, 4, [2], previous: 3, value: _ => "poison");
+        await lake.StoreAsync(Topic.All);
+        var files = lake.Files();
+        Directory.Delete(Path.Combine(lake.Checkpoint, "commits"), recursive: true);
+
+        await lake.StoreAsync(Topic.All);
+        Assert.Equal(files, lake.Files());
+        Topic.Framed(0, 5, [3], previous: 4);
+        await lake.StoreAsync(Topic.All);
+        await lake.AssertStoredOnceAsync();
+    }
+
     [Fact]
     public async Task a_log_restored_from_an_old_copy_is_brought_up_to_the_lake()
     {

@@ -52,16 +52,19 @@ public sealed class WindowTests
             new Window(2, From, To, From.LowerBound, 1, new Cursor(null, ["5"])).Query(table));
     }
 
-    /// <summary>Rows that are old by the other's times are not in it; that it may have no page more tells nobody.</summary>
+    /// <summary>Its bound is a time of the other; that it may have no page more tells nobody.</summary>
     [Fact]
-    public void a_window_that_is_gone_on_with_by_another_ordering_column_says_so()
+    public void a_window_that_is_gone_on_with_by_another_ordering_column_is_of_any_time_and_says_so()
     {
         var values = Orders().Schema.Columns.Select((c, i) => KeyValuePair.Create($"a{i + 1}", $"{TableFacts.DigestOf(c.Name)}:type"));
         var facts = new TableFacts("files", true, values.ToImmutableSortedDictionary(StringComparer.Ordinal), []);
-        Assert.Equal((true, false), (IsMixed("a2"), IsMixed("a3")));
+        var (another, same) = (GoneOn("a2"), GoneOn("a3"));
+        Assert.Equal((true, false), (another.To.Facts!.IsMixed, same.To.Facts!.IsMixed));
+        Assert.Equal((null, true), (another.LowerBound, another.IsOfAnyTime));
+        Assert.Equal((From.LowerBound, false), (same.LowerBound, same.IsOfAnyTime));
 
-        bool IsMixed(string orderedBy) =>
+        Window GoneOn(string orderedBy) =>
             new Window(2, From, To with { Facts = facts with { OrderedBy = orderedBy } }, From.LowerBound, 1, null, Order: "another")
-                .For(Orders()).To.Facts!.IsMixed;
+                .For(Orders());
     }
 }
