@@ -78,7 +78,10 @@ public sealed partial class ObservabilityTests
         Assert.Equal(cells.Count, cells.Distinct().Count());
         // Of whatever Prometheus is chosen: none is named.
         var sources = Datasource().Matches(Dashboard.GetRawText()).Select(m => m.Groups[1].Value).ToList();
+        Assert.Equal(Sourced().Count(Dashboard.GetRawText()), sources.Count);
         Assert.True(sources.Count >= Panels.Length);
+        // What Grafana draws them with; of another name it shows an empty frame.
+        Assert.All(Panels, panel => Assert.Contains(Text(panel, "type"), (string[])["stat", "timeseries", "state-timeline"]));
         Assert.All(sources, source => Assert.Equal("${datasource}", source));
     }
 
@@ -141,6 +144,9 @@ public sealed partial class ObservabilityTests
 
     [GeneratedRegex(@"- alert: (\w+)")]
     private static partial Regex AlertName();
+
+    [GeneratedRegex(@"""datasource"":\s*\{")]
+    private static partial Regex Sourced();
 
     [GeneratedRegex(@"""prometheus"",\s*""uid"":\s*""([^""]*)""")]
     private static partial Regex Datasource();
