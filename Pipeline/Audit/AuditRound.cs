@@ -224,8 +224,7 @@ internal sealed class AuditRound(
     {
         try
         {
-            await using var command = new NpgsqlCommand($"SELECT {table.KeyLiteral(key)}", connection);
-            await command.ExecuteScalarAsync(cancellationToken);
+            await table.ReadKeyAsync(connection, key, cancellationToken);
             return true;
         }
         catch (PostgresException e) when (e.SqlState.StartsWith("22", StringComparison.Ordinal))

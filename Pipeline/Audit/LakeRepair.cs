@@ -169,8 +169,7 @@ public sealed class LakeRepair
                 $"Give the values of {table.Key}, with commas between them.");
         try
         {
-            await using var command = new NpgsqlCommand($"SELECT {table.KeyLiteral(key)}", connection);
-            await command.ExecuteScalarAsync(cancellationToken);
+            await table.ReadKeyAsync(connection, key, cancellationToken);
         }
         catch (PostgresException e)
         {

@@ -125,6 +125,15 @@ public sealed record SourceTable(
     public string KeyLiteral(ImmutableArray<string> key) => string.Join(
         ", ", key.Select((value, i) => $"{Sql.Literal(value)}::{KeyTypes[i]}"));
 
+    /// <summary>Has the server read a key, and nothing else.</summary>
+    /// <inheritdoc cref="KeyLiteral"/>
+    /// <exception cref="PostgresException">Its values are none of the key's types.</exception>
+    public async Task ReadKeyAsync(NpgsqlConnection connection, ImmutableArray<string> key, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand($"SELECT {KeyLiteral(key)}", connection);
+        await command.ExecuteScalarAsync(cancellationToken);
+    }
+
     /// <summary>The ordering column, quoted.</summary>
     public string Timestamp => Sql.Identifier(Schema.Columns[Schema.TimestampColumn].Name);
 
